@@ -1,0 +1,170 @@
+//! What `mcp-supervisor status|reload|…` asks over the socket, and what it is answered.
+//!
+//! An operator sends one [`Request`] and reads [`Response`]s: any number of `Progress`, then
+//! exactly one of the others. These types are the boundary's own; the supervisor's inner types
+//! never cross a socket.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// One wish of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// How is everything?
+    Status,
+    /// Tell when everything wanted is ready, or why it will not be; progress until then.
+    Settle,
+    /// Drain all workers and leave.
+    Stop,
+    /// Stop workers, then start them: for programs that cannot run twice.
+    Restart {
+        /// One app, or all.
+        app: Option<String>,
+    },
+    /// Read the configuration file again and replace workers one by one, new before old.
+    Reload {
+        /// One app, or all.
+        app: Option<String>,
+    },
+}
+
+/// One answer to an operator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Response {
+    /// The picture at this moment; more answers follow.
+    Progress(Box<Status>),
+    /// The picture that was asked for.
+    Status(Box<Status>),
+    /// The wish was carried out; with the picture after it.
+    Done(Box<Status>),
+    /// The wish could not be carried out; nothing more will happen.
+    Failed {
+        /// What went wrong and what holds now, for a person.
+        reason: String,
+        /// Whether the configuration was at fault.
+        cause: FailureCause,
+    },
+}
+
+/// Whose fault a failure was: it decides the exit code of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FailureCause {
+    /// The file was refused; nothing was changed.
+    Configuration,
+    /// Anything else.
+    Operation,
+}
+
+/// The whole picture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The supervisor's process id.
+    pub pid: u32,
+    /// The supervisor's release.
+    pub version: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The configuration file in force.
+    pub config_file: PathBuf,
+    /// Where the log files are.
+    pub log_directory: PathBuf,
+    /// Number of the accepted configuration.
+    pub generation: u64,
+    /// Why the file as it is now was refused; absent when it is the one in force.
+    pub config_problem: Option<String>,
+    /// How long the supervisor has run.
+    pub uptime: Duration,
+    /// True once it was told to stop.
+    pub stopping: bool,
+    /// Lines of program output or events that had to be dropped.
+    pub dropped_total: u64,
+    /// The apps, by name.
+    pub apps: Vec<AppStatus>,
+}
+
+/// One app.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppStatus {
+    /// Its name.
+    pub name: String,
+    /// Where it listens.
+    pub listen: Option<String>,
+    /// A rolling reload, if one runs or was stopped.
+    pub roll: RollStatus,
+    /// Things that an operator should know, such as "serves the embedded sample account".
+    pub remarks: Vec<String>,
+    /// Its slots, by number.
+    pub slots: Vec<SlotStatus>,
+}
+
+/// How a rolling reload stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RollStatus {
+    /// Every worker is of the wanted kind.
+    Idle,
+    /// Workers are being replaced.
+    Rolling {
+        /// Slots that are done.
+        replaced: u32,
+        /// Slots altogether.
+        total: u32,
+    },
+    /// A new worker did not get ready; the old ones go on.
+    Stopped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// One slot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SlotStatus {
+    /// Its number.
+    pub index: u32,
+    /// What it is doing.
+    pub phase: SlotPhase,
+    /// The run in it, if there is one.
+    pub run: Option<u64>,
+    /// That run's process.
+    pub pid: Option<u32>,
+    /// How long it has been in this phase.
+    pub for_time: Duration,
+    /// Until the phase's deadline, if it has one: ready by, killed at, retried at.
+    pub deadline_in: Option<Duration>,
+    /// How often a worker of this slot was started again after it died.
+    pub restarts: u64,
+    /// How the last run ended, in words.
+    pub last_exit: Option<String>,
+    /// Why it is in this phase, in words, when that is not obvious.
+    pub why: Option<String>,
+    /// Processes of earlier runs that are on their way out.
+    pub leaving: Vec<u32>,
+    /// The run that is to take over, while it starts.
+    pub successor: Option<u64>,
+    /// Resident memory in bytes, as the kernel counts it.
+    pub rss_bytes: Option<u64>,
+    /// Requests answered by this run.
+    pub requests_total: Option<u64>,
+}
+
+/// What a slot is doing, in the words of the architecture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotPhase {
+    /// Nothing runs and nothing is wanted.
+    Stopped,
+    /// A process runs and is not ready yet.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It finishes what it has.
+    Draining,
+    /// It was sent SIGKILL.
+    Killing,
+    /// It waits before the next try.
+    Backoff,
+    /// It gave up.
+    Failed,
+}

@@ -1,0 +1,19 @@
+//! What crosses a socket between the supervisor, its workers and its operators.
+//!
+//! One socket, one conversation opener. Whoever connects speaks first and says which versions it
+//! can speak and who it is ([`handshake::Hello`]); the supervisor answers with the version that is
+//! spoken from then on, or with a refusal in words. After that a worker exchanges [`message`]s, an
+//! operator sends one [`control::Request`] and reads [`control::Response`]s until the last one.
+//!
+//! Everything travels in [`frame`]s: a little-endian `u32` length, then a bincode body, never more
+//! than [`frame::FRAME_BYTES_MAX`]. There is no socket, no clock and no async in this crate: bytes
+//! in, messages out, so that every line of it can be tested with a slice.
+//!
+//! Golden bytes of every message lie in `tests/golden/`: a change of the wire is seen there first.
+
+pub mod control;
+pub mod env;
+pub mod frame;
+pub mod handshake;
+pub mod message;
+pub mod settings;

@@ -1,0 +1,97 @@
+//! The whole conversation between the supervisor and a worker, in two enums.
+//!
+//! After the handshake the supervisor hands over [`Settings`] once. The worker then says `Ready`
+//! or `Failed`, and from then on `Heartbeat`. New variants go to the end: a peer that does not
+//! know one drops that frame and goes on.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::settings::Settings;
+
+/// What the supervisor tells a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Everything that the worker needs to know, secrets included. Said once, first.
+    Settings(Box<Settings>),
+    /// Take nothing new, finish what runs, leave within the grace.
+    Drain {
+        /// How long that may take.
+        grace: Duration,
+    },
+    /// The log files were renamed: open them anew.
+    ReopenLogs,
+}
+
+/// What a worker tells the supervisor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// It serves.
+    Ready,
+    /// It cannot serve, and why; it exits by itself right after.
+    Failed {
+        /// The whole chain of causes, in words.
+        reason: String,
+    },
+    /// It is alive.
+    Heartbeat(Vitals),
+    /// It has nothing left to do and is about to exit.
+    Drained,
+}
+
+/// What a worker counts. Totals run from the start of the run and never go back.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Vitals {
+    /// HTTP requests answered.
+    pub requests_total: u64,
+    /// HTTP requests answered with a status of 500 or more.
+    pub request_errors_total: u64,
+    /// HTTP requests being answered now.
+    pub requests_in_flight: u32,
+    /// Open client connections.
+    pub connections: u32,
+    /// Tool calls finished, by tool and outcome.
+    pub tool_calls: Vec<ToolCalls>,
+    /// The pool of warehouse sessions.
+    pub pool: PoolVitals,
+}
+
+/// How often one tool ended one way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ToolCalls {
+    /// The tool's name.
+    pub tool: String,
+    /// How the calls ended.
+    pub outcome: CallOutcome,
+    /// How many calls.
+    pub count_total: u64,
+    /// How long they took altogether.
+    pub duration_total: Duration,
+}
+
+/// How a tool call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum CallOutcome {
+    /// With an answer.
+    Ok,
+    /// With an error that the client was told.
+    Error,
+    /// The client went away or cancelled.
+    Cancelled,
+}
+
+/// The pool of warehouse sessions at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolVitals {
+    /// The most sessions that it may open.
+    pub max: u32,
+    /// Open sessions, busy or idle.
+    pub total: u32,
+    /// Open sessions that wait for work.
+    pub idle: u32,
+    /// Callers that wait for a session.
+    pub waiting: u32,
+    /// Callers that waited in vain.
+    pub timeouts_total: u64,
+}

@@ -1,0 +1,167 @@
+//! What a worker is handed once, over its socket: never by argument or environment.
+//!
+//! These are values that were checked already. Defaults live in the supervisor's `config/`; the
+//! `Default` here is what a worker uses that runs without a supervisor (`mcp-worker stdio`), and
+//! the supervisor's own defaults are taken from it, so that there is one table of them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that a worker needs to know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The environment's name, as in `--env NAME`; for logs and health answers.
+    pub environment: String,
+    /// Number of the accepted configuration.
+    pub generation: u64,
+    /// How often to send a heartbeat.
+    pub heartbeat_every: Duration,
+    /// After a drain began: how long an idle connection may wait for its next request.
+    pub idle_grace: Duration,
+    /// Limits at the HTTP door.
+    pub http: HttpSettings,
+    /// What MCP clients may ask and from where.
+    pub mcp: McpSettings,
+    /// Where the data is.
+    pub warehouse: WarehouseSettings,
+    /// How many sessions with it.
+    pub pool: PoolSettings,
+    /// How much one statement may cost.
+    pub limits: StatementLimits,
+    /// Where and how to log.
+    pub logs: LogSettings,
+}
+
+/// Limits at the HTTP door.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HttpSettings {
+    /// How long a client may take to send its request head.
+    pub header_timeout: Duration,
+    /// How long one request may take altogether.
+    pub request_timeout: Duration,
+    /// The longest request body, in bytes.
+    pub body_bytes_max: u64,
+    /// The most connections at once; further ones wait in the kernel's queue.
+    pub connections_max: u32,
+}
+
+/// What MCP clients may ask and from where.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct McpSettings {
+    /// Values of the `Host` header that are served, besides loopback names.
+    pub allowed_hosts: Vec<String>,
+    /// Values of the `Origin` header that are served; a request without one is served too.
+    pub allowed_origins: Vec<String>,
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum WarehouseSettings {
+    /// The sample account inside the worker.
+    Embedded {
+        /// TPC-H scale factor: 1 is the published size, 8.6 million rows.
+        scale: f64,
+    },
+}
+
+/// How many sessions a worker keeps with its warehouse.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PoolSettings {
+    /// Sessions that are kept open.
+    pub min: u32,
+    /// The most sessions at once.
+    pub max: u32,
+    /// How long a call may wait for a session.
+    pub acquire_timeout: Duration,
+    /// A session unused for so long is closed.
+    pub idle_timeout: Duration,
+    /// A session this old is replaced.
+    pub max_lifetime: Duration,
+}
+
+/// How much one statement may cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatementLimits {
+    /// The most rows of one answer; an answer that was cut says so.
+    pub rows_max: u32,
+    /// The most bytes of one answer's cells.
+    pub bytes_max: u64,
+    /// How long a statement may run.
+    pub timeout: Duration,
+}
+
+/// Where and how to log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogSettings {
+    /// The directory of the log files; none means standard error.
+    pub directory: Option<PathBuf>,
+    /// The least severe level that is written.
+    pub level: LogLevel,
+}
+
+/// How severe a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum LogLevel {
+    /// Someone must act.
+    Error,
+    /// It healed itself.
+    Warn,
+    /// A step of the service's life.
+    Info,
+    /// What a developer wants to know.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            environment: "development".to_owned(),
+            generation: 0,
+            heartbeat_every: Duration::from_secs(2),
+            idle_grace: Duration::from_secs(2),
+            http: HttpSettings::default(),
+            mcp: McpSettings { allowed_hosts: Vec::new(), allowed_origins: Vec::new() },
+            warehouse: WarehouseSettings::Embedded { scale: 0.01 },
+            pool: PoolSettings::default(),
+            limits: StatementLimits::default(),
+            logs: LogSettings { directory: None, level: LogLevel::Info },
+        }
+    }
+}
+
+impl Default for HttpSettings {
+    fn default() -> HttpSettings {
+        HttpSettings {
+            header_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(300),
+            body_bytes_max: 1024 * 1024,
+            connections_max: 1024,
+        }
+    }
+}
+
+impl Default for PoolSettings {
+    fn default() -> PoolSettings {
+        PoolSettings {
+            min: 1,
+            max: 4,
+            acquire_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(10 * 60),
+            max_lifetime: Duration::from_secs(50 * 60),
+        }
+    }
+}
+
+impl Default for StatementLimits {
+    fn default() -> StatementLimits {
+        StatementLimits {
+            rows_max: 10_000,
+            bytes_max: 8 * 1024 * 1024,
+            timeout: Duration::from_secs(60),
+        }
+    }
+}

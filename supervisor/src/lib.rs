@@ -1,0 +1,11 @@
+//! The supervisor: one small program that keeps a fleet of workers alive behind one port.
+//!
+//! The floor plan. Dependencies point down this list, never up.
+//!
+//! - [`cli`] what a person may type, and nothing about how it is done
+//! - [`config`] from `ecosystem.toml` to what is meant, or every problem at once
+//! - [`report`] pictures for people: tables, JSON, progress lines, client configurations
+//! - [`runtime`] the workshop: everything with a side effect
+//! - [`machine`] the study: everything that decides; pure
+pub mod config;
+pub mod machine;

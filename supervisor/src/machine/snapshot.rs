@@ -1,0 +1,107 @@
+//! The one picture that status, metrics and logs are drawn from. Read-only.
+
+use crate::machine::desired::{AppName, RunId};
+use crate::machine::moment::Moment;
+
+/// Everything, at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// Number of the accepted configuration; 0 before the first.
+    pub generation: u64,
+    /// Why the configuration as it is now was refused.
+    pub config_problem: Option<String>,
+    /// True once the service was told to end.
+    pub stopping: bool,
+    /// The apps, by name. An app that is no longer wanted stays until its last worker left.
+    pub apps: Vec<AppView>,
+}
+
+/// One app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppView {
+    /// Its name.
+    pub name: AppName,
+    /// How its roll stands.
+    pub roll: RollView,
+    /// Its slots, by number.
+    pub slots: Vec<SlotView>,
+}
+
+/// How a roll stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RollView {
+    /// Every worker is of the wanted kind.
+    Idle,
+    /// Workers are being replaced.
+    Rolling {
+        /// Slots that are done.
+        replaced: u32,
+        /// Slots altogether.
+        total: u32,
+    },
+    /// A new worker did not get ready; the old ones go on.
+    Stopped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// One slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotView {
+    /// Its number.
+    pub index: u32,
+    /// What it is doing.
+    pub phase: PhaseName,
+    /// The run in it.
+    pub run: Option<RunId>,
+    /// Since when it has been in this phase.
+    pub since: Moment,
+    /// When the phase's deadline comes: ready by, killed at, retried at.
+    pub deadline: Option<Moment>,
+    /// How often a worker was started again here after it died.
+    pub restarts: u64,
+    /// How the last run ended, in words.
+    pub last_exit: Option<String>,
+    /// Why it is in this phase, when that is not obvious.
+    pub why: Option<String>,
+    /// Earlier runs on their way out.
+    pub leaving: Vec<RunId>,
+    /// The run that is to take over, while it starts.
+    pub successor: Option<RunId>,
+}
+
+/// The name of a phase, without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PhaseName {
+    /// Nothing runs and nothing is wanted.
+    Stopped,
+    /// A process runs and is not ready yet.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It finishes what it has.
+    Draining,
+    /// It was sent SIGKILL.
+    Killing,
+    /// It waits before the next try.
+    Backoff,
+    /// It gave up; waits for a person or a new configuration.
+    Failed,
+}
+
+impl PhaseName {
+    /// The word of the architecture, for logs and labels.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PhaseName::Stopped => "stopped",
+            PhaseName::Starting => "starting",
+            PhaseName::Ready => "ready",
+            PhaseName::Draining => "draining",
+            PhaseName::Killing => "killing",
+            PhaseName::Backoff => "backoff",
+            PhaseName::Failed => "failed",
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The one door to data. Nothing above it knows which warehouse it talks to.
+//!
+//! A [`Warehouse`] opens [`Session`]s; the pool keeps them; tools borrow one for a statement and
+//! give it back clean. No role, database, variable or transaction may pass from one borrower to
+//! the next: what a statement needs is in its [`Context`].
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+/// A place where statements can be run, such as an account.
+#[async_trait]
+pub trait Warehouse: Send + Sync + 'static {
+    /// What it is, for people: "the embedded sample account".
+    fn name(&self) -> &str;
+
+    /// Opens a session. Called from the pool's own threads.
+    ///
+    /// # Errors
+    /// When the warehouse cannot be reached or does not let us in.
+    async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError>;
+}
+
+/// One authenticated conversation with a warehouse.
+#[async_trait]
+pub trait Session: Send + 'static {
+    /// Runs one statement and collects its answer up to the limits.
+    ///
+    /// When `cancel` fires, or the future is dropped, the statement is ended at the warehouse too.
+    ///
+    /// # Errors
+    /// See [`WarehouseError`]; each says what a caller can do about it.
+    async fn query(
+        &mut self,
+        statement: &str,
+        context: &Context,
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Answer, WarehouseError>;
+
+    /// True when the session must not be used again.
+    fn is_broken(&self) -> bool;
+
+    /// Says goodbye.
+    async fn close(self: Box<Self>);
+}
+
+/// Where unqualified names of a statement are looked up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Context {
+    /// The database; the session's default without one.
+    pub database: Option<String>,
+    /// The schema; the session's default without one.
+    pub schema: Option<String>,
+}
+
+/// How much one statement may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most rows that are collected.
+    pub rows_max: usize,
+    /// The most bytes of cells that are collected.
+    pub bytes_max: usize,
+    /// How long the statement may run.
+    pub timeout: Duration,
+}
+
+/// What a statement gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The warehouse's name for this execution.
+    pub query_id: String,
+    /// The columns, in order; present also when there are no rows.
+    pub columns: Vec<Column>,
+    /// The rows, each with one cell a column.
+    pub rows: Vec<Vec<Cell>>,
+    /// True when there were more rows than the limits allow.
+    pub truncated: bool,
+    /// Database that unqualified names were looked up in.
+    pub database: Option<String>,
+    /// Schema that unqualified names were looked up in.
+    pub schema: Option<String>,
+}
+
+/// One column of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// Its type in Snowflake's words: `NUMBER(38,0)`, `VARCHAR`, `TIMESTAMP_NTZ(9)`.
+    pub type_name: String,
+    /// Whether it can be NULL.
+    pub nullable: bool,
+}
+
+/// One value. Numbers are exact: a decimal never passes through binary floating point.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// No value.
+    Null,
+    /// TRUE or FALSE.
+    Boolean(bool),
+    /// An integer or decimal, written out with all its digits.
+    Number(String),
+    /// A FLOAT.
+    Float(f64),
+    /// Text; also dates, times and binary (hexadecimal), written as Snowflake writes them.
+    Text(String),
+    /// A VARIANT, OBJECT or ARRAY.
+    Json(serde_json::Value),
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WarehouseError {
+    /// The statement is wrong; saying it differently may help.
+    #[error("{message}")]
+    Statement {
+        /// The warehouse's words, with a code where it gives one.
+        message: String,
+    },
+    /// This warehouse cannot do that at all.
+    #[error("{warehouse} cannot do this: {what}")]
+    Unsupported {
+        /// Which warehouse.
+        warehouse: String,
+        /// What is missing, and what to use instead if there is something.
+        what: String,
+    },
+    /// The statement ran longer than it may.
+    #[error(
+        "the statement was ended after {after:?}, its time limit; ask for less or raise the limit"
+    )]
+    TimedOut {
+        /// The limit.
+        after: Duration,
+    },
+    /// The caller went away or asked for the end.
+    #[error("the statement was cancelled")]
+    Cancelled,
+    /// The warehouse did not let us in or cannot be reached.
+    #[error("cannot connect to {warehouse}: {reason}")]
+    Connect {
+        /// Which warehouse.
+        warehouse: String,
+        /// The reason and the remedy.
+        reason: String,
+    },
+}
