@@ -1,0 +1,432 @@
+//! One place for a worker: who sits in it, who is to take over, who is on the way out.
+//!
+//! The *seat* is what the phase table of the architecture is about. A *successor* starts beside a
+//! ready worker and displaces it once it serves itself; it never starts while an earlier worker
+//! is still leaving, so a slot never holds more than two processes, however often it is rolled.
+
+use crate::machine::action::KillCause;
+use crate::machine::backoff::{Tally, Verdict};
+use crate::machine::desired::{AppGoal, RestartWhen, RunId, SlotId};
+use crate::machine::exit::{Exit, Meaning};
+use crate::machine::moment::Moment;
+use crate::machine::snapshot::{PhaseName, SlotView};
+use crate::machine::turn::{Move, Turn};
+use crate::machine::worker::{Kind, Passed, Stage, Worker};
+
+/// One place for a worker.
+#[derive(Debug)]
+pub(super) struct Slot {
+    /// Its name.
+    pub(super) id: SlotId,
+    /// Who sits in it, or why nobody does.
+    pub(super) seat: Seat,
+    /// The run that is to take over, while it starts.
+    pub(super) successor: Option<Worker>,
+    /// Runs that were displaced, on their way out.
+    pub(super) leaving: Vec<Worker>,
+    /// Since when nobody has been in the seat, where nobody is.
+    empty_since: Moment,
+    /// Why nobody is in the seat, when that is not obvious.
+    why: Option<String>,
+    tally: Tally,
+    restarts: u64,
+    last_exit: Option<String>,
+}
+
+/// Who sits in a slot.
+#[derive(Debug)]
+pub(super) enum Seat {
+    /// Nobody; a worker is started as soon as one is wanted.
+    Vacant,
+    /// Nobody: the worker was done, and its policy leaves it at that.
+    Finished,
+    /// A run.
+    Taken(Worker),
+    /// Nobody until the next try.
+    Backoff {
+        /// When that is.
+        until: Moment,
+    },
+    /// Nobody; waits for a person or a new configuration.
+    Failed,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// Whether to try again.
+    meaning: Meaning,
+    /// How it reads.
+    words: String,
+}
+
+/// Whether a slot is part of what the operator wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// It is.
+    Yes,
+    /// It is to be emptied.
+    No,
+}
+
+impl End {
+    /// The end of a process.
+    pub(super) fn exited(exit: Exit) -> End {
+        End { meaning: exit.meaning(), words: exit.to_string() }
+    }
+
+    /// The end of a run that never had a process.
+    pub(super) fn not_spawned(why: String) -> End {
+        End { meaning: Meaning::Failed, words: why }
+    }
+}
+
+impl Slot {
+    /// An empty slot.
+    pub(super) fn new(id: SlotId, now: Moment) -> Slot {
+        Slot {
+            id,
+            seat: Seat::Vacant,
+            successor: None,
+            leaving: Vec::new(),
+            empty_since: now,
+            why: None,
+            tally: Tally::default(),
+            restarts: 0,
+            last_exit: None,
+        }
+    }
+
+    /// Every run in it.
+    pub(super) fn workers(&self) -> impl Iterator<Item = &Worker> {
+        self.seated().into_iter().chain(&self.successor).chain(&self.leaving)
+    }
+
+    /// Every run in it, to be changed.
+    pub(super) fn workers_mut(&mut self) -> impl Iterator<Item = &mut Worker> {
+        let seated = match &mut self.seat {
+            Seat::Taken(worker) => Some(worker),
+            Seat::Vacant | Seat::Finished | Seat::Backoff { .. } | Seat::Failed => None,
+        };
+        seated.into_iter().chain(&mut self.successor).chain(&mut self.leaving)
+    }
+
+    /// The run in the seat.
+    pub(super) fn seated(&self) -> Option<&Worker> {
+        match &self.seat {
+            Seat::Taken(worker) => Some(worker),
+            Seat::Vacant | Seat::Finished | Seat::Backoff { .. } | Seat::Failed => None,
+        }
+    }
+
+    /// True while a worker in it serves.
+    pub(super) fn is_ready(&self) -> bool {
+        self.seated().is_some_and(Worker::is_ready)
+    }
+
+    /// True when no process is left in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.workers().next().is_none()
+    }
+
+    /// Takes the news that a run serves.
+    pub(super) fn ready(&mut self, turn: &mut Turn, run: RunId, goal: &AppGoal) {
+        let id = self.id.clone();
+        let starting = |worker: &&mut Worker| matches!(worker.stage, Stage::Starting { .. });
+        if let Some(worker) = self.workers_mut().filter(starting).find(|worker| worker.run == run) {
+            worker.become_ready(turn, &id, goal);
+        }
+        self.hand_over(turn, goal);
+    }
+
+    /// Takes a run's own words about why it cannot serve.
+    pub(super) fn cannot_serve(&mut self, run: RunId, why: String) {
+        if let Some(worker) = self.workers_mut().find(|worker| worker.run == run) {
+            worker.cannot_serve(why);
+        }
+    }
+
+    /// Takes a sign of life.
+    pub(super) fn heard(&mut self, turn: &Turn, run: RunId, goal: &AppGoal) {
+        if let Some(worker) = self.workers_mut().find(|worker| worker.run == run) {
+            worker.heard(turn, goal);
+        }
+    }
+
+    /// Takes the news that a run ended.
+    pub(super) fn ended(&mut self, turn: &mut Turn, run: RunId, end: End, app: (&AppGoal, Wanted)) {
+        if self.seated().is_some_and(|worker| worker.run == run) {
+            if let Seat::Taken(worker) = std::mem::replace(&mut self.seat, Seat::Vacant) {
+                self.seat_ended(turn, &worker, end, app);
+            }
+        } else if let Some(worker) = self.successor.take_if(|worker| worker.run == run) {
+            let why = worker.end_words(&end.words);
+            self.last_exit = Some(why.clone());
+            self.gone(turn, &worker, &why);
+            worker.set_back(turn, &self.id, why);
+        } else if let Some(place) = self.leaving.iter().position(|worker| worker.run == run) {
+            let worker = self.leaving.remove(place);
+            let why = worker.end_words(&end.words);
+            self.gone(turn, &worker, &why);
+            self.last_exit = Some(why);
+        }
+    }
+
+    /// Acts on every deadline that has passed.
+    pub(super) fn expire(&mut self, turn: &mut Turn, goal: &AppGoal) {
+        let id = self.id.clone();
+        for worker in &mut self.leaving {
+            worker.expire(turn, &id, goal);
+        }
+        if let Seat::Taken(worker) = &mut self.seat {
+            worker.expire(turn, &id, goal);
+        }
+        match self.successor.as_mut().map(|worker| worker.expire(turn, &id, goal)) {
+            Some(Passed::BecameReady) => self.hand_over(turn, goal),
+            Some(Passed::Killed) => self.leaving.extend(self.successor.take()),
+            Some(Passed::Nothing) | None => {}
+        }
+        match self.seat {
+            Seat::Backoff { until } if until <= turn.now => {
+                self.restarts = self.restarts.saturating_add(1);
+                self.vacate(turn.now);
+            }
+            Seat::Backoff { .. }
+            | Seat::Vacant
+            | Seat::Finished
+            | Seat::Taken(_)
+            | Seat::Failed => {}
+        }
+    }
+
+    /// Starts a worker in the empty seat.
+    pub(super) fn fill(&mut self, turn: &mut Turn, kind: Kind, goal: &AppGoal) {
+        self.why = None;
+        self.seat = Seat::Taken(Worker::spawn(turn, &self.id, kind, goal));
+    }
+
+    /// Starts a worker that is to displace the one in the seat.
+    pub(super) fn raise_successor(&mut self, turn: &mut Turn, kind: Kind, goal: &AppGoal) {
+        self.successor = Some(Worker::spawn(turn, &self.id, kind, goal));
+    }
+
+    /// Drains the successor, if there is one.
+    pub(super) fn dismiss_successor(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
+        if let Some(mut worker) = self.successor.take() {
+            worker.drain(turn, &self.id, goal, why);
+            self.leaving.push(worker);
+        }
+    }
+
+    /// Drains the worker in the seat, if there is one.
+    pub(super) fn drain_seat(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
+        if let Seat::Taken(worker) = &mut self.seat {
+            worker.drain(turn, &self.id, goal, why);
+        }
+    }
+
+    /// Forgets its deaths; whoever waits or gave up may start at once.
+    pub(super) fn forgive(&mut self, now: Moment) {
+        self.tally.forgive();
+        match self.seat {
+            Seat::Finished | Seat::Backoff { .. } | Seat::Failed => self.vacate(now),
+            Seat::Vacant | Seat::Taken(_) => {}
+        }
+    }
+
+    /// Empties it, to be filled again: every worker drains, and its end will be no death.
+    pub(super) fn restart(&mut self, turn: &mut Turn, goal: &AppGoal) {
+        const WHY: &str = "restart";
+        self.forgive(turn.now);
+        self.dismiss_successor(turn, goal, WHY);
+        self.drain_seat(turn, goal, WHY);
+        if let Seat::Taken(Worker { stage: Stage::Killing { why, .. }, .. }) = &mut self.seat {
+            *why = KillCause::NoLongerWanted;
+        }
+    }
+
+    /// Moves a slot that is not wanted one step towards emptiness.
+    pub(super) fn empty(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
+        self.dismiss_successor(turn, goal, why);
+        self.drain_seat(turn, goal, why);
+        match self.seat {
+            Seat::Finished | Seat::Backoff { .. } | Seat::Failed => {
+                self.vacate(turn.now);
+                self.moved(turn, PhaseName::Stopped, None, Some(why));
+            }
+            Seat::Vacant | Seat::Taken(_) => {}
+        }
+    }
+
+    /// Kills everybody in it.
+    pub(super) fn kill_all(&mut self, turn: &mut Turn, goal: &AppGoal) {
+        let id = self.id.clone();
+        for worker in self.workers_mut() {
+            worker.kill(turn, &id, goal, KillCause::NoLongerWanted);
+        }
+    }
+
+    /// Puts a changed policy in force.
+    pub(super) fn rearm(&mut self, turn: &Turn, before: &AppGoal, goal: &AppGoal) {
+        for worker in self.workers_mut() {
+            worker.rearm(turn, before, goal);
+        }
+        if let Seat::Backoff { until } = &mut self.seat {
+            *until = turn.after(goal.restart.backoff_max).min(*until);
+        }
+    }
+
+    /// When its next deadline comes.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let retry = match self.seat {
+            Seat::Backoff { until } => Some(until),
+            Seat::Vacant | Seat::Finished | Seat::Taken(_) | Seat::Failed => None,
+        };
+        self.workers().filter_map(Worker::deadline).chain(retry).min()
+    }
+
+    /// Its place and its last end, for a person.
+    pub(super) fn complaint(&self) -> String {
+        let why = self.why.as_deref().or(self.last_exit.as_deref());
+        format!("{}: {}", self.id, why.unwrap_or("not ready"))
+    }
+
+    /// Its picture.
+    pub(super) fn view(&self) -> SlotView {
+        let (phase, deadline) = match &self.seat {
+            Seat::Vacant | Seat::Finished => (PhaseName::Stopped, None),
+            Seat::Taken(worker) => (worker.phase(), worker.shown_deadline()),
+            Seat::Backoff { until } => (PhaseName::Backoff, Some(*until)),
+            Seat::Failed => (PhaseName::Failed, None),
+        };
+        let seated = self.seated();
+        SlotView {
+            index: self.id.index,
+            phase,
+            run: seated.map(|worker| worker.run),
+            since: seated.map_or(self.empty_since, |worker| worker.since),
+            deadline,
+            restarts: self.restarts,
+            last_exit: self.last_exit.clone(),
+            why: seated.map_or_else(|| self.why.clone(), |worker| worker.why.clone()),
+            leaving: self.leaving.iter().map(|worker| worker.run).collect(),
+            successor: self.successor.as_ref().map(|worker| worker.run),
+        }
+    }
+
+    /// Lets a successor that serves take the seat; whoever sat there drains.
+    fn hand_over(&mut self, turn: &mut Turn, goal: &AppGoal) {
+        if let Some(successor) = self.successor.take_if(|worker| worker.is_ready())
+            && let Seat::Taken(mut displaced) =
+                std::mem::replace(&mut self.seat, Seat::Taken(successor))
+        {
+            displaced.drain(turn, &self.id, goal, "replaced");
+            self.leaving.push(displaced);
+        }
+    }
+
+    /// Decides what the end of the run in the seat means.
+    fn seat_ended(
+        &mut self,
+        turn: &mut Turn,
+        worker: &Worker,
+        end: End,
+        (goal, wanted): (&AppGoal, Wanted),
+    ) {
+        let words = worker.end_words(&end.words);
+        self.last_exit = Some(words.clone());
+        let meaning = match (&worker.stage, wanted) {
+            (_, Wanted::No) | (Stage::Draining { .. }, Wanted::Yes) => None,
+            (Stage::Starting { .. }, Wanted::Yes) => {
+                worker.set_back(turn, &self.id, words.clone());
+                Some(end.meaning)
+            }
+            (Stage::Ready { .. }, Wanted::Yes) => Some(end.meaning),
+            (Stage::Killing { why, .. }, Wanted::Yes) => match (why, end.meaning) {
+                (KillCause::DrainOverrun | KillCause::NoLongerWanted, _) => None,
+                (_, Meaning::Hopeless) => Some(Meaning::Hopeless),
+                (_, Meaning::Clean | Meaning::Failed) => Some(Meaning::Failed),
+            },
+        };
+        match (meaning, self.successor.take()) {
+            (died, Some(successor)) => {
+                if died.is_some() {
+                    // Counted, but there is nothing to decide: the next worker starts already.
+                    let _next = self.count(turn, worker, goal);
+                }
+                self.vacate(turn.now);
+                self.gone(turn, worker, &words);
+                self.seat = Seat::Taken(successor);
+            }
+            (Some(meaning), None) => self.died(turn, worker, (meaning, words), goal),
+            (None, None) => {
+                self.vacate(turn.now);
+                self.gone(turn, worker, &words);
+            }
+        }
+    }
+
+    /// Decides what follows from a death in the seat.
+    fn died(
+        &mut self,
+        turn: &mut Turn,
+        worker: &Worker,
+        (meaning, words): (Meaning, String),
+        goal: &AppGoal,
+    ) {
+        self.empty_since = turn.now;
+        let run = Some(worker.run);
+        let stays = match goal.restart.when {
+            RestartWhen::Always => false,
+            RestartWhen::OnFailure => meaning == Meaning::Clean,
+            RestartWhen::Never => true,
+        };
+        if meaning == Meaning::Hopeless {
+            self.fail(turn, run, words);
+        } else if stays {
+            self.seat = Seat::Finished;
+            self.moved(turn, PhaseName::Stopped, run, Some(&words));
+            self.why = Some(words);
+        } else {
+            match self.count(turn, worker, goal) {
+                Verdict::GiveUp(deaths) => {
+                    let window = goal.restart.window;
+                    let why = format!("gave up after {deaths} deaths in {window:?}; last: {words}");
+                    self.fail(turn, run, why);
+                }
+                Verdict::Retry(wait) => {
+                    self.seat = Seat::Backoff { until: turn.after(wait) };
+                    let to = PhaseName::Backoff;
+                    let (slot, why) = (&self.id, Some(words.as_str()));
+                    turn.moved(Move { slot, run, to, why, next_in: Some(wait) });
+                    self.why = Some(words);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, turn: &mut Turn, worker: &Worker, goal: &AppGoal) -> Verdict {
+        let ready_for = worker.ready_at.map(|ready_at| turn.now.since(ready_at));
+        self.tally.death(turn.now, ready_for, &goal.restart, &mut turn.rng)
+    }
+
+    fn fail(&mut self, turn: &mut Turn, run: Option<RunId>, why: String) {
+        self.seat = Seat::Failed;
+        self.moved(turn, PhaseName::Failed, run, Some(&why));
+        self.why = Some(why);
+    }
+
+    fn vacate(&mut self, now: Moment) {
+        self.seat = Seat::Vacant;
+        self.empty_since = now;
+        self.why = None;
+    }
+
+    fn gone(&self, turn: &mut Turn, worker: &Worker, words: &str) {
+        self.moved(turn, PhaseName::Stopped, Some(worker.run), Some(words));
+    }
+
+    fn moved(&self, turn: &mut Turn, to: PhaseName, run: Option<RunId>, why: Option<&str>) {
+        turn.moved(Move { slot: &self.id, run, to, why, next_in: None });
+    }
+}
