@@ -26,6 +26,9 @@ mod section;
 mod value;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 pub use problem::{Place, Problem, Problems};
 
 /// What the file is read against: the little of the world that it may refer to.
