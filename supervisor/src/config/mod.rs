@@ -1,16 +1,77 @@
 //! From `ecosystem.toml` to what is meant: [`Config`], or every problem of the file at once.
 //!
-//! Three steps, a file each: `file` reads what was written and where, `environment` lays the
-//! chosen environment over the base, `check` turns it into what is meant, with units, ranges and
-//! defaults. Defaults of a worker's settings are taken from the protocol crate: one table.
+//! Four steps: `file` reads what was written and where; `section` holds every value against the
+//! table in `keys`; `environment` lays the chosen environment over the base; `check`, `app` and
+//! `worker` turn it into what is meant and see to the rules between values. Defaults of a worker's
+//! settings are taken from the protocol crate, the supervisor's own are in `policy`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mcp_protocol::settings::{LogLevel, Settings};
 
 use crate::machine::{AppGoal, AppName, Desired};
+
+mod app;
+mod check;
+mod environment;
+mod file;
+mod fingerprint;
+mod keys;
+mod policy;
+mod problem;
+mod program;
+mod section;
+mod value;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use problem::{Place, Problem, Problems};
+
+/// What the file is read against: the little of the world that it may refer to.
+///
+/// The binary fills it in, so that nothing in here reads the process's environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Where our own executable lies; programs without a slash are looked for here first.
+    pub program_directory: PathBuf,
+    /// Where they are looked for next: the directories of `PATH`.
+    pub search_path: Vec<PathBuf>,
+    /// `RUNTIME_DIRECTORY`, when the service manager made one.
+    pub run_directory: Option<PathBuf>,
+    /// `LOGS_DIRECTORY`, when the service manager made one.
+    pub log_directory: Option<PathBuf>,
+}
+
+/// Reads a configuration file as it is meant in an environment (`None`: "development").
+///
+/// # Errors
+/// Every problem of the file at once, in its order; of a text that is not TOML the first fault.
+pub fn load(
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Config, Problems> {
+    // Only fails for an empty path, which cannot be read either.
+    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let root = file::read(&file)?;
+    let environment = environment.unwrap_or(environment::DEFAULT);
+    let mut report = problem::Report::new(&file);
+    section::check(&root, keys::FILE, &mut report);
+    let merged = environment::overlay(&root, environment, &mut report);
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    let whole = check::whole(&merged, environment, directory, surroundings, &mut report);
+    let config = whole.map(|(supervisor, apps)| Config {
+        file: file.clone(),
+        environment: environment.to_owned(),
+        supervisor,
+        apps,
+    });
+    report.finish(config)
+}
 
 /// A whole configuration, checked: what is meant.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,6 +144,12 @@ impl Config {
     /// The socket for workers and operators.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
-        self.supervisor.run_directory.join("supervisor.sock")
+        self.supervisor.socket()
+    }
+}
+
+impl SupervisorConfig {
+    fn socket(&self) -> PathBuf {
+        self.run_directory.join("supervisor.sock")
     }
 }

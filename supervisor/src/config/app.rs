@@ -1,0 +1,224 @@
+//! From `[apps.NAME]` to what is meant by it.
+
+use std::path::Path;
+
+use super::check::{Around, not_above};
+use super::file::child_key;
+use super::problem::Report;
+use super::section::Section;
+use super::{AppConfig, OutputConfig, fingerprint, policy, program, worker};
+use crate::machine::{AppGoal, Fingerprint, Readiness, RestartPolicy, RestartWhen, Rollout};
+
+/// What each word for a policy means, in the order of the table of keys.
+const POLICIES: [RestartWhen; 3] =
+    [RestartWhen::Always, RestartWhen::OnFailure, RestartWhen::Never];
+
+/// Whose program it is: ours has settings and a link, any other is only started and watched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Program {
+    Ours,
+    Foreign,
+}
+
+/// An app; `None` when a problem that leaves no app was noted.
+pub(super) fn read(
+    section: Section<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> Option<AppConfig> {
+    let (name, mut arguments) =
+        section.command("exec").unwrap_or_else(|| (policy::PROGRAM.to_owned(), Vec::new()));
+    arguments.extend(section.texts("args"));
+    let kind = match Path::new(&name).file_name() {
+        Some(file) if file == policy::PROGRAM => Program::Ours,
+        Some(_) | None => Program::Foreign,
+    };
+    let goal = goal(section, kind, report);
+    let settings = match kind {
+        Program::Ours => Some(Box::new(worker::settings(section, around, report))),
+        Program::Foreign => {
+            worker::refuse(section, report);
+            None
+        }
+    };
+    let listen = section.address("listen");
+    if kind == Program::Ours && section.node("listen").is_none() {
+        let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
+        missing(section, around, ("listen", words), report);
+    }
+    let found = program::find(&name, around.directory, around.surroundings)
+        .map_err(|words| missing(section, around, ("exec", &words), report));
+    let directory = program::directory(section.text("cwd").unwrap_or("."), around.directory)
+        .map_err(|words| missing(section, around, ("cwd", &words), report));
+    let mut app = AppConfig {
+        program: found.ok()?,
+        arguments,
+        working_directory: directory.ok()?,
+        variables: section.variables("env"),
+        listen,
+        goal,
+        remarks: remarks(kind, listen),
+        settings,
+        stop_signal: section.signal("stop_signal").unwrap_or(policy::STOP_SIGNAL),
+        output: output(section.section("logs")),
+    };
+    match fingerprint::of(&app) {
+        Ok(fingerprint) => app.goal.fingerprint = fingerprint,
+        Err(error) => {
+            let words = format!("cannot be handed to a worker: {error}");
+            report.add(&child_key("apps", around.app), section.nearest.place, words);
+        }
+    }
+    Some(app)
+}
+
+/// Notes a problem with a key that may not have been written, unless it is blamed already.
+fn missing(section: Section<'_>, around: &Around<'_>, what: (&str, &str), report: &mut Report) {
+    let (name, words) = what;
+    match section.node(name) {
+        Some(node) if report.blames(&node.key) => {}
+        Some(node) => report.add(&node.key, node.place, words),
+        None => {
+            let key = child_key(&child_key("apps", around.app), name);
+            report.add(&key, section.nearest.place, words);
+        }
+    }
+}
+
+fn remarks(kind: Program, listen: Option<std::net::SocketAddr>) -> Vec<String> {
+    let sample = "serves the embedded sample account, not Snowflake";
+    let any_port = "listens on a port that the system chooses anew at each start";
+    let sample = (kind == Program::Ours).then(|| sample.to_owned());
+    let any_port = listen.filter(|address| address.port() == 0).map(|_| any_port.to_owned());
+    sample.into_iter().chain(any_port).collect()
+}
+
+fn output(logs: Section<'_>) -> OutputConfig {
+    OutputConfig {
+        bytes_max: logs.size("max_size").unwrap_or(policy::OUTPUT.bytes_max),
+        files_max: logs.count("max_files").unwrap_or(policy::OUTPUT.files_max),
+    }
+}
+
+fn goal(section: Section<'_>, kind: Program, report: &mut Report) -> AppGoal {
+    let health = section.section("health");
+    let readiness = readiness(section, kind, report);
+    AppGoal {
+        instances: section.count("instances").unwrap_or(policy::INSTANCES),
+        fingerprint: Fingerprint(0),
+        readiness,
+        start_timeout: health.duration("start_timeout").unwrap_or(policy::START_TIMEOUT),
+        heartbeat_timeout: heartbeat_timeout(health, (readiness, kind), report),
+        drain_timeout: health.duration("drain_timeout").unwrap_or(policy::DRAIN_TIMEOUT),
+        restart: restart(section.section("restart"), report),
+        rollout: rollout(section, report),
+    }
+}
+
+fn readiness(section: Section<'_>, kind: Program, report: &mut Report) -> Readiness {
+    match (section.readiness("ready"), kind) {
+        (None, Program::Foreign) => Readiness::AliveFor(policy::ALIVE_FOR),
+        (None | Some(None), Program::Ours) | (Some(None), Program::Foreign) => Readiness::Link,
+        (Some(Some(alive_for)), Program::Foreign) => {
+            let start = section.section("health").duration("start_timeout");
+            let start = start.unwrap_or(policy::START_TIMEOUT);
+            if let Some(node) = section.node("ready").filter(|_| alive_for >= start) {
+                let words = format!(
+                    "{alive_for:?} can never pass before health.start_timeout; use less than {start:?}"
+                );
+                report.add(&node.key, node.place, words);
+            }
+            Readiness::AliveFor(alive_for)
+        }
+        (Some(Some(_)), Program::Ours) => {
+            if let Some(node) = section.node("ready") {
+                let words = "mcp-worker says by itself when it is ready; write \"link\"";
+                report.add(&node.key, node.place, words);
+            }
+            Readiness::Link
+        }
+    }
+}
+
+fn heartbeat_timeout(
+    health: Section<'_>,
+    (readiness, kind): (Readiness, Program),
+    report: &mut Report,
+) -> Option<std::time::Duration> {
+    let refused: &[&str] = match (readiness, kind) {
+        (Readiness::Link, Program::Ours) => &[],
+        (Readiness::Link, Program::Foreign) => &["idle_grace"],
+        (Readiness::AliveFor(_), Program::Ours | Program::Foreign) => {
+            &["heartbeat_interval", "heartbeat_timeout", "idle_grace"]
+        }
+    };
+    for node in refused.iter().filter_map(|name| health.node(name)) {
+        let words = "only a worker with a link does this; remove this key";
+        report.add(&node.key, node.place, words);
+    }
+    let Readiness::Link = readiness else { return None };
+    let settings = mcp_protocol::settings::Settings::default();
+    let interval = health.duration("heartbeat_interval").unwrap_or(settings.heartbeat_every);
+    let timeout = health.duration("heartbeat_timeout").unwrap_or(policy::HEARTBEAT_TIMEOUT);
+    let names = ["heartbeat_timeout", "heartbeat_interval"];
+    let written = names.iter().filter_map(|name| health.node(name)).collect::<Vec<_>>();
+    if let Some(node) = written.first().filter(|_| timeout < interval * 2)
+        && !written.iter().any(|node| report.blames(&node.key))
+    {
+        let words = format!(
+            "one late heartbeat would kill a healthy worker; let heartbeat_timeout ({timeout:?}) \
+             be at least twice heartbeat_interval ({interval:?})"
+        );
+        report.add(&node.key, node.place, words);
+    }
+    Some(timeout)
+}
+
+fn restart(restart: Section<'_>, report: &mut Report) -> RestartPolicy {
+    let default = policy::RESTART;
+    let policy = RestartPolicy {
+        when: restart.choice("policy", &POLICIES).unwrap_or(default.when),
+        backoff_min: restart.duration("backoff_min").unwrap_or(default.backoff_min),
+        backoff_max: restart.duration("backoff_max").unwrap_or(default.backoff_max),
+        stable_after: restart.duration("stable_after").unwrap_or(default.stable_after),
+        max_restarts: restart.count("max_restarts").unwrap_or(default.max_restarts),
+        window: restart.duration("window").unwrap_or(default.window),
+    };
+    let (min, max) = (policy.backoff_min, policy.backoff_max);
+    not_above(restart, ("backoff_min", min), ("backoff_max", max), report);
+    policy
+}
+
+fn rollout(section: Section<'_>, report: &mut Report) -> Rollout {
+    let rollout = section.section("rollout");
+    let surge = rollout.count("max_surge");
+    let unavailable = rollout.count("max_unavailable");
+    let mut refuse = |name: &str, words: &str| {
+        if let Some(node) = rollout.node(name) {
+            report.add(&node.key, node.place, words);
+        }
+    };
+    if section.node("listen").is_some() {
+        if surge == Some(0) {
+            let words = "0 leaves no room for a new worker beside the old one; use 1 or more";
+            refuse("max_surge", words);
+        }
+        if unavailable.is_some_and(|count| count > 0) {
+            let words = "workers behind `listen` are replaced without a gap; \
+                         write 0, or remove this key";
+            refuse("max_unavailable", words);
+        }
+        return Rollout::MakeBeforeBreak { max_surge: surge.unwrap_or(policy::MAX_SURGE) };
+    }
+    if surge.is_some_and(|count| count > 0) {
+        let words = "a program that binds its own port cannot run twice; write 0, or remove \
+                     this key, or give the app a `listen`";
+        refuse("max_surge", words);
+    }
+    if unavailable == Some(0) {
+        let words = "without `listen` the old worker leaves before the new one starts; \
+                     use 1 or more";
+        refuse("max_unavailable", words);
+    }
+    Rollout::Replace { max_unavailable: unavailable.unwrap_or(policy::MAX_UNAVAILABLE) }
+}

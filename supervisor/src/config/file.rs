@@ -1,0 +1,233 @@
+//! Reads what was written and where: a tree of values, each with its place and its full key.
+//!
+//! Nothing is interpreted here. A text that is not TOML stops here, at its first fault, because
+//! everything after such a fault would be guesswork.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Place, Problem, Problems};
+
+/// The longest file that is read, in bytes.
+const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// The most dots between key characters in one line: deeper keys would exhaust the parser's stack.
+const DOTS_MAX: usize = 512;
+/// The deepest nesting that any key of ours needs, with room to spare.
+const DEPTH_MAX: usize = 32;
+/// The longest excerpt of a faulty line, in characters, on each side of the fault.
+const EXCERPT_REACH: usize = 50;
+
+/// A value, where it was written, and its full key.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) key: String,
+    pub(super) value: Value,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Text(String),
+    Integer(i64),
+    /// A whole number beyond 64 bits, as it was written.
+    HugeInteger(String),
+    Float(f64),
+    Boolean(bool),
+    Date(String),
+    List(Vec<Node>),
+    Table(BTreeMap<String, Entry>),
+}
+
+/// A key of a table and its value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    /// Where the key was written.
+    pub(super) place: Place,
+    pub(super) node: Node,
+}
+
+/// A key as it stands in a path: quoted when it would be read as something else without.
+pub(super) fn child_key(parent: &str, name: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let name = match !name.is_empty() && name.chars().all(bare) {
+        true => name.to_owned(),
+        false => format!("\"{}\"", name.escape_debug()),
+    };
+    match parent {
+        "" => name,
+        parent => format!("{parent}.{name}"),
+    }
+}
+
+/// Reads a file into a tree; its root is a table.
+pub(super) fn read(path: &Path) -> Result<Node, Problems> {
+    let text = text(path)?;
+    let document = Document::new(path, &text);
+    document.refuse_deep_keys()?;
+    let table = DeTable::parse(&text).map_err(|fault| {
+        let offset = fault.span().map_or(text.len(), |span| span.start);
+        document.fault(offset, &fault.message().replace('\n', "; "))
+    })?;
+    let place = Place { line: 1, column: 1 };
+    document.table(place, String::new(), table.get_ref(), 0).map_err(Problems::from)
+}
+
+/// The file's text, without a byte order mark.
+fn text(path: &Path) -> Result<String, Problems> {
+    let unreadable = |message: String| {
+        let file = path.to_owned();
+        Problems::from(Problem { file, place: None, key: None, message, excerpt: None })
+    };
+    let mut bytes = Vec::new();
+    // Opening a FIFO would wait for a writer, and a reload with it.
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(unreadable("is not a regular file".to_owned()));
+    }
+    std::fs::File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+    if bytes.len() > FILE_BYTES_MAX {
+        return Err(unreadable("is longer than 1 MiB; no configuration is".to_owned()));
+    }
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
+    let (text, broken) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), None),
+        Err(error) => (String::from_utf8_lossy(bytes).into_owned(), Some(error.valid_up_to())),
+    };
+    let document = Document::new(path, &text);
+    match (text.find('\0'), broken) {
+        (Some(nul), broken) if broken.is_none_or(|at| nul < at) => {
+            Err(document.fault(nul, "a NUL byte; is this a text file?"))
+        }
+        (_, Some(at)) => {
+            Err(document.fault(at, "bytes that are not UTF-8; save the file as UTF-8"))
+        }
+        (_, None) => Ok(text),
+    }
+}
+
+/// A text and where its lines begin.
+struct Document<'a> {
+    path: PathBuf,
+    text: &'a str,
+    line_starts: Vec<usize>,
+    /// The last place that was asked for, with its offset: places are asked for nearly in order,
+    /// and counting a long line's characters from its start each time would take for ever.
+    last: Cell<(usize, Place)>,
+}
+
+impl<'a> Document<'a> {
+    fn new(path: &Path, text: &'a str) -> Document<'a> {
+        let after_newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
+        let line_starts = std::iter::once(0).chain(after_newlines).collect();
+        Document {
+            path: path.to_owned(),
+            text,
+            line_starts,
+            last: Cell::new((0, Place { line: 1, column: 1 })),
+        }
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        let offset = self.text.floor_char_boundary(offset);
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let (last_offset, last) = self.last.get();
+        let (start, column) = match last.line == line && last_offset <= offset {
+            true => (last_offset, last.column),
+            false => (self.line_starts[line - 1], 1),
+        };
+        let place = Place { line, column: column + self.text[start..offset].chars().count() };
+        self.last.set((offset, place));
+        place
+    }
+
+    /// The problem of a text that cannot be read at this offset, with the line and a mark.
+    fn fault(&self, offset: usize, message: &str) -> Problems {
+        let place = self.place(offset);
+        let start = self.line_starts[place.line - 1];
+        let line = self.text[start..].lines().next().unwrap_or_default();
+        let skipped = place.column.saturating_sub(EXCERPT_REACH);
+        let shown: String = line
+            .chars()
+            .skip(skipped)
+            .take(2 * EXCERPT_REACH)
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        let number = place.line.to_string();
+        let margin = " ".repeat(number.len());
+        let indent = " ".repeat(place.column - 1 - skipped);
+        let excerpt = format!("    {margin} |\n    {number} | {shown}\n    {margin} | {indent}^");
+        Problems::from(Problem {
+            file: self.path.clone(),
+            place: Some(place),
+            key: None,
+            message: message.to_owned(),
+            excerpt: Some(excerpt),
+        })
+    }
+
+    fn refuse_deep_keys(&self) -> Result<(), Problems> {
+        let of_a_key = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-\"' \t".contains(byte);
+        for (start, line) in self.line_starts.iter().zip(self.text.split('\n')) {
+            let joins =
+                |window: &[u8]| window[1] == b'.' && of_a_key(&window[0]) && of_a_key(&window[2]);
+            if line.as_bytes().windows(3).filter(|window| joins(window)).count() > DOTS_MAX {
+                return Err(self.fault(*start, "a line with more than 512 dots; no key is so deep"));
+            }
+        }
+        Ok(())
+    }
+
+    fn table(
+        &self,
+        place: Place,
+        key: String,
+        table: &DeTable<'_>,
+        depth: usize,
+    ) -> Result<Node, Problem> {
+        if depth > DEPTH_MAX {
+            let message = "is nested too deeply; no key of a configuration is".to_owned();
+            let (file, place) = (self.path.clone(), Some(place));
+            return Err(Problem { file, place, key: None, message, excerpt: None });
+        }
+        let mut entries = BTreeMap::new();
+        for (name, value) in table {
+            let place = self.place(name.span().start);
+            let node = self.node(child_key(&key, name.get_ref()), value, depth + 1)?;
+            entries.insert(name.get_ref().clone().into_owned(), Entry { place, node });
+        }
+        Ok(Node { place, key, value: Value::Table(entries) })
+    }
+
+    fn node(
+        &self,
+        key: String,
+        value: &Spanned<DeValue<'_>>,
+        depth: usize,
+    ) -> Result<Node, Problem> {
+        let place = self.place(value.span().start);
+        let value = match value.get_ref() {
+            DeValue::String(text) => Value::Text(text.clone().into_owned()),
+            DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+                .map_or_else(|_| Value::HugeInteger(number.to_string()), Value::Integer),
+            // The parser checked the spelling; one beyond the range is infinite here.
+            DeValue::Float(number) => Value::Float(number.as_str().parse().unwrap_or(f64::NAN)),
+            DeValue::Boolean(truth) => Value::Boolean(*truth),
+            DeValue::Datetime(date) => Value::Date(date.to_string()),
+            DeValue::Array(items) => {
+                let items = items.iter().enumerate();
+                let nodes = items
+                    .map(|(index, item)| self.node(format!("{key}[{index}]"), item, depth + 1));
+                Value::List(nodes.collect::<Result<_, _>>()?)
+            }
+            DeValue::Table(table) => return self.table(place, key, table, depth),
+        };
+        Ok(Node { place, key, value })
+    }
+}

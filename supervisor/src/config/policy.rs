@@ -1,0 +1,41 @@
+//! The supervisor's own defaults, in one place. A worker's come from the protocol crate.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use mcp_protocol::settings::LogLevel;
+
+use super::OutputConfig;
+use crate::machine::{RestartPolicy, RestartWhen};
+
+/// The program of an app that names none.
+pub(super) const PROGRAM: &str = "mcp-worker";
+/// Where the sockets are, unless the file or the service manager says otherwise.
+pub(super) const RUN_DIRECTORY: &str = "run";
+/// Where the log files are, unless the file or the service manager says otherwise.
+pub(super) const LOG_DIRECTORY: &str = "logs";
+pub(super) const LOG_LEVEL: LogLevel = LogLevel::Info;
+pub(super) const METRICS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
+
+pub(super) const INSTANCES: u32 = 1;
+pub(super) const STOP_SIGNAL: i32 = libc::SIGTERM;
+/// How long a program without a link must have been alive to count as ready.
+pub(super) const ALIVE_FOR: Duration = Duration::from_secs(2);
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
+pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const OUTPUT: OutputConfig = OutputConfig { bytes_max: 50_000_000, files_max: 10 };
+/// How many slots may hold two workers during a roll.
+pub(super) const MAX_SURGE: u32 = 1;
+/// How many slots of an app that binds its own port may be without a worker during a roll.
+pub(super) const MAX_UNAVAILABLE: u32 = 1;
+
+pub(super) const RESTART: RestartPolicy = RestartPolicy {
+    when: RestartWhen::Always,
+    backoff_min: Duration::from_millis(100),
+    backoff_max: Duration::from_secs(15),
+    stable_after: Duration::from_secs(10),
+    max_restarts: 10,
+    window: Duration::from_secs(60),
+};

@@ -1,0 +1,245 @@
+//! One table of the file: its shape checked against the table of keys, its values read by kind.
+//!
+//! The check walks everything that was written, the environments that were not chosen included,
+//! and notes every problem. Reading comes after it and so stays silent: a value that cannot be
+//! used is `None`, for its problem is noted already.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::file::{Entry, Node, Value};
+use super::keys::{Key, Kind, nearest, tables_with};
+use super::problem::Report;
+use super::value;
+
+/// Checks a table and everything below it: names of keys, kinds and ranges of values.
+pub(super) fn check(node: &Node, keys: &'static [Key], report: &mut Report) {
+    let Some(entries) = table_of(node, "", report) else { return };
+    for (name, entry) in entries {
+        match keys.iter().find(|key| key.name == name) {
+            Some(key) => check_value(&entry.node, key, report),
+            None => report.add(&entry.node.key, entry.place, unknown(name, keys)),
+        }
+    }
+}
+
+fn table_of<'a>(
+    node: &'a Node,
+    members: &str,
+    report: &mut Report,
+) -> Option<&'a BTreeMap<String, Entry>> {
+    let words = match &node.value {
+        Value::Table(entries) => return Some(entries),
+        Value::List(items) if items.iter().any(|item| matches!(item.value, Value::Table(_))) => {
+            format!("is a list of tables; write [{}{members}], with single brackets", node.key)
+        }
+        other => format!("{} is not a table; write [{}{members}]", value::found(other), node.key),
+    };
+    report.add(&node.key, node.place, words);
+    None
+}
+
+fn unknown(name: &str, keys: &'static [Key]) -> String {
+    let elsewhere: Vec<_> = match keys.iter().any(|key| key.name == "exec") {
+        true => tables_with(name).map(|table| format!("`{table}.{name}`")).collect(),
+        false => Vec::new(),
+    };
+    let guess = nearest(name, keys.iter().map(|key| key.name));
+    match (elsewhere.is_empty(), guess) {
+        (false, _) => format!("unknown key; did you mean {}?", elsewhere.join(" or ")),
+        (true, Some(key)) => format!("unknown key; did you mean `{key}`?"),
+        (true, None) => {
+            let known: Vec<_> = keys.iter().map(|key| key.name).collect();
+            format!("unknown key; the keys here are {}", known.join(", "))
+        }
+    }
+}
+
+fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
+    let outcome = match &key.kind {
+        Kind::Table(keys) => return check(node, keys, report),
+        Kind::Named(keys) => return check_named(node, keys, report),
+        Kind::Variables => return check_variables(node, report),
+        Kind::Text => value::text(node).map(drop),
+        Kind::Command => value::command(node).map(drop),
+        Kind::Texts => value::texts(node).map(drop),
+        Kind::Boolean => value::boolean(node).map(drop),
+        Kind::Count { min, max, what } => value::count(node, *min, *max, what).map(drop),
+        Kind::Scale => value::scale(node).map(drop),
+        Kind::Duration { min, max } => value::duration(node, min, max).map(drop),
+        Kind::Size { min, max } => value::size(node, min, max).map(drop),
+        Kind::Choice(words) => value::choice(node, words).map(drop),
+        Kind::Warehouse => value::warehouse(node).map(drop),
+        Kind::Address => value::address(node).map(drop),
+        Kind::AddressOrOff => value::address_or_off(node).map(drop),
+        Kind::Readiness => value::readiness(node).map(drop),
+        Kind::Signal => value::signal(node).map(drop),
+    };
+    match outcome {
+        Ok(()) => {}
+        Err(words) if words.contains("; ") || words.ends_with('?') => {
+            report.add(&node.key, node.place, words);
+        }
+        Err(fault) => {
+            let words = format!("{fault}; write {} = {}", key.name, key.example);
+            report.add(&node.key, node.place, words);
+        }
+    }
+}
+
+fn check_named(node: &Node, keys: &'static [Key], report: &mut Report) {
+    let Some(entries) = table_of(node, ".NAME", report) else { return };
+    for (name, entry) in entries {
+        if !is_name(name) {
+            report.add(
+                &entry.node.key,
+                entry.place,
+                "is not a name; use up to 64 letters, digits, `.`, `_` and `-`, \
+                 and begin with a letter, a digit or `_`",
+            );
+        }
+        check(&entry.node, keys, report);
+    }
+}
+
+/// Names of apps become names of files and labels, so they are kept plain.
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    (1..=64).contains(&name.len()) && name.chars().all(plain) && !name.starts_with(['.', '-'])
+}
+
+fn check_variables(node: &Node, report: &mut Report) {
+    let Some(entries) = table_of(node, "", report) else { return };
+    for (name, entry) in entries {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            let words = "is not a name of a variable; it may not be empty nor contain `=` or NUL";
+            report.add(&entry.node.key, entry.place, words);
+        }
+        if name.starts_with("MCP_SUPERVISOR_") || name.starts_with("LISTEN_") {
+            let words = "is set by the supervisor itself; use another name";
+            report.add(&entry.node.key, entry.place, words);
+        }
+        if let Err(words) = value::variable(&entry.node) {
+            report.add(&entry.node.key, entry.node.place, words);
+        }
+    }
+}
+
+/// A table to read from, or the nearest table around it when it was not written.
+#[derive(Clone, Copy)]
+pub(super) struct Section<'a> {
+    /// The table itself or the nearest one around it: where to point for something missing.
+    pub(super) nearest: &'a Node,
+    keys: &'static [Key],
+    written: Option<&'a BTreeMap<String, Entry>>,
+}
+
+impl<'a> Section<'a> {
+    pub(super) fn new(node: &'a Node, keys: &'static [Key]) -> Section<'a> {
+        Section { nearest: node, keys, written: entries(node) }
+    }
+
+    pub(super) fn is_table(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// What was written behind a key.
+    pub(super) fn node(&self, name: &str) -> Option<&'a Node> {
+        self.written?.get(name).map(|entry| &entry.node)
+    }
+
+    fn kind(&self, name: &str) -> &'static Kind {
+        let key = self.keys.iter().find(|key| key.name == name);
+        &key.expect("only keys of the table of keys are read").kind
+    }
+
+    /// A table below this one, or its members when they have names of the operator's choice.
+    pub(super) fn section(&self, name: &str) -> Section<'a> {
+        let keys = self.kind(name).members().unwrap_or(&[]);
+        match self.node(name) {
+            Some(node) => Section::new(node, keys),
+            None => Section { nearest: self.nearest, keys, written: None },
+        }
+    }
+
+    /// The tables below this one, under the names that the operator chose.
+    pub(super) fn members(&self) -> Vec<(&'a str, Section<'a>)> {
+        let entries = self.written.into_iter().flatten();
+        entries.map(|(name, entry)| (name.as_str(), Section::new(&entry.node, self.keys))).collect()
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+        value::text(self.node(name)?).ok()
+    }
+
+    pub(super) fn texts(&self, name: &str) -> Vec<String> {
+        self.node(name).and_then(|node| value::texts(node).ok()).unwrap_or_default()
+    }
+
+    pub(super) fn command(&self, name: &str) -> Option<(String, Vec<String>)> {
+        value::command(self.node(name)?).ok()
+    }
+
+    pub(super) fn boolean(&self, name: &str) -> Option<bool> {
+        value::boolean(self.node(name)?).ok()
+    }
+
+    pub(super) fn count(&self, name: &str) -> Option<u32> {
+        let Kind::Count { min, max, what } = self.kind(name) else { return None };
+        value::count(self.node(name)?, *min, *max, what).ok()
+    }
+
+    pub(super) fn scale(&self, name: &str) -> Option<f64> {
+        value::scale(self.node(name)?).ok()
+    }
+
+    pub(super) fn duration(&self, name: &str) -> Option<Duration> {
+        let Kind::Duration { min, max } = self.kind(name) else { return None };
+        value::duration(self.node(name)?, min, max).ok()
+    }
+
+    pub(super) fn size(&self, name: &str) -> Option<u64> {
+        let Kind::Size { min, max } = self.kind(name) else { return None };
+        value::size(self.node(name)?, min, max).ok()
+    }
+
+    pub(super) fn choice<T: Copy>(&self, name: &str, meanings: &[T]) -> Option<T> {
+        let Kind::Choice(words) = self.kind(name) else { return None };
+        value::choice(self.node(name)?, words).ok().and_then(|index| meanings.get(index).copied())
+    }
+
+    pub(super) fn address(&self, name: &str) -> Option<SocketAddr> {
+        value::address(self.node(name)?).ok()
+    }
+
+    /// `None`: not written; `Some(None)`: "off".
+    pub(super) fn address_or_off(&self, name: &str) -> Option<Option<SocketAddr>> {
+        value::address_or_off(self.node(name)?).ok()
+    }
+
+    /// `None`: not written; `Some(None)`: "link".
+    pub(super) fn readiness(&self, name: &str) -> Option<Option<Duration>> {
+        value::readiness(self.node(name)?).ok()
+    }
+
+    pub(super) fn signal(&self, name: &str) -> Option<i32> {
+        value::signal(self.node(name)?).ok()
+    }
+
+    pub(super) fn variables(&self, name: &str) -> BTreeMap<String, String> {
+        let entries = self.node(name).and_then(entries).into_iter().flatten();
+        entries
+            .filter_map(|(name, entry)| {
+                Some((name.clone(), value::variable(&entry.node).ok()?.to_owned()))
+            })
+            .collect()
+    }
+}
+
+fn entries(node: &Node) -> Option<&BTreeMap<String, Entry>> {
+    match &node.value {
+        Value::Table(entries) => Some(entries),
+        _other => None,
+    }
+}

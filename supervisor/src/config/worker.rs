@@ -1,0 +1,116 @@
+//! The settings of our own worker: the tables that only `mcp-worker` understands.
+
+use mcp_protocol::settings::{
+    HttpSettings, LogLevel, LogSettings, McpSettings, PoolSettings, Settings, StatementLimits,
+    WarehouseSettings,
+};
+
+use super::check::{Around, not_above};
+use super::file::child_key;
+use super::problem::Report;
+use super::section::Section;
+
+/// The tables of an app that are for our own worker alone.
+const TABLES: [&str; 5] = ["http", "mcp", "warehouse", "pool", "limits"];
+/// The environment in which sample data would be mistaken for real data.
+const PRODUCTION: &str = "production";
+/// What each word for a level means, in the order of the table of keys.
+pub(super) const LEVELS: [LogLevel; 5] =
+    [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+
+/// Refuses what only our own worker understands.
+pub(super) fn refuse(app: Section<'_>, report: &mut Report) {
+    for node in TABLES.iter().filter_map(|table| app.node(table)) {
+        report.add(
+            &node.key,
+            node.place,
+            "only mcp-worker has these settings; remove this table, or let `exec` start mcp-worker",
+        );
+    }
+    if let Some(node) = app.section("logs").node("level") {
+        report.add(
+            &node.key,
+            node.place,
+            "only mcp-worker has a log level; remove this key and tell the program by `args` or `env`",
+        );
+    }
+}
+
+/// The settings of a worker. Its generation is set when they are handed over.
+pub(super) fn settings(app: Section<'_>, around: &Around<'_>, report: &mut Report) -> Settings {
+    let default = Settings::default();
+    let (health, logs, mcp) = (app.section("health"), app.section("logs"), app.section("mcp"));
+    Settings {
+        environment: around.environment.to_owned(),
+        generation: 0,
+        heartbeat_every: health.duration("heartbeat_interval").unwrap_or(default.heartbeat_every),
+        idle_grace: health.duration("idle_grace").unwrap_or(default.idle_grace),
+        http: http(app.section("http"), default.http),
+        mcp: McpSettings {
+            allowed_hosts: mcp.texts("allowed_hosts"),
+            allowed_origins: mcp.texts("allowed_origins"),
+        },
+        warehouse: warehouse(app, around, default.warehouse, report),
+        pool: pool(app.section("pool"), default.pool, report),
+        limits: limits(app.section("limits"), default.limits),
+        logs: LogSettings {
+            directory: Some(around.log_directory.to_owned()),
+            level: logs.choice("level", &LEVELS).unwrap_or(default.logs.level),
+        },
+    }
+}
+
+fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
+    HttpSettings {
+        header_timeout: http.duration("header_timeout").unwrap_or(default.header_timeout),
+        request_timeout: http.duration("request_timeout").unwrap_or(default.request_timeout),
+        body_bytes_max: http.size("max_body").unwrap_or(default.body_bytes_max),
+        connections_max: http.count("max_connections").unwrap_or(default.connections_max),
+    }
+}
+
+fn warehouse(
+    app: Section<'_>,
+    around: &Around<'_>,
+    default: WarehouseSettings,
+    report: &mut Report,
+) -> WarehouseSettings {
+    let warehouse = app.section("warehouse");
+    let WarehouseSettings::Embedded { scale } = default;
+    let allowed = "sample_account_in_production";
+    let meant = warehouse.boolean(allowed).unwrap_or(false);
+    let nodes = [warehouse.node("kind"), warehouse.node(allowed)];
+    let blamed = nodes.iter().flatten().any(|node| report.blames(&node.key));
+    if around.environment == PRODUCTION && !meant && !blamed {
+        let table = child_key(&child_key("apps", around.app), "warehouse");
+        report.add(
+            &table,
+            warehouse.nearest.place,
+            format!(
+                "production would serve the embedded sample account, not your data; if that is \
+                 meant, write {allowed} = true below [environments.production.{table}]"
+            ),
+        );
+    }
+    WarehouseSettings::Embedded { scale: warehouse.scale("scale").unwrap_or(scale) }
+}
+
+fn pool(pool: Section<'_>, default: PoolSettings, report: &mut Report) -> PoolSettings {
+    let settings = PoolSettings {
+        min: pool.count("min").unwrap_or(default.min),
+        max: pool.count("max").unwrap_or(default.max),
+        acquire_timeout: pool.duration("acquire_timeout").unwrap_or(default.acquire_timeout),
+        idle_timeout: pool.duration("idle_timeout").unwrap_or(default.idle_timeout),
+        max_lifetime: pool.duration("max_lifetime").unwrap_or(default.max_lifetime),
+    };
+    not_above(pool, ("min", settings.min), ("max", settings.max), report);
+    settings
+}
+
+fn limits(limits: Section<'_>, default: StatementLimits) -> StatementLimits {
+    StatementLimits {
+        rows_max: limits.count("max_rows").unwrap_or(default.rows_max),
+        bytes_max: limits.size("max_bytes").unwrap_or(default.bytes_max),
+        timeout: limits.duration("statement_timeout").unwrap_or(default.timeout),
+    }
+}
