@@ -46,7 +46,8 @@ fn update_wanted() -> bool {
 
 fn stories() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios");
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let entries =
+        std::fs::read_dir(directory).expect("stories").map(|entry| entry.expect("a story").path());
     let mut paths: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_some_and(|end| end == "story")).collect();
     paths.sort();

@@ -20,4 +20,10 @@
            -> Drain run-4 within 5s
 1300ms  exited run-4 code 0
            -> query[1] run-4 stopped: exit code 0
-1400ms  ready run-5
+1400ms  exited run-1 code 0
+           -> query[0] run-1 stopped: exit code 0
+           -> Spawn query[0] run-5 kind 7
+1500ms  ready run-5
+           -> query[0] run-5 ready
+           -> Drain run-3 within 5s
+           -> roll of query ended
