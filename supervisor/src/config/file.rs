@@ -15,9 +15,8 @@ use super::problem::{Place, Problem, Problems};
 
 /// The longest file that is read, in bytes.
 const FILE_BYTES_MAX: usize = 1024 * 1024;
-/// The most dots between key characters in one line: deeper keys would exhaust the parser's stack.
-const DOTS_MAX: usize = 512;
-/// The deepest nesting that any key of ours needs, with room to spare.
+/// The deepest nesting that any key of ours needs, with room to spare. The parser has limits of its
+/// own, for one key and for brackets, but the two multiply.
 const DEPTH_MAX: usize = 32;
 /// The longest excerpt of a faulty line, in characters, on each side of the fault.
 const EXCERPT_REACH: usize = 50;
@@ -69,7 +68,6 @@ pub(super) fn child_key(parent: &str, name: &str) -> String {
 pub(super) fn read(path: &Path) -> Result<Node, Problems> {
     let text = text(path)?;
     let document = Document::new(path, &text);
-    document.refuse_deep_keys()?;
     let table = DeTable::parse(&text).map_err(|fault| {
         let offset = fault.span().map_or(text.len(), |span| span.start);
         document.fault(offset, &fault.message().replace('\n', "; "))
@@ -170,18 +168,6 @@ impl<'a> Document<'a> {
             message: message.to_owned(),
             excerpt: Some(excerpt),
         })
-    }
-
-    fn refuse_deep_keys(&self) -> Result<(), Problems> {
-        let of_a_key = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-\"' \t".contains(byte);
-        for (start, line) in self.line_starts.iter().zip(self.text.split('\n')) {
-            let joins =
-                |window: &[u8]| window[1] == b'.' && of_a_key(&window[0]) && of_a_key(&window[2]);
-            if line.as_bytes().windows(3).filter(|window| joins(window)).count() > DOTS_MAX {
-                return Err(self.fault(*start, "a line with more than 512 dots; no key is so deep"));
-            }
-        }
-        Ok(())
     }
 
     fn table(
