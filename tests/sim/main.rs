@@ -7,6 +7,7 @@
 mod deaths;
 mod operator;
 mod properties;
+mod rules;
 mod sights;
 mod weather;
 mod world;
