@@ -78,7 +78,7 @@ impl Slot {
         };
         match (meaning, self.successor.take()) {
             (died, Some(successor)) => {
-                if died.is_some() {
+                if died.is_some_and(|meaning| !is_over(goal.restart.when, meaning)) {
                     // Counted, but there is nothing to decide: the next worker starts already.
                     let _next = self.count(turn, worker, goal);
                 }
@@ -104,14 +104,9 @@ impl Slot {
     ) {
         self.empty_since = turn.now;
         let run = Some(worker.run);
-        let stays = match goal.restart.when {
-            RestartWhen::Always => false,
-            RestartWhen::OnFailure => meaning == Meaning::Clean,
-            RestartWhen::Never => true,
-        };
         if meaning == Meaning::Hopeless {
             self.fail(turn, run, words);
-        } else if stays {
+        } else if is_over(goal.restart.when, meaning) {
             self.seat = Seat::Finished;
             self.moved(turn, PhaseName::Stopped, run, Some(&words));
             self.why = Some(words);
@@ -146,5 +141,14 @@ impl Slot {
 
     fn gone(&self, turn: &mut Turn, worker: &Worker, words: &str) {
         self.moved(turn, PhaseName::Stopped, Some(worker.run), Some(words));
+    }
+}
+
+/// True when the policy leaves it at that.
+fn is_over(when: RestartWhen, meaning: Meaning) -> bool {
+    match when {
+        RestartWhen::Always => false,
+        RestartWhen::OnFailure => meaning == Meaning::Clean,
+        RestartWhen::Never => true,
     }
 }
