@@ -206,8 +206,10 @@ impl Slot {
         }
     }
 
-    /// Moves a slot that is not wanted one step towards emptiness.
+    /// Moves a slot that is not wanted one step towards emptiness. Should it be wanted again
+    /// before its last worker has left, it starts without a past.
     pub(super) fn empty(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
+        self.tally.forgive();
         self.dismiss_successor(turn, goal, why);
         self.drain_seat(turn, goal, why);
         match self.seat {
