@@ -306,7 +306,9 @@ impl Watch {
             let fresh = fresh.is_some_and(|run| run.spawned >= since);
             let served = slot.phase == PhaseName::Ready && fresh;
             // One app of a reload may be done, and lose a worker, while another still rolls.
-            let replaced = matches!(command, Command::Reload(_)) && (fresh || slot.run.is_none());
+            let leaves = matches!(slot.phase, PhaseName::Draining | PhaseName::Killing);
+            let old_serves = slot.run.is_some() && !fresh && !leaves;
+            let replaced = matches!(command, Command::Reload(_)) && !old_serves;
             holds(served || replaced || slot.phase == PhaseName::Stopped, || {
                 format!("{command:?} is answered with done, but {id} is {:?}", slot.phase)
             })?;
