@@ -23,6 +23,8 @@ impl Deaths {
     ) {
         let stable = ready_for.is_some_and(|time| time >= policy.stable_after);
         self.streak = if stable { 1 } else { self.streak + 1 };
+        // What the window of that time forgot stays forgotten when a longer one is configured.
+        self.moments.retain(|death| now.since(*death) <= policy.window);
         self.moments.push(now);
     }
 

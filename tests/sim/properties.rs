@@ -8,16 +8,11 @@ use std::time::Duration;
 
 use mcp_supervisor::machine::{
     Action, AppGoal, AppName, AppView, Command, Event, KillCause, Moment, Notice, Outcome,
-    PhaseName, RequestId, RestartWhen, RollView, Rollout, RunId, Scope, SlotId, SlotView, Snapshot,
-    Urgency,
+    PhaseName, RequestId, RestartWhen, RunId, Scope, SlotId, SlotView, Snapshot, Urgency,
 };
 
 use crate::deaths::Deaths;
 use crate::sights::{see, see_outcome};
-
-/// The shortest time limits that a simulated operator writes.
-const START_MIN: Duration = Duration::from_secs(5);
-const HEARTBEAT_MIN: Duration = Duration::from_secs(6);
 
 /// Everything that was seen from outside.
 #[derive(Debug, Default)]
@@ -28,15 +23,18 @@ pub(crate) struct Watch {
     pub(crate) runs: BTreeMap<RunId, Run>,
     /// What was seen at least once.
     pub(crate) sights: BTreeSet<&'static str>,
-    deaths: BTreeMap<SlotId, Deaths>,
-    asked: BTreeMap<RequestId, Wish>,
-    ending: Option<Urgency>,
+    /// The deaths that are not forgiven.
+    pub(crate) deaths: BTreeMap<SlotId, Deaths>,
+    /// The wishes that await an answer.
+    pub(crate) asked: BTreeMap<RequestId, Wish>,
+    /// How the service is to end.
+    pub(crate) ending: Option<Urgency>,
     over: bool,
 }
 
 /// What an operator awaits an answer to.
 #[derive(Debug)]
-struct Wish {
+pub(crate) struct Wish {
     asked: Moment,
     command: Command,
     /// The apps that it was about when it was asked.
@@ -172,11 +170,10 @@ impl Watch {
         }
         // What became ready only shows in the picture: some become so by being alive.
         for slot in slots(pictures.1).filter(|(_, slot)| slot.phase == PhaseName::Ready) {
-            if let Some(run) = slot.1.run.and_then(|run| self.runs.get_mut(&run)) {
-                if run.ready.is_none() {
-                    run.ready = Some(now);
-                    run.heard = now;
-                }
+            let run = slot.1.run.and_then(|run| self.runs.get_mut(&run));
+            if let Some(run) = run.filter(|run| run.ready.is_none()) {
+                run.ready = Some(now);
+                run.heard = now;
             }
         }
         Ok(())
@@ -248,108 +245,6 @@ impl Watch {
         }
     }
 
-    fn spawned(
-        &mut self,
-        now: Moment,
-        run: RunId,
-        slot: &SlotId,
-        after: &Snapshot,
-    ) -> Result<(), String> {
-        let goal = self.apps.get(&slot.app).ok_or("a spawn that nobody wants")?;
-        holds(slot.index < goal.instances, || format!("{slot} is not wanted"))?;
-        let others = self.runs.values().filter(|other| other.slot == *slot).count();
-        let app = app(after, &slot.app).ok_or("a spawn for an app that is not shown")?;
-        let successors = app.slots.iter().filter(|slot| slot.successor.is_some()).count();
-        let (room, surge) = match goal.rollout {
-            Rollout::MakeBeforeBreak { max_surge } => (1, max_surge as usize),
-            Rollout::Replace { .. } => (0, 0),
-        };
-        holds(others <= room, || format!("{slot} holds {others} others when {run} is started"))?;
-        if app.slots.iter().any(|slot| slot.successor == Some(run)) {
-            holds(successors <= surge, || format!("{successors} successors in {}", app.name))?;
-            holds(matches!(app.roll, RollView::Rolling { .. }), || {
-                format!("{run} succeeds somebody, but nothing rolls")
-            })?;
-        }
-        if let Some(deaths) = self.deaths.get_mut(slot) {
-            deaths.spawned(now).map_err(|why| format!("{slot}: {why}"))?;
-        }
-        let record = Run {
-            slot: slot.clone(),
-            spawned: now,
-            ready: None,
-            heard: now,
-            drained: None,
-            killed: None,
-            planned: false,
-        };
-        holds(self.runs.insert(run, record).is_none(), || format!("{run} was issued twice"))
-    }
-
-    fn drained(
-        &mut self,
-        now: Moment,
-        (id, grace): (RunId, Duration),
-        event: &Event,
-        (_, after): Pictures<'_>,
-    ) -> Result<(), String> {
-        let run = self.runs.get_mut(&id).ok_or_else(|| format!("{id} is drained but gone"))?;
-        holds(run.drained.is_none(), || format!("{id} is drained twice"))?;
-        run.drained = Some((now, grace));
-        run.planned = true;
-        let slot = run.slot.clone();
-        let Some(goal) = self.apps.get(&slot.app).filter(|goal| slot.index < goal.instances) else {
-            return Ok(());
-        };
-        let restart = matches!(event, Event::Asked { command: Command::Restart(_), .. });
-        if run.ready.is_none() || restart {
-            return Ok(());
-        }
-        let app = app(after, &slot.app).ok_or("a drain in an app that is not shown")?;
-        match goal.rollout {
-            Rollout::MakeBeforeBreak { .. } => {
-                let replaced = app.slots.iter().any(|view| {
-                    view.index == slot.index
-                        && view.run.is_some_and(|run| run > id)
-                        && view.phase == PhaseName::Ready
-                });
-                holds(replaced, || format!("{id} is taken down before its successor serves"))
-            }
-            Rollout::Replace { max_unavailable } => {
-                let away = |view: &&SlotView| {
-                    view.phase != PhaseName::Ready && view.phase != PhaseName::Stopped
-                };
-                let away = app.slots.iter().filter(|view| view.index < goal.instances).filter(away);
-                let away = away.count();
-                holds(away <= max_unavailable as usize, || {
-                    format!("{away} slots of {} are away, {max_unavailable} may be", slot.app)
-                })
-            }
-        }
-    }
-
-    fn killed(&mut self, now: Moment, id: RunId, why: KillCause) -> Result<(), String> {
-        let run = self.runs.get_mut(&id).ok_or_else(|| format!("{id} is killed but gone"))?;
-        holds(run.killed.is_none(), || format!("{id} is killed twice"))?;
-        run.killed = Some(why);
-        let fair = match why {
-            KillCause::NeverReady => {
-                run.ready.is_none() && run.drained.is_none() && now.since(run.spawned) >= START_MIN
-            }
-            KillCause::HeartbeatLost => {
-                run.ready.is_some()
-                    && run.drained.is_none()
-                    && now.since(run.heard) >= HEARTBEAT_MIN
-            }
-            KillCause::DrainOverrun => {
-                run.drained.is_some_and(|(since, grace)| now.since(since) >= grace)
-            }
-            KillCause::NoLongerWanted => self.ending == Some(Urgency::Now),
-        };
-        run.planned |= matches!(why, KillCause::DrainOverrun | KillCause::NoLongerWanted);
-        holds(fair, || format!("{id} is killed for {why:?}, but that is not so: {run:?}"))
-    }
-
     fn announced(
         &mut self,
         now: Moment,
@@ -411,7 +306,9 @@ impl Watch {
             let fresh = fresh.is_some_and(|run| run.spawned >= since);
             let served = slot.phase == PhaseName::Ready && fresh;
             // One app of a reload may be done, and lose a worker, while another still rolls.
-            let replaced = matches!(command, Command::Reload(_)) && (fresh || slot.run.is_none());
+            let leaves = matches!(slot.phase, PhaseName::Draining | PhaseName::Killing);
+            let old_serves = slot.run.is_some() && !fresh && !leaves;
+            let replaced = matches!(command, Command::Reload(_)) && !old_serves;
             holds(served || replaced || slot.phase == PhaseName::Stopped, || {
                 format!("{command:?} is answered with done, but {id} is {:?}", slot.phase)
             })?;
@@ -467,7 +364,8 @@ pub(crate) fn slots(picture: &Snapshot) -> impl Iterator<Item = (SlotId, &SlotVi
     })
 }
 
-fn app<'a>(picture: &'a Snapshot, name: &AppName) -> Option<&'a AppView> {
+/// One app of a picture.
+pub(crate) fn app<'a>(picture: &'a Snapshot, name: &AppName) -> Option<&'a AppView> {
     picture.apps.iter().find(|app| app.name == *name)
 }
 
@@ -478,6 +376,7 @@ fn covers(scope: &Scope, app: &AppName) -> bool {
     }
 }
 
-fn holds(fact: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+/// A fact, or what is the case instead.
+pub(crate) fn holds(fact: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
     if fact { Ok(()) } else { Err(otherwise()) }
 }

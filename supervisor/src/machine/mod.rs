@@ -6,7 +6,7 @@
 //! ```text
 //! Machine ── App ── Slot ── Worker     who is there, and what its deadlines are
 //!    │        └── rollout              which slot is replaced next
-//!    │              └── backoff        when a slot tries again, and when it gives up
+//!    │         └── ending, backoff     what a death means, when to try again, when to give up
 //!    └── requests                      who awaits an answer
 //! ```
 
@@ -14,6 +14,7 @@ mod action;
 mod app;
 mod backoff;
 mod desired;
+mod ending;
 mod event;
 mod exit;
 mod invariants;
@@ -40,8 +41,9 @@ pub use rng::Rng;
 pub use snapshot::{AppView, PhaseName, RollView, SlotView, Snapshot};
 
 use app::{App, Progress};
+use ending::End;
 use requests::{Requests, Wish, refuse};
-use slot::{End, Slot};
+use slot::Slot;
 use turn::Turn;
 
 /// More passes than any event needs to settle all slots. A guard: if it were ever reached, the

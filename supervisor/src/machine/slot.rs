@@ -5,9 +5,8 @@
 //! is still leaving, so a slot never holds more than two processes, however often it is rolled.
 
 use crate::machine::action::KillCause;
-use crate::machine::backoff::{Tally, Verdict};
-use crate::machine::desired::{AppGoal, RestartWhen, RunId, SlotId};
-use crate::machine::exit::{Exit, Meaning};
+use crate::machine::backoff::Tally;
+use crate::machine::desired::{AppGoal, RunId, SlotId};
 use crate::machine::moment::Moment;
 use crate::machine::snapshot::{PhaseName, SlotView};
 use crate::machine::turn::{Move, Turn};
@@ -25,12 +24,14 @@ pub(super) struct Slot {
     /// Runs that were displaced, on their way out.
     pub(super) leaving: Vec<Worker>,
     /// Since when nobody has been in the seat, where nobody is.
-    empty_since: Moment,
+    pub(super) empty_since: Moment,
     /// Why nobody is in the seat, when that is not obvious.
-    why: Option<String>,
-    tally: Tally,
+    pub(super) why: Option<String>,
+    /// Its deaths.
+    pub(super) tally: Tally,
     restarts: u64,
-    last_exit: Option<String>,
+    /// How the last run ended.
+    pub(super) last_exit: Option<String>,
 }
 
 /// Who sits in a slot.
@@ -51,15 +52,6 @@ pub(super) enum Seat {
     Failed,
 }
 
-/// How a run ended.
-#[derive(Debug)]
-pub(super) struct End {
-    /// Whether to try again.
-    meaning: Meaning,
-    /// How it reads.
-    words: String,
-}
-
 /// Whether a slot is part of what the operator wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
@@ -67,18 +59,6 @@ pub(super) enum Wanted {
     Yes,
     /// It is to be emptied.
     No,
-}
-
-impl End {
-    /// The end of a process.
-    pub(super) fn exited(exit: Exit) -> End {
-        End { meaning: exit.meaning(), words: exit.to_string() }
-    }
-
-    /// The end of a run that never had a process.
-    pub(super) fn not_spawned(why: String) -> End {
-        End { meaning: Meaning::Failed, words: why }
-    }
 }
 
 impl Slot {
@@ -150,25 +130,6 @@ impl Slot {
     pub(super) fn heard(&mut self, turn: &Turn, run: RunId, goal: &AppGoal) {
         if let Some(worker) = self.workers_mut().find(|worker| worker.run == run) {
             worker.heard(turn, goal);
-        }
-    }
-
-    /// Takes the news that a run ended.
-    pub(super) fn ended(&mut self, turn: &mut Turn, run: RunId, end: End, app: (&AppGoal, Wanted)) {
-        if self.seated().is_some_and(|worker| worker.run == run) {
-            if let Seat::Taken(worker) = std::mem::replace(&mut self.seat, Seat::Vacant) {
-                self.seat_ended(turn, &worker, end, app);
-            }
-        } else if let Some(worker) = self.successor.take_if(|worker| worker.run == run) {
-            let why = worker.end_words(&end.words);
-            self.last_exit = Some(why.clone());
-            self.gone(turn, &worker, &why);
-            worker.set_back(turn, &self.id, why);
-        } else if let Some(place) = self.leaving.iter().position(|worker| worker.run == run) {
-            let worker = self.leaving.remove(place);
-            let why = worker.end_words(&end.words);
-            self.gone(turn, &worker, &why);
-            self.last_exit = Some(why);
         }
     }
 
@@ -245,8 +206,10 @@ impl Slot {
         }
     }
 
-    /// Moves a slot that is not wanted one step towards emptiness.
+    /// Moves a slot that is not wanted one step towards emptiness. Should it be wanted again
+    /// before its last worker has left, it starts without a past.
     pub(super) fn empty(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
+        self.tally.forgive();
         self.dismiss_successor(turn, goal, why);
         self.drain_seat(turn, goal, why);
         match self.seat {
@@ -325,108 +288,21 @@ impl Slot {
         }
     }
 
-    /// Decides what the end of the run in the seat means.
-    fn seat_ended(
-        &mut self,
-        turn: &mut Turn,
-        worker: &Worker,
-        end: End,
-        (goal, wanted): (&AppGoal, Wanted),
-    ) {
-        let words = worker.end_words(&end.words);
-        self.last_exit = Some(words.clone());
-        let meaning = match (&worker.stage, wanted) {
-            (_, Wanted::No) | (Stage::Draining { .. }, Wanted::Yes) => None,
-            (Stage::Starting { .. }, Wanted::Yes) => {
-                worker.set_back(turn, &self.id, words.clone());
-                Some(end.meaning)
-            }
-            (Stage::Ready { .. }, Wanted::Yes) => Some(end.meaning),
-            (Stage::Killing { why, .. }, Wanted::Yes) => match (why, end.meaning) {
-                (KillCause::DrainOverrun | KillCause::NoLongerWanted, _) => None,
-                (_, Meaning::Hopeless) => Some(Meaning::Hopeless),
-                (_, Meaning::Clean | Meaning::Failed) => Some(Meaning::Failed),
-            },
-        };
-        match (meaning, self.successor.take()) {
-            (died, Some(successor)) => {
-                if died.is_some() {
-                    // Counted, but there is nothing to decide: the next worker starts already.
-                    let _next = self.count(turn, worker, goal);
-                }
-                self.vacate(turn.now);
-                self.gone(turn, worker, &words);
-                self.seat = Seat::Taken(successor);
-            }
-            (Some(meaning), None) => self.died(turn, worker, (meaning, words), goal),
-            (None, None) => {
-                self.vacate(turn.now);
-                self.gone(turn, worker, &words);
-            }
-        }
-    }
-
-    /// Decides what follows from a death in the seat.
-    fn died(
-        &mut self,
-        turn: &mut Turn,
-        worker: &Worker,
-        (meaning, words): (Meaning, String),
-        goal: &AppGoal,
-    ) {
-        self.empty_since = turn.now;
-        let run = Some(worker.run);
-        let stays = match goal.restart.when {
-            RestartWhen::Always => false,
-            RestartWhen::OnFailure => meaning == Meaning::Clean,
-            RestartWhen::Never => true,
-        };
-        if meaning == Meaning::Hopeless {
-            self.fail(turn, run, words);
-        } else if stays {
-            self.seat = Seat::Finished;
-            self.moved(turn, PhaseName::Stopped, run, Some(&words));
-            self.why = Some(words);
-        } else {
-            match self.count(turn, worker, goal) {
-                Verdict::GiveUp(deaths) => {
-                    let window = goal.restart.window;
-                    let why = format!("gave up after {deaths} deaths in {window:?}; last: {words}");
-                    self.fail(turn, run, why);
-                }
-                Verdict::Retry(wait) => {
-                    self.seat = Seat::Backoff { until: turn.after(wait) };
-                    let to = PhaseName::Backoff;
-                    let (slot, why) = (&self.id, Some(words.as_str()));
-                    turn.moved(Move { slot, run, to, why, next_in: Some(wait) });
-                    self.why = Some(words);
-                }
-            }
-        }
-    }
-
-    fn count(&mut self, turn: &mut Turn, worker: &Worker, goal: &AppGoal) -> Verdict {
-        let ready_for = worker.ready_at.map(|ready_at| turn.now.since(ready_at));
-        self.tally.death(turn.now, ready_for, &goal.restart, &mut turn.rng)
-    }
-
-    fn fail(&mut self, turn: &mut Turn, run: Option<RunId>, why: String) {
-        self.seat = Seat::Failed;
-        self.moved(turn, PhaseName::Failed, run, Some(&why));
-        self.why = Some(why);
-    }
-
-    fn vacate(&mut self, now: Moment) {
+    /// Leaves the seat empty.
+    pub(super) fn vacate(&mut self, now: Moment) {
         self.seat = Seat::Vacant;
         self.empty_since = now;
         self.why = None;
     }
 
-    fn gone(&self, turn: &mut Turn, worker: &Worker, words: &str) {
-        self.moved(turn, PhaseName::Stopped, Some(worker.run), Some(words));
-    }
-
-    fn moved(&self, turn: &mut Turn, to: PhaseName, run: Option<RunId>, why: Option<&str>) {
+    /// Announces a change of phase that has no deadline.
+    pub(super) fn moved(
+        &self,
+        turn: &mut Turn,
+        to: PhaseName,
+        run: Option<RunId>,
+        why: Option<&str>,
+    ) {
         turn.moved(Move { slot: &self.id, run, to, why, next_in: None });
     }
 }

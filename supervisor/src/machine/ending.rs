@@ -1,0 +1,154 @@
+//! What the end of a run means for its slot: nothing, a death, or a reason to give up.
+//!
+//! The end of a worker that was asked to leave is planned. Everything else is a death, which is
+//! counted and decides when, and whether, the next worker is started.
+
+use crate::machine::action::KillCause;
+use crate::machine::backoff::Verdict;
+use crate::machine::desired::{AppGoal, RestartWhen, RunId};
+use crate::machine::exit::{Exit, Meaning};
+use crate::machine::slot::{Seat, Slot, Wanted};
+use crate::machine::snapshot::PhaseName;
+use crate::machine::turn::{Move, Turn};
+use crate::machine::worker::{Stage, Worker};
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) struct End {
+    /// Whether to try again.
+    meaning: Meaning,
+    /// How it reads.
+    words: String,
+}
+
+impl End {
+    /// The end of a process.
+    pub(super) fn exited(exit: Exit) -> End {
+        End { meaning: exit.meaning(), words: exit.to_string() }
+    }
+
+    /// The end of a run that never had a process.
+    pub(super) fn not_spawned(why: String) -> End {
+        End { meaning: Meaning::Failed, words: why }
+    }
+}
+
+impl Slot {
+    /// Takes the news that a run ended.
+    pub(super) fn ended(&mut self, turn: &mut Turn, run: RunId, end: End, app: (&AppGoal, Wanted)) {
+        if self.seated().is_some_and(|worker| worker.run == run) {
+            if let Seat::Taken(worker) = std::mem::replace(&mut self.seat, Seat::Vacant) {
+                self.seat_ended(turn, &worker, end, app);
+            }
+        } else if let Some(worker) = self.successor.take_if(|worker| worker.run == run) {
+            let why = worker.end_words(&end.words);
+            self.last_exit = Some(why.clone());
+            self.gone(turn, &worker, &why);
+            worker.set_back(turn, &self.id, why);
+        } else if let Some(place) = self.leaving.iter().position(|worker| worker.run == run) {
+            let worker = self.leaving.remove(place);
+            let why = worker.end_words(&end.words);
+            self.gone(turn, &worker, &why);
+            self.last_exit = Some(why);
+        }
+    }
+
+    /// Decides what the end of the run in the seat means.
+    fn seat_ended(
+        &mut self,
+        turn: &mut Turn,
+        worker: &Worker,
+        end: End,
+        (goal, wanted): (&AppGoal, Wanted),
+    ) {
+        let words = worker.end_words(&end.words);
+        self.last_exit = Some(words.clone());
+        let meaning = match (&worker.stage, wanted) {
+            (_, Wanted::No) | (Stage::Draining { .. }, Wanted::Yes) => None,
+            (Stage::Starting { .. }, Wanted::Yes) => {
+                worker.set_back(turn, &self.id, words.clone());
+                Some(end.meaning)
+            }
+            (Stage::Ready { .. }, Wanted::Yes) => Some(end.meaning),
+            (Stage::Killing { why, .. }, Wanted::Yes) => match (why, end.meaning) {
+                (KillCause::DrainOverrun | KillCause::NoLongerWanted, _) => None,
+                (_, Meaning::Hopeless) => Some(Meaning::Hopeless),
+                (_, Meaning::Clean | Meaning::Failed) => Some(Meaning::Failed),
+            },
+        };
+        match (meaning, self.successor.take()) {
+            (died, Some(successor)) => {
+                if died.is_some_and(|meaning| !is_over(goal.restart.when, meaning)) {
+                    // Counted, but there is nothing to decide: the next worker starts already.
+                    let _next = self.count(turn, worker, goal);
+                }
+                self.vacate(turn.now);
+                self.gone(turn, worker, &words);
+                self.seat = Seat::Taken(successor);
+            }
+            (Some(meaning), None) => self.died(turn, worker, (meaning, words), goal),
+            (None, None) => {
+                self.vacate(turn.now);
+                self.gone(turn, worker, &words);
+            }
+        }
+    }
+
+    /// Decides what follows from a death in the seat.
+    fn died(
+        &mut self,
+        turn: &mut Turn,
+        worker: &Worker,
+        (meaning, words): (Meaning, String),
+        goal: &AppGoal,
+    ) {
+        self.empty_since = turn.now;
+        let run = Some(worker.run);
+        if meaning == Meaning::Hopeless {
+            self.fail(turn, run, words);
+        } else if is_over(goal.restart.when, meaning) {
+            self.seat = Seat::Finished;
+            self.moved(turn, PhaseName::Stopped, run, Some(&words));
+            self.why = Some(words);
+        } else {
+            match self.count(turn, worker, goal) {
+                Verdict::GiveUp(deaths) => {
+                    let window = goal.restart.window;
+                    let why = format!("gave up after {deaths} deaths in {window:?}; last: {words}");
+                    self.fail(turn, run, why);
+                }
+                Verdict::Retry(wait) => {
+                    self.seat = Seat::Backoff { until: turn.after(wait) };
+                    let to = PhaseName::Backoff;
+                    let (slot, why) = (&self.id, Some(words.as_str()));
+                    turn.moved(Move { slot, run, to, why, next_in: Some(wait) });
+                    self.why = Some(words);
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, turn: &mut Turn, worker: &Worker, goal: &AppGoal) -> Verdict {
+        let ready_for = worker.ready_at.map(|ready_at| turn.now.since(ready_at));
+        self.tally.death(turn.now, ready_for, &goal.restart, &mut turn.rng)
+    }
+
+    fn fail(&mut self, turn: &mut Turn, run: Option<RunId>, why: String) {
+        self.seat = Seat::Failed;
+        self.moved(turn, PhaseName::Failed, run, Some(&why));
+        self.why = Some(why);
+    }
+
+    fn gone(&self, turn: &mut Turn, worker: &Worker, words: &str) {
+        self.moved(turn, PhaseName::Stopped, Some(worker.run), Some(words));
+    }
+}
+
+/// True when the policy leaves it at that.
+fn is_over(when: RestartWhen, meaning: Meaning) -> bool {
+    match when {
+        RestartWhen::Always => false,
+        RestartWhen::OnFailure => meaning == Meaning::Clean,
+        RestartWhen::Never => true,
+    }
+}
