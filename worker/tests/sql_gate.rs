@@ -154,6 +154,12 @@ fn limits_refuse_before_anything_can_overflow() {
     refused(&format!("WITH {} SELECT 1", "a AS (SELECT 1), ".repeat(10_000)));
     refused(&format!("SELECT 1 {}", " ".repeat(STATEMENT_BYTES_MAX)));
 
+    // Each verb is looked at once, so the longest heap of them is decided at once too.
+    for unit in ["ALTER ", "(CREATE OR ", "->> DROP TABLE ", "s.NEXTVAL, ", "WITH a AS (", "a$$ "] {
+        let heap = format!("SELECT {}", unit.repeat(STATEMENT_BYTES_MAX / unit.len() - 7));
+        assert!(!decide(&heap, Level::Destructive).is_allowed() || unit.starts_with('s'));
+    }
+
     let longest = format!("SELECT '{}'", "x".repeat(STATEMENT_BYTES_MAX - 9));
     assert_eq!(longest.len(), STATEMENT_BYTES_MAX);
     assert!(decide(&longest, Level::Read).is_allowed());

@@ -11,7 +11,7 @@ use super::lexer::{Kind, Token};
 const SYSTEM: &str = "SYSTEM$";
 
 /// Functions of the `SYSTEM$` family that only tell something.
-const SYSTEM_READS: [&str; 33] = [
+const SYSTEM_READS: [&str; 34] = [
     "ALLOWLIST",
     "ALLOWLIST_PRIVATELINK",
     "AUTO_REFRESH_STATUS",
@@ -33,6 +33,7 @@ const SYSTEM_READS: [&str; 33] = [
     "EXTERNAL_TABLE_PIPE_STATUS",
     "GET_CLASSIFICATION_RESULT",
     "GET_ICEBERG_TABLE_INFORMATION",
+    "GET_PREDECESSOR_RETURN_VALUE",
     "GET_SNOWFLAKE_PLATFORM_INFO",
     "GET_TAG",
     "GET_TAG_ALLOWED_VALUES",
@@ -87,6 +88,10 @@ pub(super) fn acts(tokens: &[Token<'_>], index: usize) -> Option<Finding> {
     let member = index > 0 && tokens[index - 1].is(".");
     if let Some(rest) = strip_prefix_any_case(name, SYSTEM) {
         return system(rest).then(|| found(token, Class::Admin, Need::Never, ADMIN));
+    }
+    let split = tokens.get(index + 1).is_some_and(|next| next.kind == Kind::Variable);
+    if split && name.eq_ignore_ascii_case("SYSTEM") {
+        return Some(found(token, Class::Admin, Need::Never, ADMIN));
     }
     if called && name.eq_ignore_ascii_case("IDENTIFIER") {
         return identifier(tokens, index);

@@ -31,6 +31,13 @@ const SHARED: &str = "changes a session that other clients use too";
 const TRANSACTION: &str = "is transaction control, which belongs to the server";
 const BLOCK: &str = "opens a block of scripting, which may do anything";
 
+/// What `EXECUTE` starts.
+const STARTED: [&str; 8] =
+    ["TASK", "ALERT", "DBT", "NOTEBOOK", "JOB", "SERVICE", "MANAGED", "DATA"];
+
+/// Structures of scripting, whose parts end with `;`; they live in a block only.
+const STRUCTURES: [&str; 6] = ["IF", "FOR", "WHILE", "LOOP", "REPEAT", "CASE"];
+
 /// The head of a statement.
 pub(super) fn head(tokens: &[Token<'_>]) -> Head {
     let Some(first) = tokens.first().filter(|token| token.kind == Kind::Word) else {
@@ -51,7 +58,9 @@ pub(super) fn head(tokens: &[Token<'_>]) -> Head {
         "PUT" | "GET" => more(Class::Write, Need::Never, "moves files of this server"),
         "CALL" => more(Class::Write, Need::Destructive, "runs a procedure, which may do anything"),
         "EXECUTE" if second("IMMEDIATE") => more(Class::Write, Need::Never, HIDDEN),
-        "EXECUTE" => more(Class::Admin, Need::Never, "starts work on the account"),
+        "EXECUTE" if tokens.get(1).is_some_and(|token| token.is_one_of(&STARTED)) => {
+            more(Class::Admin, Need::Never, "starts work on the account")
+        }
         "DECLARE" => more(Class::Write, Need::Never, BLOCK),
         "BEGIN" if begins_transaction(tokens) => more(Class::Session, Need::Never, TRANSACTION),
         "BEGIN" => more(Class::Write, Need::Never, BLOCK),
@@ -67,9 +76,12 @@ pub(super) fn head(tokens: &[Token<'_>]) -> Head {
     }
 }
 
-/// A block of scripting, whose `;` do not separate statements.
+/// A block of scripting, or a structure outside one: their `;` do not separate statements.
 pub(super) fn block(tokens: &[Token<'_>]) -> Option<Finding> {
     let first = tokens.first()?;
+    if first.is_one_of(&STRUCTURES) {
+        return Some(Finding::invalid(first.text, first.at, "belongs to scripting, in a block"));
+    }
     let opens = first.is("DECLARE") || (first.is("BEGIN") && !begins_transaction(tokens));
     opens.then(|| more(first, Class::Write, Need::Never, BLOCK))
 }
@@ -96,7 +108,7 @@ fn copy(first: &Token<'_>, tokens: &[Token<'_>]) -> Head {
 }
 
 /// Objects of the account: principals, credentials, networks, and what costs money.
-const ACCOUNT_OBJECTS: [&str; 33] = [
+const ACCOUNT_OBJECTS: [&str; 34] = [
     "ACCOUNT",
     "API INTEGRATION",
     "APPLICATION ROLE",
@@ -108,6 +120,7 @@ const ACCOUNT_OBJECTS: [&str; 33] = [
     "DATABASE ROLE",
     "EXTERNAL ACCESS INTEGRATION",
     "EXTERNAL LISTING",
+    "EXTERNAL VOLUME",
     "FAILOVER GROUP",
     "INTEGRATION",
     "LISTING",
@@ -149,9 +162,13 @@ const MODIFIERS: [&str; 13] = [
     "EXISTS",
 ];
 
+/// As many of them as a statement has; more are not looked at, so that time stays linear.
+const MODIFIERS_MAX: usize = 8;
+
 /// Creates, changes or removes an object: of the account, or of a database.
 fn objects(first: &Token<'_>, tokens: &[Token<'_>]) -> Head {
-    let kind = tokens[1..].iter().position(|token| !token.is_one_of(&MODIFIERS)).unwrap_or(0) + 1;
+    let words = &tokens[1..tokens.len().min(1 + MODIFIERS_MAX)];
+    let kind = words.iter().position(|token| !token.is_one_of(&MODIFIERS)).unwrap_or(0) + 1;
     let of_account = ACCOUNT_OBJECTS.iter().any(|object| {
         let mut words = object.split(' ').enumerate();
         words.all(|(n, word)| tokens.get(kind + n).is_some_and(|token| token.is(word)))

@@ -165,11 +165,52 @@ const AFTER_COLUMNS: [&str; 15] = [
     "QUALIFY",
 ];
 
+/// Words and symbols that something must follow.
+const NOT_LAST: [&str; 30] = [
+    "SELECT",
+    "FROM",
+    "WHERE",
+    "AND",
+    "OR",
+    "NOT",
+    "BY",
+    "JOIN",
+    "ON",
+    "HAVING",
+    "QUALIFY",
+    "IN",
+    "LIKE",
+    "ILIKE",
+    "BETWEEN",
+    "UNION",
+    "EXCEPT",
+    "INTERSECT",
+    "MINUS",
+    "DISTINCT",
+    "THEN",
+    "WHEN",
+    "ELSE",
+    ",",
+    ".",
+    "+",
+    "-",
+    "::",
+    "=>",
+    "->",
+];
+
 /// Symbols that only a pattern of rows can contain.
 const PATTERN: [&str; 4] = ["?", "|", "^", "$"];
 
 /// What cannot be SQL: residue of templates, markers of other clients and dialects.
 pub(super) fn unlike_sql(tokens: &[Token<'_>]) -> Option<Finding> {
+    if let Some(last) = tokens.last().filter(|t| t.is_one_of(&NOT_LAST) || t.is_one_of(&INFIX)) {
+        return Some(Finding::invalid(
+            last.text,
+            last.at,
+            "cannot be the end: something is cut off",
+        ));
+    }
     let patterns = tokens.iter().any(|token| token.is("MATCH_RECOGNIZE"));
     for (index, token) in tokens.iter().enumerate() {
         let before = index.checked_sub(1).map(|before| tokens[before]);
