@@ -9,4 +9,5 @@
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure
 //! - [`warehouse`] the one door to data, and the pool before it
+pub mod sql;
 pub mod warehouse;
