@@ -121,7 +121,7 @@ impl Default for Settings {
         Settings {
             environment: "development".to_owned(),
             generation: 0,
-            heartbeat_every: Duration::from_secs(2),
+            heartbeat_every: Duration::from_secs(5),
             idle_grace: Duration::from_secs(2),
             http: HttpSettings::default(),
             mcp: McpSettings { allowed_hosts: Vec::new(), allowed_origins: Vec::new() },

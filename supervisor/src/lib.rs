@@ -7,5 +7,9 @@
 //! - [`report`] pictures for people: tables, JSON, progress lines, client configurations
 //! - [`runtime`] the workshop: everything with a side effect
 //! - [`machine`] the study: everything that decides; pure
+
+pub mod cli;
 pub mod config;
 pub mod machine;
+pub mod report;
+pub mod runtime;

@@ -13,7 +13,7 @@ use crate::machine::{AppGoal, Fingerprint, Readiness, RestartPolicy, RestartWhen
 const POLICIES: [RestartWhen; 3] =
     [RestartWhen::Always, RestartWhen::OnFailure, RestartWhen::Never];
 
-/// Whose program it is: ours has settings and a link, any other is only started and watched.
+/// Whose program it is: ours has a link and all settings, any other may have a link.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Program {
     Ours,
@@ -34,11 +34,12 @@ pub(super) fn read(
         Some(_) | None => Program::Foreign,
     };
     let goal = goal(section, kind, report);
-    let settings = match kind {
-        Program::Ours => Some(Box::new(worker::settings(section, around, report))),
-        Program::Foreign => {
+    let settings = match (kind, goal.readiness) {
+        (Program::Ours, _) => Some(Box::new(worker::settings(section, around, report))),
+        (Program::Foreign, readiness) => {
             worker::refuse(section, report);
-            None
+            let linked = readiness == Readiness::Link;
+            linked.then(|| Box::new(worker::linked_settings(section, around)))
         }
     };
     let listen = section.address("listen");

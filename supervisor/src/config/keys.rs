@@ -133,7 +133,7 @@ const ROLLOUT: &[Key] = &[
 
 const HEALTH: &[Key] = &[
     key("start_timeout", WAIT, r#""60s""#),
-    key("heartbeat_interval", Kind::Duration { min: "10ms", max: "5m" }, r#""2s""#),
+    key("heartbeat_interval", Kind::Duration { min: "10ms", max: "5m" }, r#""5s""#),
     key("heartbeat_timeout", WAIT, r#""15s""#),
     key("drain_timeout", WAIT, r#""30s""#),
     key("idle_grace", WAIT, r#""2s""#),

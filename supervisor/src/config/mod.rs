@@ -19,6 +19,7 @@ mod environment;
 mod file;
 mod fingerprint;
 mod keys;
+mod locate;
 mod policy;
 mod problem;
 mod program;
@@ -29,6 +30,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
 
 /// What the file is read against: the little of the world that it may refer to.
@@ -72,6 +74,9 @@ pub fn load(
     });
     report.finish(config)
 }
+
+/// The name of the socket in the run directory.
+const SOCKET_NAME: &str = "supervisor.sock";
 
 /// A whole configuration, checked: what is meant.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +155,6 @@ impl Config {
 
 impl SupervisorConfig {
     fn socket(&self) -> PathBuf {
-        self.run_directory.join("supervisor.sock")
+        self.run_directory.join(SOCKET_NAME)
     }
 }

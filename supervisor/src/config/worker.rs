@@ -60,6 +60,17 @@ pub(super) fn settings(app: Section<'_>, around: &Around<'_>, report: &mut Repor
     }
 }
 
+/// The settings of another program with a link: only what the link itself needs.
+pub(super) fn linked_settings(app: Section<'_>, around: &Around<'_>) -> Settings {
+    let default = Settings::default();
+    let interval = app.section("health").duration("heartbeat_interval");
+    Settings {
+        environment: around.environment.to_owned(),
+        heartbeat_every: interval.unwrap_or(default.heartbeat_every),
+        ..default
+    }
+}
+
 fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
     HttpSettings {
         header_timeout: http.duration("header_timeout").unwrap_or(default.header_timeout),

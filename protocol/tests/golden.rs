@@ -1,0 +1,184 @@
+//! The wire, byte for byte: every message of this release against the bytes that were stored.
+//!
+//! A difference means that a worker or supervisor of the last release would no longer understand
+//! us: raise `handshake::NEWEST`, keep the old bytes readable, then store the new ones with
+//! `UPDATE=1 cargo test -p mcp-protocol --test golden`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use mcp_protocol::control::{
+    AppStatus, FailureCause, Request, Response, RollStatus, SlotPhase, SlotStatus, Status,
+};
+use mcp_protocol::frame::{self, Decoder};
+use mcp_protocol::handshake::{Hello, Peer, Welcome};
+use mcp_protocol::message::{CallOutcome, FromWorker, PoolVitals, ToWorker, ToolCalls, Vitals};
+use mcp_protocol::settings::{LogLevel, LogSettings, McpSettings, Settings};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The stored lines, and those of this release.
+#[derive(Default)]
+struct Golden {
+    lines: String,
+}
+
+impl Golden {
+    /// Adds a message, after making sure that it comes back as it went.
+    fn add<M: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+        &mut self,
+        name: &str,
+        message: &M,
+    ) {
+        let bytes = frame::encode(message).unwrap();
+        let mut decoder = Decoder::default();
+        decoder.push(&bytes);
+        let body = decoder.next_body().unwrap().unwrap();
+        assert_eq!(&frame::decode::<M>(&body).unwrap(), message, "{name}");
+        write!(self.lines, "{name} ").unwrap();
+        for byte in bytes {
+            write!(self.lines, "{byte:02x}").unwrap();
+        }
+        self.lines.push('\n');
+    }
+}
+
+#[test]
+fn every_message_has_the_stored_bytes() {
+    let mut golden = Golden::default();
+    handshake(&mut golden);
+    worker_messages(&mut golden);
+    control_messages(&mut golden);
+
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/version-1.txt");
+    #[expect(clippy::disallowed_methods, reason = "the person at the test decides to store")]
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, &golden.lines).unwrap();
+    }
+    let stored = std::fs::read_to_string(&file).unwrap();
+    for (ours, stored) in golden.lines.lines().zip(stored.lines()) {
+        assert_eq!(ours, stored, "the wire has changed");
+    }
+    assert_eq!(golden.lines.lines().count(), stored.lines().count(), "a message is not stored");
+}
+
+fn handshake(golden: &mut Golden) {
+    let worker = Peer::Worker { app: "query".to_owned(), slot: 2, run: 57 };
+    golden.add("hello-worker", &Hello { oldest: 1, newest: 1, peer: worker });
+    golden.add("hello-operator", &Hello { oldest: 1, newest: 2, peer: Peer::Operator });
+    golden.add("welcome-speak", &Welcome::Speak { version: 1 });
+    golden.add("welcome-refused", &Welcome::Refused { reason: "too old".to_owned() });
+}
+
+fn worker_messages(golden: &mut Golden) {
+    let settings = Settings {
+        generation: 7,
+        mcp: McpSettings {
+            allowed_hosts: vec!["mcp.example.com".to_owned()],
+            allowed_origins: vec!["https://example.com".to_owned()],
+        },
+        logs: LogSettings {
+            directory: Some(PathBuf::from("/var/log/mcp-supervisor")),
+            level: LogLevel::Warn,
+        },
+        ..Settings::default()
+    };
+    golden.add("settings", &ToWorker::Settings(Box::new(settings)));
+    golden.add("drain", &ToWorker::Drain { grace: Duration::from_millis(30_500) });
+    golden.add("reopen-logs", &ToWorker::ReopenLogs);
+    golden.add("ready", &FromWorker::Ready);
+    golden.add("failed", &FromWorker::Failed { reason: "no warehouse".to_owned() });
+    golden.add("drained", &FromWorker::Drained);
+    let calls = |outcome, count_total| ToolCalls {
+        tool: "execute_query".to_owned(),
+        outcome,
+        count_total,
+        duration_total: Duration::from_millis(1_250),
+    };
+    let vitals = Vitals {
+        requests_total: 1_000_000,
+        request_errors_total: 3,
+        requests_in_flight: 2,
+        connections: 16,
+        tool_calls: vec![
+            calls(CallOutcome::Ok, 300),
+            calls(CallOutcome::Error, 2),
+            calls(CallOutcome::Cancelled, 1),
+        ],
+        pool: PoolVitals { max: 4, total: 2, idle: 1, waiting: 0, timeouts_total: 5 },
+    };
+    golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
+}
+
+fn control_messages(golden: &mut Golden) {
+    golden.add("status", &Request::Status);
+    golden.add("settle", &Request::Settle);
+    golden.add("stop", &Request::Stop);
+    golden.add("restart", &Request::Restart { app: None });
+    golden.add("reload", &Request::Reload { app: Some("query".to_owned()) });
+    let status = || Box::new(status());
+    golden.add("answer-progress", &Response::Progress(status()));
+    golden.add("answer-status", &Response::Status(status()));
+    golden.add("answer-done", &Response::Done(status()));
+    for (name, cause) in [
+        ("answer-failed-configuration", FailureCause::Configuration),
+        ("answer-failed-operation", FailureCause::Operation),
+    ] {
+        golden.add(name, &Response::Failed { reason: "why".to_owned(), cause });
+    }
+}
+
+fn status() -> Status {
+    let phases = [
+        SlotPhase::Stopped,
+        SlotPhase::Starting,
+        SlotPhase::Ready,
+        SlotPhase::Draining,
+        SlotPhase::Killing,
+        SlotPhase::Backoff,
+        SlotPhase::Failed,
+    ];
+    let slots = (0..).zip(phases).map(|(index, phase)| SlotStatus {
+        index,
+        phase,
+        run: Some(57),
+        pid: Some(4_121),
+        for_time: Duration::from_secs(90),
+        deadline_in: Some(Duration::from_millis(800)),
+        restarts: 3,
+        last_exit: Some("exit code 3".to_owned()),
+        why: None,
+        leaving: vec![4_000],
+        successor: Some(58),
+        rss_bytes: Some(41_299_968),
+        requests_total: Some(12),
+    });
+    let rolls = [
+        RollStatus::Idle,
+        RollStatus::Rolling { replaced: 1, total: 4 },
+        RollStatus::Stopped { why: "query[0]: exit code 1".to_owned() },
+    ];
+    let app = |(number, roll)| AppStatus {
+        name: format!("app{number}"),
+        listen: Some("127.0.0.1:8000".to_owned()),
+        roll,
+        remarks: vec!["a remark".to_owned()],
+        slots: slots.clone().collect(),
+    };
+    Status {
+        pid: 4_000,
+        version: "0.1.0".to_owned(),
+        environment: "production".to_owned(),
+        config_file: PathBuf::from("/etc/mcp-supervisor/ecosystem.toml"),
+        log_directory: PathBuf::from("/var/log/mcp-supervisor"),
+        generation: 7,
+        config_problem: Some("apps.query.instances: no".to_owned()),
+        uptime: Duration::from_secs(86_400),
+        stopping: false,
+        dropped_total: 1,
+        apps: (0..).zip(rolls).map(app).collect(),
+    }
+}

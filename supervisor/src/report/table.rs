@@ -1,0 +1,194 @@
+//! The `status` table, and the same as JSON.
+
+use mcp_protocol::control::{AppStatus, RollStatus, SlotPhase, SlotStatus, Status};
+use serde_json::{Value, json};
+
+use crate::report::words::{bytes, duration, phase, printable};
+
+/// Whether the terminal shows colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// It does.
+    Shown,
+    /// It does not, or it is no terminal.
+    Plain,
+}
+
+const HEADINGS: [&str; 8] =
+    ["slot", "status", "pid", "uptime", "restarts", "memory", "requests", "note"];
+
+/// The whole picture as a table with a head line, remarks and problems.
+#[must_use]
+pub fn status_table(status: &Status, colour: Colour) -> String {
+    let mut text = format!(
+        "mcp-supervisor {}  pid {}  environment {}  up {}  generation {}{}\n\n",
+        status.version,
+        status.pid,
+        status.environment,
+        duration(status.uptime),
+        status.generation,
+        if status.stopping { "  STOPPING" } else { "" },
+    );
+    let rows: Vec<[String; 8]> = status
+        .apps
+        .iter()
+        .flat_map(|app| app.slots.iter().map(move |slot| row(app, slot)))
+        .collect();
+    let phases: Vec<SlotPhase> =
+        status.apps.iter().flat_map(|app| app.slots.iter().map(|slot| slot.phase)).collect();
+    text.push_str(&draw(&rows, &phases, colour));
+    text.push('\n');
+    for app in &status.apps {
+        text.push_str(&app_line(app));
+    }
+    if let Some(problem) = &status.config_problem {
+        text.push_str(&format!(
+            "\nthe configuration file as it is now was refused; generation {} stays in force:\n{}\n",
+            status.generation,
+            problem.trim_end()
+        ));
+    }
+    if status.dropped_total > 0 {
+        text.push_str(&format!(
+            "\n{} lines of logs or bytes of output could not be kept: is the disk full?\n",
+            status.dropped_total
+        ));
+    }
+    text
+}
+
+fn row(app: &AppStatus, slot: &SlotStatus) -> [String; 8] {
+    let dash = || "-".to_owned();
+    [
+        format!("{}[{}]", app.name, slot.index),
+        phase(slot.phase).to_owned(),
+        slot.pid.map_or_else(dash, |pid| pid.to_string()),
+        if slot.phase == SlotPhase::Ready { duration(slot.for_time) } else { dash() },
+        slot.restarts.to_string(),
+        slot.rss_bytes.map_or_else(dash, bytes),
+        slot.requests_total.map_or_else(dash, |count| count.to_string()),
+        note(slot),
+    ]
+}
+
+/// Why the slot is as it is, what comes next, and what happened last.
+fn note(slot: &SlotStatus) -> String {
+    let mut parts = Vec::new();
+    if let Some(why) = &slot.why {
+        parts.push(printable(why.as_bytes()));
+    } else if let Some(last) = slot.last_exit.as_ref().filter(|_| slot.restarts > 0) {
+        parts.push(format!("last exit: {}", printable(last.as_bytes())));
+    }
+    if let Some(wait) = slot.deadline_in {
+        let what = match slot.phase {
+            SlotPhase::Starting => Some("must be ready in"),
+            SlotPhase::Draining => Some("killed in"),
+            SlotPhase::Backoff => Some("again in"),
+            SlotPhase::Stopped | SlotPhase::Ready | SlotPhase::Killing | SlotPhase::Failed => None,
+        };
+        parts.extend(what.map(|what| format!("{what} {}", duration(wait))));
+    }
+    if slot.successor.is_some() {
+        parts.push("successor starting".to_owned());
+    }
+    if !slot.leaving.is_empty() {
+        let pids: Vec<String> = slot.leaving.iter().map(ToString::to_string).collect();
+        parts.push(format!("predecessor draining (pid {})", pids.join(", ")));
+    }
+    parts.join("; ")
+}
+
+fn app_line(app: &AppStatus) -> String {
+    let ready = app.slots.iter().filter(|slot| slot.phase == SlotPhase::Ready).count();
+    let place = app.listen.as_ref().map_or(String::new(), |listen| format!(" on {listen}"));
+    let mut line = format!("{}: {ready} of {} online{place}\n", app.name, app.slots.len());
+    match &app.roll {
+        RollStatus::Idle => {}
+        RollStatus::Rolling { replaced, total } => {
+            line.push_str(&format!("  reloading: {replaced} of {total} replaced\n"));
+        }
+        RollStatus::Stopped { why } => line.push_str(&format!(
+            "  reload stopped, the old workers go on serving: {}\n",
+            printable(why.as_bytes())
+        )),
+    }
+    for remark in &app.remarks {
+        line.push_str(&format!("  note: {remark}\n"));
+    }
+    line
+}
+
+fn draw(rows: &[[String; 8]], phases: &[SlotPhase], colour: Colour) -> String {
+    let mut widths = HEADINGS.map(str::len);
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = line(&HEADINGS.map(str::to_owned), &widths);
+    text.push_str(&line(&widths.map(|width| "-".repeat(width)), &widths));
+    for (row, phase) in rows.iter().zip(phases) {
+        let plain = line(row, &widths);
+        text.push_str(&match colour {
+            Colour::Plain => plain,
+            Colour::Shown => paint(&plain, *phase),
+        });
+    }
+    text
+}
+
+fn line(cells: &[String; 8], widths: &[usize; 8]) -> String {
+    let padded: Vec<String> =
+        cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+    format!("{}\n", padded.join("  ").trim_end())
+}
+
+fn paint(line: &str, phase: SlotPhase) -> String {
+    let code = match phase {
+        SlotPhase::Ready => "32",
+        SlotPhase::Failed => "31",
+        SlotPhase::Backoff | SlotPhase::Killing => "33",
+        SlotPhase::Starting | SlotPhase::Draining => "36",
+        SlotPhase::Stopped => "90",
+    };
+    format!("\x1b[{code}m{}\x1b[0m\n", line.trim_end())
+}
+
+/// The whole picture as JSON; durations are in seconds.
+#[must_use]
+pub fn status_json(status: &Status) -> Value {
+    let apps: Vec<Value> = status
+        .apps
+        .iter()
+        .map(|app| {
+            let (roll, why) = match &app.roll {
+                RollStatus::Idle => ("idle", None),
+                RollStatus::Rolling { .. } => ("rolling", None),
+                RollStatus::Stopped { why } => ("stopped", Some(why)),
+            };
+            let slots: Vec<Value> = app.slots.iter().map(slot_json).collect();
+            json!({
+                "name": app.name, "listen": app.listen, "reload": roll, "reload_problem": why,
+                "remarks": app.remarks, "slots": slots,
+            })
+        })
+        .collect();
+    json!({
+        "pid": status.pid, "version": status.version, "environment": status.environment,
+        "config_file": status.config_file, "log_directory": status.log_directory,
+        "generation": status.generation, "config_problem": status.config_problem,
+        "uptime_seconds": status.uptime.as_secs_f64(), "stopping": status.stopping,
+        "dropped_total": status.dropped_total, "apps": apps,
+    })
+}
+
+fn slot_json(slot: &SlotStatus) -> Value {
+    json!({
+        "slot": slot.index, "status": phase(slot.phase), "phase": slot.phase, "run": slot.run,
+        "pid": slot.pid, "in_phase_seconds": slot.for_time.as_secs_f64(),
+        "deadline_in_seconds": slot.deadline_in.map(|wait| wait.as_secs_f64()),
+        "restarts": slot.restarts, "last_exit": slot.last_exit, "why": slot.why,
+        "leaving_pids": slot.leaving, "successor_run": slot.successor,
+        "rss_bytes": slot.rss_bytes, "requests_total": slot.requests_total,
+    })
+}

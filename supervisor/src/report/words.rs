@@ -1,0 +1,131 @@
+//! Words for moments: durations, sizes, phases, and what changed since the last picture.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mcp_protocol::control::{SlotPhase, SlotStatus, Status};
+
+/// The phase in PM2's words, so that habits carry over.
+pub(super) fn phase(phase: SlotPhase) -> &'static str {
+    match phase {
+        SlotPhase::Stopped => "stopped",
+        SlotPhase::Starting => "launching",
+        SlotPhase::Ready => "online",
+        SlotPhase::Draining | SlotPhase::Killing => "stopping",
+        SlotPhase::Backoff => "waiting restart",
+        SlotPhase::Failed => "errored",
+    }
+}
+
+/// A duration as people say it: its two largest units at the most.
+pub(super) fn duration(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => format!("{}ms", time.as_millis()),
+        1..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+/// A size as people say it.
+pub(super) fn bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes / 1_000),
+        1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
+        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
+    }
+}
+
+/// Any bytes as one line that cannot command a terminal: control characters become visible.
+#[must_use]
+pub fn printable(line: &[u8]) -> String {
+    String::from_utf8_lossy(line)
+        .chars()
+        .flat_map(|character| {
+            let harmless = character == '\t' || !character.is_control();
+            let escaped = (!harmless).then(|| character.escape_default());
+            let plain = harmless.then_some(character);
+            plain.into_iter().chain(escaped.into_iter().flatten())
+        })
+        .collect()
+}
+
+/// Turns pictures into lines: one for each slot whose state is not the one that was shown last.
+#[derive(Debug, Default)]
+pub struct Progress {
+    shown: BTreeMap<String, (SlotPhase, Option<u64>)>,
+}
+
+impl Progress {
+    /// The lines for what is new in this picture.
+    pub fn lines(&mut self, status: &Status) -> Vec<String> {
+        let mut lines = Vec::new();
+        for app in &status.apps {
+            for slot in &app.slots {
+                let name = format!("{}[{}]", app.name, slot.index);
+                let state = (slot.phase, slot.run);
+                if self.shown.insert(name.clone(), state) != Some(state) {
+                    lines.push(format!("  {name:<14} {}", slot_line(slot)));
+                }
+            }
+        }
+        lines
+    }
+}
+
+fn slot_line(slot: &SlotStatus) -> String {
+    let mut line = phase(slot.phase).to_owned();
+    if let Some(pid) = slot.pid {
+        line.push_str(&format!("  pid {pid}"));
+    }
+    match slot.phase {
+        SlotPhase::Backoff => {
+            if let Some(wait) = slot.deadline_in {
+                line.push_str(&format!("  again in {}", duration(wait)));
+            }
+        }
+        SlotPhase::Stopped
+        | SlotPhase::Starting
+        | SlotPhase::Ready
+        | SlotPhase::Draining
+        | SlotPhase::Killing
+        | SlotPhase::Failed => {}
+    }
+    if let Some(why) = &slot.why {
+        line.push_str(&format!("  {}", printable(why.as_bytes())));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_sizes() {
+        let shown = [
+            (Duration::from_millis(20), "20ms"),
+            (Duration::from_secs(59), "59s"),
+            (Duration::from_secs(61), "1m01s"),
+            (Duration::from_secs(3_661), "1h01m"),
+            (Duration::from_secs(90_000), "1d01h"),
+        ];
+        for (time, words) in shown {
+            assert_eq!(duration(time), words);
+        }
+        assert_eq!(bytes(12_345), "12 kB");
+        assert_eq!(bytes(41_299_000), "41.2 MB");
+        assert_eq!(bytes(2_500_000_000), "2.5 GB");
+    }
+
+    #[test]
+    fn no_byte_commands_a_terminal() {
+        assert_eq!(printable(b"a\tb"), "a\tb");
+        assert_eq!(printable(b"\x1b[2J\r\x07"), "\\u{1b}[2J\\r\\u{7}");
+        assert_eq!(printable("\u{9b}2J".as_bytes()), "\\u{9b}2J");
+        assert_eq!(printable(&[0xFF, b'x']), "\u{FFFD}x");
+        assert_eq!(printable("größe".as_bytes()), "größe");
+    }
+}

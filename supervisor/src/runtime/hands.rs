@@ -1,0 +1,335 @@
+//! The hands: each of the machine's actions is carried out here, none is waited for.
+//!
+//! Everything with a process id, a descriptor or a channel is in here; nothing here decides.
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::time::Duration;
+
+use mcp_protocol::control::{FailureCause, Response, Status};
+use mcp_protocol::env;
+use mcp_protocol::message::{ToWorker, Vitals};
+use nix::sys::signal::Signal as UnixSignal;
+use tokio::sync::mpsc;
+
+use crate::config::{AppConfig, Config};
+use crate::machine::{Action, AppName, Event, Notice, Outcome, RequestId, RunId, SlotId};
+use crate::runtime::listeners::Listeners;
+use crate::runtime::logging::Logging;
+use crate::runtime::news::News;
+use crate::runtime::output::{Outputs, Stream};
+use crate::runtime::processes::{Birth, Processes};
+use crate::runtime::rotation;
+use crate::runtime::spawn::{Launch, spawn};
+use crate::runtime::totals::Totals;
+
+/// The workers' own shared log file.
+pub const WORKER_LOG: &str = "application.log";
+
+/// Everything that actions touch.
+pub(crate) struct Hands {
+    pub(crate) config: Config,
+    pub(crate) generation: u64,
+    pub(crate) processes: Processes,
+    pub(crate) listeners: Listeners,
+    pub(crate) totals: Totals,
+    pub(crate) outputs: Outputs,
+    pub(crate) logging: Logging,
+    /// Variables that every program gets, such as PATH.
+    pub(crate) inherited: Vec<(OsString, OsString)>,
+    pub(crate) nothing: File,
+    pub(crate) inbox: mpsc::Sender<News>,
+    /// Operators who wait for an answer.
+    pub(crate) waiting: BTreeMap<RequestId, mpsc::Sender<Response>>,
+}
+
+impl Hands {
+    /// Carries one action out. What goes wrong at once comes back as an event.
+    pub(crate) fn carry_out(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Spawn { run, slot, fingerprint: _ } => {
+                let why = self.start(run, slot).err()?;
+                return Some(Event::SpawnFailed { run, why });
+            }
+            Action::Drain { run, grace } => {
+                if let Some(process) = self.processes.get(run) {
+                    process.ask_to_leave(grace);
+                }
+            }
+            Action::Kill { run, why: _ } => {
+                if let Some(process) = self.processes.get(run) {
+                    process.kill();
+                }
+            }
+            Action::Announce(notice) => self.announce(notice),
+            Action::Reply { .. } | Action::Exit => {}
+        }
+        None
+    }
+
+    /// Answers an operator, if one waits under this number.
+    ///
+    /// Returns the channel, which closes once the answer is on its way.
+    pub(crate) fn answer(
+        &mut self,
+        request: RequestId,
+        outcome: Outcome,
+        status: Status,
+    ) -> Option<mpsc::Sender<Response>> {
+        let waiter = self.waiting.remove(&request)?;
+        let response = match outcome {
+            Outcome::Done => Response::Done(Box::new(status)),
+            Outcome::Failed { why } => {
+                Response::Failed { reason: why, cause: FailureCause::Operation }
+            }
+        };
+        // An operator who does not read cannot hold us up: a full queue means no answer.
+        let _ = waiter.try_send(response);
+        Some(waiter)
+    }
+
+    /// Shows everyone who waits how things stand.
+    pub(crate) fn show_progress(&self, status: &Status) {
+        for waiter in self.waiting.values() {
+            // The last place is for the last answer.
+            if waiter.capacity() < 2 {
+                continue;
+            }
+            let _ = waiter.try_send(Response::Progress(Box::new(status.clone())));
+        }
+    }
+
+    /// Somebody says that they are the worker of this run.
+    pub(crate) fn welcome(
+        &mut self,
+        run: RunId,
+        pid: i32,
+        outbox: mpsc::Sender<ToWorker>,
+    ) -> Result<(), String> {
+        let generation = self.generation;
+        let process = self
+            .processes
+            .get_mut(run)
+            .ok_or_else(|| format!("{run} is not a run of this supervisor"))?;
+        if process.pid.as_raw() != pid {
+            return Err(format!("{run} is process {}, not {pid}", process.pid));
+        }
+        let Some(settings) = &process.settings else {
+            return Err(format!("app `{}` is not run by mcp-worker", process.slot.app));
+        };
+        let mut settings = settings.clone();
+        settings.generation = generation;
+        outbox
+            .try_send(ToWorker::Settings(settings))
+            .map_err(|_| "the outbox of a new link is full".to_owned())?;
+        process.link = Some(outbox);
+        Ok(())
+    }
+
+    /// Takes a worker's counts in, and rotates the workers' log when it is due.
+    pub(crate) fn note_vitals(&mut self, run: RunId, vitals: Vitals) {
+        let Some(process) = self.processes.get_mut(run) else { return };
+        let app = process.slot.app.clone();
+        self.totals.add(&app, &process.vitals, &vitals);
+        process.vitals = vitals;
+        if let Some(app) = self.config.apps.get(&app) {
+            let file = self.config.supervisor.log_directory.join(WORKER_LOG);
+            if rotation::is_due(&file, app.output)
+                && rotation::rotate(&file, app.output.files_max).is_ok()
+            {
+                self.reopen_worker_logs();
+            }
+        }
+    }
+
+    /// Every log file is opened anew: somebody renamed them.
+    pub(crate) fn reopen_logs(&mut self) {
+        self.outputs.reopen();
+        self.reopen_worker_logs();
+    }
+
+    /// Lines and bytes that could not be kept.
+    pub(crate) fn dropped_total(&self) -> u64 {
+        self.outputs.dropped_bytes() + self.logging.dropped_lines()
+    }
+
+    /// Takes a new configuration into use, or leaves everything as it was.
+    pub(crate) fn apply(&mut self, config: Config) -> Result<(), String> {
+        if config.supervisor != self.config.supervisor {
+            return Err(
+                "[supervisor] cannot change while it runs; use `stop`, then `start`".to_owned()
+            );
+        }
+        self.listeners.rebind(&config).map_err(|error| in_words(&error))?;
+        for (name, app) in &config.apps {
+            self.outputs.set_policy(name, app.output);
+        }
+        if config != self.config {
+            self.generation += 1;
+            self.config = config;
+        }
+        Ok(())
+    }
+
+    fn reopen_worker_logs(&self) {
+        for (_, process) in self.processes.iter() {
+            if let Some(link) = &process.link {
+                let _ = link.try_send(ToWorker::ReopenLogs);
+            }
+        }
+    }
+
+    fn start(&mut self, run: RunId, slot: SlotId) -> Result<(), String> {
+        let app = self
+            .config
+            .apps
+            .get(&slot.app)
+            .ok_or_else(|| format!("app `{}` is not in the configuration", slot.app))?
+            .clone();
+        let output = self.open_output(&slot.app, Stream::Output, &app)?;
+        let errors = self.open_output(&slot.app, Stream::Errors, &app)?;
+        let program = c_string(app.program.as_os_str().as_bytes())?;
+        let working_directory = c_string(app.working_directory.as_os_str().as_bytes())?;
+        let mut arguments = vec![program.clone()];
+        for argument in &app.arguments {
+            arguments.push(c_string(argument.as_bytes())?);
+        }
+        let launch = Launch {
+            program: program.clone(),
+            arguments,
+            variables: self.variables(run, &slot, &app)?,
+            working_directory: working_directory.clone(),
+            listener: self.listeners.of(&slot.app),
+            output: output.as_fd(),
+            errors: errors.as_fd(),
+            input: self.nothing.as_fd(),
+        };
+        let spawned = spawn(&launch).map_err(|error| format!("cannot fork: {error}"))?;
+        let stop_signal = UnixSignal::try_from(app.stop_signal).unwrap_or(UnixSignal::SIGTERM);
+        let birth =
+            Birth { run, slot, settings: app.settings, stop_signal, program, working_directory };
+        self.processes
+            .adopt_newborn(birth, spawned, &self.inbox)
+            .map_err(|error| format!("cannot watch the new process: {error}"))
+    }
+
+    fn open_output(
+        &mut self,
+        name: &AppName,
+        stream: Stream,
+        app: &AppConfig,
+    ) -> Result<std::os::fd::OwnedFd, String> {
+        self.outputs
+            .open(name, stream, app.output)
+            .map_err(|error| format!("cannot open the log of app `{name}`: {error}"))
+    }
+
+    /// The environment of a new process: a few inherited variables, the app's own, and where its
+    /// place is. Never the operator's whole environment, which may hold secrets.
+    fn variables(
+        &self,
+        run: RunId,
+        slot: &SlotId,
+        app: &AppConfig,
+    ) -> Result<Vec<CString>, String> {
+        let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+        for (name, value) in &self.inherited {
+            all.insert(name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        }
+        for (name, value) in &app.variables {
+            all.insert(name.clone().into_bytes(), value.clone().into_bytes());
+        }
+        let mut place = vec![
+            (env::APP, slot.app.to_string()),
+            (env::SLOT, slot.index.to_string()),
+            (env::RUN, run.0.to_string()),
+        ];
+        if self.listeners.of(&slot.app).is_some() {
+            place.push((env::LISTEN_FDS, "1".to_owned()));
+            place.push((env::LISTEN_FDNAMES, slot.app.to_string()));
+        }
+        for (name, value) in place {
+            all.insert(name.as_bytes().to_vec(), value.into_bytes());
+        }
+        let socket = self.config.socket().into_os_string().into_vec();
+        all.insert(env::SOCKET.as_bytes().to_vec(), socket);
+        all.into_iter().map(|(name, value)| c_string(&[&name[..], b"=", &value].concat())).collect()
+    }
+
+    /// One line for people: the only place that logs what the machine decided.
+    fn announce(&self, notice: Notice) {
+        match notice {
+            Notice::Moved { slot, run, to, why, next_in } => {
+                self.log_transition(&slot, run, to.as_str(), (why, next_in));
+            }
+            Notice::Stuck { slot, run, for_time } => tracing::error!(
+                app = %slot.app, slot = slot.index, run = run.0, pid = self.pid(run),
+                for_time = ?for_time,
+                "a killed process is still there; it waits in the kernel, for a disk or a network"
+            ),
+            Notice::RollBegan { app } => tracing::info!(%app, "roll began"),
+            Notice::RollEnded { app } => tracing::info!(%app, "roll ended, every worker is new"),
+            Notice::RollStopped { app, why } => {
+                tracing::error!(%app, why, "roll stopped, the old workers go on serving");
+            }
+            Notice::ConfigAccepted { generation } => {
+                tracing::info!(generation, "configuration in force");
+            }
+            Notice::ConfigRejected { problem } => {
+                tracing::error!(problem, "configuration refused, nothing was changed");
+            }
+            Notice::ShuttingDown => tracing::info!("shutting down"),
+        }
+    }
+
+    fn log_transition(
+        &self,
+        slot: &SlotId,
+        run: Option<RunId>,
+        phase: &str,
+        (why, next_in): (Option<String>, Option<Duration>),
+    ) {
+        let (run, pid) = (run.map(|run| run.0), run.and_then(|run| self.pid(run)));
+        let next_in = next_in.map(tracing::field::debug);
+        let (app, index) = (&slot.app, slot.index);
+        match phase {
+            "failed" => {
+                tracing::error!(%app, slot = index, run, pid, phase, why, next_in);
+            }
+            "backoff" | "killing" => {
+                tracing::warn!(%app, slot = index, run, pid, phase, why, next_in);
+            }
+            _ => tracing::info!(%app, slot = index, run, pid, phase, why, next_in),
+        }
+    }
+
+    fn pid(&self, run: RunId) -> Option<i32> {
+        Some(self.processes.get(run)?.pid.as_raw())
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
+}
+
+fn c_string(bytes: &[u8]) -> Result<CString, String> {
+    CString::new(bytes)
+        .map_err(|_| format!("`{}` holds a NUL byte", String::from_utf8_lossy(bytes)))
+}
+
+/// A file that swallows and gives nothing.
+pub(crate) fn nothing() -> io::Result<File> {
+    File::options().read(true).write(true).open("/dev/null")
+}

@@ -1,0 +1,167 @@
+//! Whoever connects to the socket: who they are, and then a worker's or an operator's talk.
+//!
+//! What a worker says of itself is compared with the kernel's credentials of its process; an
+//! operator must be root or run as the same user as we do. Everyone has a time limit, so that a
+//! thousand silent clients cost nothing but their sockets.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
+use mcp_protocol::control::{Request, Response};
+use mcp_protocol::frame::FrameError;
+use mcp_protocol::handshake::{self, Hello, Peer, Welcome};
+use mcp_protocol::message::FromWorker;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::machine::RunId;
+use crate::runtime::news::{News, OUTBOX_MAX};
+use crate::runtime::wire::{Inbound, WireError, send};
+
+/// How long a peer may take to say who it is and what it wants.
+const INTRODUCTION_TIME: Duration = Duration::from_secs(5);
+/// The most connections at once; further ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 1024;
+/// How long to wait after the kernel had no descriptor for a new connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A peer, as the kernel knows it.
+#[derive(Debug, Clone, Copy)]
+struct Credentials {
+    pid: i32,
+    uid: u32,
+}
+
+/// Takes connections in, for ever.
+pub(crate) async fn accept(listener: Listener, inbox: mpsc::Sender<News>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok(stream) => {
+                let inbox = inbox.clone();
+                tokio::spawn(async move {
+                    converse(stream, inbox).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection to the control socket");
+                tokio::time::sleep_until(crate::runtime::clock::in_time(ACCEPT_PAUSE)).await;
+            }
+        }
+    }
+}
+
+async fn converse(stream: Stream, inbox: mpsc::Sender<News>) {
+    let Some(peer) = credentials(&stream) else {
+        tracing::warn!("a peer without credentials was refused");
+        return;
+    };
+    let mut inbound = Inbound::default();
+    let hello: Hello = match inbound.receive_within(&stream, INTRODUCTION_TIME).await {
+        Ok(hello) => hello,
+        Err(error) => {
+            tracing::debug!(pid = peer.pid, uid = peer.uid, %error, "a peer did not introduce itself");
+            return;
+        }
+    };
+    let welcome = handshake::negotiate(&hello);
+    if let Welcome::Refused { reason } = &welcome {
+        tracing::warn!(pid = peer.pid, uid = peer.uid, %reason, "a peer was refused");
+        let _ = send(&stream, &welcome).await;
+        return;
+    }
+    let outcome = match hello.peer {
+        Peer::Worker { run, .. } => worker(&stream, inbound, &inbox, (RunId(run), peer)).await,
+        Peer::Operator => operator(&stream, inbound, &inbox, peer, welcome).await,
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(pid = peer.pid, %error, "a conversation ended");
+    }
+}
+
+fn credentials(stream: &Stream) -> Option<Credentials> {
+    let credentials = stream.peer_creds().ok()?;
+    Some(Credentials { pid: credentials.pid()?, uid: credentials.euid()? })
+}
+
+/// A worker's link: from the loop's verdict to the end of the connection.
+async fn worker(
+    stream: &Stream,
+    mut inbound: Inbound,
+    inbox: &mpsc::Sender<News>,
+    (run, peer): (RunId, Credentials),
+) -> Result<(), WireError> {
+    let (outbox, mut messages) = mpsc::channel(OUTBOX_MAX);
+    let (verdict, judged) = oneshot::channel();
+    let news = News::WorkerConnected { run, pid: peer.pid, outbox, verdict };
+    inbox.send(news).await.map_err(|_| WireError::Closed)?;
+    match judged.await {
+        Ok(Ok(())) => send(stream, &Welcome::Speak { version: handshake::NEWEST }).await?,
+        Ok(Err(reason)) => {
+            tracing::warn!(pid = peer.pid, uid = peer.uid, %reason, "a worker was refused");
+            return send(stream, &Welcome::Refused { reason }).await;
+        }
+        Err(_) => return Err(WireError::Closed),
+    }
+    loop {
+        tokio::select! {
+            message = messages.recv() => match message {
+                Some(message) => send(stream, &message).await?,
+                None => return Ok(()),
+            },
+            heard = inbound.receive::<FromWorker>(stream) => {
+                let news = match heard {
+                    Ok(FromWorker::Ready) => News::Ready { run },
+                    Ok(FromWorker::Failed { reason }) => News::BootFailed { run, why: reason },
+                    Ok(FromWorker::Heartbeat(vitals)) => {
+                        News::Heartbeat { run, vitals: Box::new(vitals) }
+                    }
+                    Ok(FromWorker::Drained) => continue,
+                    // A newer worker's message: it can live without our understanding it.
+                    Err(WireError::Frame(FrameError::Body(_))) => continue,
+                    Err(error) => {
+                        let _ = inbox.send(News::LinkLost { run }).await;
+                        return Err(error);
+                    }
+                };
+                inbox.send(news).await.map_err(|_| WireError::Closed)?;
+            }
+        }
+    }
+}
+
+/// An operator's wish: one request, then answers until the last one.
+async fn operator(
+    stream: &Stream,
+    mut inbound: Inbound,
+    inbox: &mpsc::Sender<News>,
+    peer: Credentials,
+    welcome: Welcome,
+) -> Result<(), WireError> {
+    let own = nix::unistd::geteuid().as_raw();
+    if peer.uid != 0 && peer.uid != own {
+        tracing::warn!(pid = peer.pid, uid = peer.uid, "an operator was refused");
+        let reason = format!(
+            "user {} may not command this supervisor; only user {own} and root may",
+            peer.uid
+        );
+        return send(stream, &Welcome::Refused { reason }).await;
+    }
+    send(stream, &welcome).await?;
+    let request: Request = inbound.receive_within(stream, INTRODUCTION_TIME).await?;
+    if request != Request::Status {
+        tracing::info!(pid = peer.pid, uid = peer.uid, ?request, "an operator asked");
+    }
+    let (answers, mut answered) = mpsc::channel::<Response>(OUTBOX_MAX);
+    inbox.send(News::Asked { request, answers }).await.map_err(|_| WireError::Closed)?;
+    while let Some(response) = answered.recv().await {
+        send(stream, &response).await?;
+        match response {
+            Response::Progress(_) => {}
+            Response::Status(_) | Response::Done(_) | Response::Failed { .. } => break,
+        }
+    }
+    Ok(())
+}

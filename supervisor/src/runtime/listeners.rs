@@ -1,0 +1,78 @@
+//! Each app's address is bound once and passed to every generation of its workers.
+//!
+//! One shared descriptor, not one per worker with SO_REUSEPORT: that way a connection in the
+//! accept queue survives the exit of any worker.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::config::Config;
+use crate::machine::AppName;
+use crate::runtime::port_owner;
+
+/// How many connections the kernel keeps for us while all workers are busy.
+const BACKLOG: i32 = 4096;
+
+/// The bound addresses of the apps that want one.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    by_app: BTreeMap<AppName, (SocketAddr, TcpListener)>,
+}
+
+/// Why an address cannot be bound.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} for app `{app}`{owner}")]
+pub struct BindError {
+    app: AppName,
+    address: SocketAddr,
+    owner: String,
+    #[source]
+    source: io::Error,
+}
+
+impl Listeners {
+    /// Binds what the configuration wants and keeps what it still wants. Nothing is let go before
+    /// everything is bound: on an error all is as it was.
+    pub(crate) fn rebind(&mut self, config: &Config) -> Result<(), BindError> {
+        let mut fresh = BTreeMap::new();
+        for (app, wanted) in &config.apps {
+            let Some(address) = wanted.listen else { continue };
+            if self.by_app.get(app).is_none_or(|(bound, _)| *bound != address) {
+                let listener = bind(address).map_err(|source| BindError {
+                    app: app.clone(),
+                    address,
+                    owner: port_owner::in_words(address),
+                    source,
+                })?;
+                fresh.insert(app.clone(), (address, listener));
+            }
+        }
+        self.by_app.retain(|app, (bound, _)| {
+            config.apps.get(app).is_some_and(|wanted| wanted.listen == Some(*bound))
+        });
+        self.by_app.extend(fresh);
+        Ok(())
+    }
+
+    /// The listener of an app.
+    pub(crate) fn of(&self, app: &AppName) -> Option<BorrowedFd<'_>> {
+        self.by_app.get(app).map(|(_, listener)| listener.as_fd())
+    }
+
+    /// Where an app really listens; differs from the file when that says port 0.
+    pub(crate) fn address(&self, app: &AppName) -> Option<SocketAddr> {
+        self.by_app.get(app).and_then(|(_, listener)| listener.local_addr().ok())
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG.cast_unsigned())?.into_std()
+}

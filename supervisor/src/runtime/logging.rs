@@ -1,0 +1,108 @@
+//! The supervisor's own log: one line a transition, to `supervisor.log`, never in the loop's way.
+//!
+//! Lines go through a queue that drops and counts when the disk is slow. In the foreground they
+//! are shown on standard error as well.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use mcp_protocol::settings::LogLevel;
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
+
+use crate::config::{Config, OutputConfig};
+use crate::runtime::rotation;
+
+/// The name of the supervisor's own log file.
+pub const FILE_NAME: &str = "supervisor.log";
+/// How much of it is kept.
+const KEPT: OutputConfig = OutputConfig { bytes_max: 50 * 1024 * 1024, files_max: 10 };
+/// How many lines may wait for the disk.
+const LINES_MAX: usize = 16 * 1024;
+
+/// Whether people look at our standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Console {
+    /// They do: show every line there too.
+    Shown,
+    /// Nobody looks.
+    Silent,
+}
+
+/// Keeps the log alive; what waits is written when it goes.
+#[derive(Debug)]
+pub(crate) struct Logging {
+    _guard: WorkerGuard,
+    dropped: ErrorCounter,
+}
+
+impl Logging {
+    /// Lines that were dropped because the disk was too slow.
+    pub(crate) fn dropped_lines(&self) -> u64 {
+        self.dropped.dropped_lines() as u64
+    }
+}
+
+/// From now on `tracing` writes to the log.
+pub(crate) fn start(config: &Config, console: Console) -> io::Result<Logging> {
+    let file = OwnLog::open(config.supervisor.log_directory.join(FILE_NAME))?;
+    let (writer, guard) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX).finish(file);
+    let dropped = writer.error_counter();
+    let level = filter(config.supervisor.log_level);
+    let to_file = fmt::layer().with_ansi(false).with_target(false).with_writer(writer);
+    let to_console = (console == Console::Shown).then(|| {
+        let ansi = io::IsTerminal::is_terminal(&io::stderr());
+        fmt::layer().with_ansi(ansi).with_target(false).with_writer(io::stderr)
+    });
+    tracing_subscriber::registry()
+        .with(to_file.with_filter(level))
+        .with(to_console.with_filter(level))
+        .init();
+    Ok(Logging { _guard: guard, dropped })
+}
+
+fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+/// A file that rotates itself by size. Only the queue's thread writes to it.
+struct OwnLog {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl OwnLog {
+    fn open(path: PathBuf) -> io::Result<OwnLog> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&path)?;
+        let bytes = file.metadata()?.len();
+        Ok(OwnLog { path, file, bytes })
+    }
+}
+
+impl Write for OwnLog {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.bytes > KEPT.bytes_max && rotation::rotate(&self.path, KEPT.files_max).is_ok() {
+            *self = OwnLog::open(self.path.clone())?;
+        }
+        let written = self.file.write(line)?;
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}

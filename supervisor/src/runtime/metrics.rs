@@ -1,0 +1,255 @@
+//! `/metrics` for the whole fleet, in Prometheus' text form.
+//!
+//! A scrape asks the loop for one picture and draws it; nothing is counted twice. Labels are
+//! bounded: app, slot, phase, tool, outcome; never a run or a process id.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use mcp_protocol::control::{SlotPhase, Status};
+use mcp_protocol::message::CallOutcome;
+use prometheus::core::Collector;
+use prometheus::{CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::runtime::hands::Hands;
+use crate::runtime::news::News;
+
+/// How long a client may take to send its request head.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Serves `/metrics` and `/livez` for ever.
+pub(crate) async fn serve(listener: tokio::net::TcpListener, inbox: mpsc::Sender<News>) {
+    let scrape = move || {
+        let inbox = inbox.clone();
+        async move {
+            let (answer, text) = oneshot::channel();
+            let sent = inbox.send(News::Scrape { answer }).await;
+            match (sent, text.await) {
+                (Ok(()), Ok(text)) => {
+                    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response()
+                }
+                _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            }
+        }
+    };
+    let routes = Router::new()
+        .route("/metrics", get(scrape))
+        .route("/livez", get(|| async { Ok::<_, Infallible>("ok\n") }));
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        let service = TowerToHyperService::new(routes.clone());
+        tokio::spawn(async move {
+            let mut builder = Builder::new(TokioExecutor::new());
+            builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+            // A scraper that goes away in the middle is its own loss.
+            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+        });
+    }
+}
+
+/// Binds the address of the metrics.
+pub(crate) fn bind(address: SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(listener)
+}
+
+/// The picture in Prometheus' text form.
+pub(crate) fn text(status: &Status, hands: &Hands) -> String {
+    draw(status, hands).unwrap_or_else(|error| {
+        // Names and labels are constants of this file: only a mistake in it can bring us here.
+        tracing::error!(%error, "cannot draw the metrics");
+        String::new()
+    })
+}
+
+fn draw(status: &Status, hands: &Hands) -> prometheus::Result<String> {
+    let registry = Registry::new();
+    draw_supervisor(&registry, status)?;
+    draw_slots(&registry, status)?;
+    draw_vitals(&registry, hands)?;
+    draw_totals(&registry, hands)?;
+    prometheus::TextEncoder::new().encode_to_string(&registry.gather())
+}
+
+fn draw_supervisor(registry: &Registry, status: &Status) -> prometheus::Result<()> {
+    let gauge = |name: &str, help: &str, value: u64| {
+        let gauge = IntGauge::new(name, help)?;
+        gauge.set(value.cast_signed());
+        registry.register(Box::new(gauge))
+    };
+    gauge(
+        "supervisor_uptime_seconds",
+        "How long the supervisor has run.",
+        status.uptime.as_secs(),
+    )?;
+    gauge(
+        "supervisor_config_generation",
+        "Number of the accepted configuration.",
+        status.generation,
+    )?;
+    gauge(
+        "supervisor_config_rejected",
+        "1 while the configuration file as it is now was refused.",
+        u64::from(status.config_problem.is_some()),
+    )?;
+    let dropped = prometheus::IntCounter::new(
+        "supervisor_log_dropped_total",
+        "Lines of logs and bytes of output that could not be kept.",
+    )?;
+    dropped.inc_by(status.dropped_total);
+    registry.register(Box::new(dropped))
+}
+
+fn draw_slots(registry: &Registry, status: &Status) -> prometheus::Result<()> {
+    let slot = &["app", "slot"];
+    let up = gauges(registry, "supervisor_worker_up", "1 while the slot's worker is ready.", slot)?;
+    let phase = gauges(
+        registry,
+        "supervisor_worker_phase",
+        "1 for the phase that the slot is in.",
+        &["app", "slot", "phase"],
+    )?;
+    let memory = gauges(
+        registry,
+        "supervisor_worker_resident_memory_bytes",
+        "Resident memory of the slot's worker.",
+        slot,
+    )?;
+    let restarts = counters(
+        registry,
+        "supervisor_worker_restarts_total",
+        "How often a worker of the slot was started again after it died.",
+        slot,
+    )?;
+    for app in &status.apps {
+        for one in &app.slots {
+            let index = one.index.to_string();
+            let labels = &[app.name.as_str(), index.as_str()];
+            up.with_label_values(labels).set(i64::from(one.phase == SlotPhase::Ready));
+            let word = phase_word(one.phase);
+            phase.with_label_values(&[app.name.as_str(), index.as_str(), word]).set(1);
+            restarts.with_label_values(labels).inc_by(one.restarts);
+            if let Some(bytes) = one.rss_bytes {
+                memory.with_label_values(labels).set(bytes.cast_signed());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn draw_vitals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
+    let slot = &["app", "slot"];
+    let describe = |name: &str, help: &str| gauges(registry, name, help, slot);
+    let in_flight = describe("mcp_concurrent_requests", "HTTP requests being answered now.")?;
+    let connections = describe("mcp_active_connections", "Open client connections.")?;
+    let active = describe("pool_connections_active", "Warehouse sessions in use.")?;
+    let total = describe("pool_connections_total", "Open warehouse sessions.")?;
+    let max = describe("pool_connections_max", "The most warehouse sessions allowed.")?;
+    let waiting = describe("pool_callers_waiting", "Callers that wait for a session.")?;
+    for (_, process) in hands.processes.iter().filter(|(_, one)| one.settings.is_some()) {
+        let index = process.slot.index.to_string();
+        let labels = &[process.slot.app.as_str(), index.as_str()];
+        let vitals = &process.vitals;
+        let busy = vitals.pool.total.saturating_sub(vitals.pool.idle);
+        // While a slot is being replaced it has two workers: they add up.
+        in_flight.with_label_values(labels).add(vitals.requests_in_flight.into());
+        connections.with_label_values(labels).add(vitals.connections.into());
+        active.with_label_values(labels).add(busy.into());
+        total.with_label_values(labels).add(vitals.pool.total.into());
+        max.with_label_values(labels).add(vitals.pool.max.into());
+        waiting.with_label_values(labels).add(vitals.pool.waiting.into());
+    }
+    Ok(())
+}
+
+fn draw_totals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
+    let app = &["app"];
+    let requests = counters(registry, "mcp_http_requests_total", "HTTP requests answered.", app)?;
+    let errors = counters(
+        registry,
+        "mcp_http_request_errors_total",
+        "HTTP requests answered with a status of 500 or more.",
+        app,
+    )?;
+    let timeouts = counters(
+        registry,
+        "pool_acquire_timeouts_total",
+        "Callers that waited for a warehouse session in vain.",
+        app,
+    )?;
+    let by_call = &["app", "tool", "outcome"];
+    let calls = counters(registry, "mcp_requests_total", "Tool calls finished.", by_call)?;
+    let seconds = CounterVec::new(
+        Opts::new("mcp_request_duration_seconds_sum", "Time that tool calls took altogether."),
+        by_call,
+    )?;
+    registry.register(Box::new(seconds.clone()))?;
+    for (name, totals) in hands.totals.iter() {
+        let labels = &[name.as_str()];
+        requests.with_label_values(labels).inc_by(totals.requests);
+        errors.with_label_values(labels).inc_by(totals.request_errors);
+        timeouts.with_label_values(labels).inc_by(totals.pool_timeouts);
+        for ((tool, outcome), (count, time)) in &totals.tool_calls {
+            let labels = &[name.as_str(), tool.as_str(), outcome_word(*outcome)];
+            calls.with_label_values(labels).inc_by(*count);
+            seconds.with_label_values(labels).inc_by(time.as_secs_f64());
+        }
+    }
+    Ok(())
+}
+
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntGaugeVec> {
+    registered(registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntCounterVec> {
+    registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn registered<M: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: M,
+) -> prometheus::Result<M> {
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn phase_word(phase: SlotPhase) -> &'static str {
+    match phase {
+        SlotPhase::Stopped => "stopped",
+        SlotPhase::Starting => "starting",
+        SlotPhase::Ready => "ready",
+        SlotPhase::Draining => "draining",
+        SlotPhase::Killing => "killing",
+        SlotPhase::Backoff => "backoff",
+        SlotPhase::Failed => "failed",
+    }
+}
+
+fn outcome_word(outcome: CallOutcome) -> &'static str {
+    match outcome {
+        CallOutcome::Ok => "ok",
+        CallOutcome::Error => "error",
+        CallOutcome::Cancelled => "cancelled",
+    }
+}

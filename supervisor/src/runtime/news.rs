@@ -1,0 +1,56 @@
+//! Everything that can arrive in the loop's inbox.
+//!
+//! News is about the outside; the loop turns it into the machine's events, which know no process
+//! ids, sockets or channels.
+
+use mcp_protocol::control::{Request, Response};
+use mcp_protocol::message::{ToWorker, Vitals};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::machine::RunId;
+
+/// How many pieces of news may wait before their senders do.
+pub(crate) const INBOX_MAX: usize = 1024;
+/// How many messages may wait for one worker.
+pub(crate) const OUTBOX_MAX: usize = 16;
+
+/// One thing that the outside tells the loop.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// The program could not be executed, and why. The child's end follows.
+    ExecFailed { run: RunId, why: String },
+    /// A child can be reaped.
+    Ended { run: RunId },
+    /// Somebody says that they are a worker; the verdict tells whether we believe it.
+    WorkerConnected {
+        run: RunId,
+        pid: i32,
+        outbox: mpsc::Sender<ToWorker>,
+        verdict: oneshot::Sender<Result<(), String>>,
+    },
+    /// A worker serves.
+    Ready { run: RunId },
+    /// A worker cannot serve.
+    BootFailed { run: RunId, why: String },
+    /// A worker is alive.
+    Heartbeat { run: RunId, vitals: Box<Vitals> },
+    /// A worker's connection is gone.
+    LinkLost { run: RunId },
+    /// An operator wants something.
+    Asked { request: Request, answers: mpsc::Sender<Response> },
+    /// Somebody wants to read the metrics.
+    Scrape { answer: oneshot::Sender<String> },
+    /// A signal came.
+    Signal(Signal),
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Drain and leave; the second time, leave at once.
+    Stop,
+    /// Read the configuration file again.
+    Reload,
+    /// The log files were renamed.
+    ReopenLogs,
+}

@@ -1,0 +1,138 @@
+//! The operator's end of the socket: one wish, then answers until the last one.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use interprocess::local_socket::tokio::Stream;
+use mcp_protocol::control::{FailureCause, Request, Response, Status};
+use mcp_protocol::handshake::{Hello, Peer, Welcome};
+
+use crate::runtime::clock::in_time;
+use crate::runtime::socket;
+use crate::runtime::wire::{Inbound, WireError, send};
+
+/// How long a supervisor may take to greet.
+const GREETING_TIME: Duration = Duration::from_secs(5);
+/// How often to look whether a process has gone.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long a supervisor that said goodbye may still be there.
+const PARTING_TIME: Duration = Duration::from_secs(10);
+
+/// Why a wish came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens.
+    #[error(
+        "no supervisor runs here (nobody listens on `{socket}`); `mcp-supervisor start` starts one"
+    )]
+    NotRunning {
+        /// The socket.
+        socket: PathBuf,
+    },
+    /// The socket is there, but not for us.
+    #[error("cannot connect to `{socket}`")]
+    Connect {
+        /// The socket.
+        socket: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// It does not talk with us.
+    #[error("the supervisor refused: {reason}")]
+    Refused {
+        /// Its words.
+        reason: String,
+    },
+    /// It went away, or said something else than agreed.
+    #[error("the supervisor did not answer")]
+    Wire(#[from] WireError),
+    /// It could not do it.
+    #[error("{reason}")]
+    Failed {
+        /// Its words.
+        reason: String,
+        /// Whose fault it was.
+        cause: FailureCause,
+    },
+    /// It said goodbye and is still there.
+    #[error("the supervisor (pid {pid}) said that it ended, but its process is still there")]
+    StillThere {
+        /// Its process id.
+        pid: u32,
+    },
+}
+
+/// Asks, shows progress on the way, and returns the last picture.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn ask(
+    socket: &Path,
+    request: &Request,
+    progress: &mut dyn FnMut(&Status),
+) -> Result<Status, AskError> {
+    block_on(async {
+        let (stream, mut inbound) = greet(socket).await?;
+        send(&stream, request).await?;
+        loop {
+            match inbound.receive::<Response>(&stream).await? {
+                Response::Progress(status) => progress(&status),
+                Response::Status(status) | Response::Done(status) => return Ok(*status),
+                Response::Failed { reason, cause } => {
+                    return Err(AskError::Failed { reason, cause });
+                }
+            }
+        }
+    })
+}
+
+/// Tells it to stop and waits until its process has gone.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn stop(socket: &Path, progress: &mut dyn FnMut(&Status)) -> Result<Status, AskError> {
+    let last = ask(socket, &Request::Stop, progress)?;
+    block_on(async {
+        let deadline = in_time(PARTING_TIME);
+        while is_running(last.pid) || socket.exists() {
+            if in_time(Duration::ZERO) > deadline {
+                return Err(AskError::StillThere { pid: last.pid });
+            }
+            tokio::time::sleep_until(in_time(LOOK_EVERY)).await;
+        }
+        Ok(last)
+    })
+}
+
+/// False also for a zombie: it has ended, and its parent takes its time to notice.
+fn is_running(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
+        !state.starts_with(['Z', 'X'])
+    })
+}
+
+async fn greet(socket: &Path) -> Result<(Stream, Inbound), AskError> {
+    let stream = socket::connect(socket).await.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            AskError::NotRunning { socket: socket.to_owned() }
+        }
+        _ => AskError::Connect { socket: socket.to_owned(), source },
+    })?;
+    send(&stream, &Hello::new(Peer::Operator)).await?;
+    let mut inbound = Inbound::default();
+    match inbound.receive_within(&stream, GREETING_TIME).await? {
+        Welcome::Speak { .. } => Ok((stream, inbound)),
+        Welcome::Refused { reason } => Err(AskError::Refused { reason }),
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = Result<T, AskError>>) -> Result<T, AskError> {
+    let executor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| AskError::Wire(WireError::Io(error)))?;
+    executor.block_on(work)
+}

@@ -1,0 +1,86 @@
+//! Who holds a port: read from `/proc`, for the words of an error.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Says who holds the address, as a parenthesis to append; nothing when nobody can be seen.
+pub(crate) fn in_words(address: SocketAddr) -> String {
+    let owners = owners(address.port());
+    let Some(first) = owners.first() else { return String::new() };
+    let name = fs::read_to_string(format!("/proc/{first}/comm")).unwrap_or_default();
+    let others = match owners.len() - 1 {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    format!(" (held by `{}`, pid {first}{others})", name.trim())
+}
+
+/// The processes that hold a listening TCP socket on this port, as far as we may look.
+pub(crate) fn owners(port: u16) -> Vec<i32> {
+    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .flat_map(|table| listening_inodes(&table, port))
+        .map(|inode| format!("socket:[{inode}]"))
+        .collect();
+    if inodes.is_empty() {
+        return Vec::new();
+    }
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    let mut pids: Vec<i32> = processes
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(|pid| holds_one_of(*pid, &inodes))
+        .collect();
+    pids.sort_unstable();
+    pids
+}
+
+/// The process's value of an environment variable, as it was started.
+pub(crate) fn variable_of(pid: i32, name: &str) -> Option<String> {
+    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let prefix = format!("{name}=");
+    environ
+        .split(|byte| *byte == 0)
+        .find_map(|entry| entry.strip_prefix(prefix.as_bytes()))
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+}
+
+/// Inodes of the sockets that listen on this port, from a table like `/proc/net/tcp`.
+fn listening_inodes(table: &str, port: u16) -> Vec<String> {
+    const LISTEN: &str = "0A";
+    let wanted = format!(":{port:04X}");
+    table
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+            (local.ends_with(&wanted) && *state == LISTEN).then(|| (*inode).to_owned())
+        })
+        .collect()
+}
+
+fn holds_one_of(pid: i32, inodes: &[String]) -> bool {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors.flatten().any(|descriptor| {
+        fs::read_link(descriptor.path())
+            .is_ok_and(|target| inodes.iter().any(|inode| target == Path::new(inode)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn our_own_listener_is_found() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(owners(address.port()), vec![own]);
+        assert!(in_words(address).contains(&format!("pid {own}")));
+    }
+}

@@ -1,0 +1,51 @@
+//! Rotation by size: `x.log` becomes `x.log.1`, which becomes `x.log.2`, and so on.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::OutputConfig;
+
+/// Moves every file of the series one step on and forgets the oldest.
+///
+/// After this the file itself does not exist; whoever writes opens it anew.
+pub(crate) fn rotate(file: &Path, files_max: u32) -> io::Result<()> {
+    let _ = fs::remove_file(numbered(file, files_max));
+    for number in (1..files_max).rev() {
+        let from = numbered(file, number);
+        if from.exists() {
+            fs::rename(from, numbered(file, number + 1))?;
+        }
+    }
+    if files_max == 0 { fs::remove_file(file) } else { fs::rename(file, numbered(file, 1)) }
+}
+
+/// True when the file has grown beyond what is allowed.
+pub(crate) fn is_due(file: &Path, policy: OutputConfig) -> bool {
+    fs::metadata(file).is_ok_and(|about| about.len() > policy.bytes_max)
+}
+
+fn numbered(file: &Path, number: u32) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_series_moves_on_and_the_oldest_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.log");
+        for content in ["first", "second", "third", "fourth"] {
+            fs::write(&file, content).unwrap();
+            rotate(&file, 2).unwrap();
+        }
+        assert!(!file.exists());
+        assert_eq!(fs::read_to_string(numbered(&file, 1)).unwrap(), "fourth");
+        assert_eq!(fs::read_to_string(numbered(&file, 2)).unwrap(), "third");
+        assert!(!numbered(&file, 3).exists());
+    }
+}

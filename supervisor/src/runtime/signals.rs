@@ -1,0 +1,40 @@
+//! Unix signals become news: a handler writes one byte, the loop reads it.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+
+use crate::runtime::news::{News, Signal};
+
+/// What each signal asks for; `docs/signals.md` says the same in prose.
+const SIGNALS: [(i32, Signal); 4] = [
+    (SIGTERM, Signal::Stop),
+    (SIGINT, Signal::Stop),
+    (SIGHUP, Signal::Reload),
+    (SIGUSR1, Signal::ReopenLogs),
+];
+
+/// Sends news of every signal to the inbox from now on.
+pub(crate) fn watch(inbox: &mpsc::Sender<News>) -> io::Result<()> {
+    for (number, signal) in SIGNALS {
+        let (read, write) = UnixStream::pair()?;
+        read.set_nonblocking(true)?;
+        write.set_nonblocking(true)?;
+        signal_hook::low_level::pipe::register(number, write)?;
+        let mut read = tokio::net::UnixStream::from_std(read)?;
+        let inbox = inbox.clone();
+        tokio::spawn(async move {
+            // A burst of one signal is read in one go and counts once.
+            let mut bytes = [0u8; 64];
+            while let Ok(1..) = read.read(&mut bytes).await {
+                if inbox.send(News::Signal(signal)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    Ok(())
+}

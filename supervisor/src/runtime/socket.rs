@@ -1,0 +1,123 @@
+//! The one socket for workers and operators: bound under a lock, found by its path.
+//!
+//! The lock decides who is the supervisor of a directory. A socket file without a lock is what an
+//! earlier supervisor left behind, and is replaced; one with a lock is never touched.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
+use interprocess::local_socket::{GenericFilePath, ListenerOptions};
+use interprocess::os::unix::local_socket::ListenerOptionsExt;
+use nix::fcntl::{Flock, FlockArg};
+
+/// The name of the lock in the run directory; it holds the process id of whoever has it.
+const LOCK_NAME: &str = "supervisor.lock";
+
+/// Why the socket is not ours.
+#[derive(Debug, thiserror::Error)]
+pub enum SocketError {
+    /// Another supervisor has this directory.
+    #[error(
+        "it already runs as pid {pid}; `mcp-supervisor reload` takes changes in, `stop` ends it"
+    )]
+    AlreadyRuns {
+        /// Its process id.
+        pid: String,
+    },
+    /// The directory, the lock or the socket cannot be made.
+    #[error("cannot {operation} `{path}`")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The right to be the supervisor of a run directory.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: Flock<File>,
+}
+
+/// Makes the run directory, if need be, and takes its lock.
+pub(crate) fn lock(run_directory: &Path) -> Result<Lock, SocketError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(run_directory)
+        .map_err(failed("make the directory", run_directory))?;
+    let path = run_directory.join(LOCK_NAME);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed("open", &path))?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(mut locked) => {
+            let note = locked.set_len(0).and_then(|()| writeln!(locked, "{}", std::process::id()));
+            note.map_err(failed("write", &path))?;
+            Ok(Lock { _file: locked })
+        }
+        Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+            let mut pid = String::new();
+            let _ = file.read_to_string(&mut pid);
+            let pid = if pid.trim().is_empty() { "unknown" } else { pid.trim() };
+            Err(SocketError::AlreadyRuns { pid: pid.to_owned() })
+        }
+        Err((_, errno)) => Err(failed("lock", &path)(errno.into())),
+    }
+}
+
+/// Binds the socket. Whoever has the lock may replace what an earlier supervisor left behind.
+pub(crate) fn bind(path: &Path, _lock: &Lock) -> Result<Listener, SocketError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(failed("replace", path)(error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let name = path.to_fs_name::<GenericFilePath>().map_err(failed("name the socket", path))?;
+    ListenerOptions::new()
+        .name(name)
+        .mode(0o600)
+        .create_tokio()
+        .map_err(failed("bind the socket", path))
+}
+
+/// Connects to the socket of a running supervisor.
+///
+/// # Errors
+/// When nobody listens there, which the caller puts into words.
+pub(crate) async fn connect(path: &Path) -> io::Result<Stream> {
+    Stream::connect(path.to_fs_name::<GenericFilePath>()?).await
+}
+
+fn failed<'a>(operation: &'static str, path: &'a Path) -> impl Fn(io::Error) -> SocketError + 'a {
+    move |source| SocketError::Io { operation, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_has_one_supervisor() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = lock(directory.path()).unwrap();
+        let error = lock(directory.path()).unwrap_err();
+        let words = format!("it already runs as pid {}", std::process::id());
+        assert!(error.to_string().starts_with(&words), "{error}");
+        drop(first);
+        lock(directory.path()).unwrap();
+    }
+}

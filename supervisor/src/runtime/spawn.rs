@@ -1,0 +1,283 @@
+//! A decision to start something becomes a process: descriptors, environment, group, program.
+//!
+//! Everything that needs memory happens before the fork. Between `clone3` and `execve` the child
+//! makes raw, async-signal-safe calls only; what goes wrong there comes back as six bytes through
+//! a pipe that closes by itself when the new program begins.
+#![expect(unsafe_code, reason = "fork and exec: the one room where the kernel is called by hand")]
+
+use std::ffi::{CString, c_char, c_int};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use mcp_protocol::env;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::Pid;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+/// Descriptors that the child copies to 0..=3 must lie above those.
+const FIRST_FREE_FD: RawFd = 10;
+/// The last of the signals that are not real-time ones.
+const LAST_STANDARD_SIGNAL: c_int = 31;
+/// Room for the longest process id.
+const PID_DIGITS: usize = 10;
+
+/// All that a new process needs, ready to be handed to the kernel.
+#[derive(Debug)]
+pub(crate) struct Launch<'a> {
+    /// The program, absolute.
+    pub(crate) program: CString,
+    /// Its arguments, its own name first.
+    pub(crate) arguments: Vec<CString>,
+    /// `NAME=value`, complete; `LISTEN_PID` is added here.
+    pub(crate) variables: Vec<CString>,
+    /// Where it runs.
+    pub(crate) working_directory: CString,
+    /// The listener that becomes descriptor 3.
+    pub(crate) listener: Option<BorrowedFd<'a>>,
+    /// Standard output.
+    pub(crate) output: BorrowedFd<'a>,
+    /// Standard error.
+    pub(crate) errors: BorrowedFd<'a>,
+    /// Standard input: nothing.
+    pub(crate) input: BorrowedFd<'a>,
+}
+
+/// A process that was born.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    /// Its id, which is its process group's too.
+    pub(crate) pid: Pid,
+    /// Becomes readable when it ends.
+    pub(crate) pidfd: OwnedFd,
+    /// Empty at its end when the program began; else what [`exec_failure`] explains.
+    pub(crate) report: OwnedFd,
+}
+
+/// The steps in the child, for words when one fails.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+enum Step {
+    Group = 1,
+    Directory = 2,
+    Descriptors = 3,
+    Program = 4,
+}
+
+/// Starts a process.
+///
+/// # Errors
+/// When the kernel has no process, descriptor or memory for it. What fails later, in the child,
+/// is told through [`Spawned::report`].
+pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Spawned> {
+    let (report, reporter) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+    fcntl(&report, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let reporter = above(&reporter)?;
+    let input = above(&launch.input)?;
+    let output = above(&launch.output)?;
+    let errors = above(&launch.errors)?;
+    let listener = launch.listener.as_ref().map(above).transpose()?;
+
+    // The child writes its own process id into this string: only it knows the number.
+    let mut listen_pid = [env::LISTEN_PID.as_bytes(), b"=", &[0; PID_DIGITS + 1]].concat();
+    let digits_at = env::LISTEN_PID.len() + 1;
+    let mut variables: Vec<*const c_char> =
+        launch.variables.iter().map(|variable| variable.as_ptr()).collect();
+    if listener.is_some() {
+        variables.push(listen_pid.as_ptr().cast());
+    }
+    variables.push(ptr::null());
+    let mut arguments: Vec<*const c_char> =
+        launch.arguments.iter().map(|argument| argument.as_ptr()).collect();
+    arguments.push(ptr::null());
+
+    let child = Child {
+        program: launch.program.as_ptr(),
+        arguments: arguments.as_ptr(),
+        variables: variables.as_ptr(),
+        pid_digits: listen_pid[digits_at..].as_mut_ptr(),
+        working_directory: launch.working_directory.as_ptr(),
+        descriptors: [
+            input.as_raw_fd(),
+            output.as_raw_fd(),
+            errors.as_raw_fd(),
+            listener.as_ref().map_or(-1, AsRawFd::as_raw_fd),
+        ],
+        reporter: reporter.as_raw_fd(),
+    };
+
+    let mut pidfd: c_int = -1;
+    // SAFETY: `clone_args` is plain data, for which all zeroes is the documented default.
+    let mut request: libc::clone_args = unsafe { std::mem::zeroed() };
+    request.flags = u64::from(libc::CLONE_PIDFD.cast_unsigned());
+    request.pidfd = ptr::from_mut(&mut pidfd) as u64;
+    request.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
+    // SAFETY: the request points to a live integer for the pidfd. Without CLONE_VM the child has
+    // its own copy of our memory, as after fork, and runs nothing but `Child::become_program`,
+    // which never returns and makes only async-signal-safe calls.
+    let pid = unsafe {
+        libc::syscall(libc::SYS_clone3, ptr::from_ref(&request), size_of::<libc::clone_args>())
+    };
+    match i32::try_from(pid) {
+        // SAFETY: we are the child; the pointers were made above and memory was copied with us.
+        Ok(0) => unsafe { child.become_program() },
+        Ok(pid) if pid > 0 => {
+            // SAFETY: the kernel stored a fresh descriptor there, with close-on-exec set.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok(Spawned { pid: Pid::from_raw(pid), pidfd, report })
+        }
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// What the bytes of a report mean, in words that name the object.
+pub(crate) fn exec_failure(report: &[u8], program: &str, directory: &str) -> Option<String> {
+    let (step, rest) = report.split_first()?;
+    let errno = rest.first_chunk::<4>().map_or(0, |bytes| i32::from_le_bytes(*bytes));
+    let cause = io::Error::from_raw_os_error(errno);
+    Some(match *step {
+        step if step == Step::Group as u8 => format!("cannot make a process group: {cause}"),
+        step if step == Step::Directory as u8 => format!("cannot enter `{directory}`: {cause}"),
+        step if step == Step::Descriptors as u8 => format!("cannot pass descriptors: {cause}"),
+        _ => match errno {
+            libc::ENOENT => format!(
+                "cannot execute `{program}`: the file, or the interpreter in its first line, does not exist"
+            ),
+            libc::ENOEXEC => {
+                format!("cannot execute `{program}`: neither a binary nor a script with `#!`")
+            }
+            _ => format!("cannot execute `{program}`: {cause}"),
+        },
+    })
+}
+
+/// A pidfd that tells when its process ended.
+pub(crate) fn watchable(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open and stays the same descriptor until it is dropped.
+    Ok(unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) }?)
+}
+
+/// A copy of the descriptor that lies above those which the child fills.
+fn above<Fd: std::os::fd::AsFd>(fd: &Fd) -> io::Result<OwnedFd> {
+    let copy = fcntl(fd, FcntlArg::F_DUPFD_CLOEXEC(FIRST_FREE_FD))?;
+    // SAFETY: the kernel just made this descriptor for us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+/// The child's orders: plain pointers and numbers, made before the fork.
+struct Child {
+    program: *const c_char,
+    arguments: *const *const c_char,
+    variables: *const *const c_char,
+    pid_digits: *mut u8,
+    working_directory: *const c_char,
+    /// What becomes descriptor 0, 1, 2, 3; a negative number is left out.
+    descriptors: [RawFd; 4],
+    reporter: RawFd,
+}
+
+impl Child {
+    /// Becomes the program, or reports why not and ends.
+    ///
+    /// # Safety
+    /// To be called in the child of a fork only; all pointers must be valid there.
+    unsafe fn become_program(&self) -> ! {
+        // SAFETY: raw system calls on numbers and on pointers that the caller vouches for.
+        unsafe {
+            self.reset_signals();
+            if libc::setpgid(0, 0) != 0 {
+                self.fail(Step::Group);
+            }
+            if libc::chdir(self.working_directory) != 0 {
+                self.fail(Step::Directory);
+            }
+            for (target, source) in (0..).zip(self.descriptors) {
+                if source >= 0 && libc::dup2(source, target) < 0 {
+                    self.fail(Step::Descriptors);
+                }
+            }
+            // Whatever we inherited ourselves is nobody else's business.
+            let first_other = if self.descriptors[3] >= 0 { 4 } else { 3 };
+            libc::syscall(
+                libc::SYS_close_range,
+                first_other,
+                c_int::MAX,
+                libc::CLOSE_RANGE_CLOEXEC,
+            );
+            self.write_pid();
+            libc::execve(self.program, self.arguments, self.variables);
+            self.fail(Step::Program)
+        }
+    }
+
+    /// Nothing blocked, nothing ignored: Rust ignores SIGPIPE, and whoever started us may ignore
+    /// more, which programs do not expect.
+    unsafe fn reset_signals(&self) {
+        // SAFETY: the set lives on our stack; `signal` takes numbers only.
+        unsafe {
+            let mut none: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+            for number in 1..=LAST_STANDARD_SIGNAL {
+                // Fails for SIGKILL and SIGSTOP, which cannot be ignored in the first place.
+                libc::signal(number, libc::SIG_DFL);
+            }
+        }
+    }
+
+    /// Writes our process id after `LISTEN_PID=`, without allocating.
+    unsafe fn write_pid(&self) {
+        // SAFETY: getpid cannot fail.
+        let mut rest = unsafe { libc::getpid() }.unsigned_abs();
+        let mut digits = [0u8; PID_DIGITS];
+        let mut first = PID_DIGITS;
+        loop {
+            first -= 1;
+            digits[first] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        // SAFETY: there is room for PID_DIGITS bytes and a zero, which is there already.
+        unsafe {
+            ptr::copy_nonoverlapping(&raw const digits[first], self.pid_digits, PID_DIGITS - first);
+        }
+    }
+
+    /// Tells the parent which step failed, and how, and ends.
+    unsafe fn fail(&self, step: Step) -> ! {
+        // SAFETY: errno is this thread's own; the buffer lives on our stack.
+        unsafe {
+            let errno = (*libc::__errno_location()).to_le_bytes();
+            let report = [step as u8, errno[0], errno[1], errno[2], errno[3]];
+            libc::write(self.reporter, report.as_ptr().cast(), report.len());
+            libc::_exit(127)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_become_words() {
+        assert_eq!(exec_failure(&[], "/bin/x", "/"), None);
+        let report = |step: Step, errno: i32| {
+            let mut bytes = vec![step as u8];
+            bytes.extend(errno.to_le_bytes());
+            exec_failure(&bytes, "/bin/x", "/gone").unwrap()
+        };
+        assert_eq!(
+            report(Step::Directory, libc::ENOENT),
+            "cannot enter `/gone`: No such file or directory (os error 2)"
+        );
+        assert_eq!(
+            report(Step::Program, libc::EACCES),
+            "cannot execute `/bin/x`: Permission denied (os error 13)"
+        );
+        assert!(report(Step::Program, libc::ENOENT).contains("interpreter"));
+    }
+}

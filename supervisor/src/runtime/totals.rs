@@ -1,0 +1,80 @@
+//! What workers counted, added up so that it never goes back: a new run starts from zero, the
+//! app's total does not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mcp_protocol::message::{CallOutcome, Vitals};
+
+use crate::machine::AppName;
+
+/// Totals of every app since the supervisor began.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    by_app: BTreeMap<AppName, AppTotals>,
+}
+
+/// Totals of one app.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct AppTotals {
+    pub(crate) requests: u64,
+    pub(crate) request_errors: u64,
+    pub(crate) pool_timeouts: u64,
+    /// Count and time of tool calls.
+    pub(crate) tool_calls: BTreeMap<(String, CallOutcome), (u64, Duration)>,
+}
+
+impl Totals {
+    /// Adds what a run counted between two of its heartbeats.
+    pub(crate) fn add(&mut self, app: &AppName, before: &Vitals, now: &Vitals) {
+        let totals = self.by_app.entry(app.clone()).or_default();
+        totals.requests += now.requests_total.saturating_sub(before.requests_total);
+        totals.request_errors +=
+            now.request_errors_total.saturating_sub(before.request_errors_total);
+        totals.pool_timeouts += now.pool.timeouts_total.saturating_sub(before.pool.timeouts_total);
+        for calls in &now.tool_calls {
+            let same = |old: &&mcp_protocol::message::ToolCalls| {
+                old.tool == calls.tool && old.outcome == calls.outcome
+            };
+            let old = before.tool_calls.iter().find(same);
+            let (count, time) =
+                old.map_or((0, Duration::ZERO), |old| (old.count_total, old.duration_total));
+            let sum = totals.tool_calls.entry((calls.tool.clone(), calls.outcome)).or_default();
+            sum.0 += calls.count_total.saturating_sub(count);
+            sum.1 += calls.duration_total.saturating_sub(time);
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&AppName, &AppTotals)> {
+        self.by_app.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcp_protocol::message::ToolCalls;
+
+    fn vitals(requests: u64, calls: u64) -> Vitals {
+        let calls = ToolCalls {
+            tool: "execute_query".to_owned(),
+            outcome: CallOutcome::Ok,
+            count_total: calls,
+            duration_total: Duration::from_millis(calls * 10),
+        };
+        Vitals { requests_total: requests, tool_calls: vec![calls], ..Vitals::default() }
+    }
+
+    #[test]
+    fn a_new_run_goes_on_where_the_last_one_ended() {
+        let mut totals = Totals::default();
+        let app = AppName::new("query");
+        totals.add(&app, &Vitals::default(), &vitals(10, 2));
+        totals.add(&app, &vitals(10, 2), &vitals(15, 3));
+        totals.add(&app, &Vitals::default(), &vitals(1, 1));
+        let (_, sum) = totals.iter().next().unwrap();
+        assert_eq!(sum.requests, 16);
+        let calls = sum.tool_calls.values().next().unwrap();
+        assert_eq!(*calls, (4, Duration::from_millis(40)));
+    }
+}

@@ -1,0 +1,14 @@
+//! Real processes: what the simulation cannot know, because the kernel decides it.
+//!
+//! Each test has a house of its own: a temporary directory with a configuration, a supervisor and
+//! workers that misbehave on request. Nothing sleeps: every wait has a condition and a deadline.
+//! A house checks when it is torn down that no process and no socket is left.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod boot;
+mod crash;
+mod harness;
+mod logs;
+mod reload;
+mod stop;
+mod systemd;

@@ -1,0 +1,261 @@
+//! A worker that misbehaves on request; also the protocol by example.
+//!
+//! It speaks the supervisor's protocol over its link and answers HTTP on the inherited listener,
+//! with nothing but the standard library and the protocol crate, so that a reader can see how
+//! little a worker needs. Its arguments say what it does wrong, and when.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what is tested")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, FromRawFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use mcp_protocol::frame::{self, Decoder};
+use mcp_protocol::handshake::{Hello, Peer, Welcome};
+use mcp_protocol::message::{FromWorker, ToWorker, Vitals};
+use mcp_protocol::{env, settings::Settings};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// What it does wrong.
+#[derive(Debug, Default, Clone)]
+struct Faults {
+    /// Exits with this code instead of connecting.
+    die_at_boot: Option<u8>,
+    /// Says that it cannot serve, in these words.
+    fail: Option<String>,
+    /// Never says that it is ready.
+    never_ready: bool,
+    /// Says nothing after it was ready.
+    mute: bool,
+    /// Goes on after it was told to drain, and ignores SIGTERM.
+    ignore_drain: bool,
+    /// Starts a grandchild that outlives it.
+    grandchild: bool,
+    /// Prints so many numbered lines before it is ready.
+    print_lines: u32,
+    /// How long it takes to answer a request.
+    answer_after: Duration,
+}
+
+fn faults() -> Faults {
+    let mut faults = Faults::default();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(name) = arguments.next() {
+        let mut value = || arguments.next().expect("this argument takes a value");
+        match name.as_str() {
+            "--die-at-boot" => faults.die_at_boot = value().parse().ok(),
+            "--fail" => faults.fail = Some(value()),
+            "--never-ready" => faults.never_ready = true,
+            "--mute" => faults.mute = true,
+            "--ignore-drain" => faults.ignore_drain = true,
+            "--grandchild" => faults.grandchild = true,
+            "--print-lines" => faults.print_lines = value().parse().expect("a number of lines"),
+            "--answer-after-ms" => {
+                faults.answer_after = Duration::from_millis(value().parse().expect("milliseconds"));
+            }
+            other => panic!("unknown argument {other}"),
+        }
+    }
+    faults
+}
+
+fn main() -> ExitCode {
+    let faults = faults();
+    if let Some(code) = faults.die_at_boot {
+        eprintln!("fault_worker: dying at boot with code {code}");
+        return ExitCode::from(code);
+    }
+    if faults.ignore_drain {
+        // SAFETY: SIG_IGN is no handler; nothing of ours runs in a signal.
+        #[expect(unsafe_code, reason = "to be deaf to SIGTERM is this program's purpose")]
+        unsafe {
+            let ignore = nix::sys::signal::SigHandler::SigIgn;
+            nix::sys::signal::signal(nix::sys::signal::Signal::SIGTERM, ignore)
+                .expect("SIGTERM can be ignored");
+        }
+    }
+    for number in 0..faults.print_lines {
+        println!("line {number}");
+    }
+    if faults.grandchild {
+        #[expect(
+            clippy::disallowed_methods,
+            clippy::zombie_processes,
+            reason = "a grandchild that nobody waits for is this program's fault"
+        )]
+        std::process::Command::new("sleep").arg("1000").spawn().expect("sleep can be started");
+    }
+    let Some(socket) = variable(env::SOCKET) else { return ExitCode::from(2) };
+    let link = Arc::new(UnixStream::connect(socket).expect("the supervisor listens"));
+    let (settings, mut decoder) = introduce(&link);
+    if let Some(reason) = faults.fail {
+        tell(&link, &FromWorker::Failed { reason });
+        return ExitCode::FAILURE;
+    }
+    let requests = Arc::new(AtomicU64::new(0));
+    let door = Door::open(&faults, &requests);
+    if !faults.never_ready {
+        tell(&link, &FromWorker::Ready);
+        if !faults.mute {
+            beat(&link, &settings, &requests);
+        }
+    }
+    loop {
+        match hear::<ToWorker>(&link, &mut decoder) {
+            Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
+            Some(ToWorker::Drain { .. } | ToWorker::Settings(_) | ToWorker::ReopenLogs) => {}
+            None => break,
+        }
+    }
+    if let Some(door) = door {
+        door.close();
+    }
+    tell(&link, &FromWorker::Drained);
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::disallowed_methods, reason = "a worker finds its place in its environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Hello, welcome, settings.
+fn introduce(link: &UnixStream) -> (Settings, Decoder) {
+    let number = |name| variable(name).and_then(|text| text.parse().ok()).expect("a number");
+    let peer = Peer::Worker {
+        app: variable(env::APP).expect("an app"),
+        slot: u32::try_from(number(env::SLOT)).expect("a slot"),
+        run: number(env::RUN),
+    };
+    tell(link, &Hello::new(peer));
+    let mut decoder = Decoder::default();
+    match hear::<Welcome>(link, &mut decoder) {
+        Some(Welcome::Speak { .. }) => {}
+        refused => panic!("not welcome: {refused:?}"),
+    }
+    match hear::<ToWorker>(link, &mut decoder) {
+        Some(ToWorker::Settings(settings)) => (*settings, decoder),
+        other => panic!("settings come first, not {other:?}"),
+    }
+}
+
+fn tell<M: serde::Serialize>(mut link: &UnixStream, message: &M) {
+    let bytes = frame::encode(message).expect("our messages are small");
+    // A supervisor that has gone does not hear us.
+    let _ = link.write_all(&bytes);
+}
+
+fn hear<M: serde::de::DeserializeOwned>(mut link: &UnixStream, decoder: &mut Decoder) -> Option<M> {
+    let mut bytes = [0u8; 4096];
+    loop {
+        if let Some(body) = decoder.next_body().ok()? {
+            return frame::decode(&body).ok();
+        }
+        match link.read(&mut bytes).ok()? {
+            0 => return None,
+            count => decoder.push(&bytes[..count]),
+        }
+    }
+}
+
+/// Sends heartbeats until the process ends.
+fn beat(link: &Arc<UnixStream>, settings: &Settings, requests: &Arc<AtomicU64>) {
+    let (link, requests) = (Arc::clone(link), Arc::clone(requests));
+    let every = settings.heartbeat_every;
+    let (_never, wait) = mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        let _keep = _never;
+        loop {
+            let requests_total = requests.load(Ordering::Relaxed);
+            tell(&link, &FromWorker::Heartbeat(Vitals { requests_total, ..Vitals::default() }));
+            let _ = wait.recv_timeout(every);
+        }
+    });
+}
+
+/// The HTTP door on the inherited listener.
+struct Door {
+    wake: std::io::PipeWriter,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Door {
+    fn open(faults: &Faults, requests: &Arc<AtomicU64>) -> Option<Door> {
+        variable(env::LISTEN_FDS)?;
+        assert_eq!(
+            variable(env::LISTEN_PID),
+            Some(std::process::id().to_string()),
+            "the listeners are meant for us"
+        );
+        // SAFETY: the supervisor passed a listener under this number, for us alone to own.
+        #[expect(unsafe_code, reason = "an inherited descriptor is a number")]
+        let listener = unsafe { TcpListener::from_raw_fd(env::LISTEN_FDS_START) };
+        listener.set_nonblocking(true).expect("a listener can be made nonblocking");
+        let (woken, wake) = std::io::pipe().expect("a pipe");
+        let (answer_after, requests) = (faults.answer_after, Arc::clone(requests));
+        let thread = std::thread::spawn(move || serve(&listener, &woken, answer_after, &requests));
+        Some(Door { wake, thread })
+    }
+
+    /// Stops accepting, and waits for what runs.
+    fn close(self) {
+        drop(self.wake);
+        self.thread.join().expect("the door does not panic");
+    }
+}
+
+fn serve(
+    listener: &TcpListener,
+    woken: &std::io::PipeReader,
+    answer_after: Duration,
+    requests: &Arc<AtomicU64>,
+) {
+    let mut accepted = 0u32;
+    let (done, all_done) = mpsc::channel::<()>();
+    loop {
+        let mut watched = [
+            PollFd::new(listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(woken.as_fd(), PollFlags::POLLIN),
+        ];
+        poll(&mut watched, PollTimeout::NONE).expect("poll works");
+        if watched[1].any() == Some(true) {
+            break;
+        }
+        let Ok((stream, _)) = listener.accept() else { continue };
+        accepted += 1;
+        let (done, requests) = (done.clone(), Arc::clone(requests));
+        std::thread::spawn(move || {
+            answer(&stream, answer_after);
+            requests.fetch_add(1, Ordering::Relaxed);
+            let _ = done.send(());
+        });
+    }
+    for _ in 0..accepted {
+        let _ = all_done.recv();
+    }
+}
+
+/// One request, one answer: our process id.
+fn answer(mut stream: &TcpStream, after: Duration) {
+    stream.set_nonblocking(false).expect("a stream can be made blocking");
+    let mut head = Vec::new();
+    let mut bytes = [0u8; 1024];
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        match stream.read(&mut bytes) {
+            Ok(count @ 1..) => head.extend_from_slice(&bytes[..count]),
+            _ => return,
+        }
+    }
+    let (_never, wait) = mpsc::channel::<()>();
+    let _ = wait.recv_timeout(after);
+    let body = std::process::id().to_string();
+    let _ = write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
+}
