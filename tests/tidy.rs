@@ -206,9 +206,12 @@ fn tests_wait_for_conditions(file: &Source) -> Vec<Breach> {
 
 fn crates_keep_to_their_rooms(file: &Source) -> Vec<Breach> {
     let strange = |(name, rooms, why): &(&str, &[&str], &str)| {
-        let home = rooms
-            .iter()
-            .any(|room| file.path == *room || (room.ends_with('/') && file.path.starts_with(room)));
+        // A test may play the other side of a socket; the encoding has one home even so.
+        let played = file.is_test() && *name != "bincode";
+        let home = played
+            || rooms.iter().any(|room| {
+                file.path == *room || (room.ends_with('/') && file.path.starts_with(room))
+            });
         let rule = "crates keep to their rooms";
         let remedy = format!("`{name}` is named only in {}: {why}", rooms.join(", "));
         let names = |line: &str| has_word(line, name) && line.contains(&format!("{name}::"));
