@@ -27,30 +27,29 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
     (
         "interprocess",
         &[
-            "supervisor/src/runtime/link/",
             "supervisor/src/runtime/link.rs",
             "supervisor/src/runtime/socket.rs",
-            "supervisor/src/runtime/control.rs",
-            "supervisor/src/client.rs",
+            "supervisor/src/runtime/wire.rs",
+            "supervisor/src/runtime/operator.rs",
             "worker/src/link.rs",
             "worker/src/supervised.rs",
         ],
         "sockets between processes are opened where their peers are checked",
     ),
-    ("notify", &["supervisor/src/runtime/watch.rs"], "files are watched in one place"),
+    (
+        "notify",
+        // The second one calls a function of that name, which tells systemd.
+        &["supervisor/src/runtime/tail.rs", "supervisor/src/runtime/systemd.rs"],
+        "files are watched in one place",
+    ),
     (
         "tracing_appender",
-        &["supervisor/src/runtime/logs.rs", "worker/src/logs.rs"],
+        &["supervisor/src/runtime/logging.rs", "worker/src/logs.rs"],
         "where lines go is decided once a process",
     ),
     (
         "prometheus",
-        &[
-            "supervisor/src/runtime/metrics.rs",
-            "supervisor/src/runtime/metrics/",
-            "worker/src/metrics.rs",
-            "worker/src/metrics/",
-        ],
+        &["supervisor/src/runtime/metrics.rs", "worker/src/metrics.rs"],
         "every metric is named where it is documented",
     ),
     (

@@ -69,6 +69,12 @@ pub(crate) fn in_time(wait: Duration) -> tokio::time::Instant {
     tokio::time::Instant::from_std(read() + wait)
 }
 
+/// A breath between two looks at a condition that nothing announces; every such wait has a
+/// deadline beside it.
+pub(crate) async fn pause(wait: Duration) {
+    tokio::time::sleep_until(in_time(wait)).await;
+}
+
 /// Seconds and nanoseconds since 1970, for names of files and seeds of chance; never for deadlines.
 pub(crate) fn since_epoch() -> Duration {
     #[expect(clippy::disallowed_methods, reason = "this file is where the clock is read")]

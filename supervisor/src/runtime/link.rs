@@ -15,6 +15,7 @@ use mcp_protocol::message::FromWorker;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::machine::RunId;
+use crate::runtime::clock::pause;
 use crate::runtime::news::{News, OUTBOX_MAX};
 use crate::runtime::wire::{Inbound, WireError, send};
 
@@ -47,7 +48,7 @@ pub(crate) async fn accept(listener: Listener, inbox: mpsc::Sender<News>) {
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection to the control socket");
-                tokio::time::sleep_until(crate::runtime::clock::in_time(ACCEPT_PAUSE)).await;
+                pause(ACCEPT_PAUSE).await;
             }
         }
     }

@@ -22,26 +22,23 @@ mod rotation;
 mod signals;
 mod socket;
 mod spawn;
+mod start;
 mod systemd;
 mod tail;
 mod totals;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::ffi::OsString;
-use std::io;
-use std::net::SocketAddr;
+use std::collections::{BTreeSet, VecDeque};
 
 use mcp_protocol::control::{FailureCause, Request, Response, Status};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, Problems};
 use crate::machine::{
     Action, AppName, Command, Event, Machine, Outcome, RequestId, Scope, Urgency,
 };
 use clock::Clock;
 use hands::Hands;
-use news::{INBOX_MAX, News, Signal};
+use news::{News, Signal};
 use systemd::Systemd;
 
 pub use background::{Background, leave_terminal, let_go, start_background};
@@ -50,70 +47,9 @@ pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
 pub use operator::{AskError, ask, stop};
 pub use socket::SocketError;
+pub use start::{Loader, Options, StartError, run};
 pub use tail::{follow, last_lines};
 pub use wire::WireError;
-
-/// Reads the configuration file anew.
-pub type Loader = Box<dyn Fn() -> Result<Config, Problems>>;
-
-/// What `main` decides for the runtime.
-pub struct Options {
-    /// Whether people look at our standard error.
-    pub console: Console,
-    /// Variables that every program gets, such as PATH.
-    pub inherited: Vec<(OsString, OsString)>,
-    /// Reads the configuration file anew, for a reload.
-    pub load: Loader,
-    /// Called once everything is bound: from here on failures are told over the socket.
-    pub listening: Box<dyn FnOnce()>,
-}
-
-/// Why the supervisor cannot start. Nothing was started then.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The run directory is not ours.
-    #[error("cannot start")]
-    Socket(#[from] SocketError),
-    /// An app's address is taken.
-    #[error(transparent)]
-    Listen(#[from] BindError),
-    /// The address of the metrics is taken.
-    #[error("cannot serve metrics on {address}{owner}; change supervisor.metrics")]
-    Metrics {
-        /// The address.
-        address: SocketAddr,
-        /// Who has it, in words.
-        owner: String,
-        /// Why it cannot be bound.
-        #[source]
-        source: io::Error,
-    },
-    /// Something of the operating system is missing.
-    #[error("cannot {operation}")]
-    System {
-        /// What was tried, with its object.
-        operation: String,
-        /// Why it failed.
-        #[source]
-        source: io::Error,
-    },
-}
-
-/// Runs the supervisor until it was told to stop and everybody has left.
-///
-/// # Errors
-/// When it cannot start.
-pub fn run(config: Config, options: Options) -> Result<(), StartError> {
-    let executor = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(system("start the runtime"))?;
-    executor.block_on(async {
-        let supervisor = Supervisor::start(config, options).await?;
-        supervisor.serve().await;
-        Ok(())
-    })
-}
 
 /// The loop and what it owns.
 struct Supervisor {
@@ -134,59 +70,6 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    async fn start(config: Config, options: Options) -> Result<Supervisor, StartError> {
-        let lock = socket::lock(&config.supervisor.run_directory)?;
-        let logs = &config.supervisor.log_directory;
-        std::fs::create_dir_all(logs)
-            .map_err(system(&format!("make the directory `{}`", logs.display())))?;
-        let logging = logging::start(&config, options.console).map_err(system("open the log"))?;
-        orphans::wait_until_gone(&config).await;
-        let mut listeners = listeners::Listeners::default();
-        listeners.rebind(&config)?;
-        let (news, inbox) = mpsc::channel(INBOX_MAX);
-        if let Some(address) = config.supervisor.metrics {
-            let bound = metrics::bind(address).map_err(|source| StartError::Metrics {
-                address,
-                owner: port_owner::in_words(address),
-                source,
-            })?;
-            tokio::spawn(metrics::serve(bound, news.clone()));
-        }
-        let door = socket::bind(&config.socket(), &lock)?;
-        tokio::spawn(link::accept(door, news.clone()));
-        signals::watch(&news).map_err(system("handle signals"))?;
-        let outputs = output::Outputs::start(&config.supervisor.run_directory, logs)
-            .map_err(system("start the thread for output"))?;
-        let hands = Hands {
-            generation: 1,
-            processes: processes::Processes::default(),
-            listeners,
-            totals: totals::Totals::default(),
-            outputs,
-            logging,
-            inherited: options.inherited,
-            nothing: hands::nothing().map_err(system("open `/dev/null`"))?,
-            inbox: news,
-            waiting: BTreeMap::new(),
-            config,
-        };
-        (options.listening)();
-        Ok(Supervisor {
-            machine: Machine::new(u64::from(clock::since_epoch().subsec_nanos())),
-            hands,
-            clock: Clock::start(),
-            systemd: Systemd::find(),
-            inbox,
-            load: options.load,
-            own_requests: BTreeSet::new(),
-            requests: 0,
-            stop_signals: 0,
-            parting: Vec::new(),
-            ended: false,
-            _lock: lock,
-        })
-    }
-
     async fn serve(mut self) {
         for (name, app) in &self.hands.config.apps {
             for remark in &app.remarks {
@@ -406,8 +289,4 @@ async fn next_tick(watchdog: &mut Option<tokio::time::Interval>) {
         }
         None => std::future::pending().await,
     }
-}
-
-fn system(operation: &str) -> impl Fn(io::Error) -> StartError + '_ {
-    move |source| StartError::System { operation: operation.to_owned(), source }
 }

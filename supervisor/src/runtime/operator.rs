@@ -8,7 +8,7 @@ use interprocess::local_socket::tokio::Stream;
 use mcp_protocol::control::{FailureCause, Request, Response, Status};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 
-use crate::runtime::clock::in_time;
+use crate::runtime::clock::{in_time, pause};
 use crate::runtime::socket;
 use crate::runtime::wire::{Inbound, WireError, send};
 
@@ -100,7 +100,7 @@ pub fn stop(socket: &Path, progress: &mut dyn FnMut(&Status)) -> Result<Status, 
             if in_time(Duration::ZERO) > deadline {
                 return Err(AskError::StillThere { pid: last.pid });
             }
-            tokio::time::sleep_until(in_time(LOOK_EVERY)).await;
+            pause(LOOK_EVERY).await;
         }
         Ok(last)
     })

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mcp_protocol::env;
 
 use crate::config::Config;
-use crate::runtime::clock::in_time;
+use crate::runtime::clock::{in_time, pause};
 use crate::runtime::port_owner::{owners, variable_of};
 
 /// How often to look whether they have left.
@@ -27,7 +27,7 @@ pub(crate) async fn wait_until_gone(config: &Config) {
     let grace = config.apps.values().map(|app| app.goal.drain_timeout).max().unwrap_or_default();
     let deadline = in_time(grace + PATIENCE);
     while !left.is_empty() && in_time(Duration::ZERO) < deadline {
-        tokio::time::sleep_until(in_time(LOOK_EVERY)).await;
+        pause(LOOK_EVERY).await;
         left = find(config);
     }
 }

@@ -1,0 +1,144 @@
+//! From a configuration to a supervisor that listens: what is bound, in which order, and what an
+//! operator is told when one thing is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+
+use tokio::sync::mpsc;
+
+use crate::config::{Config, Problems};
+use crate::machine::Machine;
+use crate::runtime::clock::{self, Clock};
+use crate::runtime::hands::{self, Hands};
+use crate::runtime::listeners::{BindError, Listeners};
+use crate::runtime::logging::{self, Console};
+use crate::runtime::news::INBOX_MAX;
+use crate::runtime::socket::{self, SocketError};
+use crate::runtime::systemd::Systemd;
+use crate::runtime::{
+    Supervisor, link, metrics, orphans, output, port_owner, processes, signals, totals,
+};
+
+/// Reads the configuration file anew.
+pub type Loader = Box<dyn Fn() -> Result<Config, Problems>>;
+
+/// What `main` decides for the runtime.
+pub struct Options {
+    /// Whether people look at our standard error.
+    pub console: Console,
+    /// Variables that every program gets, such as PATH.
+    pub inherited: Vec<(OsString, OsString)>,
+    /// Reads the configuration file anew, for a reload.
+    pub load: Loader,
+    /// Called once everything is bound: from here on failures are told over the socket.
+    pub listening: Box<dyn FnOnce()>,
+}
+
+/// Why the supervisor cannot start. Nothing was started then.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The run directory is not ours.
+    #[error("cannot start")]
+    Socket(#[from] SocketError),
+    /// An app's address is taken.
+    #[error(transparent)]
+    Listen(#[from] BindError),
+    /// The address of the metrics is taken.
+    #[error("cannot serve metrics on {address}{owner}; change supervisor.metrics")]
+    Metrics {
+        /// The address.
+        address: SocketAddr,
+        /// Who has it, in words.
+        owner: String,
+        /// Why it cannot be bound.
+        #[source]
+        source: io::Error,
+    },
+    /// Something of the operating system is missing.
+    #[error("cannot {operation}")]
+    System {
+        /// What was tried, with its object.
+        operation: String,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Runs the supervisor until it was told to stop and everybody has left.
+///
+/// # Errors
+/// When it cannot start.
+pub fn run(config: Config, options: Options) -> Result<(), StartError> {
+    let executor = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("start the runtime"))?;
+    executor.block_on(async {
+        let supervisor = Supervisor::start(config, options).await?;
+        supervisor.serve().await;
+        Ok(())
+    })
+}
+
+impl Supervisor {
+    /// Binds everything, in an order in which nothing is left behind when one thing fails.
+    pub(super) async fn start(config: Config, options: Options) -> Result<Supervisor, StartError> {
+        let lock = socket::lock(&config.supervisor.run_directory)?;
+        let logs = &config.supervisor.log_directory;
+        std::fs::create_dir_all(logs)
+            .map_err(system(&format!("make the directory `{}`", logs.display())))?;
+        let logging = logging::start(&config, options.console).map_err(system("open the log"))?;
+        orphans::wait_until_gone(&config).await;
+        let mut listeners = Listeners::default();
+        listeners.rebind(&config)?;
+        let (news, inbox) = mpsc::channel(INBOX_MAX);
+        if let Some(address) = config.supervisor.metrics {
+            let bound = metrics::bind(address).map_err(|source| StartError::Metrics {
+                address,
+                owner: port_owner::in_words(address),
+                source,
+            })?;
+            tokio::spawn(metrics::serve(bound, news.clone()));
+        }
+        let door = socket::bind(&config.socket(), &lock)?;
+        tokio::spawn(link::accept(door, news.clone()));
+        signals::watch(&news).map_err(system("handle signals"))?;
+        let outputs = output::Outputs::start(&config.supervisor.run_directory, logs)
+            .map_err(system("start the thread for output"))?;
+        let hands = Hands {
+            generation: 1,
+            processes: processes::Processes::default(),
+            listeners,
+            totals: totals::Totals::default(),
+            outputs,
+            logging,
+            inherited: options.inherited,
+            nothing: hands::nothing().map_err(system("open `/dev/null`"))?,
+            inbox: news,
+            waiting: BTreeMap::new(),
+            config,
+        };
+        (options.listening)();
+        Ok(Supervisor {
+            machine: Machine::new(u64::from(clock::since_epoch().subsec_nanos())),
+            hands,
+            clock: Clock::start(),
+            systemd: Systemd::find(),
+            inbox,
+            load: options.load,
+            own_requests: BTreeSet::new(),
+            requests: 0,
+            stop_signals: 0,
+            parting: Vec::new(),
+            ended: false,
+            _lock: lock,
+        })
+    }
+}
+
+fn system(operation: &str) -> impl Fn(io::Error) -> StartError + '_ {
+    move |source| StartError::System { operation: operation.to_owned(), source }
+}
