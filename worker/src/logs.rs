@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use mcp_protocol::settings::{LogLevel, LogSettings};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -157,17 +158,21 @@ where
     ) -> std::fmt::Result {
         let mut timestamp = String::new();
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
-        let mut line = Map::new();
-        line.insert("timestamp".to_owned(), timestamp.into());
-        line.insert("level".to_owned(), level(*event.metadata().level()).into());
-        line.insert("message".to_owned(), Value::Null);
-        line.insert("target".to_owned(), event.metadata().target().into());
-        line.insert("app".to_owned(), self.identity.app.clone().into());
-        line.insert("slot".to_owned(), self.identity.slot.into());
-        line.insert("run".to_owned(), self.identity.run.into());
-        line.insert("pid".to_owned(), self.identity.pid.into());
-        event.record(&mut Fields(&mut line));
-        writeln!(writer, "{}", Value::Object(line))
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let line = Line {
+            timestamp,
+            level: level(*event.metadata().level()),
+            message: fields.message,
+            target: event.metadata().target(),
+            app: &self.identity.app,
+            slot: self.identity.slot,
+            run: self.identity.run,
+            pid: self.identity.pid,
+            rest: fields.rest,
+        };
+        let text = serde_json::to_string(&line).map_err(|_| std::fmt::Error)?;
+        writeln!(writer, "{text}")
     }
 }
 
@@ -181,35 +186,65 @@ fn level(level: Level) -> &'static str {
     }
 }
 
-/// Collects the fields of an event.
-struct Fields<'a>(&'a mut Map<String, Value>);
+/// The fields in the order in which a person reads them.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    level: &'static str,
+    message: String,
+    target: &'a str,
+    app: &'a str,
+    slot: u32,
+    run: u64,
+    pid: u32,
+    #[serde(flatten)]
+    rest: Map<String, Value>,
+}
 
-impl Visit for Fields<'_> {
+/// Collects the fields of an event.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    rest: Map<String, Value>,
+}
+
+impl Fields {
+    fn note(&mut self, field: &Field, value: Value) {
+        match (field.name(), value) {
+            ("message", Value::String(text)) => self.message = text,
+            (name, value) => {
+                self.rest.insert(name.to_owned(), value);
+            }
+        }
+    }
+}
+
+impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         let mut text = String::new();
         // Writing into a string fails only when the value's own formatting does.
         let _ = write!(text, "{value:?}");
-        self.0.insert(field.name().to_owned(), text.into());
+        self.note(field, text.into());
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.note(field, value.into());
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.note(field, value.into());
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.note(field, value.into());
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.note(field, value.into());
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.0.insert(field.name().to_owned(), value.into());
+        self.note(field, value.into());
     }
 }
 

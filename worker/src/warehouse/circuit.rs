@@ -54,6 +54,15 @@ impl Circuit {
         self.change(State::Shut);
     }
 
+    /// Whether [`Circuit::shut`] was called.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        match *self.state() {
+            State::Closed | State::Open { .. } => false,
+            State::Shut => true,
+        }
+    }
+
     fn change(&self, next: State) {
         let mut state = self.state();
         match *state {

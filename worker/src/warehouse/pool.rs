@@ -26,6 +26,8 @@ const LOGIN_COOL_DOWN: Duration = Duration::from_secs(30);
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long one look for a session being opened takes before failures are looked at.
 const OPENING_SLICE: Duration = Duration::from_millis(100);
+/// How long to wait before looking for sessions that are still on their way.
+const CLOSING_SLICE: Duration = Duration::from_millis(2);
 
 /// Why there is no answer, or no session to ask for one.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,7 @@ struct Inner {
     openings: watch::Receiver<Openings>,
     settings: PoolSettings,
     clock: Clock,
+    alive: Arc<AtomicU64>,
     waiting: AtomicU64,
     timeouts: AtomicU64,
 }
@@ -89,6 +92,7 @@ struct Loan {
 struct Kept {
     session: Option<Box<dyn Session>>,
     standing: Standing,
+    alive: Alive,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,6 +101,22 @@ enum Standing {
     Clean,
     /// A statement runs in it, or ran and was not seen to end.
     Busy,
+}
+
+/// Counts a session from its login to its goodbye.
+struct Alive(Arc<AtomicU64>);
+
+impl Alive {
+    fn begin(count: &Arc<AtomicU64>) -> Alive {
+        count.fetch_add(1, Ordering::SeqCst);
+        Alive(Arc::clone(count))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Pool {
@@ -109,8 +129,16 @@ impl Pool {
         let circuit = Arc::new(Circuit::new(LOGIN_COOL_DOWN));
         let (told, openings) = watch::channel(Openings::default());
         let runtime = Handle::current();
+        let alive = Arc::new(AtomicU64::new(0));
         let goodbye = Goodbye { runtime: runtime.clone() };
-        let opener = Opener { warehouse, runtime, circuit: Arc::clone(&circuit), told, clock };
+        let opener = Opener {
+            warehouse,
+            runtime,
+            circuit: Arc::clone(&circuit),
+            told,
+            alive: Arc::clone(&alive),
+            clock,
+        };
         let shortest = Duration::from_millis(1);
         let sessions = r2d2::Pool::builder()
             .max_size(max)
@@ -129,6 +157,7 @@ impl Pool {
             openings,
             settings: PoolSettings { max, ..settings.clone() },
             clock,
+            alive,
             waiting: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
         };
@@ -202,9 +231,15 @@ impl Pool {
         let Ok(_all) = self.inner.permits.acquire_many(self.inner.settings.max).await else {
             return;
         };
-        while let Some(mut kept) = self.inner.sessions.try_get() {
-            if let Some(session) = kept.session.take() {
-                session.close().await;
+        while self.inner.alive.load(Ordering::SeqCst) > 0 {
+            match self.inner.sessions.try_get() {
+                Some(mut kept) => {
+                    if let Some(session) = kept.session.take() {
+                        session.close().await;
+                    }
+                }
+                // The last ones are on their way into the pool, or saying goodbye elsewhere.
+                None => self.inner.clock.until(self.inner.clock.now() + CLOSING_SLICE).await,
             }
         }
     }
@@ -316,6 +351,7 @@ struct Opener {
     runtime: Handle,
     circuit: Arc<Circuit>,
     told: watch::Sender<Openings>,
+    alive: Arc<AtomicU64>,
     clock: Clock,
 }
 
@@ -334,9 +370,14 @@ impl ManageConnection for Opener {
         }
         match self.runtime.block_on(self.warehouse.connect()) {
             Ok(session) => {
+                let alive = Alive::begin(&self.alive);
+                if self.circuit.is_shut() {
+                    self.runtime.block_on(session.close());
+                    return Err(OpenError("the pool is closed".to_owned()));
+                }
                 self.circuit.succeeded();
                 self.told.send_modify(|seen| seen.opened += 1);
-                Ok(Kept { session: Some(session), standing: Standing::Clean })
+                Ok(Kept { session: Some(session), standing: Standing::Clean, alive })
             }
             Err(error) => {
                 let reason = error.to_string();
@@ -368,8 +409,12 @@ struct Goodbye {
 
 impl CustomizeConnection<Kept, OpenError> for Goodbye {
     fn on_release(&self, kept: Kept) {
-        if let Some(session) = kept.session {
-            self.runtime.spawn(session.close());
+        let Kept { session, standing: _, alive } = kept;
+        if let Some(session) = session {
+            self.runtime.spawn(async move {
+                session.close().await;
+                drop(alive);
+            });
         }
     }
 }
