@@ -6,6 +6,7 @@
 
 pub mod circuit;
 pub mod open;
+mod opener;
 pub mod pool;
 
 use std::time::Duration;

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use mcp_protocol::message::PoolVitals;
 use mcp_protocol::settings::PoolSettings;
-use r2d2::{CustomizeConnection, ManageConnection, NopErrorHandler, PooledConnection};
+use r2d2::{NopErrorHandler, PooledConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::circuit::Circuit;
-use super::{Answer, Context, Limits, Session, Warehouse, WarehouseError};
+use super::opener::{Goodbye, Opener, Openings, Standing};
+use super::{Answer, Context, Limits, Warehouse, WarehouseError};
 use crate::clock::Clock;
 
 /// How long a failed login is remembered instead of tried again.
@@ -75,48 +76,10 @@ struct Inner {
     timeouts: AtomicU64,
 }
 
-/// How opening sessions went so far.
-#[derive(Debug, Clone, Copy, Default)]
-struct Openings {
-    opened: u32,
-    failed: u32,
-}
-
 /// A session on loan. The session goes back before the permit does.
 struct Loan {
     session: PooledConnection<Opener>,
     _permit: OwnedSemaphorePermit,
-}
-
-/// What r2d2 keeps: a session and whether it may be used again.
-struct Kept {
-    session: Option<Box<dyn Session>>,
-    standing: Standing,
-    alive: Alive,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// Nothing runs in it.
-    Clean,
-    /// A statement runs in it, or ran and was not seen to end.
-    Busy,
-}
-
-/// Counts a session from its login to its goodbye.
-struct Alive(Arc<AtomicU64>);
-
-impl Alive {
-    fn begin(count: &Arc<AtomicU64>) -> Alive {
-        count.fetch_add(1, Ordering::SeqCst);
-        Alive(Arc::clone(count))
-    }
-}
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 impl Pool {
@@ -342,79 +305,5 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Opens sessions on r2d2's own threads.
-struct Opener {
-    warehouse: Arc<dyn Warehouse>,
-    runtime: Handle,
-    circuit: Arc<Circuit>,
-    told: watch::Sender<Openings>,
-    alive: Arc<AtomicU64>,
-    clock: Clock,
-}
-
-/// Why r2d2 did not get a session.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct OpenError(String);
-
-impl ManageConnection for Opener {
-    type Connection = Kept;
-    type Error = OpenError;
-
-    fn connect(&self) -> Result<Kept, OpenError> {
-        if let Some(reason) = self.circuit.refusal(self.clock.now()) {
-            return Err(OpenError(reason));
-        }
-        match self.runtime.block_on(self.warehouse.connect()) {
-            Ok(session) => {
-                let alive = Alive::begin(&self.alive);
-                if self.circuit.is_shut() {
-                    self.runtime.block_on(session.close());
-                    return Err(OpenError("the pool is closed".to_owned()));
-                }
-                self.circuit.succeeded();
-                self.told.send_modify(|seen| seen.opened += 1);
-                Ok(Kept { session: Some(session), standing: Standing::Clean, alive })
-            }
-            Err(error) => {
-                let reason = error.to_string();
-                tracing::warn!(%reason, "cannot open a warehouse session");
-                self.circuit.failed(self.clock.now(), reason.clone());
-                self.told.send_modify(|seen| seen.failed += 1);
-                Err(OpenError(reason))
-            }
-        }
-    }
-
-    fn is_valid(&self, _kept: &mut Kept) -> Result<(), OpenError> {
-        Ok(())
-    }
-
-    fn has_broken(&self, kept: &mut Kept) -> bool {
-        match (&kept.session, kept.standing) {
-            (None, Standing::Clean | Standing::Busy) | (Some(_), Standing::Busy) => true,
-            (Some(session), Standing::Clean) => session.is_broken(),
-        }
-    }
-}
-
-/// Says goodbye in sessions that the pool lets go, without holding anyone up.
-#[derive(Debug)]
-struct Goodbye {
-    runtime: Handle,
-}
-
-impl CustomizeConnection<Kept, OpenError> for Goodbye {
-    fn on_release(&self, kept: Kept) {
-        let Kept { session, standing: _, alive } = kept;
-        if let Some(session) = session {
-            self.runtime.spawn(async move {
-                session.close().await;
-                drop(alive);
-            });
-        }
     }
 }

@@ -151,6 +151,7 @@ fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
 }
 
 /// Waits until the condition holds, or fails after [`PATIENCE`].
+#[expect(clippy::disallowed_methods, reason = "looks again after a moment, up to a deadline")]
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
