@@ -2,12 +2,26 @@
 //!
 //! The floor plan. Dependencies point down this list, never up.
 //!
-//! - [`settings`] what the supervisor handed us; the environment of the process
+//! - [`cli`] the command line
+//! - [`supervised`] a worker under a supervisor; [`stdio`] one for a desktop client
+//! - [`settings`] what the process was born with
 //! - [`lifecycle`] pure: booting, ready, draining, done
 //! - [`link`] our end of the socket: hello, ready, heartbeat, drain
 //! - [`http`] the door: inherited listener, limits, health
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure
 //! - [`warehouse`] the one door to data, and the pool before it
+//! - [`logs`], [`metrics`], [`clock`] what everyone may use
+pub mod cli;
+pub mod clock;
+pub mod http;
+pub mod lifecycle;
+pub mod link;
+pub mod logs;
+pub mod mcp;
+pub mod metrics;
+pub mod settings;
 pub mod sql;
+pub mod stdio;
+pub mod supervised;
 pub mod warehouse;

@@ -1,3 +1,76 @@
-//! The binary.
+//! The binary: arguments to a way of serving, errors to words and an exit code. The only printer.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use mcp_protocol::settings::{LogSettings, Settings, WarehouseSettings};
+use mcp_worker::cli::{Arguments, Command};
+use mcp_worker::clock::Clock;
+use mcp_worker::settings::{InheritError, Inherited};
+use mcp_worker::stdio;
+use mcp_worker::supervised::{self, chain};
+use mcp_worker::warehouse::open::open;
+
+/// Threads that serve requests; a worker is one of several.
+const SERVING_THREADS: usize = 2;
+
+/// The exit code of wrong usage.
+const USAGE: u8 = 2;
+
+const BY_HAND: &str = "\
+mcp-worker is started by mcp-supervisor and was started by hand.
+
+  mcp-supervisor start    start the whole service, with as many workers as ecosystem.toml asks for
+  mcp-worker stdio        serve one desktop client over standard input and output
+  mcp-worker --help       say more
+";
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let clock = Clock::start();
+    let result = match arguments.command {
+        None => match Inherited::take() {
+            Ok(inherited) => in_runtime(supervised::serve(inherited, open, clock)),
+            Err(InheritError::NotSupervised) => {
+                print(BY_HAND);
+                return ExitCode::from(USAGE);
+            }
+            Err(error) => Err(chain(&error)),
+        },
+        Some(Command::Stdio { scale, log_level }) => {
+            let settings = Settings {
+                warehouse: WarehouseSettings::Embedded { scale },
+                logs: LogSettings { directory: None, level: log_level.into() },
+                ..Settings::default()
+            };
+            in_runtime(stdio::serve(settings, open, clock))
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            print(&format!("error: {reason}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn in_runtime<E: std::error::Error>(
+    serving: impl Future<Output = Result<(), E>>,
+) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SERVING_THREADS)
+        .enable_all()
+        .build()
+        .map_err(|error| format!("cannot start the runtime: {error}"))?;
+    let result = runtime.block_on(serving).map_err(|error| chain(&error));
+    // A read of standard input or the making of sample data may still occupy a thread.
+    runtime.shutdown_background();
+    result
+}
+
+/// To standard error: standard output belongs to the protocol.
+#[expect(clippy::print_stderr, reason = "this is the one printer")]
+fn print(text: &str) {
+    eprint!("{text}");
+}

@@ -4,6 +4,11 @@
 //! give it back clean. No role, database, variable or transaction may pass from one borrower to
 //! the next: what a statement needs is in its [`Context`].
 
+pub mod circuit;
+pub mod open;
+mod opener;
+pub mod pool;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

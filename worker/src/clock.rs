@@ -1,0 +1,80 @@
+//! The one place of the worker that reads clocks.
+//!
+//! Everything else is handed a [`Moment`], so that a test can choose the time.
+
+use std::fmt;
+use std::ops::Add;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A point in time, counted from the start of the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// The start of the worker.
+    pub const START: Moment = Moment(Duration::ZERO);
+
+    /// How long after `earlier` this is; zero when it is before.
+    #[must_use]
+    pub fn since(self, earlier: Moment) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Moment;
+
+    fn add(self, duration: Duration) -> Moment {
+        Moment(self.0.saturating_add(duration))
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} after the start", self.0)
+    }
+}
+
+/// Reads the monotonic clock and waits for moments.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// A clock whose [`Moment::START`] is now.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the room where clocks are read")]
+    pub fn start() -> Clock {
+        Clock { origin: Instant::now() }
+    }
+
+    /// What time it is.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        Moment(self.origin.elapsed())
+    }
+
+    /// Returns at that moment, or at once when it has passed.
+    pub async fn until(&self, moment: Moment) {
+        match self.origin.checked_add(moment.0) {
+            Some(instant) => tokio::time::sleep_until(instant).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Returns at that moment; never, when there is none.
+    pub async fn until_some(&self, moment: Option<Moment>) {
+        match moment {
+            Some(moment) => self.until(moment).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What the future gives, or `None` when it takes longer than this.
+    pub async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        tokio::time::timeout(limit, future).await.ok()
+    }
+}

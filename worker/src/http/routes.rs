@@ -1,0 +1,94 @@
+//! What is served where: `/mcp`, and the answers to "are you alive, ready, well?".
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use http::StatusCode;
+use mcp_protocol::settings::Settings;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::Stage;
+use super::mcp_route::{self, McpDoor};
+use crate::clock::{Clock, Moment};
+use crate::mcp::server::Server;
+use crate::settings::Identity;
+use crate::warehouse::pool::Pool;
+
+/// What the health answers are made from.
+#[derive(Clone)]
+pub struct Health {
+    /// Who answers.
+    pub identity: Arc<Identity>,
+    /// The environment's name.
+    pub environment: String,
+    /// Its sessions.
+    pub pool: Pool,
+    /// Whether it takes requests.
+    pub serving: watch::Receiver<Serving>,
+}
+
+/// Whether the worker takes requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serving {
+    /// Not yet.
+    Booting,
+    /// Yes.
+    Ready,
+    /// Not any more.
+    Draining,
+}
+
+/// Everything that is served.
+pub fn router(
+    settings: &Settings,
+    server: Server,
+    health: Health,
+    stage: watch::Receiver<Stage>,
+    clock: Clock,
+) -> Router {
+    let mcp = Arc::new(McpDoor::new(settings, server, stage, clock));
+    let health = Arc::new((health, clock));
+    Router::new()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(readyz))
+        .route("/health", get(report))
+        .with_state(health)
+        .merge(Router::new().route("/mcp", post(mcp_route::answer)).with_state(mcp))
+}
+
+async fn readyz(State(health): State<Arc<(Health, Clock)>>) -> (StatusCode, &'static str) {
+    match *health.0.serving.borrow() {
+        Serving::Ready => (StatusCode::OK, "ready\n"),
+        Serving::Booting => (StatusCode::SERVICE_UNAVAILABLE, "booting\n"),
+        Serving::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+    }
+}
+
+async fn report(State(health): State<Arc<(Health, Clock)>>) -> Json<Value> {
+    let (health, clock) = &*health;
+    let Identity { app, slot, run, pid } = &*health.identity;
+    let status = match *health.serving.borrow() {
+        Serving::Booting => "booting",
+        Serving::Ready => "ok",
+        Serving::Draining => "draining",
+    };
+    let pool = health.pool.vitals();
+    Json(json!({
+        "status": status,
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": clock.now().since(Moment::START).as_secs(),
+        "environment": health.environment,
+        "worker": { "app": app, "slot": slot, "run": run, "pid": pid },
+        "pool": {
+            "max": pool.max,
+            "total": pool.total,
+            "idle": pool.idle,
+            "waiting": pool.waiting,
+            "timeouts_total": pool.timeouts_total,
+        },
+    }))
+}

@@ -1,0 +1,145 @@
+//! The MCP server: introduces itself, lists the tools, passes calls on to them.
+//!
+//! It keeps nothing between requests, so any worker can answer any request of any client.
+
+use std::sync::Arc;
+
+use mcp_protocol::message::CallOutcome;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
+    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
+    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler};
+
+use super::tools::{self, Desk, Reply, ToolError};
+use crate::clock::{Clock, Moment};
+use crate::metrics::Metrics;
+
+/// What an assistant is told about the server as a whole.
+const INSTRUCTIONS: &str = "\
+Read-only SQL access to a Snowflake account (or to the embedded sample account, database \
+SNOWFLAKE_SAMPLE_DATA, schema TPCH_SF1). Start with list_databases, then list_views or \
+`SHOW TABLES IN SCHEMA db.schema` through execute_query, then describe_view, then execute_query \
+in Snowflake's SQL. Names are resolved as Snowflake does: unquoted ones fold to upper case, \
+\"quoted\" ones are kept. Statements that change anything are refused. Answers are cut at `limit` \
+rows and say so (`truncated`): aggregate in SQL instead of fetching everything.";
+
+/// The server. Cheap to clone; each request gets its own.
+#[derive(Clone)]
+pub struct Server {
+    desk: Arc<Desk>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+}
+
+impl Server {
+    /// A server whose tools work at this desk.
+    #[must_use]
+    pub fn new(desk: Desk, metrics: Arc<Metrics>, clock: Clock) -> Server {
+        Server { desk: Arc::new(desk), metrics, clock }
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let name = Implementation::new("mcp-supervisor", env!("CARGO_PKG_VERSION"));
+        ServerConfig::new(capabilities)
+            .with_server_info(name.with_title("Snowflake, read-only"))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(tools::all()))
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        tools::all().into_iter().find(|tool| tool.name == name)
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(kind) = tools::Kind::named(&request.name) else {
+            let message = format!("there is no tool `{}`; tools/list says which", request.name);
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let mut call = Call {
+            metrics: &self.metrics,
+            clock: self.clock,
+            tool: kind.name(),
+            started: self.clock.now(),
+            outcome: CallOutcome::Cancelled,
+        };
+        let arguments = request.arguments.unwrap_or_default();
+        let result = tokio::select! {
+            result = tools::call(&self.desk, kind, arguments, &context.ct) => result,
+            () = context.ct.cancelled() => Err(ToolError::cancelled()),
+        };
+        call.outcome = match &result {
+            Ok(_) => CallOutcome::Ok,
+            Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
+            Err(_) => CallOutcome::Error,
+        };
+        Ok(CallToolResponse::from(match result {
+            Ok(reply) => shown(reply),
+            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
+        }))
+    }
+
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn list_resources(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+}
+
+fn shown(reply: Reply) -> CallToolResult {
+    let mut result = CallToolResult::success(vec![ContentBlock::text(reply.text)]);
+    result.structured_content = Some(reply.structured);
+    result
+}
+
+/// A call that is counted however it ends, also when it is dropped.
+struct Call<'a> {
+    metrics: &'a Metrics,
+    clock: Clock,
+    tool: &'static str,
+    started: Moment,
+    outcome: CallOutcome,
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        let took = self.clock.now().since(self.started);
+        self.metrics.tool_called(self.tool, self.outcome, took);
+        tracing::debug!(tool = self.tool, outcome = ?self.outcome, ?took, "tool call");
+    }
+}

@@ -1,0 +1,35 @@
+//! `list_databases`: which databases there are.
+
+use serde_json::json;
+
+use super::{Definition, Errand, Reply, ToolError, position};
+use crate::mcp::answer::cell_text;
+use crate::warehouse::Context;
+
+/// Where `SHOW DATABASES` has the name when its columns are not labelled.
+const NAME_POSITION: usize = 1;
+
+pub(super) fn definition() -> Definition {
+    Definition {
+        title: "List databases",
+        description: "Lists the databases that can be read. Start here.",
+        properties: json!({}),
+        required: &[],
+        output: json!({
+            "type": "object",
+            "properties": { "databases": { "type": "array", "items": { "type": "string" } } },
+            "required": ["databases"]
+        }),
+    }
+}
+
+pub(super) async fn call(errand: &Errand<'_>) -> Result<Reply, ToolError> {
+    let answer = errand.ask("SHOW DATABASES", &Context::default()).await?;
+    let at = position(&answer, "name").unwrap_or(NAME_POSITION);
+    let databases: Vec<String> =
+        answer.rows.iter().filter_map(|row| row.get(at)).map(cell_text).collect();
+    Ok(Reply {
+        text: format!("Available Snowflake databases:\n{}", databases.join("\n")),
+        structured: json!({ "databases": databases }),
+    })
+}

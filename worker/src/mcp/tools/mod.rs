@@ -1,0 +1,293 @@
+//! The tools, one file each. Names, parameters and text formats are the ones that clients of the
+//! Python server know.
+
+mod describe_view;
+mod execute_query;
+mod list_databases;
+mod list_views;
+mod query_view;
+
+use std::sync::Arc;
+
+use mcp_protocol::settings::StatementLimits;
+use rmcp::model::{JsonObject, Tool, ToolAnnotations};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::names::NameError;
+use crate::warehouse::pool::{Pool, PoolError};
+use crate::warehouse::{Answer, Context, Limits, WarehouseError};
+
+/// What a tool works with.
+#[derive(Clone)]
+pub struct Desk {
+    /// Sessions with the warehouse.
+    pub pool: Pool,
+    /// How much one statement may cost.
+    pub limits: StatementLimits,
+}
+
+/// What a tool gives back when it succeeds.
+#[derive(Debug)]
+pub struct Reply {
+    /// For the reader.
+    pub text: String,
+    /// For the program, as the tool's output schema says.
+    pub structured: Value,
+}
+
+/// Why a tool gives nothing back.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    /// The arguments do not fit the tool's schema.
+    #[error("the arguments do not fit: {0}")]
+    Arguments(String),
+    /// A name is not a name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The read-only gate does not let the statement pass.
+    #[error("the statement was refused: {0}")]
+    Refused(String),
+    /// The warehouse gave no answer.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+}
+
+impl ToolError {
+    /// The client went away.
+    #[must_use]
+    pub fn cancelled() -> ToolError {
+        ToolError::Pool(PoolError::Warehouse(WarehouseError::Cancelled))
+    }
+
+    /// Whether nobody wants the answer any more.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, ToolError::Pool(PoolError::Warehouse(WarehouseError::Cancelled)))
+    }
+
+    /// What the client is told: what went wrong and what to do next.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            ToolError::Arguments(_) => {
+                format!("Error: {self}. Call again with arguments as in the tool's schema.")
+            }
+            ToolError::Name(_) => {
+                format!(
+                    "Error: {self}. Unquoted names fold to upper case; list_databases and list_views show the names there are."
+                )
+            }
+            ToolError::Refused(_) => format!("Error: {self}"),
+            ToolError::Pool(PoolError::Warehouse(WarehouseError::Statement { .. })) => {
+                format!(
+                    "Error executing query: {self}\nCheck the names with list_databases, list_views and describe_view, then correct the statement."
+                )
+            }
+            ToolError::Pool(_) => format!("Error executing query: {self}"),
+        }
+    }
+}
+
+/// Which tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `list_databases`
+    ListDatabases,
+    /// `list_views`
+    ListViews,
+    /// `describe_view`
+    DescribeView,
+    /// `query_view`
+    QueryView,
+    /// `execute_query`
+    ExecuteQuery,
+}
+
+impl Kind {
+    /// All tools, in the order in which they are listed.
+    pub const ALL: [Kind; 5] = [
+        Kind::ListDatabases,
+        Kind::ListViews,
+        Kind::DescribeView,
+        Kind::QueryView,
+        Kind::ExecuteQuery,
+    ];
+
+    /// The tool of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The tool's name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::ListDatabases => "list_databases",
+            Kind::ListViews => "list_views",
+            Kind::DescribeView => "describe_view",
+            Kind::QueryView => "query_view",
+            Kind::ExecuteQuery => "execute_query",
+        }
+    }
+
+    fn definition(self) -> Definition {
+        match self {
+            Kind::ListDatabases => list_databases::definition(),
+            Kind::ListViews => list_views::definition(),
+            Kind::DescribeView => describe_view::definition(),
+            Kind::QueryView => query_view::definition(),
+            Kind::ExecuteQuery => execute_query::definition(),
+        }
+    }
+}
+
+/// How a tool presents itself.
+struct Definition {
+    title: &'static str,
+    description: &'static str,
+    properties: Value,
+    required: &'static [&'static str],
+    output: Value,
+}
+
+/// The tools as `tools/list` shows them.
+#[must_use]
+pub fn all() -> Vec<Tool> {
+    Kind::ALL.into_iter().map(tool).collect()
+}
+
+/// Runs a tool.
+///
+/// # Errors
+/// See [`ToolError`].
+pub async fn call(
+    desk: &Desk,
+    kind: Kind,
+    arguments: JsonObject,
+    cancel: &CancellationToken,
+) -> Result<Reply, ToolError> {
+    let errand = Errand { desk, cancel };
+    match kind {
+        Kind::ListDatabases => list_databases::call(&errand).await,
+        Kind::ListViews => list_views::call(&errand, parsed(arguments)?).await,
+        Kind::DescribeView => describe_view::call(&errand, parsed(arguments)?).await,
+        Kind::QueryView => query_view::call(&errand, parsed(arguments)?).await,
+        Kind::ExecuteQuery => execute_query::call(&errand, parsed(arguments)?).await,
+    }
+}
+
+/// One call's way to the warehouse.
+struct Errand<'a> {
+    desk: &'a Desk,
+    cancel: &'a CancellationToken,
+}
+
+impl Errand<'_> {
+    /// Runs a statement of our own, whose answer is short.
+    async fn ask(&self, statement: &str, context: &Context) -> Result<Answer, PoolError> {
+        self.fetch(statement, context, self.rows_max()).await
+    }
+
+    /// Runs a statement and takes at most so many rows.
+    async fn fetch(
+        &self,
+        statement: &str,
+        context: &Context,
+        rows_max: usize,
+    ) -> Result<Answer, PoolError> {
+        let limits = Limits {
+            rows_max: rows_max.min(self.rows_max()),
+            bytes_max: usize::try_from(self.desk.limits.bytes_max).unwrap_or(usize::MAX),
+            timeout: self.desk.limits.timeout,
+        };
+        self.desk.pool.query(statement, context, &limits, self.cancel).await
+    }
+
+    fn rows_max(&self) -> usize {
+        self.desk.limits.rows_max as usize
+    }
+}
+
+fn tool(kind: Kind) -> Tool {
+    let definition = kind.definition();
+    let input = json!({
+        "type": "object",
+        "properties": definition.properties,
+        "required": definition.required,
+    });
+    let annotations = ToolAnnotations::with_title(definition.title)
+        .read_only(true)
+        .destructive(false)
+        .idempotent(true)
+        .open_world(false);
+    Tool::new(kind.name(), definition.description, object(input))
+        .with_title(definition.title)
+        .with_raw_output_schema(Arc::new(object(definition.output)))
+        .with_annotations(annotations)
+}
+
+fn object(value: Value) -> JsonObject {
+    match value {
+        Value::Object(object) => object,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            unreachable!("a schema of ours is written as an object")
+        }
+    }
+}
+
+fn parsed<A: DeserializeOwned>(arguments: JsonObject) -> Result<A, ToolError> {
+    serde_json::from_value(Value::Object(arguments))
+        .map_err(|error| ToolError::Arguments(error.to_string()))
+}
+
+/// A row limit as a client wrote it.
+fn row_limit(limit: i64) -> Result<usize, ToolError> {
+    usize::try_from(limit).ok().filter(|limit| *limit > 0).ok_or_else(|| {
+        ToolError::Arguments(format!("`limit` is {limit}; use a whole number from 1 up"))
+    })
+}
+
+/// Where a column of this name stands in an answer.
+fn position(answer: &Answer, column: &str) -> Option<usize> {
+    answer.columns.iter().position(|candidate| candidate.name.eq_ignore_ascii_case(column))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_is_found_by_its_name_and_says_that_it_only_reads() {
+        for tool in all() {
+            assert!(Kind::named(&tool.name).is_some(), "{}", tool.name);
+            let annotations = tool.annotations.expect("annotations");
+            assert_eq!(annotations.read_only_hint, Some(true));
+        }
+        assert_eq!(Kind::named("drop_everything"), None);
+    }
+
+    #[test]
+    fn schemas_use_no_word_that_a_plain_validator_does_not_know() {
+        let text = serde_json::to_string(&all()).unwrap();
+        assert!(!text.contains("\"format\""), "{text}");
+    }
+
+    #[test]
+    fn required_parameters_are_among_the_properties() {
+        for kind in Kind::ALL {
+            let definition = kind.definition();
+            for name in definition.required {
+                assert!(definition.properties.get(name).is_some(), "{name} of {}", kind.name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_must_be_positive() {
+        assert_eq!(row_limit(1).unwrap(), 1);
+        assert!(row_limit(0).is_err() && row_limit(-5).is_err());
+    }
+}

@@ -1,0 +1,60 @@
+//! A worker for a desktop client: MCP over standard input and output, no supervisor.
+
+use std::sync::Arc;
+
+use mcp_protocol::settings::Settings;
+use rmcp::ServiceExt;
+
+use crate::clock::Clock;
+use crate::logs::{self, LogError};
+use crate::mcp::server::Server;
+use crate::mcp::tools::Desk;
+use crate::metrics::Metrics;
+use crate::settings::Identity;
+use crate::supervised::OpenWarehouse;
+use crate::warehouse::WarehouseError;
+use crate::warehouse::pool::{Pool, PoolError};
+
+/// Why the client could not be served.
+#[derive(Debug, thiserror::Error)]
+pub enum StdioError {
+    /// No log.
+    #[error("cannot begin to log")]
+    Log(#[from] LogError),
+    /// No data.
+    #[error("cannot open the warehouse")]
+    Warehouse(#[from] WarehouseError),
+    /// No session.
+    #[error("cannot open the pool of warehouse sessions")]
+    Pool(#[from] PoolError),
+    /// The conversation did not begin.
+    #[error("cannot begin to speak MCP: {0}")]
+    Begin(String),
+    /// A task of ours died.
+    #[error("the server failed")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Serves until the client closes our standard input.
+///
+/// # Errors
+/// When there is no warehouse, or the client does not speak MCP.
+pub async fn serve(
+    settings: Settings,
+    open: OpenWarehouse,
+    clock: Clock,
+) -> Result<(), StdioError> {
+    let identity = Identity { app: "stdio".to_owned(), slot: 0, run: 0, pid: std::process::id() };
+    let _logs = logs::start(&settings.logs, &identity)?;
+    let place = settings.warehouse.clone();
+    let warehouse = tokio::task::spawn_blocking(move || open(&place)).await??;
+    let pool = Pool::new(warehouse, &settings.pool, clock);
+    pool.open_min().await?;
+    let desk = Desk { pool: pool.clone(), limits: settings.limits };
+    let server = Server::new(desk, Arc::new(Metrics::default()), clock);
+    let service = server.serve(rmcp::transport::stdio()).await;
+    let service = service.map_err(|error| StdioError::Begin(error.to_string()))?;
+    service.waiting().await?;
+    pool.close(std::time::Duration::from_secs(1)).await;
+    Ok(())
+}

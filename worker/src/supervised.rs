@@ -1,0 +1,347 @@
+//! A worker under a supervisor, from its settings to its last word.
+//!
+//! One task reads the news (link, signals, the door, time), asks the lifecycle what to do, does
+//! it. Opening the warehouse runs beside it, so that a worker that boots can be told to leave.
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker};
+use mcp_protocol::settings::{Settings, WarehouseSettings};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::clock::{Clock, Moment};
+use crate::http::{self, Door, Health, Serving, Stage};
+use crate::lifecycle::{Action, Lifecycle, News, Phase};
+use crate::link::{Link, LinkError};
+use crate::logs::{self, LogError, Logs};
+use crate::mcp::server::Server;
+use crate::mcp::tools::Desk;
+use crate::metrics::Metrics;
+use crate::settings::{Identity, Inherited};
+use crate::warehouse::pool::{Pool, PoolError};
+use crate::warehouse::{Warehouse, WarehouseError};
+
+/// The grace of a drain that nobody gave one: a signal, or a supervisor that is gone.
+const GRACE_DEFAULT: Duration = Duration::from_secs(30);
+/// How long goodbyes to the warehouse may take.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
+
+/// Makes the warehouse that the settings name; runs on a blocking thread.
+pub type OpenWarehouse = fn(&WarehouseSettings) -> Result<Arc<dyn Warehouse>, WarehouseError>;
+
+/// Why a worker ended otherwise than it should.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// No conversation with the supervisor.
+    #[error("cannot report to the supervisor")]
+    Link(#[from] LinkError),
+    /// No log.
+    #[error("cannot begin to log")]
+    Log(#[from] LogError),
+    /// No signals.
+    #[error("cannot listen to signals")]
+    Signals(#[source] std::io::Error),
+    /// No data.
+    #[error("cannot open the warehouse")]
+    Warehouse(#[from] WarehouseError),
+    /// No session.
+    #[error("cannot open the pool of warehouse sessions")]
+    Pool(#[from] PoolError),
+    /// No door.
+    #[error("cannot accept connections on the inherited listener")]
+    Door(#[source] std::io::Error),
+    /// The task that opens the warehouse died.
+    #[error("the warehouse failed while it was opened")]
+    Boot,
+}
+
+/// Serves until the supervisor, a signal or the loss of the supervisor ends it.
+///
+/// # Errors
+/// When the worker cannot begin to serve; the supervisor has been told by then.
+pub async fn serve(
+    inherited: Inherited,
+    open: OpenWarehouse,
+    clock: Clock,
+) -> Result<(), ServeError> {
+    let Inherited { socket, identity, listener } = inherited;
+    let (link, settings) = Link::open(&socket, &identity, clock).await?;
+    let begun = begin(&settings, &identity);
+    let (logs, signals) = match begun {
+        Ok(begun) => begun,
+        Err(error) => return Err(fail(link, error, clock).await),
+    };
+    tracing::info!(phase = "booting", generation = settings.generation, "worker");
+    let boot = tokio::spawn(boot(open, settings.clone(), clock));
+    let (serving, _) = watch::channel(Serving::Booting);
+    let worker = Worker {
+        lifecycle: Lifecycle::new(settings.idle_grace),
+        metrics: Arc::new(Metrics::default()),
+        identity: Arc::new(identity),
+        listener: Some(listener),
+        house: None,
+        settings,
+        serving,
+        logs,
+        clock,
+    };
+    worker.run(link, boot, signals).await
+}
+
+fn begin(
+    settings: &Settings,
+    identity: &Identity,
+) -> Result<(Logs, tokio::net::UnixStream), ServeError> {
+    let logs = logs::start(&settings.logs, identity)?;
+    let signals = leave_signals().map_err(ServeError::Signals)?;
+    Ok((logs, signals))
+}
+
+/// A stream on which a byte arrives with each signal that asks us to leave.
+fn leave_signals() -> std::io::Result<tokio::net::UnixStream> {
+    let (read, write) = UnixStream::pair()?;
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+    }
+    read.set_nonblocking(true)?;
+    tokio::net::UnixStream::from_std(read)
+}
+
+/// Opens the warehouse and the pool's first sessions.
+async fn boot(open: OpenWarehouse, settings: Settings, clock: Clock) -> Result<Pool, ServeError> {
+    let place = settings.warehouse.clone();
+    let warehouse =
+        tokio::task::spawn_blocking(move || open(&place)).await.map_err(|_| ServeError::Boot)??;
+    tracing::info!(warehouse = warehouse.name(), "the warehouse is open");
+    let pool = Pool::new(warehouse, &settings.pool, clock);
+    pool.open_min().await?;
+    Ok(pool)
+}
+
+/// Tells the supervisor why, and gives the error back.
+async fn fail(link: Link, error: ServeError, clock: Clock) -> ServeError {
+    let reason = chain(&error);
+    tracing::error!(%reason, "cannot serve");
+    link.farewell(&FromWorker::Failed { reason }, clock).await;
+    error
+}
+
+/// An error with all its causes, in one line.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+/// The worker and what it holds.
+struct Worker {
+    lifecycle: Lifecycle,
+    metrics: Arc<Metrics>,
+    identity: Arc<Identity>,
+    listener: Option<TcpListener>,
+    house: Option<House>,
+    settings: Settings,
+    serving: watch::Sender<Serving>,
+    logs: Logs,
+    clock: Clock,
+}
+
+/// What there is once the worker is ready.
+struct House {
+    door: Door,
+    pool: Pool,
+}
+
+/// What woke the worker up.
+enum Wake {
+    Booted(Result<Pool, ServeError>),
+    Said(Option<ToWorker>),
+    Signalled,
+    Emptied,
+    Deadline,
+    Heartbeat,
+}
+
+impl Worker {
+    async fn run(
+        mut self,
+        link: Link,
+        boot: JoinHandle<Result<Pool, ServeError>>,
+        signals: tokio::net::UnixStream,
+    ) -> Result<(), ServeError> {
+        let (mut link, mut boot) = (Some(link), Some(boot));
+        let mut heartbeat_at = self.clock.now();
+        while self.lifecycle.phase() != Phase::Done {
+            let news = match self.wake(&mut link, &mut boot, &signals, heartbeat_at).await {
+                Wake::Booted(Ok(pool)) => match self.open(pool) {
+                    Ok(()) => News::Booted,
+                    Err(error) => return Err(self.give_up(link, error).await),
+                },
+                Wake::Booted(Err(error)) => return Err(self.give_up(link, error).await),
+                Wake::Said(Some(ToWorker::Drain { grace })) => News::Drain { grace },
+                Wake::Said(Some(ToWorker::ReopenLogs)) => {
+                    self.logs.reopen();
+                    continue;
+                }
+                // Settings are handed over once; a second set is for a run to come.
+                Wake::Said(Some(ToWorker::Settings(_))) => continue,
+                Wake::Said(None) => {
+                    link = None;
+                    self.orphaned()
+                }
+                Wake::Signalled => News::Drain { grace: GRACE_DEFAULT },
+                Wake::Emptied => News::Emptied,
+                Wake::Deadline => News::Tick,
+                Wake::Heartbeat => {
+                    heartbeat_at = self.clock.now() + self.settings.heartbeat_every;
+                    self.heartbeat(link.as_ref());
+                    continue;
+                }
+            };
+            for action in self.lifecycle.handle(self.clock.now(), news) {
+                self.act(action, link.as_ref()).await;
+            }
+        }
+        if let Some(boot) = boot {
+            boot.abort();
+        }
+        if let Some(link) = link {
+            link.farewell(&FromWorker::Drained, self.clock).await;
+        }
+        Ok(())
+    }
+
+    /// The next thing that happens. Nothing is lost of the things that do not come first.
+    async fn wake(
+        &self,
+        link: &mut Option<Link>,
+        boot: &mut Option<JoinHandle<Result<Pool, ServeError>>>,
+        signals: &tokio::net::UnixStream,
+        heartbeat_at: Moment,
+    ) -> Wake {
+        let draining = matches!(self.lifecycle.phase(), Phase::Draining(_));
+        let linked = link.is_some();
+        tokio::select! {
+            biased;
+            said = async { match link { Some(link) => link.next().await, None => std::future::pending().await } } => Wake::Said(said),
+            () = signalled(signals) => Wake::Signalled,
+            booted = async { match boot { Some(boot) => boot.await, None => std::future::pending().await } } => {
+                *boot = None;
+                Wake::Booted(booted.unwrap_or(Err(ServeError::Boot)))
+            }
+            () = self.clock.until_some(self.lifecycle.next_deadline()) => Wake::Deadline,
+            () = self.emptied(), if draining => Wake::Emptied,
+            () = self.clock.until(heartbeat_at), if linked => Wake::Heartbeat,
+        }
+    }
+
+    async fn emptied(&self) {
+        if let Some(house) = &self.house {
+            house.door.emptied().await;
+        }
+    }
+
+    /// The supervisor is gone: nobody would replace this worker, so it leaves in good order.
+    fn orphaned(&self) -> News {
+        tracing::warn!(grace = ?GRACE_DEFAULT, "the supervisor is gone; leaving");
+        News::Drain { grace: GRACE_DEFAULT }
+    }
+
+    fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
+        let settings = &self.settings;
+        let desk = Desk { pool: pool.clone(), limits: settings.limits.clone() };
+        let server = Server::new(desk, Arc::clone(&self.metrics), self.clock);
+        let health = Health {
+            identity: Arc::clone(&self.identity),
+            environment: settings.environment.clone(),
+            pool: pool.clone(),
+            serving: self.serving.subscribe(),
+        };
+        let (stage, watched) = Door::stage();
+        let router = http::router(settings, server, health, watched, self.clock);
+        let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
+        let counted = (Arc::clone(&self.metrics), self.clock);
+        let door = Door::open(listener, &settings.http, router, stage, counted);
+        self.house = Some(House { door: door.map_err(ServeError::Door)?, pool });
+        Ok(())
+    }
+
+    async fn give_up(self, link: Option<Link>, error: ServeError) -> ServeError {
+        match link {
+            Some(link) => fail(link, error, self.clock).await,
+            None => error,
+        }
+    }
+
+    fn heartbeat(&self, link: Option<&Link>) {
+        let pool = match &self.house {
+            Some(house) => house.pool.vitals(),
+            None => PoolVitals { max: self.settings.pool.max, ..PoolVitals::default() },
+        };
+        if let Some(link) = link {
+            link.say(&FromWorker::Heartbeat(self.metrics.vitals(pool)));
+        }
+    }
+
+    async fn act(&self, action: Action, link: Option<&Link>) {
+        match action {
+            Action::Open => {
+                self.serving.send_replace(Serving::Ready);
+                tracing::info!(phase = "ready", "worker");
+                if let Some(link) = link {
+                    link.say(&FromWorker::Ready);
+                }
+            }
+            Action::StopAccepting => {
+                self.serving.send_replace(Serving::Draining);
+                tracing::info!(phase = "draining", "worker");
+                self.advance(Stage::LastRequests);
+            }
+            Action::CloseIdle => self.advance(Stage::ClosingIdle),
+            Action::AnswerRest => {
+                tracing::warn!("the grace is over; answering what still runs with an error");
+                self.advance(Stage::AnsweringRest);
+            }
+            Action::Leave => {
+                self.advance(Stage::Closed);
+                if let Some(house) = &self.house {
+                    house.pool.close(CLOSE_LIMIT).await;
+                }
+                let logs_dropped = self.logs.dropped_total();
+                tracing::info!(phase = "done", logs_dropped, "worker");
+            }
+        }
+    }
+
+    fn advance(&self, stage: Stage) {
+        if let Some(house) = &self.house {
+            house.door.advance(stage);
+        }
+    }
+}
+
+/// Returns when a signal asked us to leave.
+async fn signalled(signals: &tokio::net::UnixStream) {
+    loop {
+        if signals.readable().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        let mut bytes = [0; 16];
+        match signals.try_read(&mut bytes) {
+            Ok(0) => std::future::pending().await,
+            Ok(_) => return,
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! How the pool's library gets sessions and lets them go.
+//!
+//! Everything here runs on r2d2's own threads or must not block; what r2d2 keeps is a session with
+//! its standing, so that one whose statement was not seen to end is never used again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use r2d2::{CustomizeConnection, ManageConnection};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::circuit::Circuit;
+use super::{Session, Warehouse};
+use crate::clock::Clock;
+
+/// How opening sessions went so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Openings {
+    pub(super) opened: u32,
+    pub(super) failed: u32,
+}
+
+/// What r2d2 keeps: a session and whether it may be used again.
+pub(super) struct Kept {
+    pub(super) session: Option<Box<dyn Session>>,
+    pub(super) standing: Standing,
+    pub(super) alive: Alive,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing runs in it.
+    Clean,
+    /// A statement runs in it, or ran and was not seen to end.
+    Busy,
+}
+
+/// Counts a session from its login to its goodbye.
+pub(super) struct Alive(Arc<AtomicU64>);
+
+impl Alive {
+    fn begin(count: &Arc<AtomicU64>) -> Alive {
+        count.fetch_add(1, Ordering::SeqCst);
+        Alive(Arc::clone(count))
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Opens sessions on r2d2's own threads.
+pub(super) struct Opener {
+    pub(super) warehouse: Arc<dyn Warehouse>,
+    pub(super) runtime: Handle,
+    pub(super) circuit: Arc<Circuit>,
+    pub(super) told: watch::Sender<Openings>,
+    pub(super) alive: Arc<AtomicU64>,
+    pub(super) clock: Clock,
+}
+
+/// Why r2d2 did not get a session.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct OpenError(String);
+
+impl ManageConnection for Opener {
+    type Connection = Kept;
+    type Error = OpenError;
+
+    fn connect(&self) -> Result<Kept, OpenError> {
+        if let Some(reason) = self.circuit.refusal(self.clock.now()) {
+            return Err(OpenError(reason));
+        }
+        match self.runtime.block_on(self.warehouse.connect()) {
+            Ok(session) => {
+                let alive = Alive::begin(&self.alive);
+                if self.circuit.is_shut() {
+                    self.runtime.block_on(session.close());
+                    return Err(OpenError("the pool is closed".to_owned()));
+                }
+                self.circuit.succeeded();
+                self.told.send_modify(|seen| seen.opened += 1);
+                Ok(Kept { session: Some(session), standing: Standing::Clean, alive })
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                tracing::warn!(%reason, "cannot open a warehouse session");
+                self.circuit.failed(self.clock.now(), reason.clone());
+                self.told.send_modify(|seen| seen.failed += 1);
+                Err(OpenError(reason))
+            }
+        }
+    }
+
+    fn is_valid(&self, _kept: &mut Kept) -> Result<(), OpenError> {
+        Ok(())
+    }
+
+    fn has_broken(&self, kept: &mut Kept) -> bool {
+        match (&kept.session, kept.standing) {
+            (None, Standing::Clean | Standing::Busy) | (Some(_), Standing::Busy) => true,
+            (Some(session), Standing::Clean) => session.is_broken(),
+        }
+    }
+}
+
+/// Says goodbye in sessions that the pool lets go, without holding anyone up.
+#[derive(Debug)]
+pub(super) struct Goodbye {
+    pub(super) runtime: Handle,
+}
+
+impl CustomizeConnection<Kept, OpenError> for Goodbye {
+    fn on_release(&self, kept: Kept) {
+        let Kept { session, standing: _, alive } = kept;
+        if let Some(session) = session {
+            self.runtime.spawn(async move {
+                session.close().await;
+                drop(alive);
+            });
+        }
+    }
+}

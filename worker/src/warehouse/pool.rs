@@ -1,0 +1,309 @@
+//! The pool of warehouse sessions: r2d2 behind a fair semaphore.
+//!
+//! A caller waits for a permit without holding a thread, first come first served; with a permit a
+//! session is there or may be opened. Only opening one enters a blocking thread. A statement runs
+//! in a task of its own, so that a client that goes away cancels it, and the session still comes
+//! back clean; a session whose statement does not end after that is retired.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use mcp_protocol::message::PoolVitals;
+use mcp_protocol::settings::PoolSettings;
+use r2d2::{NopErrorHandler, PooledConnection};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::circuit::Circuit;
+use super::opener::{Goodbye, Opener, Openings, Standing};
+use super::{Answer, Context, Limits, Warehouse, WarehouseError};
+use crate::clock::Clock;
+
+/// How long a failed login is remembered instead of tried again.
+const LOGIN_COOL_DOWN: Duration = Duration::from_secs(30);
+/// How long a cancelled or overdue statement may take to end before its session is retired.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long one look for a session being opened takes before failures are looked at.
+const OPENING_SLICE: Duration = Duration::from_millis(100);
+/// How long to wait before looking for sessions that are still on their way.
+const CLOSING_SLICE: Duration = Duration::from_millis(2);
+
+/// Why there is no answer, or no session to ask for one.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolError {
+    /// All sessions are busy, and stayed so.
+    #[error(
+        "no warehouse session became free within {waited:?}: all {max} are busy; try again in a \
+         moment, ask for less at once, or raise `pool.max`"
+    )]
+    Exhausted {
+        /// How long the caller waited.
+        waited: Duration,
+        /// How many sessions there may be.
+        max: u32,
+    },
+    /// No session could be opened.
+    #[error("no warehouse session could be opened: {reason}")]
+    Open {
+        /// The warehouse's words.
+        reason: String,
+    },
+    /// The worker is leaving.
+    #[error("this worker is leaving; try again, another one will answer")]
+    Closed,
+    /// The warehouse was asked and gave no answer.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+}
+
+/// The pool. Cheap to clone.
+#[derive(Clone)]
+pub struct Pool {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    sessions: r2d2::Pool<Opener>,
+    permits: Arc<Semaphore>,
+    circuit: Arc<Circuit>,
+    openings: watch::Receiver<Openings>,
+    settings: PoolSettings,
+    clock: Clock,
+    alive: Arc<AtomicU64>,
+    waiting: AtomicU64,
+    timeouts: AtomicU64,
+}
+
+/// A session on loan. The session goes back before the permit does.
+struct Loan {
+    session: PooledConnection<Opener>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    /// A pool that begins to open its sessions; see [`Pool::open_min`].
+    ///
+    /// To be called inside the runtime that will run the sessions.
+    #[must_use]
+    pub fn new(warehouse: Arc<dyn Warehouse>, settings: &PoolSettings, clock: Clock) -> Pool {
+        let max = settings.max.max(1);
+        let circuit = Arc::new(Circuit::new(LOGIN_COOL_DOWN));
+        let (told, openings) = watch::channel(Openings::default());
+        let runtime = Handle::current();
+        let alive = Arc::new(AtomicU64::new(0));
+        let goodbye = Goodbye { runtime: runtime.clone() };
+        let opener = Opener {
+            warehouse,
+            runtime,
+            circuit: Arc::clone(&circuit),
+            told,
+            alive: Arc::clone(&alive),
+            clock,
+        };
+        let shortest = Duration::from_millis(1);
+        let sessions = r2d2::Pool::builder()
+            .max_size(max)
+            .min_idle(Some(settings.min.min(max)))
+            .test_on_check_out(false)
+            .idle_timeout(Some(settings.idle_timeout.max(shortest)))
+            .max_lifetime(Some(settings.max_lifetime.max(shortest)))
+            .connection_timeout(settings.acquire_timeout.max(shortest))
+            .error_handler(Box::new(NopErrorHandler))
+            .connection_customizer(Box::new(goodbye))
+            .build_unchecked(opener);
+        let inner = Inner {
+            sessions,
+            permits: Arc::new(Semaphore::new(max as usize)),
+            circuit,
+            openings,
+            settings: PoolSettings { max, ..settings.clone() },
+            clock,
+            alive,
+            waiting: AtomicU64::new(0),
+            timeouts: AtomicU64::new(0),
+        };
+        Pool { inner: Arc::new(inner) }
+    }
+
+    /// Returns when the smallest number of sessions is open.
+    ///
+    /// # Errors
+    /// At the first session that cannot be opened.
+    pub async fn open_min(&self) -> Result<(), PoolError> {
+        let wanted = self.inner.settings.min.min(self.inner.settings.max);
+        let mut openings = self.inner.openings.clone();
+        let settled = openings.wait_for(|seen| seen.opened >= wanted || seen.failed > 0);
+        settled.await.map_err(|_| PoolError::Closed)?;
+        match self.inner.circuit.refusal(self.inner.clock.now()) {
+            Some(reason) => Err(PoolError::Open { reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs one statement on a session of the pool.
+    ///
+    /// When `cancel` fires, or the future is dropped, the statement is cancelled and its session
+    /// goes back.
+    ///
+    /// # Errors
+    /// When there is no session, or the statement gives no answer.
+    pub async fn query(
+        &self,
+        statement: &str,
+        context: &Context,
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Answer, PoolError> {
+        let loan = tokio::select! {
+            loan = self.borrow() => loan?,
+            () = cancel.cancelled() => return Err(WarehouseError::Cancelled.into()),
+        };
+        let cancel = cancel.child_token();
+        let _cancel_when_dropped = cancel.clone().drop_guard();
+        let work = Work { statement: statement.to_owned(), context: context.clone(), cancel };
+        let task = tokio::spawn(run(loan, self.inner.clock, work, *limits));
+        match task.await {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(PoolError::Closed),
+        }
+    }
+
+    /// The pool at this moment.
+    #[must_use]
+    pub fn vitals(&self) -> PoolVitals {
+        let state = self.inner.sessions.state();
+        PoolVitals {
+            max: self.inner.settings.max,
+            total: state.connections,
+            idle: state.idle_connections,
+            waiting: u32::try_from(self.inner.waiting.load(Ordering::Relaxed)).unwrap_or(u32::MAX),
+            timeouts_total: self.inner.timeouts.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Waits for what runs, then says goodbye in every session; gives up after `limit`.
+    pub async fn close(&self, limit: Duration) {
+        self.inner.circuit.shut();
+        self.inner.clock.within(limit, self.close_all()).await;
+        self.inner.permits.close();
+    }
+
+    async fn close_all(&self) {
+        let Ok(_all) = self.inner.permits.acquire_many(self.inner.settings.max).await else {
+            return;
+        };
+        while self.inner.alive.load(Ordering::SeqCst) > 0 {
+            match self.inner.sessions.try_get() {
+                Some(mut kept) => {
+                    if let Some(session) = kept.session.take() {
+                        session.close().await;
+                    }
+                }
+                // The last ones are on their way into the pool, or saying goodbye elsewhere.
+                None => self.inner.clock.until(self.inner.clock.now() + CLOSING_SLICE).await,
+            }
+        }
+    }
+
+    async fn borrow(&self) -> Result<Loan, PoolError> {
+        let inner = &self.inner;
+        let started = inner.clock.now();
+        let permit = {
+            let _waiting = Waiting::begin(&inner.waiting);
+            let permit = Arc::clone(&inner.permits).acquire_owned();
+            inner.clock.within(inner.settings.acquire_timeout, permit).await
+        };
+        let permit = permit.ok_or_else(|| self.exhausted())?.map_err(|_| PoolError::Closed)?;
+        if let Some(session) = inner.sessions.try_get() {
+            return Ok(Loan { session, _permit: permit });
+        }
+        let pool = self.clone();
+        let left = inner.settings.acquire_timeout.saturating_sub(inner.clock.now().since(started));
+        let opening = tokio::task::spawn_blocking(move || pool.opened(left));
+        match opening.await {
+            Ok(session) => Ok(Loan { session: session?, _permit: permit }),
+            Err(_) => Err(PoolError::Closed),
+        }
+    }
+
+    /// A session that had to be opened first. Blocks.
+    fn opened(&self, limit: Duration) -> Result<PooledConnection<Opener>, PoolError> {
+        let until = self.inner.clock.now() + limit;
+        loop {
+            let now = self.inner.clock.now();
+            if let Some(reason) = self.inner.circuit.refusal(now) {
+                return Err(PoolError::Open { reason });
+            }
+            let slice = until.since(now).min(OPENING_SLICE);
+            if slice.is_zero() {
+                return Err(self.exhausted());
+            }
+            if let Ok(session) = self.inner.sessions.get_timeout(slice) {
+                return Ok(session);
+            }
+        }
+    }
+
+    fn exhausted(&self) -> PoolError {
+        self.inner.timeouts.fetch_add(1, Ordering::Relaxed);
+        let settings = &self.inner.settings;
+        PoolError::Exhausted { waited: settings.acquire_timeout, max: settings.max }
+    }
+}
+
+/// One statement on its way through a session.
+struct Work {
+    statement: String,
+    context: Context,
+    cancel: CancellationToken,
+}
+
+/// Runs the statement to its end, also when nobody waits for it any more.
+async fn run(
+    mut loan: Loan,
+    clock: Clock,
+    work: Work,
+    limits: Limits,
+) -> Result<Answer, WarehouseError> {
+    let kept = &mut *loan.session;
+    let Some(session) = kept.session.as_mut() else { return Err(WarehouseError::Cancelled) };
+    kept.standing = Standing::Busy;
+    tokio::select! {
+        result = session.query(&work.statement, &work.context, &limits, &work.cancel) => {
+            kept.standing = Standing::Clean;
+            result
+        }
+        error = given_up(clock, &work.cancel, limits.timeout) => Err(error),
+    }
+}
+
+/// Returns when a statement that should have ended, was given time to, and did not.
+async fn given_up(clock: Clock, cancel: &CancellationToken, limit: Duration) -> WarehouseError {
+    let overdue_at = clock.now() + limit + CANCEL_PATIENCE;
+    let error = tokio::select! {
+        () = cancel.cancelled() => WarehouseError::Cancelled,
+        () = clock.until(overdue_at) => WarehouseError::TimedOut { after: limit },
+    };
+    cancel.cancel();
+    clock.until(clock.now() + CANCEL_PATIENCE).await;
+    tracing::warn!("a statement did not end when it was told to; its session is retired");
+    error
+}
+
+/// Counts a caller that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicU64);
+
+impl Waiting<'_> {
+    fn begin(count: &AtomicU64) -> Waiting<'_> {
+        count.fetch_add(1, Ordering::Relaxed);
+        Waiting(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

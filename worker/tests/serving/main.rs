@@ -1,0 +1,8 @@
+//! A worker's serving parts against a warehouse that does as it is told, and the real binary.
+
+mod binary;
+mod drain;
+mod mcp;
+mod pool;
+mod supervised;
+mod support;

@@ -1,0 +1,322 @@
+//! What the tests share: a warehouse that does as it is told, and a small HTTP client.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use mcp_protocol::settings::Settings;
+use mcp_worker::clock::Clock;
+use mcp_worker::http::{Door, Health, Serving};
+use mcp_worker::mcp::server::Server;
+use mcp_worker::mcp::tools::Desk;
+use mcp_worker::metrics::Metrics;
+use mcp_worker::settings::Identity;
+use mcp_worker::warehouse::pool::Pool;
+use mcp_worker::warehouse::{
+    Answer, Cell, Column, Context, Limits, Session, Warehouse, WarehouseError,
+};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+/// How long a test waits for anything before it fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What became of the statements of a [`FakeWarehouse`].
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) opened: AtomicU32,
+    pub(crate) closed: AtomicU32,
+    pub(crate) logins_tried: AtomicU32,
+    pub(crate) begun: AtomicU32,
+    pub(crate) finished: AtomicU32,
+    pub(crate) cancelled: AtomicU32,
+}
+
+/// A warehouse whose statements say what is to happen: `select hang`, `select broken`, ….
+#[derive(Debug, Default)]
+pub(crate) struct FakeWarehouse {
+    pub(crate) counts: Arc<Counts>,
+    /// Why nobody is let in.
+    pub(crate) locked: Option<String>,
+}
+
+struct FakeSession {
+    counts: Arc<Counts>,
+    broken: bool,
+}
+
+#[async_trait]
+impl Warehouse for FakeWarehouse {
+    fn name(&self) -> &str {
+        "the fake account"
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError> {
+        self.counts.logins_tried.fetch_add(1, Ordering::SeqCst);
+        if let Some(reason) = &self.locked {
+            let warehouse = self.name().to_owned();
+            return Err(WarehouseError::Connect { warehouse, reason: reason.clone() });
+        }
+        self.counts.opened.fetch_add(1, Ordering::SeqCst);
+        Ok(Box::new(FakeSession { counts: Arc::clone(&self.counts), broken: false }))
+    }
+}
+
+#[async_trait]
+impl Session for FakeSession {
+    async fn query(
+        &mut self,
+        statement: &str,
+        context: &Context,
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Answer, WarehouseError> {
+        self.counts.begun.fetch_add(1, Ordering::SeqCst);
+        let told = statement.split_whitespace().nth(1).unwrap_or_default();
+        if told == "hang" {
+            cancel.cancelled().await;
+            self.counts.cancelled.fetch_add(1, Ordering::SeqCst);
+            return Err(WarehouseError::Cancelled);
+        }
+        if told == "deaf" {
+            std::future::pending::<()>().await;
+        }
+        if told == "slow" {
+            until_passed(Duration::from_millis(300)).await;
+        }
+        if told == "broken" {
+            self.broken = true;
+        }
+        if told == "wrong" {
+            return Err(WarehouseError::Statement { message: "no such column: WRONG".to_owned() });
+        }
+        self.counts.finished.fetch_add(1, Ordering::SeqCst);
+        Ok(answer(statement, context, limits))
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    async fn close(self: Box<Self>) {
+        self.counts.closed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A statement that takes its time.
+#[expect(clippy::disallowed_methods, reason = "a slow statement is what is being imitated")]
+async fn until_passed(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+fn column(name: &str) -> Column {
+    Column { name: name.to_owned(), type_name: "VARCHAR".to_owned(), nullable: true }
+}
+
+fn text(text: &str) -> Cell {
+    Cell::Text(text.to_owned())
+}
+
+fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
+    let (names, rows): (&[&str], Vec<Vec<Cell>>) = match statement {
+        "SHOW DATABASES" => (&["created_on", "name"], vec![vec![text("today"), text("SALES")]]),
+        _ if statement.starts_with("SHOW VIEWS") => (
+            &["created_on", "name", "schema_name"],
+            vec![vec![text("2024-01-01"), text("ORDERS"), text("PUBLIC")]],
+        ),
+        _ if statement.starts_with("DESCRIBE VIEW") => (
+            &["name", "type", "kind", "null?", "comment"],
+            vec![vec![text("ID"), text("NUMBER(38,0)"), text("COLUMN"), text("N"), Cell::Null]],
+        ),
+        _ => (
+            &["STATEMENT", "N"],
+            vec![
+                vec![text(statement), Cell::Number("1".to_owned())],
+                vec![text(statement), Cell::Number("2.50".to_owned())],
+            ],
+        ),
+    };
+    Answer {
+        query_id: "01b2-fake".to_owned(),
+        columns: names.iter().map(|name| column(name)).collect(),
+        truncated: rows.len() > limits.rows_max,
+        rows: rows.into_iter().take(limits.rows_max).collect(),
+        database: context.database.clone(),
+        schema: context.schema.clone(),
+    }
+}
+
+/// Waits until the condition holds, or fails after [`PATIENCE`].
+#[expect(clippy::disallowed_methods, reason = "looks again after a moment, up to a deadline")]
+pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_millis(2)).await;
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "did not happen: {what}");
+}
+
+/// A client with one connection.
+pub(crate) struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct HttpAnswer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl HttpAnswer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    pub(crate) fn says_close(&self) -> bool {
+        self.head.to_ascii_lowercase().contains("connection: close")
+    }
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> std::io::Result<Client> {
+        Ok(Client { stream: TcpStream::connect(address).await?, buffer: Vec::new() })
+    }
+
+    pub(crate) async fn send(&mut self, head: &str, body: &str) -> std::io::Result<()> {
+        let length = body.len();
+        let request = format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}");
+        self.stream.write_all(request.as_bytes()).await
+    }
+
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// The next answer; an error when the connection ends before it is whole.
+    pub(crate) async fn answer(&mut self) -> std::io::Result<HttpAnswer> {
+        loop {
+            if let Some(answer) = self.whole() {
+                return Ok(answer);
+            }
+            let mut bytes = [0; 8192];
+            let reading = tokio::time::timeout(PATIENCE, self.stream.read(&mut bytes));
+            match reading.await.map_err(|_| std::io::ErrorKind::TimedOut)?? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                read => self.buffer.extend_from_slice(&bytes[..read]),
+            }
+        }
+    }
+
+    /// Whether the other side closes the connection without another byte.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        let mut bytes = [0; 16];
+        matches!(
+            tokio::time::timeout(PATIENCE, self.stream.read(&mut bytes)).await,
+            Ok(Ok(0) | Err(_))
+        )
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> std::io::Result<HttpAnswer> {
+        self.send(&format!("GET {path} HTTP/1.1\r\nHost: localhost"), "").await?;
+        self.answer().await
+    }
+
+    pub(crate) async fn send_mcp(&mut self, message: &Value) -> std::io::Result<()> {
+        self.send(&mcp_head(""), &message.to_string()).await
+    }
+
+    pub(crate) async fn mcp(&mut self, message: &Value) -> std::io::Result<HttpAnswer> {
+        self.send_mcp(message).await?;
+        self.answer().await
+    }
+
+    fn whole(&mut self) -> Option<HttpAnswer> {
+        let end = self.buffer.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+        let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
+        let length: usize = head
+            .lines()
+            .find_map(|line| {
+                line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok()
+            })
+            .unwrap_or(0);
+        if self.buffer.len() < end + length {
+            return None;
+        }
+        let body = String::from_utf8_lossy(&self.buffer[end..end + length]).into_owned();
+        self.buffer.drain(..end + length);
+        let status = head.split(' ').nth(1)?.parse().ok()?;
+        Some(HttpAnswer { status, head, body })
+    }
+}
+
+/// The head of an MCP request of the sessionful era, with more header lines.
+pub(crate) fn mcp_head(more: &str) -> String {
+    format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream{more}"
+    )
+}
+
+/// A call of a tool.
+pub(crate) fn call(tool: &str, arguments: Value) -> Value {
+    json!({
+        "jsonrpc": "2.0", "id": 7, "method": "tools/call",
+        "params": { "name": tool, "arguments": arguments }
+    })
+}
+
+/// A door on a listener of its own, before a fake warehouse.
+pub(crate) struct House {
+    pub(crate) address: SocketAddr,
+    pub(crate) door: Door,
+    pub(crate) pool: Pool,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) counts: Arc<Counts>,
+    pub(crate) serving: tokio::sync::watch::Sender<Serving>,
+}
+
+/// A listener on a free port.
+pub(crate) fn listener() -> std::net::TcpListener {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.set_nonblocking(true).expect("non-blocking");
+    listener
+}
+
+/// Opens a house on a free port.
+pub(crate) async fn house(settings: &Settings) -> House {
+    house_at(listener(), settings).await
+}
+
+/// Opens a house on this listener.
+pub(crate) async fn house_at(listener: std::net::TcpListener, settings: &Settings) -> House {
+    let clock = Clock::start();
+    let warehouse = FakeWarehouse::default();
+    let counts = Arc::clone(&warehouse.counts);
+    let pool = Pool::new(Arc::new(warehouse), &settings.pool, clock);
+    pool.open_min().await.expect("the pool opens");
+    let metrics = Arc::new(Metrics::default());
+    let desk = Desk { pool: pool.clone(), limits: settings.limits.clone() };
+    let server = Server::new(desk, Arc::clone(&metrics), clock);
+    let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
+    let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
+    let health = Health {
+        identity: Arc::new(identity),
+        environment: settings.environment.clone(),
+        pool: pool.clone(),
+        serving: serving.subscribe(),
+    };
+    let (stage, watched) = Door::stage();
+    let router = mcp_worker::http::router(settings, server, health, watched, clock);
+    let address = listener.local_addr().expect("an address");
+    let counted = (Arc::clone(&metrics), clock);
+    let door = Door::open(listener, &settings.http, router, stage, counted).expect("a door");
+    House { address, door, pool, metrics, counts, serving }
+}
