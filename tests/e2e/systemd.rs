@@ -55,14 +55,14 @@ fn ready_reloading_watchdog_and_stopping_are_sent() {
 }
 
 #[test]
-fn the_unit_is_sound() {
+fn the_unit_is_sound_and_exposes_little() {
     let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/systemd/mcp-supervisor.service");
-    #[expect(clippy::disallowed_methods, reason = "a tool of the operating system")]
-    let verify = Command::new("systemd-analyze").args(["verify", unit]).output();
-    let output = match verify {
+    let analyze = |arguments: &[&str]| Command::new("systemd-analyze").args(arguments).output();
+    let output = match analyze(&["verify", unit]) {
         Ok(output) => output,
         Err(error) => {
-            return skip("the_unit_is_sound", &format!("cannot run systemd-analyze: {error}"));
+            let why = format!("cannot run systemd-analyze: {error}");
+            return skip("the_unit_is_sound_and_exposes_little", &why);
         }
     };
     let words = String::from_utf8_lossy(&output.stderr);
@@ -73,4 +73,7 @@ fn the_unit_is_sound() {
         .filter(|line| !line.contains("is not executable: No such file or directory"))
         .collect();
     assert!(faults.is_empty(), "{faults:?}");
+    let output = analyze(&["security", "--offline=yes", "--threshold=15", unit]).unwrap();
+    let words = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "more exposed than 1.5: {}", words.lines().last().unwrap());
 }

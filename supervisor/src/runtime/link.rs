@@ -23,6 +23,8 @@ use crate::runtime::wire::{Inbound, WireError, send};
 const INTRODUCTION_TIME: Duration = Duration::from_secs(5);
 /// The most connections at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 1024;
+/// The most operators at once, so that they never keep a worker out.
+const OPERATORS_MAX: usize = 64;
 /// How long to wait after the kernel had no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -36,13 +38,14 @@ struct Credentials {
 /// Takes connections in, for ever.
 pub(crate) async fn accept(listener: Listener, inbox: mpsc::Sender<News>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let operators = Arc::new(Semaphore::new(OPERATORS_MAX));
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok(stream) => {
-                let inbox = inbox.clone();
+                let (inbox, operators) = (inbox.clone(), Arc::clone(&operators));
                 tokio::spawn(async move {
-                    converse(stream, inbox).await;
+                    converse(stream, inbox, &operators).await;
                     drop(place);
                 });
             }
@@ -54,7 +57,7 @@ pub(crate) async fn accept(listener: Listener, inbox: mpsc::Sender<News>) {
     }
 }
 
-async fn converse(stream: Stream, inbox: mpsc::Sender<News>) {
+async fn converse(stream: Stream, inbox: mpsc::Sender<News>, operators: &Semaphore) {
     let Some(peer) = credentials(&stream) else {
         tracing::warn!("a peer without credentials was refused");
         return;
@@ -75,7 +78,13 @@ async fn converse(stream: Stream, inbox: mpsc::Sender<News>) {
     }
     let outcome = match hello.peer {
         Peer::Worker { run, .. } => worker(&stream, inbound, &inbox, (RunId(run), peer)).await,
-        Peer::Operator => operator(&stream, inbound, &inbox, peer, welcome).await,
+        Peer::Operator => match operators.try_acquire() {
+            Ok(_place) => operator(&stream, inbound, &inbox, peer, welcome).await,
+            Err(_) => {
+                let reason = format!("{OPERATORS_MAX} operators are connected; try again");
+                send(&stream, &Welcome::Refused { reason }).await
+            }
+        },
     };
     if let Err(error) = outcome {
         tracing::debug!(pid = peer.pid, %error, "a conversation ended");
