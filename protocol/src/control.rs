@@ -70,6 +70,8 @@ pub struct Status {
     pub config_file: PathBuf,
     /// Where the log files are.
     pub log_directory: PathBuf,
+    /// Where `/metrics` is served.
+    pub metrics: Option<String>,
     /// Number of the accepted configuration.
     pub generation: u64,
     /// Why the file as it is now was refused; absent when it is the one in force.

@@ -174,6 +174,7 @@ fn status() -> Status {
         environment: "production".to_owned(),
         config_file: PathBuf::from("/etc/mcp-supervisor/ecosystem.toml"),
         log_directory: PathBuf::from("/var/log/mcp-supervisor"),
+        metrics: Some("127.0.0.1:8001".to_owned()),
         generation: 7,
         config_problem: Some("apps.query.instances: no".to_owned()),
         uptime: Duration::from_secs(86_400),

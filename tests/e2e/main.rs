@@ -9,6 +9,7 @@ mod boot;
 mod crash;
 mod harness;
 mod logs;
+mod metrics;
 mod reload;
 mod stop;
 mod systemd;

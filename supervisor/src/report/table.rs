@@ -41,6 +41,9 @@ pub fn status_table(status: &Status, colour: Colour) -> String {
     for app in &status.apps {
         text.push_str(&app_line(app));
     }
+    if let Some(metrics) = &status.metrics {
+        text.push_str(&format!("metrics: http://{metrics}/metrics\n"));
+    }
     if let Some(problem) = &status.config_problem {
         text.push_str(&format!(
             "\nthe configuration file as it is now was refused; generation {} stays in force:\n{}\n",
@@ -175,7 +178,7 @@ pub fn status_json(status: &Status) -> Value {
         .collect();
     json!({
         "pid": status.pid, "version": status.version, "environment": status.environment,
-        "config_file": status.config_file, "log_directory": status.log_directory,
+        "config_file": status.config_file, "log_directory": status.log_directory, "metrics": status.metrics,
         "generation": status.generation, "config_problem": status.config_problem,
         "uptime_seconds": status.uptime.as_secs_f64(), "stopping": status.stopping,
         "dropped_total": status.dropped_total, "apps": apps,

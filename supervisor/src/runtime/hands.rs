@@ -36,6 +36,8 @@ pub(crate) struct Hands {
     pub(crate) generation: u64,
     pub(crate) processes: Processes,
     pub(crate) listeners: Listeners,
+    /// Where `/metrics` is really served.
+    pub(crate) metrics: Option<std::net::SocketAddr>,
     pub(crate) totals: Totals,
     pub(crate) outputs: Outputs,
     pub(crate) logging: Logging,

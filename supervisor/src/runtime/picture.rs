@@ -16,6 +16,7 @@ pub(crate) fn status(snapshot: &Snapshot, hands: &Hands, now: Moment, uptime: Du
         environment: hands.config.environment.clone(),
         config_file: hands.config.file.clone(),
         log_directory: hands.config.supervisor.log_directory.clone(),
+        metrics: hands.metrics.map(|address| address.to_string()),
         generation: snapshot.generation,
         config_problem: snapshot.config_problem.clone(),
         uptime,

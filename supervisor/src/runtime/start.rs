@@ -95,12 +95,14 @@ impl Supervisor {
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);
+        let mut metrics_address = None;
         if let Some(address) = config.supervisor.metrics {
             let bound = metrics::bind(address).map_err(|source| StartError::Metrics {
                 address,
                 owner: port_owner::in_words(address),
                 source,
             })?;
+            metrics_address = bound.local_addr().ok();
             tokio::spawn(metrics::serve(bound, news.clone()));
         }
         let door = socket::bind(&config.socket(), &lock)?;
@@ -112,6 +114,7 @@ impl Supervisor {
             generation: 1,
             processes: processes::Processes::default(),
             listeners,
+            metrics: metrics_address,
             totals: totals::Totals::default(),
             outputs,
             logging,
