@@ -8,7 +8,13 @@ use mcp_protocol::settings::Settings;
 use mcp_worker::http::Stage;
 use serde_json::json;
 
-use crate::support::{Client, PATIENCE, call, eventually, house, house_at, listener};
+use crate::support::{Client, House, PATIENCE, call, eventually, house, house_at, listener};
+
+/// Waits until no connection is left.
+async fn emptied(house: &House) {
+    let emptied = tokio::time::timeout(PATIENCE, house.door.emptied()).await;
+    assert!(emptied.is_ok(), "connections are left over");
+}
 
 /// What a load of clients saw.
 #[derive(Default)]
@@ -71,8 +77,7 @@ async fn ten_drains_beside_another_server_lose_no_request() {
         let successor = house_at(take(), &settings).await;
         let leaving = std::mem::replace(&mut current, successor);
         leaving.door.advance(Stage::LastRequests);
-        let emptied = tokio::time::timeout(PATIENCE, leaving.door.emptied()).await;
-        assert!(emptied.is_ok(), "clients are told to leave");
+        emptied(&leaving).await;
     }
     seen.stop.store(true, SeqCst);
     for client in clients {
@@ -95,7 +100,7 @@ async fn a_request_in_flight_is_finished_and_its_connection_closed() {
     let answer = client.answer().await.expect("an answer");
     assert!(answer.status == 200 && answer.says_close(), "{answer:?}");
     assert!(answer.json()["result"]["structuredContent"].is_object());
-    house.door.emptied().await;
+    emptied(&house).await;
 }
 
 #[tokio::test]
@@ -115,7 +120,7 @@ async fn a_request_that_overruns_is_answered_with_an_error_and_cancelled() {
         json!({ "code": -32000, "message": "this worker is leaving; retry" })
     );
     eventually("it is cancelled", || house.counts.cancelled.load(SeqCst) == 1).await;
-    house.door.emptied().await;
+    emptied(&house).await;
 }
 
 #[tokio::test]
@@ -132,7 +137,7 @@ async fn a_connection_without_a_first_byte_is_still_served_its_request() {
     house.door.advance(Stage::ClosingIdle);
     half.send_bytes(b"\r\n").await.expect("sends");
     assert_eq!(half.answer().await.expect("an answer").status, 200);
-    house.door.emptied().await;
+    emptied(&house).await;
 }
 
 #[tokio::test]
@@ -141,9 +146,9 @@ async fn an_idle_connection_is_closed_when_its_time_has_come_and_not_before() {
     let mut idle = Client::connect(house.address).await.expect("connects");
     assert_eq!(idle.get("/livez").await.expect("an answer").status, 200);
     house.door.advance(Stage::LastRequests);
-    let emptied = tokio::time::timeout(Duration::from_millis(200), house.door.emptied()).await;
-    assert!(emptied.is_err(), "closed too early");
+    let early = tokio::time::timeout(Duration::from_millis(200), house.door.emptied()).await;
+    assert!(early.is_err(), "closed too early");
     house.door.advance(Stage::ClosingIdle);
     assert!(idle.is_closed().await);
-    house.door.emptied().await;
+    emptied(&house).await;
 }
