@@ -4,6 +4,9 @@
 //! give it back clean. No role, database, variable or transaction may pass from one borrower to
 //! the next: what a statement needs is in its [`Context`].
 
+#[cfg(feature = "embedded")]
+pub mod embedded;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
