@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::runtime::news::{News, Signal};
 
-/// What each signal asks for; `docs/signals.md` says the same in prose.
+/// What each signal asks for; `docs/lifecycle.md` says the same in prose.
 const SIGNALS: [(i32, Signal); 4] = [
     (SIGTERM, Signal::Stop),
     (SIGINT, Signal::Stop),

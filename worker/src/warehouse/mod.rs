@@ -5,6 +5,8 @@
 //! the next: what a statement needs is in its [`Context`].
 
 pub mod circuit;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod open;
 mod opener;
 pub mod pool;
