@@ -54,7 +54,7 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
     ),
     (
         "r2d2",
-        &["worker/src/warehouse/pool.rs", "worker/src/warehouse/pool/"],
+        &["worker/src/warehouse/pool.rs", "worker/src/warehouse/opener.rs"],
         "the pool is entered through its own door",
     ),
 ];

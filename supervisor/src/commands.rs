@@ -139,10 +139,21 @@ fn start_in_foreground(cli: &Cli, console: Console) -> Result<(), CommandError> 
             }
         }),
     };
+    abort_on_panic();
     if console == Console::Silent {
         runtime::leave_terminal().map_err(system("leave the terminal"))?;
     }
     Ok(runtime::run(config, options)?)
+}
+
+/// A supervisor with one dead task would look alive and not act: better that it dies as a whole
+/// and is started again.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
 }
 
 fn start_in_background(cli: &Cli) -> Result<(), CommandError> {

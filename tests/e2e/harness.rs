@@ -215,13 +215,19 @@ pub(crate) fn signal(name: &str, pid: u64) {
     assert!(status.success(), "kill {name} {pid}");
 }
 
-/// One request on a connection of its own; the body, or why there is none.
+/// A plain request, as a browser's.
+pub(crate) const GET: &str = "GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+
+/// A plain request on a connection of its own; the body, or why there is none.
 pub(crate) fn get(address: SocketAddr) -> Result<String, String> {
+    send(address, GET)
+}
+
+/// Any request on a connection of its own; the body, or why there is none.
+pub(crate) fn send(address: SocketAddr, request: &str) -> Result<String, String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|e| e.to_string())?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-        .map_err(|error| format!("cannot send: {error}"))?;
+    stream.write_all(request.as_bytes()).map_err(|error| format!("cannot send: {error}"))?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map_err(|error| format!("cannot read: {error}"))?;
     match answer.split_once("\r\n\r\n") {
@@ -239,15 +245,21 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn start(address: SocketAddr, clients: usize) -> Load {
+        Load::of(address, clients, GET.to_owned())
+    }
+
+    /// The same with any request.
+    pub(crate) fn of(address: SocketAddr, clients: usize, request: String) -> Load {
         let over = Arc::new(AtomicBool::new(false));
         let answered = Arc::new(AtomicU64::new(0));
         let threads = (0..clients)
             .map(|_| {
                 let (over, answered) = (Arc::clone(&over), Arc::clone(&answered));
+                let request = request.clone();
                 std::thread::spawn(move || {
                     let mut failures = Vec::new();
                     while !over.load(Ordering::Relaxed) {
-                        match get(address) {
+                        match send(address, &request) {
                             Ok(_) => {
                                 answered.fetch_add(1, Ordering::Relaxed);
                             }

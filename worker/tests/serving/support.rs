@@ -108,9 +108,9 @@ impl Session for FakeSession {
 }
 
 /// A statement that takes its time.
-#[expect(clippy::disallowed_methods, reason = "a slow statement is what is being imitated")]
 async fn until_passed(duration: Duration) {
-    tokio::time::sleep(duration).await;
+    let clock = Clock::start();
+    clock.until(clock.now() + duration).await;
 }
 
 fn column(name: &str) -> Column {
@@ -151,11 +151,10 @@ fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
 }
 
 /// Waits until the condition holds, or fails after [`PATIENCE`].
-#[expect(clippy::disallowed_methods, reason = "looks again after a moment, up to a deadline")]
 pub(crate) async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {
-            tokio::time::sleep_until(tokio::time::Instant::now() + Duration::from_millis(2)).await;
+            until_passed(Duration::from_millis(2)).await;
         }
     };
     assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "did not happen: {what}");

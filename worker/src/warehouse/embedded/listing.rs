@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::account::ColumnOf;
+use super::account::{ColumnOf, Relation};
 use crate::warehouse::{Cell, Column};
 
 /// Columns and rows.
@@ -81,4 +81,31 @@ pub(crate) fn type_json(column: &ColumnOf) -> String {
         (word, _) => json!({"type": word, "nullable": nullable}),
     };
     value.to_string()
+}
+
+/// SQL's LIKE: `%` for any text, `_` for any character.
+pub(crate) fn like(name: &str, pattern: &str) -> bool {
+    let mut pattern_rest = pattern.chars();
+    match pattern_rest.next() {
+        None => name.is_empty(),
+        Some('%') => {
+            let rest = pattern_rest.as_str();
+            (0..=name.len()).any(|at| name.is_char_boundary(at) && like(&name[at..], rest))
+        }
+        Some('\\') => {
+            let mut chars = name.chars();
+            chars.next() == pattern_rest.next() && like(chars.as_str(), pattern_rest.as_str())
+        }
+        Some(wanted) => {
+            let mut chars = name.chars();
+            let found = chars.next();
+            found.is_some_and(|found| wanted == '_' || wanted == found)
+                && like(chars.as_str(), pattern_rest.as_str())
+        }
+    }
+}
+
+/// What SHOW calls a relation.
+pub(crate) fn kind_word(relation: &Relation) -> &'static str {
+    if relation.is_view() { "VIEW" } else { "TABLE" }
 }

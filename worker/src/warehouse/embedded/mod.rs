@@ -8,13 +8,14 @@
 //! - `session` a statement's way, limits, cancellation; `engine` the tables and the threads
 //! - `parse`, `command`, `planning` from text to a plan; `rewrite` from Snowflake's words to
 //!   the engine's; `functions` and `operators` what the engine does not mean by itself
-//! - `account`, `directory`, `show`, `listing`, `ddl` what the account says about itself
+//! - `account`, `directory`, `show`, `describe`, `listing`, `ddl` what the account says about itself
 //! - `sample`, `views` what is in it; `cells` values out; `failure` errors out
 
 mod account;
 mod cells;
 mod command;
 mod ddl;
+mod describe;
 mod directory;
 mod engine;
 mod failure;

@@ -1,16 +1,18 @@
 //! The TPC-H tables: generated in memory, with Snowflake's names and types.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::arrow::array::{Array, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 use datafusion::arrow::record_batch::RecordBatchReader;
+use tpchgen::distribution::Distributions;
 use tpchgen::generators::{
     CustomerGenerator, LineItemGenerator, NationGenerator, OrderGenerator, PartGenerator,
     PartSuppGenerator, RegionGenerator, SupplierGenerator,
 };
+use tpchgen::text::TextPool;
 use tpchgen_arrow::{
     CustomerArrow, LineItemArrow, NationArrow, OrderArrow, PartArrow, PartSuppArrow, RegionArrow,
     SupplierArrow,
@@ -65,17 +67,44 @@ pub(crate) struct Sample {
     pub(crate) batches: Vec<RecordBatch>,
 }
 
+/// Below scale 1 the comments are cut from a text of this size. The one of the standard has 300 MB,
+/// stays in memory for the life of the process, and takes longer to write than a small account.
+const SMALL_TEXT_BYTES: i32 = 4 * 1024 * 1024;
+
+/// The text that comments are cut from: the standard's at scale 1 and above, so that the published
+/// answers come out.
+fn text(scale: f64) -> &'static TextPool {
+    static SMALL: OnceLock<TextPool> = OnceLock::new();
+    if scale < 1.0 {
+        SMALL.get_or_init(|| TextPool::new(SMALL_TEXT_BYTES, Distributions::static_default()))
+    } else {
+        TextPool::get_or_init_default()
+    }
+}
+
 /// All eight tables at a scale: 1 is about a gigabyte of text, 0.01 a hundredth of that.
 pub(crate) fn generate(scale: f64) -> Result<Vec<Sample>, ArrowError> {
+    let (words, text) = (Distributions::static_default(), text(scale));
+    let region = RegionGenerator::new_with_distributions_and_text_pool(words, text);
+    let nation = NationGenerator::new_with_distributions_and_text_pool(words, text);
+    let supplier =
+        SupplierGenerator::new_with_distributions_and_text_pool(scale, 1, 1, words, text);
+    let customer =
+        CustomerGenerator::new_with_distributions_and_text_pool(scale, 1, 1, words, text);
+    let part = PartGenerator::new_with_distributions_and_text_pool(scale, 1, 1, words, text);
+    let partsupp = PartSuppGenerator::new_with_text_pool(scale, 1, 1, text);
+    let orders = OrderGenerator::new_with_distributions_and_text_pool(scale, 1, 1, words, text);
+    let lineitem =
+        LineItemGenerator::new_with_distributions_and_text_pool(scale, 1, 1, words, text);
     Ok(vec![
-        table("REGION", RegionArrow::new(RegionGenerator::new(scale, 1, 1)))?,
-        table("NATION", NationArrow::new(NationGenerator::new(scale, 1, 1)))?,
-        table("SUPPLIER", SupplierArrow::new(SupplierGenerator::new(scale, 1, 1)))?,
-        table("CUSTOMER", CustomerArrow::new(CustomerGenerator::new(scale, 1, 1)))?,
-        table("PART", PartArrow::new(PartGenerator::new(scale, 1, 1)))?,
-        table("PARTSUPP", PartSuppArrow::new(PartSuppGenerator::new(scale, 1, 1)))?,
-        table("ORDERS", OrderArrow::new(OrderGenerator::new(scale, 1, 1)))?,
-        table("LINEITEM", LineItemArrow::new(LineItemGenerator::new(scale, 1, 1)))?,
+        table("REGION", RegionArrow::new(region))?,
+        table("NATION", NationArrow::new(nation))?,
+        table("SUPPLIER", SupplierArrow::new(supplier))?,
+        table("CUSTOMER", CustomerArrow::new(customer))?,
+        table("PART", PartArrow::new(part))?,
+        table("PARTSUPP", PartSuppArrow::new(partsupp))?,
+        table("ORDERS", OrderArrow::new(orders))?,
+        table("LINEITEM", LineItemArrow::new(lineitem))?,
     ])
 }
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::account::{Account, Place};
 use super::cells::{cell, type_name, weight};
 use super::command::{Command, Used, command};
+use super::describe::describe;
 use super::engine::Engine;
 use super::failure::{compilation, of_engine, unsupported};
 use super::listing::{Listing, text};
@@ -95,9 +96,7 @@ impl Run {
         let listing = match command(&tokens)? {
             Command::Query => return self.rows(&tokens).await,
             Command::Show(show) => show::show(account, &self.place, &show)?,
-            Command::Describe(described, name) => {
-                show::describe(account, &self.place, described, &name)?
-            }
+            Command::Describe(described, name) => describe(account, &self.place, described, &name)?,
             Command::Use(used, name) => self.used(used, &name)?,
             Command::Explain(tokens) => self.explained(&tokens).await?,
         };

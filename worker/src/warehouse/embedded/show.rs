@@ -1,11 +1,11 @@
-//! The answers to SHOW and DESCRIBE, with Snowflake's columns in Snowflake's order.
+//! The answers to SHOW, with Snowflake's columns in Snowflake's order.
 
 use super::account::{
     Account, CREATED_ON, DATABASE, INFORMATION_SCHEMA, Kind, OWNER, Place, Relation,
 };
-use super::command::{Described, Detail, Listed, Show, Within};
+use super::command::{Detail, Listed, Show, Within};
 use super::failure::compilation;
-use super::listing::{Listing, flag, number, text};
+use super::listing::{Listing, flag, kind_word, like, number, text};
 use crate::warehouse::{Cell, WarehouseError};
 
 const DATABASES: &[&str] = &[
@@ -105,20 +105,6 @@ const COLUMNS: &[&str] = &[
     "autoincrement",
 ];
 const TERSE: &[&str] = &["created_on", "name", "kind", "database_name", "schema_name"];
-const DESCRIBE: &[&str] = &[
-    "name",
-    "type",
-    "kind",
-    "null?",
-    "default",
-    "primary key",
-    "unique key",
-    "check",
-    "expression",
-    "comment",
-    "policy name",
-];
-const MEMBERS: &[&str] = &["created_on", "name", "kind"];
 
 /// Where a SHOW looks, once its names are known to exist.
 #[derive(Debug, Clone)]
@@ -248,28 +234,6 @@ fn chosen(show: &Show, name: &str) -> bool {
         && show.from.as_ref().is_none_or(|from| name > from.as_str())
 }
 
-/// SQL's LIKE: `%` for any text, `_` for any character.
-fn like(name: &str, pattern: &str) -> bool {
-    let mut pattern_rest = pattern.chars();
-    match pattern_rest.next() {
-        None => name.is_empty(),
-        Some('%') => {
-            let rest = pattern_rest.as_str();
-            (0..=name.len()).any(|at| name.is_char_boundary(at) && like(&name[at..], rest))
-        }
-        Some('\\') => {
-            let mut chars = name.chars();
-            chars.next() == pattern_rest.next() && like(chars.as_str(), pattern_rest.as_str())
-        }
-        Some(wanted) => {
-            let mut chars = name.chars();
-            let found = chars.next();
-            found.is_some_and(|found| wanted == '_' || wanted == found)
-                && like(chars.as_str(), pattern_rest.as_str())
-        }
-    }
-}
-
 fn database_row(detail: Detail, place: &Place) -> Vec<Cell> {
     match detail {
         Detail::Terse => {
@@ -315,10 +279,6 @@ fn schema_row(detail: Detail, schema: &str, place: &Place) -> Vec<Cell> {
             Cell::Null,
         ],
     }
-}
-
-fn kind_word(relation: &Relation) -> &'static str {
-    if relation.is_view() { "VIEW" } else { "TABLE" }
 }
 
 fn terse_row(relation: &Relation) -> Vec<Cell> {
@@ -405,52 +365,4 @@ fn column_row(relation: &Relation, column: &super::account::ColumnOf) -> Vec<Cel
         text(DATABASE),
         text(""),
     ]
-}
-
-/// The answer to DESCRIBE.
-///
-/// # Errors
-/// When what it names does not exist.
-pub(crate) fn describe(
-    account: &Account,
-    place: &Place,
-    described: Described,
-    name: &[String],
-) -> Result<Listing, WarehouseError> {
-    match described {
-        Described::Relation => {
-            let relation = account.relation(name, place)?;
-            let mut listing = Listing::of(DESCRIBE);
-            listing.rows.extend(relation.columns.iter().map(|column| {
-                let mut row = vec![text(&column.name), text(&column.type_name), text("COLUMN")];
-                row.push(text(if column.nullable { "Y" } else { "N" }));
-                row.extend([Cell::Null, text("N"), text("N")]);
-                row.extend([Cell::Null, Cell::Null, Cell::Null, Cell::Null]);
-                row
-            }));
-            Ok(listing)
-        }
-        Described::Schema => {
-            let schema = match name {
-                [schema] => Account::schema(&place.database, schema)?,
-                [database, schema] => Account::schema(database, schema)?,
-                _ => return Err(compilation(format!("invalid schema name '{}'", name.join(".")))),
-            };
-            let mut listing = Listing::of(MEMBERS);
-            let members = account.relations().filter(|relation| relation.schema == schema);
-            listing.rows.extend(members.map(|relation| {
-                vec![text(CREATED_ON), text(&relation.name), text(kind_word(relation))]
-            }));
-            Ok(listing)
-        }
-        Described::Database => {
-            Account::database(&name.join("."))?;
-            let mut listing = Listing::of(MEMBERS);
-            let schemas = Account::schemas();
-            listing.rows.extend(
-                schemas.iter().map(|name| vec![text(CREATED_ON), text(name), text("SCHEMA")]),
-            );
-            Ok(listing)
-        }
-    }
 }

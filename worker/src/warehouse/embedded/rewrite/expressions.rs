@@ -34,26 +34,6 @@ pub(super) fn rewrite(expr: &mut Expr, scope: Scope<'_>) -> Result<(), Warehouse
             let named = string(word.trim_matches('\''));
             call("sf_date_part", vec![part(&named)?, *expr])
         }
-        Expr::Ceil { expr, field } => rounded("sf_ceil", *expr, field)?,
-        Expr::Floor { expr, field } => rounded("sf_floor", *expr, field)?,
-        Expr::Position { expr, r#in } => call("sf_charindex", vec![*expr, *r#in]),
-        Expr::Substring { expr, substring_from, substring_for, .. } => {
-            let mut args = vec![*expr];
-            args.push(substring_from.map_or_else(|| calls::integer(1), |from| *from));
-            args.extend(substring_for.map(|length| *length));
-            call("sf_substr", args)
-        }
-        Expr::Trim { trim_where, trim_what, expr, trim_characters } => {
-            let name = match trim_where {
-                Some(TrimWhereField::Leading) => "ltrim",
-                Some(TrimWhereField::Trailing) => "rtrim",
-                Some(TrimWhereField::Both) | None => "btrim",
-            };
-            let mut args = vec![*expr];
-            args.extend(trim_what.map(|what| *what));
-            args.extend(trim_characters.into_iter().flatten());
-            call(name, args)
-        }
         Expr::RLike { negated, expr, pattern, .. } => {
             negate(super::written::full_match(*expr, *pattern), negated)
         }
@@ -75,9 +55,36 @@ pub(super) fn rewrite(expr: &mut Expr, scope: Scope<'_>) -> Result<(), Warehouse
                 escape_char: escape_char.clone(),
             })
         }
-        other => other,
+        other => special_form(other)?,
     };
     Ok(())
+}
+
+/// Functions that have a syntax of their own.
+fn special_form(expr: Expr) -> Result<Expr, WarehouseError> {
+    Ok(match expr {
+        Expr::Ceil { expr, field } => rounded("sf_ceil", *expr, field)?,
+        Expr::Floor { expr, field } => rounded("sf_floor", *expr, field)?,
+        Expr::Position { expr, r#in } => call("sf_charindex", vec![*expr, *r#in]),
+        Expr::Substring { expr, substring_from, substring_for, .. } => {
+            let mut args = vec![*expr];
+            args.push(substring_from.map_or_else(|| calls::integer(1), |from| *from));
+            args.extend(substring_for.map(|length| *length));
+            call("sf_substr", args)
+        }
+        Expr::Trim { trim_where, trim_what, expr, trim_characters } => {
+            let name = match trim_where {
+                Some(TrimWhereField::Leading) => "ltrim",
+                Some(TrimWhereField::Trailing) => "rtrim",
+                Some(TrimWhereField::Both) | None => "btrim",
+            };
+            let mut args = vec![*expr];
+            args.extend(trim_what.map(|what| *what));
+            args.extend(trim_characters.into_iter().flatten());
+            call(name, args)
+        }
+        other => other,
+    })
 }
 
 /// Our own functions appear only where the rewriting put them.
