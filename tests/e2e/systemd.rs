@@ -57,6 +57,7 @@ fn ready_reloading_watchdog_and_stopping_are_sent() {
 #[test]
 fn the_unit_is_sound_and_exposes_little() {
     let unit = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/systemd/mcp-supervisor.service");
+    #[expect(clippy::disallowed_methods, reason = "a tool of the operating system")]
     let analyze = |arguments: &[&str]| Command::new("systemd-analyze").args(arguments).output();
     let output = match analyze(&["verify", unit]) {
         Ok(output) => output,

@@ -1,5 +1,6 @@
 //! How the embedded account ends statements: at the limits, in time, on request; and that it
 //! stays within its memory and takes no thread from others.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(feature = "embedded")]
 
 mod embedded_account;

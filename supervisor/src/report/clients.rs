@@ -47,7 +47,7 @@ fn recipe(client: Client, url: &str, worker: &str) -> Recipe {
         ),
         Client::ClaudeCode => (
             "Claude Code",
-            ".mcp.json of the project; or type: claude mcp add --transport http snowflake URL",
+            ".mcp.json of the project; `claude mcp add --transport http snowflake` and the URL does the same",
             servers("mcpServers", &json!({ "type": "http", "url": url })),
             servers("mcpServers", &stdio),
         ),

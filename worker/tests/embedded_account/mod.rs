@@ -1,4 +1,5 @@
 //! A session of the embedded account at a small scale, and answers as text.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -220,7 +220,7 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "ready = \"link\"",
         "restart = { policy = \"never\", max_restarts = 3, window = \"5s\" }",
         "rollout.max_surge = 2",
-        "health = { start_timeout = \"9s\", heartbeat_timeout = \"9s\", drain_timeout = \"9s\" }",
+        "health = { start_timeout = \"9s\", heartbeat_timeout = \"14s\", drain_timeout = \"9s\" }",
         "logs = { max_size = \"1MB\", max_files = 2 }",
         "exec = \"mcp-worker\"\nargs = []\ncwd = \".\"\nenv = {}",
         "pool = { min = 1, max = 4 }\nlimits.max_bytes = \"8192KiB\"\nhttp.request_timeout = \"300s\"",

@@ -108,10 +108,7 @@ pub(crate) fn generate(scale: f64) -> Result<Vec<Sample>, ArrowError> {
     ])
 }
 
-fn table(
-    name: &str,
-    rows: impl RecordBatchReader + Iterator<Item = Result<RecordBatch, ArrowError>>,
-) -> Result<Sample, ArrowError> {
+fn table(name: &str, rows: impl RecordBatchReader) -> Result<Sample, ArrowError> {
     let fields: Vec<Field> = rows.schema().fields().iter().map(|field| renamed(field)).collect();
     let schema = Arc::new(Schema::new(fields));
     let mut batches = Vec::new();

@@ -129,7 +129,7 @@ fn div_floats(args: &[ArrayRef], by_zero: ByZero) -> Result<ArrayRef> {
     for (dividend, divisor) in left.iter().zip(right.iter()) {
         answer.push(match (dividend, divisor) {
             (None, _) | (_, None) => None,
-            (Some(_), Some(divisor)) if divisor == 0.0 => match by_zero {
+            (Some(_), Some(0.0)) => match by_zero {
                 ByZero::Error => return exec_err!("Division by zero"),
                 ByZero::Zero => Some(0.0),
             },
