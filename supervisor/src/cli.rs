@@ -39,6 +39,8 @@ pub enum Command {
     /// Stop workers and start them again, all at once; clients notice (`reload` avoids that)
     Restart(Target),
     /// Read the configuration again and replace workers one by one, without one failed request
+    ///
+    /// The whole file takes effect; with APP, only workers of that app are replaced without need.
     Reload(Target),
     /// Show the last lines of the logs
     Logs(Logs),

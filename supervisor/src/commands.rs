@@ -10,7 +10,8 @@ use mcp_supervisor::cli::{self, Cli, Client, Command};
 use mcp_supervisor::config::{self, Config, Problems, Surroundings};
 use mcp_supervisor::report::{self, Colour, Progress};
 use mcp_supervisor::runtime::{
-    self, AskError, Background, Console, Options, SUPERVISOR_LOG, StartError, WORKER_LOG,
+    self, AskError, Background, Console, FollowError, Options, SUPERVISOR_LOG, StartError,
+    WORKER_LOG,
 };
 
 /// What a supervisor in the background still prints, a panic above all, goes here.
@@ -100,6 +101,13 @@ impl CommandError {
     }
 }
 
+/// Says a line on standard error; nobody may be there to read it.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        let _ = writeln!(io::stderr(), $($words)*);
+    }};
+}
+
 /// Carries a command out.
 pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
     match &cli.command {
@@ -164,7 +172,7 @@ fn start_in_background(cli: &Cli) -> Result<(), CommandError> {
     if let Some(environment) = &cli.env {
         arguments.extend(["--env".as_ref(), OsStr::new(environment)]);
     }
-    eprintln!("starting {} (environment {})", config.file.display(), config.environment);
+    say!("starting {} (environment {})", config.file.display(), config.environment);
     match runtime::start_background(&arguments).map_err(system("start the supervisor"))? {
         Background::Listening => {}
         Background::Ended { code, words } => return Err(CommandError::DidNotStart { code, words }),
@@ -172,15 +180,19 @@ fn start_in_background(cli: &Cli) -> Result<(), CommandError> {
     let mut progress = Progress::default();
     let outcome = runtime::ask(&config.socket(), &Request::Settle, &mut |status| {
         for line in progress.lines(status) {
-            eprintln!("{line}");
+            say!("{line}");
         }
     });
     match outcome {
         Ok(status) => print(&report::status_table(&status, colour())),
         Err(AskError::Failed { reason, cause }) => {
-            eprintln!(
-                "hint: the supervisor keeps trying; see `mcp-supervisor status` and `logs`; `stop` ends it"
-            );
+            let status = runtime::ask(&config.socket(), &Request::Status, &mut |_| {});
+            if status.is_ok_and(|status| !status.stopping) {
+                say!(
+                    "hint: the supervisor keeps trying; see `mcp-supervisor status` and `logs`; \
+                     `stop` ends it"
+                );
+            }
             Err(AskError::Failed { reason, cause }.into())
         }
         Err(error) => Err(error.into()),
@@ -199,10 +211,10 @@ fn stop(cli: &Cli) -> Result<(), CommandError> {
     let mut progress = Progress::default();
     let last = runtime::stop(&socket(cli)?, &mut |status| {
         for line in progress.lines(status) {
-            eprintln!("{line}");
+            say!("{line}");
         }
     })?;
-    eprintln!("stopped (pid {} has ended, no worker is left)", last.pid);
+    say!("stopped (pid {} has ended, no worker is left)", last.pid);
     Ok(())
 }
 
@@ -210,12 +222,12 @@ fn change(cli: &Cli, request: &Request, done: &str) -> Result<(), CommandError> 
     let mut progress = Progress::default();
     let outcome = runtime::ask(&socket(cli)?, request, &mut |status| {
         for line in progress.lines(status) {
-            eprintln!("{line}");
+            say!("{line}");
         }
     });
     match outcome {
         Ok(status) => {
-            eprintln!("{done}; generation {}", status.generation);
+            say!("{done}; generation {}", status.generation);
             Ok(())
         }
         Err(AskError::Failed { reason, cause: FailureCause::Configuration }) => {
@@ -256,7 +268,14 @@ fn show_logs(cli: &Cli, wanted: &cli::Logs) -> Result<(), CommandError> {
         }
     }
     if wanted.follow {
-        runtime::follow(&directory, &names, &mut show).map_err(CommandError::Output)?;
+        match runtime::follow(&directory, &names, &mut show) {
+            Ok(()) => {}
+            Err(FollowError::Show(error)) => return Err(CommandError::Output(error)),
+            Err(FollowError::Watch(source)) => {
+                let operation = format!("follow the logs in `{}`", directory.display());
+                return Err(CommandError::System { operation, source });
+            }
+        }
     }
     Ok(())
 }

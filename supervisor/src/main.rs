@@ -2,7 +2,6 @@
 //!
 //! Data goes to standard output, words to standard error. Exit codes: 0 done, 1 failed, 2 usage,
 //! 78 configuration refused. A reader that goes away (`status | head`) is no failure.
-#![expect(clippy::print_stderr, reason = "main and its commands are where people are spoken to")]
 
 mod commands;
 
@@ -22,7 +21,7 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             let _ = io::stdout().flush();
-            eprint!("{}", error.in_words());
+            let _ = io::stderr().write_all(error.in_words().as_bytes());
             match error.exit() {
                 Exit::Failed => ExitCode::from(1),
                 Exit::Usage => ExitCode::from(2),

@@ -127,6 +127,23 @@ fn a_program_that_cannot_be_executed_says_why() {
     assert!(said.err.contains("interpreter"), "{said:?}");
 }
 
+#[test]
+fn start_returns_even_if_its_stray_output_has_no_place() {
+    let house = House::with_workers(1, "", "");
+    std::fs::create_dir_all(house.path("logs/supervisor.stderr.log")).unwrap();
+    house.start();
+}
+
+#[test]
+fn a_worker_with_too_much_to_say_is_cut_short() {
+    let words = "x".repeat(100_000);
+    let house = House::with_workers(20, &format!("--fail {words}"), "");
+    let said = house.run(&["start"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.err.contains("xxxx"), "the reason is told");
+    assert_eq!(house.run(&["status"]).code, Some(0));
+}
+
 fn make_executable(path: &std::path::Path) {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -35,9 +35,13 @@ fn a_burst_of_output_is_kept_whole_over_rotations() {
 fn logs_shows_the_last_lines_of_each_log_and_follows() {
     let house = House::with_workers(1, "--print-lines 100", "");
     house.start();
-    let said = house.run(&["logs", "query", "--lines", "2"]);
-    assert_eq!(said.code, Some(0), "{said:?}");
-    assert_eq!(said.out, "query.out.log | line 98\nquery.out.log | line 99\n");
+    let last = "query.out.log | line 98\nquery.out.log | line 99\n";
+    // What a program printed a moment ago is on its way to the file.
+    wait_for(last, || {
+        let said = house.run(&["logs", "query", "--lines", "2"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        said.out == last
+    });
     let said = house.run(&["logs"]);
     assert!(said.out.contains("supervisor.log"), "{said:?}");
     assert!(said.out.contains("phase=\"ready\""), "{said:?}");
@@ -54,6 +58,53 @@ fn logs_shows_the_last_lines_of_each_log_and_follows() {
     assert_eq!(lines.next().unwrap().unwrap(), "query.out.log | line 0");
     follower.kill().unwrap();
     follower.wait().unwrap();
+}
+
+/// A program that prints a number a hundred times a second.
+const TICKER: &str = "[supervisor]\nmetrics = \"off\"\n[apps.tick]\nready = \"10ms\"\n\
+     exec = [\"sh\", \"-c\", \"while :; do i=$((i+1)); echo tick $i; sleep 0.01; done\"]\n\
+     [apps.tick.logs]\nmax_size = \"1KB\"\nmax_files = 3\n";
+
+#[test]
+fn a_removed_or_emptied_log_begins_anew_and_keeps_its_past() {
+    let house = House::new(TICKER);
+    house.start();
+    let log = house.path("logs/tick.out.log");
+    let rotated = |number: u32| house.path(&format!("logs/tick.out.log.{number}"));
+    wait_for("three rotations", || rotated(3).exists());
+    std::fs::remove_file(&log).unwrap();
+    wait_for("the file to be made anew", || log.exists());
+    assert!((1..=3).all(|number| rotated(number).exists()), "the past is gone");
+    std::fs::File::options().write(true).open(&log).unwrap().set_len(0).unwrap();
+    wait_for("new lines", || std::fs::metadata(&log).is_ok_and(|about| about.len() > 50));
+    let text = std::fs::read(&log).unwrap();
+    assert!(!text.contains(&0), "a hole: {text:?}");
+}
+
+#[test]
+fn a_program_without_line_ends_does_not_hold_up_the_others() {
+    let loud = "[apps.loud]\nready = \"10ms\"\n\
+         exec = [\"sh\", \"-c\", \"exec cat /dev/zero\"]\n[apps.loud.logs]\n\
+         max_size = \"1MB\"\nmax_files = 1\n";
+    let house = House::new(&format!("{TICKER}{loud}"));
+    house.start();
+    let log = house.path("logs/loud.out.log.1");
+    wait_for("a rotation in the middle of a line", || log.exists());
+    let tick = house.path("logs/tick.out.log.3");
+    wait_for("the other program's third rotation", || tick.exists());
+}
+
+#[test]
+fn after_usr1_renamed_logs_are_left_alone() {
+    let house = House::with_workers(1, "", "");
+    house.start();
+    let log = house.path("logs/supervisor.log");
+    std::fs::rename(&log, house.path("logs/moved.log")).unwrap();
+    crate::harness::signal("-USR1", house.status()["pid"].as_u64().unwrap());
+    wait_for("the new file", || {
+        house.run(&["reload"]);
+        log.exists()
+    });
 }
 
 #[test]

@@ -106,3 +106,62 @@ fn hangup_reloads() {
             && slot["leaving_pids"] == serde_json::json!([])
     });
 }
+
+#[test]
+fn a_reload_of_an_app_that_is_not_there_changes_nothing() {
+    let house = House::with_workers(1, "", "");
+    house.start();
+    let before = house.pids();
+    house.write(&query(2, "--answer-after-ms 1", ""));
+    let said = house.run(&["reload", "quarry"]);
+    assert_ne!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("there is no app `quarry`"), "{said:?}");
+    assert_eq!(house.pids(), before);
+}
+
+#[test]
+fn two_apps_swap_their_ports() {
+    let ports: Vec<u16> = (0..2)
+        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
+        .collect::<Vec<_>>()
+        .iter()
+        .map(|listener| listener.local_addr().unwrap().port())
+        .collect();
+    let text = |first: u16, second: u16| {
+        let other = query(1, "", "").replace("apps.query", "apps.zebra");
+        let other = other.split_once("\n\n").unwrap().1.to_owned();
+        let both = format!("{}{other}", query(1, "", ""));
+        both.replacen("127.0.0.1:0", &format!("127.0.0.1:{first}"), 1).replacen(
+            "127.0.0.1:0",
+            &format!("127.0.0.1:{second}"),
+            1,
+        )
+    };
+    let house = House::new(&text(ports[0], ports[1]));
+    house.start();
+    house.write(&text(ports[1], ports[0]));
+    let said = house.run(&["reload"]);
+    assert_eq!(said.code, Some(0), "{said:?}\n{}", house.logs());
+    let status = house.wait_until("the old workers to leave", |status| {
+        let apps = status["apps"].as_array().unwrap();
+        apps.iter().all(|app| app["slots"][0]["leaving_pids"] == serde_json::json!([]))
+    });
+    for (app, port) in [(0, ports[1]), (1, ports[0])] {
+        let answer = crate::harness::get(([127, 0, 0, 1], port).into()).unwrap();
+        assert_eq!(answer, status["apps"][app]["slots"][0]["pid"].to_string());
+    }
+}
+
+#[test]
+fn a_new_address_that_nobody_serves_yet_is_shown_as_such() {
+    let house = House::with_workers(1, "", "");
+    house.start();
+    let old = house.address();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = query(1, "--fail not-today", "").replace("127.0.0.1:0", &free.to_string());
+    house.write(&text);
+    assert_eq!(house.run(&["reload"]).code, Some(1));
+    let shown = house.run(&["status"]).out;
+    assert!(shown.contains(&format!("query[0] still serves {old}")), "{shown}");
+    crate::harness::get(old).unwrap();
+}

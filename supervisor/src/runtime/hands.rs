@@ -150,6 +150,7 @@ impl Hands {
 
     /// Every log file is opened anew: somebody renamed them.
     pub(crate) fn reopen_logs(&mut self) {
+        self.logging.reopen();
         self.outputs.reopen();
         self.reopen_worker_logs();
     }
@@ -162,9 +163,11 @@ impl Hands {
     /// Takes a new configuration into use, or leaves everything as it was.
     pub(crate) fn apply(&mut self, config: Config) -> Result<(), String> {
         if config.supervisor != self.config.supervisor {
-            return Err(
-                "[supervisor] cannot change while it runs; use `stop`, then `start`".to_owned()
-            );
+            return Err(format!(
+                "[supervisor] cannot change while it runs: put it back as it was (run_directory \
+                 is `{}`), `stop`, then change it and `start`",
+                self.config.supervisor.run_directory.display()
+            ));
         }
         self.listeners.rebind(&config).map_err(|error| in_words(&error))?;
         for (name, app) in &config.apps {
@@ -212,8 +215,9 @@ impl Hands {
         };
         let spawned = spawn(&launch).map_err(|error| format!("cannot fork: {error}"))?;
         let stop_signal = UnixSignal::try_from(app.stop_signal).unwrap_or(UnixSignal::SIGTERM);
-        let birth =
-            Birth { run, slot, settings: app.settings, stop_signal, program, working_directory };
+        let listen = self.listeners.address(&slot.app);
+        let settings = app.settings;
+        let birth = Birth { run, slot, listen, settings, stop_signal, program, working_directory };
         self.processes
             .adopt_newborn(birth, spawned, &self.inbox)
             .map_err(|error| format!("cannot watch the new process: {error}"))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
-use mcp_protocol::control::{Request, Response};
+use mcp_protocol::control::{FailureCause, Request, Response};
 use mcp_protocol::frame::FrameError;
 use mcp_protocol::handshake::{self, Hello, Peer, Welcome};
 use mcp_protocol::message::FromWorker;
@@ -25,6 +25,8 @@ const INTRODUCTION_TIME: Duration = Duration::from_secs(5);
 const CONNECTIONS_MAX: usize = 1024;
 /// The most operators at once, so that they never keep a worker out.
 const OPERATORS_MAX: usize = 64;
+/// How much of a worker's words is kept: they stand in every status.
+const REASON_CHARS_MAX: usize = 2_000;
 /// How long to wait after the kernel had no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -124,7 +126,9 @@ async fn worker(
             heard = inbound.receive::<FromWorker>(stream) => {
                 let news = match heard {
                     Ok(FromWorker::Ready) => News::Ready { run },
-                    Ok(FromWorker::Failed { reason }) => News::BootFailed { run, why: reason },
+                    Ok(FromWorker::Failed { reason }) => {
+                        News::BootFailed { run, why: reason.chars().take(REASON_CHARS_MAX).collect() }
+                    }
                     Ok(FromWorker::Heartbeat(vitals)) => {
                         News::Heartbeat { run, vitals: Box::new(vitals) }
                     }
@@ -167,7 +171,15 @@ async fn operator(
     let (answers, mut answered) = mpsc::channel::<Response>(OUTBOX_MAX);
     inbox.send(News::Asked { request, answers }).await.map_err(|_| WireError::Closed)?;
     while let Some(response) = answered.recv().await {
-        send(stream, &response).await?;
+        match send(stream, &response).await {
+            Err(WireError::Frame(error)) => {
+                tracing::warn!(%error, "an answer to an operator was too long");
+                let reason = format!("the answer is too long for one message: {error}");
+                let failed = Response::Failed { reason, cause: FailureCause::Operation };
+                return send(stream, &failed).await;
+            }
+            sent => sent?,
+        }
         match response {
             Response::Progress(_) => {}
             Response::Status(_) | Response::Done(_) | Response::Failed { .. } => break,

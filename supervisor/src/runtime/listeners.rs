@@ -40,7 +40,14 @@ impl Listeners {
         for (app, wanted) in &config.apps {
             let Some(address) = wanted.listen else { continue };
             if self.by_app.get(app).is_none_or(|(bound, _)| *bound != address) {
-                let listener = bind(address).map_err(|source| BindError {
+                // An app that was renamed or swapped its port with another goes on with the
+                // listener that we have; its queue is shared with the old workers until they left.
+                let ours = self.by_app.values().find(|(bound, _)| *bound == address);
+                let listener = match ours {
+                    Some((_, listener)) => listener.try_clone(),
+                    None => bind(address),
+                };
+                let listener = listener.map_err(|source| BindError {
                     app: app.clone(),
                     address,
                     owner: port_owner::in_words(address),

@@ -7,10 +7,12 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mcp_protocol::settings::LogLevel;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
@@ -37,34 +39,49 @@ pub enum Console {
 /// Keeps the log alive; what waits is written when it goes.
 #[derive(Debug)]
 pub(crate) struct Logging {
-    _guard: WorkerGuard,
-    dropped: ErrorCounter,
+    _guards: Vec<WorkerGuard>,
+    dropped: Vec<ErrorCounter>,
+    reopen: Arc<AtomicBool>,
 }
 
 impl Logging {
     /// Lines that were dropped because the disk was too slow.
     pub(crate) fn dropped_lines(&self) -> u64 {
-        self.dropped.dropped_lines() as u64
+        self.dropped.iter().map(|counter| counter.dropped_lines() as u64).sum()
+    }
+
+    /// The file was renamed: the next line opens it anew.
+    pub(crate) fn reopen(&self) {
+        self.reopen.store(true, Ordering::Relaxed);
     }
 }
 
 /// From now on `tracing` writes to the log.
 pub(crate) fn start(config: &Config, console: Console) -> io::Result<Logging> {
-    let file = OwnLog::open(config.supervisor.log_directory.join(FILE_NAME))?;
-    let (writer, guard) =
-        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX).finish(file);
-    let dropped = writer.error_counter();
+    let reopen = Arc::new(AtomicBool::new(false));
+    let path = config.supervisor.log_directory.join(FILE_NAME);
+    let (writer, guard) = queue(OwnLog::open(path, &reopen)?);
+    let (mut dropped, mut guards) = (vec![writer.error_counter()], vec![guard]);
     let level = filter(config.supervisor.log_level);
     let to_file = fmt::layer().with_ansi(false).with_target(false).with_writer(writer);
     let to_console = (console == Console::Shown).then(|| {
         let ansi = io::IsTerminal::is_terminal(&io::stderr());
-        fmt::layer().with_ansi(ansi).with_target(false).with_writer(io::stderr)
+        // A terminal that is held with Ctrl-S must not hold the supervisor.
+        let (writer, guard) = queue(io::stderr());
+        dropped.push(writer.error_counter());
+        guards.push(guard);
+        fmt::layer().with_ansi(ansi).with_target(false).with_writer(writer)
     });
     tracing_subscriber::registry()
         .with(to_file.with_filter(level))
         .with(to_console.with_filter(level))
         .init();
-    Ok(Logging { _guard: guard, dropped })
+    Ok(Logging { _guards: guards, dropped, reopen })
+}
+
+/// A writer that never blocks who logs: it drops and counts instead.
+fn queue(target: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX).finish(target)
 }
 
 fn filter(level: LogLevel) -> LevelFilter {
@@ -82,20 +99,24 @@ struct OwnLog {
     path: PathBuf,
     file: File,
     bytes: u64,
+    reopen: Arc<AtomicBool>,
 }
 
 impl OwnLog {
-    fn open(path: PathBuf) -> io::Result<OwnLog> {
+    fn open(path: PathBuf, reopen: &Arc<AtomicBool>) -> io::Result<OwnLog> {
         let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&path)?;
         let bytes = file.metadata()?.len();
-        Ok(OwnLog { path, file, bytes })
+        Ok(OwnLog { path, file, bytes, reopen: Arc::clone(reopen) })
     }
 }
 
 impl Write for OwnLog {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.bytes > KEPT.bytes_max && rotation::rotate(&self.path, KEPT.files_max).is_ok() {
-            *self = OwnLog::open(self.path.clone())?;
+        let full = self.bytes > KEPT.bytes_max;
+        let rotated = full && rotation::rotate(&self.path, KEPT.files_max).is_ok();
+        if self.reopen.swap(false, Ordering::Relaxed) || rotated {
+            let reopen = Arc::clone(&self.reopen);
+            *self = OwnLog::open(self.path.clone(), &reopen)?;
         }
         let written = self.file.write(line)?;
         self.bytes += written as u64;

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -18,11 +19,16 @@ use mcp_protocol::control::{SlotPhase, Status};
 use mcp_protocol::message::CallOutcome;
 use prometheus::core::Collector;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::runtime::clock::pause;
 use crate::runtime::hands::Hands;
 use crate::runtime::news::News;
 
+/// The most connections at once; further ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 64;
+/// How long to wait after the kernel had no descriptor for a new connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a client may take to send its request head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -44,10 +50,16 @@ pub(crate) async fn serve(listener: tokio::net::TcpListener, inbox: mpsc::Sender
     let routes = Router::new()
         .route("/metrics", get(scrape))
         .route("/livez", get(|| async { Ok::<_, Infallible>("ok\n") }));
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            pause(ACCEPT_PAUSE).await;
+            continue;
+        };
         let service = TowerToHyperService::new(routes.clone());
         tokio::spawn(async move {
+            let _place = place;
             let mut builder = Builder::new(TokioExecutor::new());
             builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             // A scraper that goes away in the middle is its own loss.

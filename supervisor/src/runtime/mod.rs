@@ -48,7 +48,7 @@ pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
 pub use operator::{AskError, ask, stop};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
-pub use tail::{follow, last_lines};
+pub use tail::{FollowError, follow, last_lines};
 pub use wire::WireError;
 
 /// The loop and what it owns.
@@ -66,7 +66,6 @@ struct Supervisor {
     /// Answers that are still on their way.
     parting: Vec<mpsc::Sender<Response>>,
     ended: bool,
-    _lock: socket::Lock,
 }
 
 impl Supervisor {
@@ -215,7 +214,7 @@ impl Supervisor {
             Request::Stop => Command::Stop,
             Request::Restart { app } => Command::Restart(scope(app)),
             Request::Reload { app } => {
-                return match self.reload() {
+                return match self.reload(app.as_deref()) {
                     Ok(configured) => vec![
                         configured,
                         self.await_answer(Command::Reload(scope(app)), answers),
@@ -240,7 +239,7 @@ impl Supervisor {
                 let urgency = if self.stop_signals == 1 { Urgency::Drain } else { Urgency::Now };
                 vec![Event::Shutdown(urgency)]
             }
-            Signal::Reload => match self.reload() {
+            Signal::Reload => match self.reload(None) {
                 Ok(configured) => vec![configured, self.own(Command::Reload(Scope::All))],
                 Err(problem) => vec![Event::ConfigRejected { problem }],
             },
@@ -252,8 +251,15 @@ impl Supervisor {
     }
 
     /// Reads the file anew and takes it into use, or says in words why not.
-    fn reload(&mut self) -> Result<Event, String> {
+    fn reload(&mut self, app: Option<&str>) -> Result<Event, String> {
         let config = (self.load)().map_err(|problems| problems.to_string())?;
+        if let Some(app) = app.filter(|app| !config.apps.contains_key(&AppName::new(app))) {
+            let known: Vec<&str> = config.apps.keys().map(AppName::as_str).collect();
+            return Err(format!(
+                "there is no app `{app}` in the file; there are: {}",
+                known.join(", ")
+            ));
+        }
         self.hands.apply(config)?;
         self.systemd.reloading();
         Ok(Event::Configured(self.hands.config.desired(self.hands.generation)))

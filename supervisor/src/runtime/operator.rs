@@ -30,6 +30,14 @@ pub enum AskError {
         /// The socket.
         socket: PathBuf,
     },
+    /// Somebody has the lock, and nobody listens.
+    #[error(
+        "a supervisor (pid {pid}) is starting or ending here and does not listen; after a crash it waits until the workers of the earlier one have finished: try again"
+    )]
+    Busy {
+        /// Its process id.
+        pid: String,
+    },
     /// The socket is there, but not for us.
     #[error("cannot connect to `{socket}`")]
     Connect {
@@ -117,7 +125,10 @@ fn is_running(pid: u32) -> bool {
 async fn greet(socket: &Path) -> Result<(Stream, Inbound), AskError> {
     let stream = socket::connect(socket).await.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            AskError::NotRunning { socket: socket.to_owned() }
+            match socket.parent().and_then(socket::holder) {
+                Some(pid) => AskError::Busy { pid },
+                None => AskError::NotRunning { socket: socket.to_owned() },
+            }
         }
         _ => AskError::Connect { socket: socket.to_owned(), source },
     })?;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +32,10 @@ use crate::runtime::rotation;
 const PIPE_BYTES: i32 = 1024 * 1024;
 /// How much is moved in one go.
 const CHUNK_BYTES: usize = 256 * 1024;
+/// How much is moved for one program before the others have their turn.
+const TURN_CHUNKS: u32 = 16;
+/// A longer line may be cut by a rotation.
+const LINE_BYTES_MAX: u64 = 64 * 1024;
 /// How often a disk that refused is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(200);
 /// After so many refusals the program's output is dropped rather than held.
@@ -71,6 +75,13 @@ struct Channel {
     file: LogFile,
     refusals: u32,
     gap_bytes: u64,
+}
+
+/// Whether something is left to be moved at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Carried {
+    All,
+    Part,
 }
 
 /// A log file that is written at its end and rotated between two lines.
@@ -160,6 +171,7 @@ impl Outputs {
             Stream::Output => "out",
             Stream::Errors => "err",
         };
+        std::fs::create_dir_all(&self.log_directory)?;
         let path = self.directory.join(format!("{app}.{ending}"));
         match nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
             Ok(()) | Err(Errno::EEXIST) => {}
@@ -193,8 +205,11 @@ struct Pump {
 
 impl Pump {
     fn run(mut self, orders: &Receiver<Order>) {
+        let mut finished = false;
         loop {
-            self.wait();
+            if !finished {
+                self.wait();
+            }
             let mut finishing = false;
             while let Ok(order) = orders.try_recv() {
                 match order {
@@ -212,10 +227,14 @@ impl Pump {
                     Order::Finish => finishing = true,
                 }
             }
+            let mut left = Carried::All;
             for channel in &mut self.channels {
-                channel.carry(&self.dropped);
+                if channel.carry(&self.dropped) == Carried::Part {
+                    left = Carried::Part;
+                }
             }
-            if finishing {
+            finished |= finishing;
+            if finished && left == Carried::All {
                 return;
             }
         }
@@ -245,29 +264,30 @@ impl Channel {
         (1..REFUSALS_MAX).contains(&self.refusals)
     }
 
-    /// Moves what is there, as long as there is something.
-    fn carry(&mut self, dropped: &AtomicU64) {
-        loop {
+    /// Moves what is there, up to its turn.
+    fn carry(&mut self, dropped: &AtomicU64) -> Carried {
+        for _ in 0..TURN_CHUNKS {
             if self.gap_bytes > 0 && self.file.mark_gap(self.gap_bytes).is_ok() {
                 self.gap_bytes = 0;
                 self.refusals = 0;
             }
             match self.file.splice_from(&self.fifo) {
-                Ok(0) | Err(Errno::EAGAIN) => return,
+                Ok(0) | Err(Errno::EAGAIN) => return Carried::All,
                 Ok(_) => self.refusals = 0,
                 Err(Errno::EINTR) => {}
                 Err(_) => {
                     self.refusals = self.refusals.saturating_add(1);
                     if self.refusals < REFUSALS_MAX {
-                        return;
+                        return Carried::All;
                     }
                     let lost = self.drop_what_waits();
                     self.gap_bytes += lost;
                     dropped.fetch_add(lost, Ordering::Relaxed);
-                    return;
+                    return Carried::All;
                 }
             }
         }
+        Carried::Part
     }
 
     /// Throws away what waits in the FIFO and tells how much that was.
@@ -301,6 +321,7 @@ impl LogFile {
     }
 
     fn splice_from(&mut self, fifo: &OwnedFd) -> nix::Result<usize> {
+        self.follow_truncation();
         let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
         let moved = splice(fifo, None, &self.file, Some(&mut self.end), CHUNK_BYTES, flags)?;
         if self.end.cast_unsigned() > self.policy.bytes_max {
@@ -312,11 +333,10 @@ impl LogFile {
 
     /// Begins a new file between two lines: the unfinished one moves over.
     fn rotate(&mut self) -> io::Result<()> {
-        let tail = self.unfinished_line()?;
-        if tail.len() as u64 >= self.end.cast_unsigned() {
-            // One line longer than the whole file: there is no place between two lines.
-            return Ok(());
+        if !self.is_in_place() {
+            return self.reopen();
         }
+        let tail = self.unfinished_line()?;
         rotation::rotate(&self.path, self.policy.files_max)?;
         let old = std::mem::replace(self, LogFile::open(self.path.clone(), self.policy)?);
         self.file.write_all_at(&tail, 0)?;
@@ -324,28 +344,33 @@ impl LogFile {
         old.file.set_len(old.end.cast_unsigned() - tail.len() as u64)
     }
 
-    /// What stands after the last line's end.
+    /// What stands after the last line's end. Nothing when the line is too long to be kept whole,
+    /// such as a progress bar's: then the file is cut in its middle.
     fn unfinished_line(&self) -> io::Result<Vec<u8>> {
         let end = self.end.cast_unsigned();
-        let mut tail = Vec::new();
-        let mut start = end;
-        while start > 0 {
-            let length = start.min(64 * 1024);
-            start -= length;
-            let mut block = vec![0u8; usize::try_from(length).unwrap_or(0)];
-            self.file.read_exact_at(&mut block, start)?;
-            let line_end = block.iter().rposition(|byte| *byte == b'\n');
-            let mut kept = block.split_off(line_end.map_or(0, |at| at + 1));
-            kept.append(&mut tail);
-            tail = kept;
-            if line_end.is_some() {
-                break;
-            }
+        let length = end.min(LINE_BYTES_MAX);
+        let mut block = vec![0u8; usize::try_from(length).unwrap_or(0)];
+        self.file.read_exact_at(&mut block, end - length)?;
+        let line_end = block.iter().rposition(|byte| *byte == b'\n');
+        Ok(line_end.map_or_else(Vec::new, |at| block.split_off(at + 1)))
+    }
+
+    /// Somebody emptied the file: go on at its end, not behind a hole.
+    fn follow_truncation(&mut self) {
+        if let Ok(about) = self.file.metadata() {
+            self.end = self.end.min(about.len().cast_signed());
         }
-        Ok(tail)
+    }
+
+    /// False when somebody renamed or removed the file under us.
+    fn is_in_place(&self) -> bool {
+        let ours = self.file.metadata().map(|about| about.ino());
+        let named = std::fs::metadata(&self.path).map(|about| about.ino());
+        matches!((ours, named), (Ok(ours), Ok(named)) if ours == named)
     }
 
     fn mark_gap(&mut self, bytes: u64) -> io::Result<()> {
+        self.follow_truncation();
         let line = format!(
             "\n[mcp-supervisor: {bytes} bytes of output were dropped here, the disk refused them]\n"
         );

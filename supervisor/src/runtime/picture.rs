@@ -38,9 +38,22 @@ fn app_status(app: &AppView, hands: &Hands, now: Moment) -> AppStatus {
         name: app.name.to_string(),
         listen: hands.listeners.address(&app.name).map(|address| address.to_string()),
         roll,
-        remarks: hands.config.apps.get(&app.name).map_or(Vec::new(), |one| one.remarks.clone()),
+        remarks: remarks(app, hands),
         slots: app.slots.iter().map(|slot| slot_status(slot, hands, now)).collect(),
     }
+}
+
+/// What the configuration remarks, and where workers still serve when that is another place.
+fn remarks(app: &AppView, hands: &Hands) -> Vec<String> {
+    let config = hands.config.apps.get(&app.name);
+    let mut remarks = config.map_or(Vec::new(), |config| config.remarks.clone());
+    let wanted = hands.listeners.address(&app.name);
+    let seated = app.slots.iter().filter_map(|slot| hands.processes.get(slot.run?));
+    for process in seated.filter(|process| config.is_some() && process.listen != wanted) {
+        let place = process.listen.map_or("a port of its own".to_owned(), |at| at.to_string());
+        remarks.push(format!("{} still serves {place}", process.slot));
+    }
+    remarks
 }
 
 fn slot_status(slot: &SlotView, hands: &Hands, now: Moment) -> SlotStatus {

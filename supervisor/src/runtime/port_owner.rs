@@ -8,6 +8,10 @@ use std::path::Path;
 pub(crate) fn in_words(address: SocketAddr) -> String {
     let owners = owners(address.port());
     let Some(first) = owners.first() else { return String::new() };
+    if owners.contains(&std::process::id().cast_signed()) {
+        return " (this supervisor holds that port by another address; `stop`, then `start`)"
+            .to_owned();
+    }
     let name = fs::read_to_string(format!("/proc/{first}/comm")).unwrap_or_default();
     let others = match owners.len() - 1 {
         0 => String::new(),
@@ -81,6 +85,6 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let own = i32::try_from(std::process::id()).unwrap();
         assert_eq!(owners(address.port()), vec![own]);
-        assert!(in_words(address).contains(&format!("pid {own}")));
+        assert!(in_words(address).contains("this supervisor holds"));
     }
 }

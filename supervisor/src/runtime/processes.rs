@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ use crate::runtime::spawn::{Spawned, exec_failure, watchable};
 pub(crate) struct Process {
     pub(crate) pid: Pid,
     pub(crate) slot: SlotId,
+    /// Where it serves.
+    pub(crate) listen: Option<SocketAddr>,
     /// What it is handed when it connects; `None` for a program that is not our worker.
     pub(crate) settings: Option<Box<Settings>>,
     /// The signal that asks it to leave when there is no link.
@@ -52,6 +55,7 @@ pub(crate) struct Processes {
 pub(crate) struct Birth {
     pub(crate) run: RunId,
     pub(crate) slot: SlotId,
+    pub(crate) listen: Option<SocketAddr>,
     pub(crate) settings: Option<Box<Settings>>,
     pub(crate) stop_signal: UnixSignal,
     pub(crate) program: CString,
@@ -78,6 +82,7 @@ impl Processes {
         let process = Process {
             pid: spawned.pid,
             slot: birth.slot,
+            listen: birth.listen,
             settings: birth.settings,
             stop_signal: birth.stop_signal,
             link: None,

@@ -10,6 +10,10 @@ use crate::config::OutputConfig;
 ///
 /// After this the file itself does not exist; whoever writes opens it anew.
 pub(crate) fn rotate(file: &Path, files_max: u32) -> io::Result<()> {
+    if !file.try_exists()? {
+        // Somebody removed it: there is nothing to keep, and the older ones stay.
+        return Ok(());
+    }
     let _ = fs::remove_file(numbered(file, files_max));
     for number in (1..files_max).rev() {
         let from = numbered(file, number);
@@ -47,5 +51,7 @@ mod tests {
         assert_eq!(fs::read_to_string(numbered(&file, 1)).unwrap(), "fourth");
         assert_eq!(fs::read_to_string(numbered(&file, 2)).unwrap(), "third");
         assert!(!numbered(&file, 3).exists());
+        rotate(&file, 2).unwrap();
+        assert!(numbered(&file, 1).exists(), "a file that is not there moves nothing");
     }
 }

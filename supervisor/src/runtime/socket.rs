@@ -78,6 +78,17 @@ pub(crate) fn lock(run_directory: &Path) -> Result<Lock, SocketError> {
     }
 }
 
+/// Who has the lock of a run directory: a supervisor that runs, starts or ends.
+pub(crate) fn holder(run_directory: &Path) -> Option<String> {
+    let mut file = File::open(run_directory.join(LOCK_NAME)).ok()?;
+    let mut pid = String::new();
+    file.read_to_string(&mut pid).ok()?;
+    match Flock::lock(file, FlockArg::LockSharedNonblock) {
+        Ok(_) => None,
+        Err(_) => Some(pid.trim().to_owned()),
+    }
+}
+
 /// Binds the socket. Whoever has the lock may replace what an earlier supervisor left behind.
 pub(crate) fn bind(path: &Path, _lock: &Lock) -> Result<Listener, SocketError> {
     match fs::remove_file(path) {

@@ -125,10 +125,18 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Spawned> {
         Ok(pid) if pid > 0 => {
             // SAFETY: the kernel stored a fresh descriptor there, with close-on-exec set.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            Ok(Spawned { pid: Pid::from_raw(pid), pidfd, report })
+            Ok(born(Pid::from_raw(pid), pidfd, report))
         }
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The parent's side of a birth.
+fn born(pid: Pid, pidfd: OwnedFd, report: OwnedFd) -> Spawned {
+    // The child does the same; whoever comes first, a signal to the group is never lost. After its
+    // exec this fails, and is not needed any more.
+    let _ = nix::unistd::setpgid(pid, pid);
+    Spawned { pid, pidfd, report }
 }
 
 /// What the bytes of a report mean, in words that name the object.

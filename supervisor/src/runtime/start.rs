@@ -72,21 +72,29 @@ pub enum StartError {
 /// # Errors
 /// When it cannot start.
 pub fn run(config: Config, options: Options) -> Result<(), StartError> {
+    // Until the executor has dropped the socket, nobody else may bind it: the lock goes last.
+    let lock = socket::lock(&config.supervisor.run_directory)?;
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(system("start the runtime"))?;
-    executor.block_on(async {
-        let supervisor = Supervisor::start(config, options).await?;
+    let ended = executor.block_on(async {
+        let supervisor = Supervisor::start(config, options, &lock).await?;
         supervisor.serve().await;
         Ok(())
-    })
+    });
+    drop(executor);
+    drop(lock);
+    ended
 }
 
 impl Supervisor {
     /// Binds everything, in an order in which nothing is left behind when one thing fails.
-    pub(super) async fn start(config: Config, options: Options) -> Result<Supervisor, StartError> {
-        let lock = socket::lock(&config.supervisor.run_directory)?;
+    pub(super) async fn start(
+        config: Config,
+        options: Options,
+        lock: &socket::Lock,
+    ) -> Result<Supervisor, StartError> {
         let logs = &config.supervisor.log_directory;
         std::fs::create_dir_all(logs)
             .map_err(system(&format!("make the directory `{}`", logs.display())))?;
@@ -105,7 +113,7 @@ impl Supervisor {
             metrics_address = bound.local_addr().ok();
             tokio::spawn(metrics::serve(bound, news.clone()));
         }
-        let door = socket::bind(&config.socket(), &lock)?;
+        let door = socket::bind(&config.socket(), lock)?;
         tokio::spawn(link::accept(door, news.clone()));
         signals::watch(&news).map_err(system("handle signals"))?;
         let outputs = output::Outputs::start(&config.supervisor.run_directory, logs)
@@ -137,7 +145,6 @@ impl Supervisor {
             stop_signals: 0,
             parting: Vec::new(),
             ended: false,
-            _lock: lock,
         })
     }
 }
