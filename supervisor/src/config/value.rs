@@ -145,10 +145,10 @@ pub(super) fn scale(node: &Node) -> Result<f64, String> {
         Value::Integer(factor) => *factor as f64,
         other => return Err(format!("{} is not a scale", found(other))),
     };
-    if factor > 0.0 && factor <= 100.0 {
+    if factor > 0.0 && factor <= 10.0 {
         return Ok(factor);
     }
-    Err(format!("{factor} is not a scale; use a number above 0 and up to 100"))
+    Err(format!("{factor} is not a scale; use a number above 0 and up to 10"))
 }
 
 /// A number and the unit behind it.
