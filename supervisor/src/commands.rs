@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use mcp_protocol::control::{FailureCause, Request};
+use mcp_protocol::control::{FailureCause, Request, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
 use mcp_supervisor::config::{self, Config, Problems, Surroundings};
 use mcp_supervisor::report::{self, Colour, Progress};
@@ -119,10 +119,10 @@ pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
         Command::Status(output) => status(cli, output),
         Command::Stop => stop(cli),
         Command::Restart(target) => {
-            change(cli, &Request::Restart { app: target.app.clone() }, "restarted")
+            change(cli, &Request::Restart { target: whom(target) }, "restarted")
         }
         Command::Reload(target) => {
-            change(cli, &Request::Reload { app: target.app.clone() }, "reloaded")
+            change(cli, &Request::Reload { target: whom(target) }, "reloaded")
         }
         Command::Logs(logs) => show_logs(cli, logs),
         Command::Check(output) => check(cli, output),
@@ -235,6 +235,10 @@ fn change(cli: &Cli, request: &Request, done: &str) -> Result<(), CommandError> 
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn whom(target: &cli::Target) -> Target {
+    target.app.clone().map_or(Target::All, Target::App)
 }
 
 fn show_logs(cli: &Cli, wanted: &cli::Logs) -> Result<(), CommandError> {

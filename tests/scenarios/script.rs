@@ -3,7 +3,7 @@
 //! `config query=2@7 surge=1 | mail=1@3 replace=1` wants two workers of kind 7 for `query`. What
 //! is not said is as in [`goal`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mcp_supervisor::machine::{
@@ -69,7 +69,7 @@ fn command(text: &str) -> Result<Command, String> {
         Some(("reload", name)) => Ok(Command::Reload(scope(name))),
         Some(("restart", name)) => Ok(Command::Restart(scope(name))),
         None if text == "settle" => Ok(Command::Settle),
-        None if text == "stop" => Ok(Command::Stop),
+        None if text == "shutdown" => Ok(Command::Shutdown),
         Some(_) | None => Err(format!("`{text}` is no command")),
     }
 }
@@ -96,7 +96,7 @@ fn goal(instances: u32, kind: u64) -> AppGoal {
     AppGoal {
         instances,
         fingerprint: Fingerprint(kind),
-        readiness: Readiness::Link,
+        readiness: Readiness::Told,
         start_timeout: Duration::from_secs(10),
         heartbeat_timeout: None,
         drain_timeout: Duration::from_secs(5),
@@ -107,8 +107,13 @@ fn goal(instances: u32, kind: u64) -> AppGoal {
             stable_after: Duration::from_secs(10),
             max_restarts: 3,
             window: Duration::from_secs(60),
+            stop_exit_codes: BTreeSet::new(),
         },
-        rollout: Rollout::MakeBeforeBreak { max_surge: 1 },
+        rollout: Rollout { max_surge: 1, max_unavailable: 0, pause_between: None },
+        probe_failures_max: 3,
+        memory_bytes_max: None,
+        max_age: None,
+        depends_on: BTreeSet::new(),
     }
 }
 
@@ -120,8 +125,11 @@ fn set(goal: &mut AppGoal, key: &str, value: &str) -> Result<(), String> {
         "drain" => goal.drain_timeout = duration(value)?,
         "stable" => goal.restart.stable_after = duration(value)?,
         "max" => goal.restart.max_restarts = number(value)?,
-        "surge" => goal.rollout = Rollout::MakeBeforeBreak { max_surge: number(value)? },
-        "replace" => goal.rollout = Rollout::Replace { max_unavailable: number(value)? },
+        "surge" => goal.rollout.max_surge = number(value)?,
+        "replace" => {
+            goal.rollout =
+                Rollout { max_surge: 0, max_unavailable: number(value)?, pause_between: None };
+        }
         "when" => {
             goal.restart.when = match value {
                 "always" => RestartWhen::Always,

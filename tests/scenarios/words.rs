@@ -13,9 +13,11 @@ pub(crate) fn action(action: &Action) -> Option<String> {
         Action::Drain { run, grace } => format!("Drain {run} within {grace:?}"),
         Action::Kill { run, why } => format!("Kill {run} {why:?}"),
         Action::Reply { request, outcome: Outcome::Done } => format!("Reply {}: done", request.0),
-        Action::Reply { request, outcome: Outcome::Failed { why } } => {
+        Action::Reply { request, outcome: Outcome::Failed { why, .. } } => {
             format!("Reply {}: failed: {why}", request.0)
         }
+        Action::Signal { run, number } => format!("Signal {run} {number}"),
+        Action::Remember(_) => "Remember".to_owned(),
         Action::Exit => "Exit".to_owned(),
         Action::Announce(notice) => return self::notice(notice),
     })
@@ -42,7 +44,8 @@ fn notice(notice: &Notice) -> Option<String> {
             text
         }
         Notice::Stuck { slot, run, for_time } => format!("{slot} {run} stuck for {for_time:?}"),
-        Notice::RollBegan { app } => format!("roll of {app} began"),
+        Notice::RollBegan { app, why: None } => format!("roll of {app} began"),
+        Notice::RollBegan { app, why: Some(why) } => format!("roll of {app} began: {why}"),
         Notice::RollEnded { app } => format!("roll of {app} ended"),
         Notice::RollStopped { app, why } => format!("roll of {app} stopped: {why}"),
         Notice::ConfigAccepted { generation } => format!("config {generation} accepted"),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::machine::desired::{AppGoal, AppName, Rollout, SlotId};
+use crate::machine::desired::{AppGoal, AppName, SlotId};
 use crate::machine::moment::Moment;
 use crate::machine::rollout::Roll;
 use crate::machine::slot::{Seat, Slot, Wanted};
@@ -135,10 +135,7 @@ impl App {
                 slot.empty(turn, &self.goal, unwanted);
                 continue;
             }
-            let beside = match self.goal.rollout {
-                Rollout::MakeBeforeBreak { .. } => true,
-                Rollout::Replace { .. } => false,
-            };
+            let beside = self.goal.rollout.max_surge > 0;
             let keeps = |successor: &Worker| rolling && beside && successor.kind == kind;
             if slot.successor.as_ref().is_some_and(|successor| !keeps(successor)) {
                 slot.dismiss_successor(turn, &self.goal, "its roll is over");
@@ -168,6 +165,8 @@ impl App {
         AppView {
             name: self.name.clone(),
             roll: self.roll_view(),
+            change: None,
+            instances_in_file: Some(self.goal.instances),
             slots: self.slots.values().map(Slot::view).collect(),
         }
     }

@@ -81,6 +81,7 @@ mod tests {
             stable_after: Duration::from_secs(10),
             max_restarts: 3,
             window: Duration::from_secs(60),
+            stop_exit_codes: std::collections::BTreeSet::new(),
         }
     }
 

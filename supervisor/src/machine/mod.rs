@@ -31,10 +31,10 @@ use std::collections::BTreeMap;
 
 pub use action::{Action, KillCause, Notice, Outcome};
 pub use desired::{
-    AppGoal, AppName, Desired, Fingerprint, Readiness, RestartPolicy, RestartWhen, Rollout, RunId,
-    SlotId,
+    AppGoal, AppName, Change, Changes, Desired, Fingerprint, Presence, Readiness, RestartPolicy,
+    RestartWhen, Rollout, RunId, SlotId,
 };
-pub use event::{Command, Event, RequestId, Scope, Urgency};
+pub use event::{Command, Event, RequestId, Scale, Scope, Urgency};
 pub use exit::{Exit, Meaning};
 pub use moment::Moment;
 pub use rng::Rng;
@@ -164,6 +164,10 @@ impl Machine {
                     slot.heard(turn, run, &app.goal);
                 }
             }
+            Event::ProbeFailed { .. }
+            | Event::Measured { .. }
+            | Event::Refresh { .. }
+            | Event::Remembered(_) => {}
             Event::Asked { request, command } => self.ask(turn, request, command),
             Event::Shutdown(urgency) => self.shut_down(turn, urgency),
         }
@@ -208,7 +212,7 @@ impl Machine {
     }
 
     fn ask(&mut self, turn: &mut Turn, request: RequestId, command: Command) {
-        if command == Command::Stop {
+        if command == Command::Shutdown {
             self.requests.push(request, Wish::Stop);
             return self.shut_down(turn, Urgency::Drain);
         }
@@ -216,7 +220,14 @@ impl Machine {
             return refuse(turn, request, "the service is ending".to_owned());
         }
         let wish = match command {
-            Command::Stop => return,
+            Command::Shutdown
+            | Command::Start(_)
+            | Command::Stop(_)
+            | Command::Delete(_)
+            | Command::Reset(_)
+            | Command::Forget(_)
+            | Command::Scale { .. }
+            | Command::Signal { .. } => return,
             Command::Settle => Wish::Settle { setbacks: BTreeMap::new() },
             Command::Reload(scope) => match self.scope(scope) {
                 Ok(apps) => {
@@ -247,6 +258,7 @@ impl Machine {
         let wanted = || self.apps.values().filter(|app| app.is_wanted()).map(|app| &app.name);
         match scope {
             Scope::All => Ok(wanted().cloned().collect()),
+            Scope::Slot(slot) => self.scope(Scope::App(slot.app)),
             Scope::App(name) if wanted().any(|known| *known == name) => Ok(vec![name]),
             Scope::App(name) => {
                 let known: Vec<&str> = wanted().map(AppName::as_str).collect();

@@ -90,7 +90,7 @@ impl Requests {
 
 /// Answers that a wish cannot be carried out.
 pub(super) fn refuse(turn: &mut Turn, request: RequestId, why: String) {
-    turn.act(Action::Reply { request, outcome: Outcome::Failed { why } });
+    turn.act(Action::Reply { request, outcome: Outcome::Failed { why, slot: None } });
 }
 
 impl Wish {
@@ -124,7 +124,7 @@ fn settled(setbacks: &mut BTreeMap<SlotId, u32>, apps: &Apps, turn: &Turn) -> Op
         });
     let why = failed.map(Slot::complaint).or_else(|| hopeless.into_iter().next()).or(stopped);
     if let Some(why) = why {
-        return Some(Outcome::Failed { why });
+        return Some(Outcome::Failed { why, slot: None });
     }
     let rolling = apps.values().any(|app| matches!(app.roll, Roll::Rolling));
     let served = |slot: &Slot| slot.is_ready() || matches!(slot.seat, Seat::Finished);
@@ -134,7 +134,7 @@ fn settled(setbacks: &mut BTreeMap<SlotId, u32>, apps: &Apps, turn: &Turn) -> Op
 
 fn reloaded(scope: &[AppName], apps: &Apps) -> Option<Outcome> {
     if let Some(why) = in_scope(scope, apps).find_map(stopped_roll) {
-        return Some(Outcome::Failed { why });
+        return Some(Outcome::Failed { why, slot: None });
     }
     let rolling = in_scope(scope, apps).any(|app| matches!(app.roll, Roll::Rolling));
     (!rolling).then_some(Outcome::Done)
@@ -149,7 +149,7 @@ fn restarted(scope: &[AppName], since: RunId, apps: &Apps, turn: &Turn) -> Optio
         .map(|setback| format!("{}: {}", setback.slot, setback.why))
         .or_else(|| slots().find(|slot| gave_up(slot)).map(Slot::complaint));
     if let Some(why) = why {
-        return Some(Outcome::Failed { why });
+        return Some(Outcome::Failed { why, slot: None });
     }
     let again = |slot: &Slot| match &slot.seat {
         Seat::Taken(worker) => worker.is_ready() && worker.run >= since,

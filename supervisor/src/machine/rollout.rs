@@ -33,7 +33,7 @@ impl App {
             Roll::Rolling => {}
             Roll::Idle | Roll::Stopped { .. } => {
                 self.roll = Roll::Rolling;
-                turn.announce(Notice::RollBegan { app: self.name.clone() });
+                turn.announce(Notice::RollBegan { app: self.name.clone(), why: None });
             }
         }
     }
@@ -49,9 +49,11 @@ impl App {
                     self.roll = Roll::Stopped { why };
                     return;
                 }
-                match self.goal.rollout {
-                    Rollout::MakeBeforeBreak { max_surge } => self.raise(turn, max_surge),
-                    Rollout::Replace { max_unavailable } => self.replace(turn, max_unavailable),
+                let Rollout { max_surge, max_unavailable, pause_between: _ } = self.goal.rollout;
+                if max_surge > 0 {
+                    self.raise(turn, max_surge);
+                } else {
+                    self.replace(turn, max_unavailable);
                 }
                 self.end_roll(turn);
             }

@@ -1,6 +1,6 @@
 //! The one picture that status, metrics and logs are drawn from. Read-only.
 
-use crate::machine::desired::{AppName, RunId};
+use crate::machine::desired::{AppName, Change, RunId};
 use crate::machine::moment::Moment;
 
 /// Everything, at one moment.
@@ -23,6 +23,10 @@ pub struct AppView {
     pub name: AppName,
     /// How its roll stands.
     pub roll: RollView,
+    /// What operators changed at run time, where that differs from the file.
+    pub change: Option<Change>,
+    /// How many workers the file asks for; none when it does not name the app any more.
+    pub instances_in_file: Option<u32>,
     /// Its slots, by number.
     pub slots: Vec<SlotView>,
 }

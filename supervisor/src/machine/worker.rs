@@ -265,6 +265,7 @@ impl Worker {
                 Some(timeout) => format!("killed: not heard of for {timeout:?}"),
                 None => "killed: not heard of for too long".to_owned(),
             },
+            KillCause::Unhealthy => "killed: not well".to_owned(),
             KillCause::DrainOverrun => {
                 format!("killed: still there after {:?}", goal.drain_timeout)
             }
@@ -287,7 +288,7 @@ impl Worker {
 impl Stage {
     fn starting(turn: &Turn, goal: &AppGoal) -> Stage {
         let serves_at = match goal.readiness {
-            Readiness::Link => None,
+            Readiness::Told => None,
             Readiness::AliveFor(time) => Some(turn.after(time)),
         };
         Stage::Starting { ready_by: turn.after(goal.start_timeout), serves_at }

@@ -67,6 +67,12 @@ impl Hands {
                     process.kill();
                 }
             }
+            Action::Signal { run, number } => {
+                if let Some(process) = self.processes.get(run) {
+                    process.signal(number);
+                }
+            }
+            Action::Remember(_) => {}
             Action::Announce(notice) => self.announce(notice),
             Action::Reply { .. } | Action::Exit => {}
         }
@@ -85,7 +91,7 @@ impl Hands {
         let waiter = self.waiting.remove(&request)?;
         let response = match outcome {
             Outcome::Done => Response::Done(Box::new(status)),
-            Outcome::Failed { why } => {
+            Outcome::Failed { why, slot: _ } => {
                 Response::Failed { reason: why, cause: FailureCause::Operation }
             }
         };
@@ -277,7 +283,7 @@ impl Hands {
                 for_time = ?for_time,
                 "a killed process is still there; it waits in the kernel, for a disk or a network"
             ),
-            Notice::RollBegan { app } => tracing::info!(%app, "roll began"),
+            Notice::RollBegan { app, why } => tracing::info!(%app, why, "roll began"),
             Notice::RollEnded { app } => tracing::info!(%app, "roll ended, every worker is new"),
             Notice::RollStopped { app, why } => {
                 tracing::error!(%app, why, "roll stopped, the old workers go on serving");

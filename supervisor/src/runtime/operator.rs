@@ -101,7 +101,7 @@ pub fn ask(
 /// # Errors
 /// See [`AskError`].
 pub fn stop(socket: &Path, progress: &mut dyn FnMut(&Status)) -> Result<Status, AskError> {
-    let last = ask(socket, &Request::Stop, progress)?;
+    let last = ask(socket, &Request::Shutdown, progress)?;
     block_on(async {
         let deadline = in_time(PARTING_TIME);
         while is_running(last.pid) || socket.exists() {

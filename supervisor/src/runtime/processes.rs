@@ -139,6 +139,14 @@ impl Process {
         let _ = killpg(self.pid, UnixSignal::SIGKILL);
     }
 
+    /// Any signal, for the process alone.
+    pub(crate) fn signal(&self, number: i32) {
+        if let Ok(signal) = UnixSignal::try_from(number) {
+            // It is ours and not reaped yet, so the id is its own.
+            let _ = nix::sys::signal::kill(self.pid, signal);
+        }
+    }
+
     /// Resident memory in bytes.
     pub(crate) fn rss_bytes(&self) -> Option<u64> {
         let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid)).ok()?;
