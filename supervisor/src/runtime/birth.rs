@@ -50,6 +50,10 @@ impl Hands {
                 return Err(why);
             }
         };
+        let tree = match cgroup {
+            Some(cgroup) => Tree::in_cgroup(spawned.pid, cgroup),
+            None => Tree::to_walk(spawned.pid, run, self.config.socket(), &lock),
+        };
         let birth = Birth {
             run,
             listen: self.listeners.address(&slot.app),
@@ -57,7 +61,7 @@ impl Hands {
             settings: app.settings,
             stop_signal: stop_signal(app.stop_signal),
             named,
-            tree: Tree::new(spawned.pid, run, self.config.socket(), cgroup),
+            tree,
             lock,
         };
         self.processes

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::ptr;
 
 use nix::sys::signal::Signal;
@@ -114,6 +115,11 @@ pub(crate) fn variable_of(pid: i32, name: &str) -> Option<String> {
         .split(|byte| *byte == 0)
         .find_map(|entry| entry.strip_prefix(prefix.as_bytes()))
         .map(|value| String::from_utf8_lossy(value).into_owned())
+}
+
+/// What a descriptor of a process leads to.
+pub(crate) fn target_of(pid: i32, descriptor: i32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()
 }
 
 /// Identity of this boot: process ids and start times of another one mean nothing.

@@ -13,6 +13,7 @@ use std::ptr;
 
 use mcp_protocol::env;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -147,12 +148,18 @@ fn fork(child: &Child<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Result<(Pid, O
         request.flags |= CLONE_INTO_CGROUP;
         request.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
     }
+    // A signal that reached the child before it took our handlers off would be told to us as ours.
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: the request points to a live integer for the pidfd. Without CLONE_VM the child has
     // its own copy of our memory, as after fork, and runs nothing but `Child::become_program`,
     // which never returns and makes only async-signal-safe calls.
     let pid = unsafe {
         libc::syscall(libc::SYS_clone3, ptr::from_ref(&request), size_of::<libc::clone_args>())
     };
+    let failure = io::Error::last_os_error();
+    if pid != 0 {
+        let _ = mask.thread_set_mask();
+    }
     match i32::try_from(pid) {
         // SAFETY: we are the child; the pointers were made above and memory was copied with us.
         Ok(0) => unsafe { child.become_program() },
@@ -161,7 +168,7 @@ fn fork(child: &Child<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Result<(Pid, O
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok((Pid::from_raw(pid), pidfd))
         }
-        _ => Err(io::Error::last_os_error()),
+        _ => Err(failure),
     }
 }
 
@@ -317,18 +324,19 @@ impl Child<'_> {
         }
     }
 
-    /// Nothing blocked, nothing ignored: Rust ignores SIGPIPE, and whoever started us may ignore
-    /// more, which programs do not expect.
+    /// Nothing handled, nothing ignored, nothing blocked, in this order: our handlers must not run
+    /// here. Rust ignores SIGPIPE, and whoever started us may ignore more, which programs do not
+    /// expect.
     unsafe fn reset_signals(&self) {
         // SAFETY: the set lives on our stack; `signal` takes numbers only.
         unsafe {
-            let mut none: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&raw mut none);
-            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
             for number in 1..=LAST_STANDARD_SIGNAL {
                 // Fails for SIGKILL and SIGSTOP, which cannot be ignored in the first place.
                 libc::signal(number, libc::SIG_DFL);
             }
+            let mut none: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
         }
     }
 

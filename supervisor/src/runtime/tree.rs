@@ -2,11 +2,11 @@
 //!
 //! With a cgroup the kernel knows them. Without one they are found by walking: descendants by
 //! parent, the process group, and orphans, who come to us because we are their subreaper, by the
-//! run that stands in their environment. The walk sees everyone who does not hide from all three
-//! at once.
+//! lock that they hold or the run that stands in their environment. The walk sees everyone who
+//! does not hide from all of that at once.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use crate::machine::RunId;
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::clock::{in_time, pause};
 use crate::runtime::proc::{self, Known};
+use crate::runtime::spawn::LOCK_FD;
 
 /// How long those whom a dead program left may take to die before its death is told anyway.
 const CLEARING_TIME: Duration = Duration::from_secs(1);
@@ -36,19 +37,23 @@ enum Kind {
     Walk {
         run: RunId,
         socket: PathBuf,
+        lock: PathBuf,
         /// Whom a walk has seen: an orphan may not be recognised later.
         seen: Mutex<BTreeSet<Known>>,
     },
 }
 
 impl Tree {
-    /// The tree that this process begins; `socket` tells our runs from another supervisor's.
-    pub(crate) fn new(main: Pid, run: RunId, socket: PathBuf, cgroup: Option<Cgroup>) -> Tree {
-        let kind = match cgroup {
-            Some(cgroup) => Kind::Cgroup(cgroup),
-            None => Kind::Walk { run, socket, seen: Mutex::default() },
-        };
-        Tree { main, kind }
+    /// The tree that this process begins, whose members are born in a cgroup.
+    pub(crate) fn in_cgroup(main: Pid, cgroup: Cgroup) -> Tree {
+        Tree { main, kind: Kind::Cgroup(cgroup) }
+    }
+
+    /// The tree that this process begins, without a cgroup; `socket` tells our runs from another
+    /// supervisor's.
+    pub(crate) fn to_walk(main: Pid, run: RunId, socket: PathBuf, lock: &Path) -> Tree {
+        let lock = std::fs::canonicalize(lock).unwrap_or_else(|_| lock.to_owned());
+        Tree { main, kind: Kind::Walk { run, socket, lock, seen: Mutex::default() } }
     }
 
     /// Sends a signal to the process group: who left it is not asked, only killed in the end.
@@ -110,7 +115,7 @@ impl Tree {
 
     /// Kills everyone of the tree but its first process, as far as a walk finds them.
     fn kill_others(&self) -> Rest {
-        let Kind::Walk { run, socket, seen } = &self.kind else { return Rest::Nobody };
+        let Kind::Walk { run, socket, lock, seen } = &self.kind else { return Rest::Nobody };
         let everyone = proc::everyone();
         let (main, own) = (self.main.as_raw(), std::process::id().cast_signed());
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -118,6 +123,7 @@ impl Tree {
             let pid = stat.known.pid;
             stat.group == main
                 || seen.contains(&stat.known)
+                || proc::target_of(pid, LOCK_FD).is_some_and(|target| target == *lock)
                 || (proc::variable_of(pid, env::RUN) == Some(run.0.to_string())
                     && proc::variable_of(pid, env::SOCKET).is_some_and(|it| *socket == *it))
         });
