@@ -177,11 +177,7 @@ fn own_program() -> String {
 fn escaped(file: &str) -> ! {
     if variable(env::RUN).is_some() {
         nix::unistd::setsid().expect("a child of ours leads no group");
-        #[expect(
-            clippy::disallowed_methods,
-            clippy::zombie_processes,
-            reason = "the second fork of a daemon"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "the second fork of a daemon")]
         std::process::Command::new(own_program())
             .args(["--escaped", file])
             .env_clear()
