@@ -5,6 +5,8 @@
 //! Signs of life come before deadlines: the inbox is emptied before time is allowed to pass.
 
 mod background;
+mod birth;
+mod cgroup;
 mod clock;
 mod hands;
 mod link;
@@ -17,8 +19,10 @@ mod orphans;
 mod output;
 mod picture;
 mod port_owner;
+mod proc;
 mod processes;
 mod rotation;
+mod run_lock;
 mod signals;
 mod socket;
 mod spawn;
@@ -26,6 +30,7 @@ mod start;
 mod systemd;
 mod tail;
 mod totals;
+mod tree;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -108,6 +113,7 @@ impl Supervisor {
         for answer in self.parting {
             let _ = tokio::time::timeout_at(deadline, answer.closed()).await;
         }
+        self.hands.processes.close().await;
         self.hands.outputs.finish();
         tracing::info!("ended");
     }
@@ -256,6 +262,10 @@ impl Supervisor {
             },
             Signal::ReopenLogs => {
                 self.hands.reopen_logs();
+                Vec::new()
+            }
+            Signal::ChildEnded => {
+                self.hands.processes.reap_strangers();
                 Vec::new()
             }
         }
