@@ -81,18 +81,21 @@ pub fn ask(
     request: &Request,
     progress: &mut dyn FnMut(&Status),
 ) -> Result<Status, AskError> {
+    block_on(converse(socket, request, progress))
+}
+
+/// The picture at this moment, or why there is none. Never waits long, so that a screen that asks
+/// every second can tell when a supervisor hangs.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn glance(socket: &Path) -> Result<Status, AskError> {
     block_on(async {
-        let (stream, mut inbound) = greet(socket).await?;
-        send(&stream, request).await?;
-        loop {
-            match inbound.receive::<Response>(&stream).await? {
-                Response::Progress(status) => progress(&status),
-                Response::Status(status) | Response::Done(status) => return Ok(*status),
-                Response::Failed { reason, cause } => {
-                    return Err(AskError::Failed { reason, cause });
-                }
-            }
-        }
+        let ignore = &mut |_: &Status| {};
+        let conversation = converse(socket, &Request::Status, ignore);
+        tokio::time::timeout_at(in_time(GREETING_TIME), conversation)
+            .await
+            .unwrap_or(Err(AskError::Wire(WireError::TimedOut)))
     })
 }
 
@@ -120,6 +123,24 @@ fn is_running(pid: u32) -> bool {
         let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
         !state.starts_with(['Z', 'X'])
     })
+}
+
+async fn converse(
+    socket: &Path,
+    request: &Request,
+    progress: &mut dyn FnMut(&Status),
+) -> Result<Status, AskError> {
+    let (stream, mut inbound) = greet(socket).await?;
+    send(&stream, request).await?;
+    loop {
+        match inbound.receive::<Response>(&stream).await? {
+            Response::Progress(status) => progress(&status),
+            Response::Status(status) | Response::Done(status) => return Ok(*status),
+            Response::Failed { reason, cause } => {
+                return Err(AskError::Failed { reason, cause });
+            }
+        }
+    }
 }
 
 async fn greet(socket: &Path) -> Result<(Stream, Inbound), AskError> {
