@@ -29,6 +29,16 @@ struct Terminal {
     seen: vt100::Parser,
 }
 
+/// A program that does not outlive a test that fails.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 impl Terminal {
     fn new() -> Terminal {
         // Other tests start programs meanwhile, which must not hold this terminal open.
@@ -58,14 +68,15 @@ impl Terminal {
     }
 
     /// Starts a program as if this were its only terminal, so that it is told of a hang-up.
-    fn start(&self, command: &Command) -> Child {
+    fn start(&self, command: &Command) -> Program {
         let mut with_terminal = Command::new("setsid");
         with_terminal.arg("--ctty").arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             with_terminal.env(name, value.unwrap_or_default());
         }
         with_terminal.env("TERM", "xterm-256color").current_dir("/");
-        with_terminal.stdin(self.side()).stdout(self.side()).stderr(self.side()).spawn().unwrap()
+        with_terminal.stdin(self.side()).stdout(self.side()).stderr(self.side());
+        Program(with_terminal.spawn().unwrap())
     }
 
     /// True when a program that writes has to wait.
@@ -118,14 +129,14 @@ impl Terminal {
     }
 }
 
-fn monit(house: &House, terminal: &Terminal) -> Child {
+fn monit(house: &House, terminal: &Terminal) -> Program {
     terminal.start(&house.command(&["monit"]))
 }
 
-fn ended(child: &mut Child) -> ExitStatus {
+fn ended(program: &mut Program) -> ExitStatus {
     let mut status = None;
     wait_for("the end of monit", || {
-        status = child.try_wait().unwrap();
+        status = program.0.try_wait().unwrap();
         status.is_some()
     });
     status.unwrap()
@@ -179,7 +190,7 @@ fn a_signal_ends_the_screen_and_gives_the_terminal_back() {
         let mut terminal = Terminal::new();
         let mut monit = monit(&house, &terminal);
         terminal.wait_for("query[0]");
-        signal(name, monit.id().into());
+        signal(name, monit.0.id().into());
         assert_eq!(ended(&mut monit).signal(), Some(number), "{name}");
         terminal.assert_given_back();
     }
@@ -199,7 +210,7 @@ fn a_terminal_that_takes_no_bytes_gets_its_mode_back_after_a_signal() {
         full = if terminal.is_full() { full + 1 } else { 0 };
         full == 50
     });
-    signal("-TERM", monit.id().into());
+    signal("-TERM", monit.0.id().into());
     assert_eq!(ended(&mut monit).signal(), Some(15));
     terminal.assert_mode_given_back();
     terminal.look();
@@ -262,15 +273,39 @@ fn the_screen_outlives_the_supervisor_and_says_so() {
 }
 
 #[test]
+fn a_supervisor_that_hangs_is_told_and_the_keys_work() {
+    let house = House::with_workers(1, "", "");
+    house.start();
+    let supervisor = house.status()["pid"].as_u64().unwrap();
+    let mut terminal = Terminal::new();
+    let mut monit = monit(&house, &terminal);
+    terminal.wait_for("query[0]");
+    signal("-STOP", supervisor);
+    terminal.press("?");
+    terminal.wait_for("new workers before old");
+    terminal.press("?");
+    terminal.wait_for("the supervisor did not answer");
+    signal("-CONT", supervisor);
+    wait_for("an answer", || !terminal.look().contains("the supervisor did not answer"));
+    terminal.press("q");
+    assert!(ended(&mut monit).success());
+    terminal.assert_given_back();
+}
+
+#[test]
 fn without_a_terminal_there_is_no_screen() {
     let house = House::with_workers(1, "", "");
     let said = house.run(&["monit"]);
     assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.err.contains("monit needs a terminal"), "{said:?}");
+    assert!(said.err.contains("monit needs a terminal, and standard input is none"), "{said:?}");
     assert_eq!(said.out, "");
     let terminal = Terminal::new();
-    let output = house.command(&["dash"]).stdin(terminal.side()).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    let words = String::from_utf8(output.stderr).unwrap();
+    let mut command = house.command(&["dash"]);
+    let child =
+        command.stdin(terminal.side()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut dash = Program(child.unwrap());
+    assert_eq!(ended(&mut dash).code(), Some(2));
+    let mut words = String::new();
+    dash.0.stderr.take().unwrap().read_to_string(&mut words).unwrap();
     assert!(words.contains("standard output is none"), "{words}");
 }

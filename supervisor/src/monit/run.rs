@@ -21,6 +21,8 @@ use crate::runtime;
 
 /// How often the supervisor is asked, and a log looked at.
 const EVERY: Duration = Duration::from_secs(1);
+/// How long an answer may take before the screen says that there is none.
+const ANSWER_TIME: Duration = Duration::from_secs(3);
 
 /// What the loop hears of.
 enum News {
@@ -45,10 +47,11 @@ enum News {
 /// # Errors
 /// When there is no terminal, or when it goes away.
 pub fn run(socket: &Path, colour: Colour) -> Result<(), MonitError> {
-    let mut terminal = Terminal::enter()?;
     let (tell, news) = mpsc::channel();
     let signals = tell.clone();
+    // Before the terminal is ours, so that there is no moment at which a signal leaves it behind.
     watch_signals(move |signal| drop(signals.send(News::Signal(signal))))?;
+    let mut terminal = Terminal::enter()?;
     let look_now = watch_service(socket.to_owned(), tell.clone());
     let look_at = watch_log(tell.clone());
     watch_keys(tell.clone());
@@ -98,7 +101,7 @@ fn watch_service(socket: PathBuf, tell: Sender<News>) -> Sender<()> {
     thread::spawn(move || {
         let mut processor = Processor::default();
         while heard(&told).is_some() {
-            let picture = runtime::glance(&socket).map_err(|error| in_words(&error));
+            let picture = runtime::glance(&socket, ANSWER_TIME).map_err(|error| in_words(&error));
             let picture = picture.map(|status| {
                 let usage = processor.look(&status);
                 (status, usage)

@@ -64,7 +64,7 @@ fn last_lines(path: &Path) -> io::Result<Vec<String>> {
     if tail.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(tail.split(|byte| *byte == b'\n').map(|line| printable(line)).collect())
+    Ok(tail.split(|byte| *byte == b'\n').map(printable).collect())
 }
 
 #[cfg(test)]

@@ -319,6 +319,16 @@ fn tab_walks_through_the_logs_that_there_are() {
 }
 
 #[test]
+fn the_past_has_an_end() {
+    let mut model = Model::default();
+    for second in 0..1_000 {
+        model.take_picture(Ok((sample(second), BTreeMap::new())));
+    }
+    let row = model.selected().unwrap();
+    assert_eq!(model.history(row).unwrap().memory.len(), 300);
+}
+
+#[test]
 fn another_supervisor_does_not_continue_the_counts() {
     let mut model = model();
     let requests = |model: &Model| -> Vec<u64> {
