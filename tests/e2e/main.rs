@@ -12,6 +12,7 @@ mod cycles;
 mod harness;
 mod logs;
 mod metrics;
+mod monit;
 mod reload;
 mod stop;
 mod systemd;

@@ -50,7 +50,7 @@ pub use background::{Background, leave_terminal, let_go, start_background};
 pub use hands::WORKER_LOG;
 pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
-pub use operator::{AskError, ask, stop};
+pub use operator::{AskError, ask, glance, stop};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
 pub use tail::{FollowError, follow, last_lines};
