@@ -7,7 +7,7 @@ use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{AppConfig, OutputConfig, fingerprint, policy, program, worker};
+use super::{AppConfig, OutputConfig, compare, fingerprint, policy, program, worker};
 use crate::machine::{AppGoal, Fingerprint, Readiness, RestartPolicy, RestartWhen, Rollout};
 
 /// What each word for a policy means, in the order of the table of keys.
@@ -63,6 +63,7 @@ pub(super) fn read(
         settings,
         stop_signal: section.signal("stop_signal").unwrap_or(policy::STOP_SIGNAL),
         output: output(section.section("logs")),
+        written: compare::written(section),
     };
     match fingerprint::of(&app) {
         Ok(fingerprint) => app.goal.fingerprint = fingerprint,

@@ -18,7 +18,7 @@ use crate::runtime::news::INBOX_MAX;
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
-    Supervisor, link, metrics, orphans, output, port_owner, processes, signals, totals,
+    Supervisor, link, metrics, orphans, output, port_owner, processes, signals, state, totals,
 };
 
 /// Reads the configuration file anew.
@@ -130,6 +130,7 @@ impl Supervisor {
             nothing: hands::nothing().map_err(system("open `/dev/null`"))?,
             inbox: news,
             waiting: BTreeMap::new(),
+            memory: state::Memory::open(&config.supervisor.state_directory),
             config,
         };
         (options.listening)();
