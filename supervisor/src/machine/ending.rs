@@ -81,7 +81,7 @@ impl Slot {
             (_, Wanted::No) | (Stage::Draining { .. }, Wanted::Yes) => None,
             (Stage::Starting { .. }, Wanted::Yes) => {
                 let meaning = end.meaning(goal);
-                if meaning != Meaning::Done {
+                if is_bad(goal.restart.when, meaning) {
                     worker.set_back(turn, &self.id, words.clone());
                 }
                 Some(meaning)
@@ -93,7 +93,7 @@ impl Slot {
                 (_, Meaning::Clean | Meaning::Done | Meaning::Failed) => Some(Meaning::Failed),
             },
         };
-        if meaning.is_some_and(|meaning| !is_over(goal.restart.when, meaning)) {
+        if meaning.is_some_and(|meaning| is_bad(goal.restart.when, meaning)) {
             worker.relapse(turn, &self.id, goal, words.clone());
         }
         match (meaning, self.successor.take()) {
@@ -163,10 +163,19 @@ impl Slot {
         self.seat = Seat::Failed;
         self.moved(turn, PhaseName::Failed, run, Some(&why));
         self.why = Some(why);
+        turn.given_up.push(self.complaint());
     }
 
     fn gone(&self, turn: &mut Turn, worker: &Worker, words: &str) {
         self.moved(turn, PhaseName::Stopped, Some(worker.run), Some(words));
+    }
+}
+
+/// True when the end of a worker that was not asked to leave is bad news: it failed, or was to go on.
+fn is_bad(when: RestartWhen, meaning: Meaning) -> bool {
+    match meaning {
+        Meaning::Failed | Meaning::Hopeless => true,
+        Meaning::Clean | Meaning::Done => !is_over(when, meaning),
     }
 }
 

@@ -32,10 +32,11 @@ type Apps = BTreeMap<AppName, App>;
 
 /// The gate of every app.
 pub(super) fn gates(apps: &Apps) -> BTreeMap<AppName, Gate> {
-    apps.iter().map(|(name, app)| (name.clone(), gate(app, apps))).collect()
+    apps.iter().map(|(name, app)| (name.clone(), gate(app, apps, apps.len()))).collect()
 }
 
-fn gate(app: &App, apps: &Apps) -> Gate {
+/// The gate of one app; `links` bounds how long a chain is followed, should it ever be a circle.
+fn gate(app: &App, apps: &Apps, links: usize) -> Gate {
     for on in &app.goal.depends_on {
         let Some(other) = apps.get(on) else {
             return Gate::Hopeless { on: on.clone(), why: "is not there" };
@@ -43,7 +44,7 @@ fn gate(app: &App, apps: &Apps) -> Gate {
         if other.wanted_slots().any(Slot::is_up) {
             continue;
         }
-        if let Some(why) = hopeless(other) {
+        if let Some(why) = hopeless(other, apps, links) {
             return Gate::Hopeless { on: on.clone(), why };
         }
         return Gate::Waits(on.clone());
@@ -52,17 +53,20 @@ fn gate(app: &App, apps: &Apps) -> Gate {
 }
 
 /// Why nobody will come up in an app by itself, if that is so.
-fn hopeless(app: &App) -> Option<&'static str> {
-    let ended = |slot: &Slot| match slot.seat {
-        Seat::Failed | Seat::Finished { .. } => true,
-        Seat::Vacant => matches!(app.gate, Gate::Hopeless { .. }),
-        Seat::Taken(_) | Seat::Backoff { .. } => false,
+fn hopeless(app: &App, apps: &Apps, links: usize) -> Option<&'static str> {
+    let links = links.checked_sub(1)?;
+    let kept_out = || matches!(gate(app, apps, links), Gate::Hopeless { .. });
+    let wanted = || (0..app.goal.instances).filter(|index| app.wants(*index) == Wanted::Yes);
+    let ended = |index: u32| match app.slots.get(&index).map(|slot| &slot.seat) {
+        Some(Seat::Failed | Seat::Finished { .. }) => true,
+        Some(Seat::Vacant) | None => kept_out(),
+        Some(Seat::Taken(_) | Seat::Backoff { .. }) => false,
     };
     match app.presence {
         Presence::Stopped => Some("is stopped"),
         Presence::Deleted => Some("is not there"),
-        Presence::Wanted if app.wanted_slots().next().is_none() => Some("has no worker"),
-        Presence::Wanted if app.wanted_slots().all(ended) => Some("does not serve"),
+        Presence::Wanted if wanted().next().is_none() => Some("has no worker"),
+        Presence::Wanted if wanted().all(ended) => Some("does not serve"),
         Presence::Wanted => None,
     }
 }
@@ -90,8 +94,13 @@ impl App {
 
     /// A wanted slot that cannot be filled until somebody sees to another app, and why.
     pub(super) fn kept_out(&self) -> Option<Complaint> {
+        self.held_up(|slot| matches!(slot.seat, Seat::Vacant))
+    }
+
+    /// The first of these slots, if its app waits for another that somebody must see to, and why.
+    pub(super) fn held_up(&self, which: impl Fn(&Slot) -> bool) -> Option<Complaint> {
         let Gate::Hopeless { .. } = self.gate else { return None };
-        let slot = self.wanted_slots().find(|slot| matches!(slot.seat, Seat::Vacant))?;
+        let slot = self.wanted_slots().find(|slot| which(slot))?;
         Some(Complaint { slot: slot.id.clone(), why: self.waits(slot.id.index)? })
     }
 }

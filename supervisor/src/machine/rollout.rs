@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::machine::action::Notice;
 use crate::machine::app::App;
-use crate::machine::desired::Rollout;
+use crate::machine::desired::{Presence, Rollout};
 use crate::machine::moment::Moment;
 use crate::machine::order::Gate;
 use crate::machine::slot::{Seat, Slot};
@@ -44,6 +44,10 @@ impl App {
     pub(super) fn begin_roll(&mut self, turn: &mut Turn, why: Option<String>) {
         match self.roll {
             Roll::Rolling { .. } => {}
+            // Nobody runs, and nobody would: there is nothing to tell.
+            Roll::Idle | Roll::Stopped { .. } if self.presence != Presence::Wanted => {
+                self.roll = Roll::Idle;
+            }
             Roll::Idle | Roll::Stopped { .. } => {
                 self.roll = Roll::Rolling { watching_until: None };
                 turn.announce(Notice::RollBegan { app: self.name.clone(), why });
@@ -98,7 +102,11 @@ impl App {
                     self.roll_on(turn);
                 }
             }
-            Roll::Stopped { .. } => self.end_roll(turn),
+            Roll::Stopped { .. } => {
+                if self.wanted_slots().all(|slot| self.is_current(slot)) {
+                    self.end_roll(turn);
+                }
+            }
             Roll::Rolling { .. } => self.roll_on(turn),
         }
     }
@@ -118,7 +126,9 @@ impl App {
         {
             self.roll = Roll::Rolling { watching_until: Some(turn.after(pause)) };
         }
-        if matches!(self.roll, Roll::Rolling { watching_until: Some(_) }) {
+        // While somebody that it depends on is away, no worker is started; why take one down?
+        let watching = matches!(self.roll, Roll::Rolling { watching_until: Some(_) });
+        if watching || self.gate != Gate::Open {
             return;
         }
         let Rollout { max_surge, max_unavailable, pause_between: _ } = self.goal.rollout;
@@ -132,12 +142,19 @@ impl App {
     }
 
     /// True when this slot has what is wanted: a ready worker of the wanted kind, or a worker
-    /// that was done.
-    pub(super) fn is_current(&self, slot: &Slot) -> bool {
+    /// that did what it was for.
+    fn is_current(&self, slot: &Slot) -> bool {
+        slot.is_up() && slot.seated().is_none_or(|worker| !self.is_outdated(worker))
+    }
+
+    /// True when a roll has nothing more to expect of this slot: it is current, or gave up before.
+    fn is_through(&self, slot: &Slot) -> bool {
         match &slot.seat {
-            Seat::Taken(worker) => worker.is_ready() && !self.is_outdated(worker),
-            Seat::Finished { .. } => true,
-            Seat::Vacant | Seat::Backoff { .. } | Seat::Failed => false,
+            Seat::Taken(_) | Seat::Finished { .. } => {
+                slot.is_settled() && slot.seated().is_none_or(|worker| !self.is_outdated(worker))
+            }
+            Seat::Failed => true,
+            Seat::Vacant | Seat::Backoff { .. } => false,
         }
     }
 
@@ -158,8 +175,8 @@ impl App {
         }
     }
 
-    /// Why the roll must stop: a worker of the new kind that was never ready, or a slot that
-    /// gave up.
+    /// Why the roll must stop: a worker of the new kind that was never ready or not for long, a
+    /// slot that gave up just now, or an app that it waits for in vain.
     fn obstacle(&self, turn: &Turn) -> Option<Complaint> {
         let setback = turn
             .setbacks
@@ -167,8 +184,20 @@ impl App {
             .chain(&turn.relapses)
             .find(|setback| setback.slot.app == self.name && setback.kind == self.kind())
             .map(Complaint::from);
-        let failed = || self.wanted_slots().find(|slot| matches!(slot.seat, Seat::Failed));
-        setback.or_else(|| failed().map(Slot::complaint)).or_else(|| self.kept_out())
+        let gave_up = turn.given_up.iter().find(|complaint| complaint.slot.app == self.name);
+        setback
+            .or_else(|| gave_up.cloned())
+            .or_else(|| self.held_up(|slot| !self.is_through(slot)))
+            .or_else(|| self.hindered())
+    }
+
+    /// A slot that gave up, where so many did that no other may be taken down.
+    fn hindered(&self) -> Option<Complaint> {
+        let Rollout { max_surge, max_unavailable, pause_between: _ } = self.goal.rollout;
+        let failed = || self.wanted_slots().filter(|slot| matches!(slot.seat, Seat::Failed));
+        let all_taken = max_surge == 0 && free(max_unavailable, failed().count()) == 0;
+        let more = self.wanted_slots().any(|slot| !self.is_through(slot));
+        failed().next().filter(|_| all_taken && more).map(Slot::complaint)
     }
 
     /// Make before break: starts successors beside ready workers, `max_surge` at a time.
@@ -184,10 +213,6 @@ impl App {
 
     /// Replacement: drains ready workers as long as enough others are ready.
     fn replace(&mut self, turn: &mut Turn, max_unavailable: u32) {
-        // While somebody that it depends on is away, a new worker would not be started.
-        if self.gate != Gate::Open {
-            return;
-        }
         let unavailable = self.wanted_slots().filter(|slot| !slot.is_settled()).count();
         for index in self.candidates().into_iter().take(free(max_unavailable, unavailable)) {
             if let Some(slot) = self.slots.get_mut(&index) {
@@ -213,7 +238,7 @@ impl App {
     /// Ends the roll when every wanted slot has what is wanted.
     fn end_roll(&mut self, turn: &mut Turn) {
         let done =
-            self.wanted_slots().all(|slot| slot.successor.is_none() && self.is_current(slot));
+            self.wanted_slots().all(|slot| slot.successor.is_none() && self.is_through(slot));
         if done && self.is_wanted() {
             self.roll = Roll::Idle;
             turn.announce(Notice::RollEnded { app: self.name.clone() });

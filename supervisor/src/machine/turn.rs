@@ -25,6 +25,8 @@ pub(super) struct Turn {
     pub(super) setbacks: Vec<Setback>,
     /// Workers that died in their seats after they were ready, but before they were stable.
     pub(super) relapses: Vec<Setback>,
+    /// Slots that gave up.
+    pub(super) given_up: Vec<Complaint>,
     /// Workers that became ready, by app and kind.
     pub(super) readied: Vec<(AppName, Kind)>,
     /// Chance.
@@ -91,6 +93,7 @@ impl Turn {
             actions: Vec::new(),
             setbacks: Vec::new(),
             relapses: Vec::new(),
+            given_up: Vec::new(),
             readied: Vec::new(),
             rng,
             next_run,
