@@ -7,7 +7,7 @@ use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{AppConfig, OutputConfig, fingerprint, policy, process, program, worker};
+use super::{AppConfig, OutputConfig, compare, fingerprint, policy, process, program, worker};
 use crate::machine::{AppGoal, Fingerprint, Readiness, RestartPolicy, RestartWhen, Rollout};
 
 /// What each word for a policy means, in the order of the table of keys.
@@ -43,7 +43,7 @@ pub(super) fn read(
             linked.then(|| Box::new(worker::linked_settings(section, around)))
         }
     };
-    let process = process::read(section, goal.readiness == Readiness::Link, report);
+    let process = process::read(section, goal.readiness == Readiness::Told, report);
     let listen = section.address("listen");
     if kind == Program::Ours && section.node("listen").is_none() {
         let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
@@ -65,6 +65,7 @@ pub(super) fn read(
         stop_signal: section.signal("stop_signal").unwrap_or(policy::STOP_SIGNAL),
         process,
         output: output(section.section("logs")),
+        written: compare::written(section),
     };
     match fingerprint::of(&app) {
         Ok(fingerprint) => app.goal.fingerprint = fingerprint,

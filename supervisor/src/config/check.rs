@@ -71,6 +71,11 @@ fn supervisor(
     let run_directory = path("run_directory", &surroundings.run_directory, policy::RUN_DIRECTORY);
     let supervisor = SupervisorConfig {
         log_directory: path("log_directory", &surroundings.log_directory, policy::LOG_DIRECTORY),
+        state_directory: path(
+            "state_directory",
+            &surroundings.state_directory,
+            policy::STATE_DIRECTORY,
+        ),
         log_level: section.choice("log_level", &LEVELS).unwrap_or(policy::LOG_LEVEL),
         metrics: section.address_or_off("metrics").unwrap_or(Some(policy::METRICS)),
         cgroups: section.choice("cgroups", &[Cgroups::Auto, Cgroups::Off]).unwrap_or(Cgroups::Auto),

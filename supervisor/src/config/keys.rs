@@ -63,7 +63,7 @@ impl Kind {
 }
 
 /// The most workers of one app.
-pub(super) const INSTANCES_MAX: u32 = 256;
+pub(crate) const INSTANCES_MAX: u32 = 256;
 /// The words for how severe a log line is, most severe first.
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// The words for whether each run has a cgroup of its own, in the order of what they mean.
@@ -95,6 +95,7 @@ const ENVIRONMENT: &[Key] = &[table("supervisor", SUPERVISOR), key("apps", Kind:
 const SUPERVISOR: &[Key] = &[
     key("run_directory", Kind::Text, r#""run""#),
     key("log_directory", Kind::Text, r#""logs""#),
+    key("state_directory", Kind::Text, r#""state""#),
     key("log_level", Kind::Choice(LEVELS), r#""info""#),
     key("metrics", Kind::AddressOrOff, r#""127.0.0.1:8001""#),
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),

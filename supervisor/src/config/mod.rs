@@ -15,6 +15,7 @@ use crate::machine::{AppGoal, AppName, Desired};
 
 mod app;
 mod check;
+mod compare;
 mod environment;
 mod file;
 mod fingerprint;
@@ -24,6 +25,7 @@ mod policy;
 mod problem;
 mod process;
 mod program;
+mod rules;
 mod section;
 mod value;
 mod worker;
@@ -31,9 +33,13 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use compare::differences;
+pub(crate) use keys::INSTANCES_MAX;
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
+pub use rules::{rules, settings};
+pub(crate) use section::is_name;
 
 /// What the file is read against: the little of the world that it may refer to.
 ///
@@ -48,6 +54,8 @@ pub struct Surroundings {
     pub run_directory: Option<PathBuf>,
     /// `LOGS_DIRECTORY`, when the service manager made one.
     pub log_directory: Option<PathBuf>,
+    /// `STATE_DIRECTORY`, when the service manager made one.
+    pub state_directory: Option<PathBuf>,
 }
 
 /// Reads a configuration file as it is meant in an environment (`None`: "development").
@@ -100,6 +108,8 @@ pub struct SupervisorConfig {
     pub run_directory: PathBuf,
     /// Where the log files are, absolute.
     pub log_directory: PathBuf,
+    /// Where what outlives the supervisor is kept, absolute.
+    pub state_directory: PathBuf,
     /// The least severe level that the supervisor logs.
     pub log_level: LogLevel,
     /// Where `/metrics` is served.
@@ -142,6 +152,8 @@ pub struct AppConfig {
     pub output: OutputConfig,
     /// What an operator should be reminded of, such as "serves the embedded sample account".
     pub remarks: Vec<String>,
+    /// What was written, key by key, as in `restart.policy`; environments are laid over already.
+    pub written: BTreeMap<String, String>,
 }
 
 /// `[apps.NAME.logs]`: how much is kept of each of its log files.

@@ -15,6 +15,8 @@ pub(super) const PROGRAM: &str = "mcp-worker";
 pub(super) const RUN_DIRECTORY: &str = "run";
 /// Where the log files are, unless the file or the service manager says otherwise.
 pub(super) const LOG_DIRECTORY: &str = "logs";
+/// Where changes made at run time are kept, unless the file or the service manager says otherwise.
+pub(super) const STATE_DIRECTORY: &str = "state";
 pub(super) const LOG_LEVEL: LogLevel = LogLevel::Info;
 pub(super) const METRICS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::file::{Entry, Node, Value};
+use super::file::{Entry, Node, Value, child_key};
 use super::keys::{Key, Kind, nearest, tables_with};
 use super::problem::Report;
 use super::{process, value};
@@ -108,7 +108,7 @@ fn check_named(node: &Node, keys: &'static [Key], report: &mut Report) {
 }
 
 /// Names of apps become names of files and labels, so they are kept plain.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     (1..=64).contains(&name.len()) && name.chars().all(plain) && !name.starts_with(['.', '-'])
 }
@@ -146,6 +146,15 @@ impl<'a> Section<'a> {
 
     pub(super) fn is_table(&self) -> bool {
         self.written.is_some()
+    }
+
+    /// Every value that was written in it and below it, by its key as seen from here.
+    pub(super) fn values(&self) -> Vec<(String, &'a Value)> {
+        let mut values = Vec::new();
+        for (name, entry) in self.written.into_iter().flatten() {
+            walk(child_key("", name), &entry.node.value, &mut values);
+        }
+        values
     }
 
     /// What was written behind a key.
@@ -238,6 +247,17 @@ impl<'a> Section<'a> {
                 Some((name.clone(), value::variable(&entry.node).ok()?.to_owned()))
             })
             .collect()
+    }
+}
+
+fn walk<'a>(key: String, value: &'a Value, into: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Table(entries) => {
+            for (name, entry) in entries {
+                walk(child_key(&key, name), &entry.node.value, into);
+            }
+        }
+        single => into.push((key, single)),
     }
 }
 

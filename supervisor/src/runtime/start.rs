@@ -19,7 +19,8 @@ use crate::runtime::news::INBOX_MAX;
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
-    Supervisor, link, metrics, orphans, output, port_owner, processes, run_lock, signals, totals,
+    Supervisor, link, metrics, orphans, output, port_owner, processes, run_lock, signals, state,
+    totals,
 };
 
 /// Reads the configuration file anew.
@@ -143,6 +144,7 @@ impl Supervisor {
             nothing: hands::nothing().map_err(system("open `/dev/null`"))?,
             inbox: news,
             waiting: BTreeMap::new(),
+            memory: state::Memory::open(&config.supervisor.state_directory),
             config,
         };
         (options.listening)();

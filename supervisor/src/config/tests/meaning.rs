@@ -122,12 +122,14 @@ fn directories_of_the_service_manager_are_used_unless_the_file_names_others() {
     let given = Surroundings {
         run_directory: Some("/run/mcp".into()),
         log_directory: Some("/var/log/mcp".into()),
+        state_directory: Some("/var/lib/mcp".into()),
         ..workplace.surroundings()
     };
     let path = workplace.directory.path().join("ecosystem.toml");
     std::fs::write(&path, QUERY).unwrap();
     let config = load(&path, None, &given).unwrap();
     assert_eq!(config.supervisor.run_directory, Path::new("/run/mcp"));
+    assert_eq!(config.supervisor.state_directory, Path::new("/var/lib/mcp"));
     let logs = app(&config, "query").settings.unwrap().logs;
     assert_eq!(logs.directory, Some(PathBuf::from("/var/log/mcp")));
     let text = format!("{QUERY}[supervisor]\nrun_directory = \"./here\"\nlog_directory = \"/l\"\n");

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::{Config, Problems, Surroundings, load};
 
+mod compare;
 mod keys;
 mod meaning;
 mod mutations;
@@ -35,6 +36,7 @@ impl Workplace {
             search_path: vec!["/nowhere/bin".into()],
             run_directory: None,
             log_directory: None,
+            state_directory: None,
         }
     }
 
