@@ -304,7 +304,7 @@ fn app_logs(app: &str) -> Vec<String> {
 }
 
 fn check(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
-    let plan = report::plan(&load(cli)?);
+    let plan = report::plan(&load(cli)?, runtime::since_epoch());
     if output.json {
         return print_json(&plan.json);
     }
@@ -351,6 +351,7 @@ fn surroundings() -> Result<Surroundings, CommandError> {
         search_path: std::env::split_paths(&search_path).collect(),
         run_directory: first_directory("RUNTIME_DIRECTORY"),
         log_directory: first_directory("LOGS_DIRECTORY"),
+        time_zone: Some(jiff::tz::TimeZone::system()),
     })
 }
 

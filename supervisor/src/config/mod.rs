@@ -20,11 +20,16 @@ mod file;
 mod fingerprint;
 mod keys;
 mod locate;
+mod off;
+mod order;
 mod policy;
 mod problem;
 mod program;
+mod restart;
 mod section;
+mod timetable;
 mod value;
+mod watch;
 mod worker;
 
 #[cfg(test)]
@@ -32,6 +37,8 @@ mod tests;
 
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
+pub use timetable::TimeTable;
+pub use watch::{WatchConfig, WatchedPath};
 
 /// What the file is read against: the little of the world that it may refer to.
 ///
@@ -46,6 +53,8 @@ pub struct Surroundings {
     pub run_directory: Option<PathBuf>,
     /// `LOGS_DIRECTORY`, when the service manager made one.
     pub log_directory: Option<PathBuf>,
+    /// The machine's time zone; UTC when it has none.
+    pub time_zone: Option<jiff::tz::TimeZone>,
 }
 
 /// Reads a configuration file as it is meant in an environment (`None`: "development").
@@ -125,6 +134,10 @@ pub struct AppConfig {
     pub stop_signal: i32,
     /// How much of its output is kept.
     pub output: OutputConfig,
+    /// When its workers are replaced by the clock.
+    pub time_table: Option<TimeTable>,
+    /// Files whose change replaces its workers.
+    pub watch: Option<WatchConfig>,
     /// What an operator should be reminded of, such as "serves the embedded sample account".
     pub remarks: Vec<String>,
 }

@@ -75,8 +75,10 @@ pub(crate) async fn pause(wait: Duration) {
     tokio::time::sleep_until(in_time(wait)).await;
 }
 
-/// Seconds and nanoseconds since 1970, for names of files and seeds of chance; never for deadlines.
-pub(crate) fn since_epoch() -> Duration {
+/// Seconds and nanoseconds since 1970, for names of files, seeds of chance and the calendar;
+/// never for deadlines.
+#[must_use]
+pub fn since_epoch() -> Duration {
     #[expect(clippy::disallowed_methods, reason = "this file is where the clock is read")]
     let now = std::time::SystemTime::now();
     now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default()

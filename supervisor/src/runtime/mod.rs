@@ -42,6 +42,7 @@ use news::{News, Signal};
 use systemd::Systemd;
 
 pub use background::{Background, leave_terminal, let_go, start_background};
+pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
 pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
