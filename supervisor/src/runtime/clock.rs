@@ -84,6 +84,13 @@ pub fn since_epoch() -> Duration {
     now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
+/// What really passed since the machine was started, its sleep included. It never jumps, and can be
+/// held against the wall clock to see whether that was set.
+pub(crate) fn since_boot() -> Duration {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    now.map(Duration::from).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

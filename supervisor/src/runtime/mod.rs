@@ -10,6 +10,8 @@ mod hands;
 mod link;
 mod listeners;
 mod logging;
+mod lookout;
+mod memory;
 mod metrics;
 mod news;
 mod operator;
@@ -19,6 +21,7 @@ mod picture;
 mod port_owner;
 mod processes;
 mod rotation;
+mod schedule;
 mod signals;
 mod socket;
 mod spawn;
@@ -26,6 +29,8 @@ mod start;
 mod systemd;
 mod tail;
 mod totals;
+mod watch;
+mod watched;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -201,6 +206,16 @@ impl Supervisor {
                 Vec::new()
             }
             News::Asked { request, answers } => self.asked(request, answers),
+            News::Refresh { app, why } => vec![Event::Refresh { app, why }],
+            News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
+            News::WatchTrouble { app, trouble } => {
+                self.hands.lookout.note_trouble(app, trouble);
+                Vec::new()
+            }
+            News::WhoIsLimited { answer } => {
+                let _ = answer.send(self.hands.limited());
+                Vec::new()
+            }
             News::Scrape { answer } => {
                 let _ = answer.send(metrics::text(&self.status(), &self.hands));
                 Vec::new()
