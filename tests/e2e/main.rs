@@ -10,6 +10,8 @@ mod crash;
 mod harness;
 mod logs;
 mod metrics;
+mod order;
+mod refresh;
 mod reload;
 mod stop;
 mod systemd;
