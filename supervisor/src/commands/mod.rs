@@ -21,7 +21,7 @@ use mcp_supervisor::cli::{self, Cli, Client, Command};
 use mcp_supervisor::config::{self, Config, Problems, Surroundings};
 use mcp_supervisor::monit::{self, MonitError};
 use mcp_supervisor::report::{self, Colour};
-use mcp_supervisor::runtime::{AskError, StartError};
+use mcp_supervisor::runtime::{self, AskError, StartError};
 
 use change::change;
 
@@ -183,7 +183,7 @@ fn whom(wanted: &cli::MaybeTarget) -> Target {
 }
 
 fn check(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
-    let plan = report::plan(&load(cli)?);
+    let plan = report::plan(&load(cli)?, runtime::since_epoch());
     if output.json {
         return print_json(&plan.json);
     }
@@ -230,6 +230,7 @@ fn surroundings() -> Result<Surroundings, CommandError> {
         search_path: std::env::split_paths(&search_path).collect(),
         run_directory: first_directory("RUNTIME_DIRECTORY"),
         log_directory: first_directory("LOGS_DIRECTORY"),
+        time_zone: Some(jiff::tz::TimeZone::system()),
         state_directory: first_directory("STATE_DIRECTORY"),
     })
 }

@@ -36,10 +36,27 @@ pub(super) enum Kind {
         min: &'static str,
         max: &'static str,
     },
+    /// A duration, or the word "off".
+    DurationOrOff {
+        min: &'static str,
+        max: &'static str,
+    },
     Size {
         min: &'static str,
         max: &'static str,
     },
+    /// A size, or the word "off".
+    SizeOrOff {
+        min: &'static str,
+        max: &'static str,
+    },
+    /// Numbers with which a program may end.
+    ExitCodes,
+    /// A cron expression, or the word "off".
+    TimeTable,
+    TimeZone,
+    /// Patterns of file names.
+    Patterns,
     Choice(&'static [&'static str]),
     Warehouse,
     Address,
@@ -119,6 +136,10 @@ const APP: &[Key] = &[
     process::UMASK,
     process::NICE,
     table("resources", process::RESOURCE_KEYS),
+    key("depends_on", Kind::Texts, "[]"),
+    key("watch", Kind::Texts, "[]"),
+    key("watch_ignore", Kind::Patterns, "[]"),
+    key("watch_delay", Kind::Duration { min: "1ms", max: "1h" }, r#""500ms""#),
     table("restart", RESTART),
     table("rollout", ROLLOUT),
     table("health", HEALTH),
@@ -137,6 +158,11 @@ const RESTART: &[Key] = &[
     key("stable_after", WAIT, r#""10s""#),
     key("max_restarts", Kind::Count { min: 0, max: 10_000, what: "a number of restarts" }, "10"),
     key("window", WAIT, r#""60s""#),
+    key("stop_exit_codes", Kind::ExitCodes, "[]"),
+    key("max_memory", Kind::SizeOrOff { min: "1MB", max: "1TB" }, r#""off""#),
+    key("max_age", Kind::DurationOrOff { min: "1s", max: "8760h" }, r#""off""#),
+    key("at", Kind::TimeTable, r#""off""#),
+    key("time_zone", Kind::TimeZone, r#""local""#),
 ];
 
 const ROLLOUT: &[Key] = &[
@@ -146,6 +172,7 @@ const ROLLOUT: &[Key] = &[
         Kind::Count { min: 0, max: INSTANCES_MAX, what: "a number of workers" },
         "0",
     ),
+    key("pause_between", Kind::DurationOrOff { min: "1ms", max: "24h" }, r#""off""#),
 ];
 
 const HEALTH: &[Key] = &[

@@ -21,13 +21,18 @@ mod file;
 mod fingerprint;
 mod keys;
 mod locate;
+mod off;
+mod order;
 mod policy;
 mod problem;
 mod process;
 mod program;
+mod restart;
 mod rules;
 mod section;
+mod timetable;
 mod value;
+mod watch;
 mod worker;
 
 #[cfg(test)]
@@ -40,6 +45,8 @@ pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
 pub use rules::{rules, settings};
 pub(crate) use section::is_name;
+pub use timetable::TimeTable;
+pub use watch::{WatchConfig, WatchedPath};
 
 /// What the file is read against: the little of the world that it may refer to.
 ///
@@ -56,6 +63,8 @@ pub struct Surroundings {
     pub log_directory: Option<PathBuf>,
     /// `STATE_DIRECTORY`, when the service manager made one.
     pub state_directory: Option<PathBuf>,
+    /// The machine's time zone; UTC when it has none.
+    pub time_zone: Option<jiff::tz::TimeZone>,
 }
 
 /// Reads a configuration file as it is meant in an environment (`None`: "development").
@@ -150,6 +159,10 @@ pub struct AppConfig {
     pub process: ProcessConfig,
     /// How much of its output is kept.
     pub output: OutputConfig,
+    /// When its workers are replaced by the clock.
+    pub time_table: Option<TimeTable>,
+    /// Files whose change replaces its workers.
+    pub watch: Option<WatchConfig>,
     /// What an operator should be reminded of, such as "serves the embedded sample account".
     pub remarks: Vec<String>,
     /// What was written, key by key, as in `restart.policy`; environments are laid over already.

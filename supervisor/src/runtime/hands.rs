@@ -19,6 +19,8 @@ use crate::machine::{Action, AppName, Event, Notice, RequestId, RunId, SlotId};
 use crate::runtime::answer::Waiter;
 use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::Logging;
+use crate::runtime::lookout::Lookout;
+use crate::runtime::memory;
 use crate::runtime::news::News;
 use crate::runtime::output::{Outputs, Stream};
 use crate::runtime::processes::Processes;
@@ -40,6 +42,7 @@ pub(crate) struct Hands {
     pub(crate) totals: Totals,
     pub(crate) outputs: Outputs,
     pub(crate) logging: Logging,
+    pub(crate) lookout: Lookout,
     /// Variables that every program gets, such as PATH.
     pub(crate) inherited: Vec<(OsString, OsString)>,
     pub(crate) nothing: File,
@@ -153,11 +156,20 @@ impl Hands {
         for (name, app) in &config.apps {
             self.outputs.set_policy(name, app.output);
         }
+        self.lookout.apply(&config);
         if config != self.config {
             self.generation += 1;
             self.config = config;
         }
         Ok(())
+    }
+
+    /// Workers whose memory is limited.
+    pub(crate) fn limited(&self) -> memory::Roots {
+        let app = |slot: &SlotId| self.config.apps.get(&slot.app);
+        let limit = |slot: &SlotId| app(slot)?.goal.memory_bytes_max;
+        let limited = self.processes.iter().filter(|(_, process)| limit(&process.slot).is_some());
+        limited.map(|(run, process)| (process.pid.as_raw(), run)).collect()
     }
 
     /// Whether this configuration can take the place of the one in force.

@@ -15,6 +15,8 @@ mod last_output;
 mod link;
 mod listeners;
 mod logging;
+mod lookout;
+mod memory;
 mod metrics;
 mod news;
 mod operator;
@@ -26,6 +28,7 @@ mod proc;
 mod processes;
 mod rotation;
 mod run_lock;
+mod schedule;
 mod signals;
 mod socket;
 mod spawn;
@@ -36,6 +39,8 @@ mod tail;
 mod totals;
 mod tree;
 mod vitals;
+mod watch;
+mod watched;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -50,6 +55,7 @@ use news::{News, Signal};
 use systemd::Systemd;
 
 pub use background::{Background, leave_terminal, let_go, start_background};
+pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
 pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
@@ -223,6 +229,16 @@ impl Supervisor {
                 Vec::new()
             }
             News::Asked { request, answers } => self.asked(request, answers),
+            News::Refresh { app, why } => vec![Event::Refresh { app, why }],
+            News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
+            News::WatchTrouble { app, trouble } => {
+                self.hands.lookout.note_trouble(app, trouble);
+                Vec::new()
+            }
+            News::WhoIsLimited { answer } => {
+                let _ = answer.send(self.hands.limited());
+                Vec::new()
+            }
             News::Scrape { answer } => {
                 let status = self.status();
                 let _ = answer.send(metrics::text(&status, &self.hands));
