@@ -189,7 +189,7 @@ mod tests {
             stream.read_to_end(&mut Vec::new()).unwrap();
         });
         let (tell, told) = std::sync::mpsc::channel();
-        std::thread::spawn(move || tell.send(glance(&path, Duration::from_millis(300))));
+        std::thread::spawn(move || drop(tell.send(glance(&path, Duration::from_millis(300)))));
         let error = told.recv_timeout(Duration::from_secs(10)).unwrap().unwrap_err();
         assert!(matches!(error, AskError::Wire(WireError::TimedOut)), "{error}");
         hears.join().unwrap();
