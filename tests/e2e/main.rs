@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod boot;
+mod changes;
 mod crash;
 mod harness;
 mod logs;
@@ -13,3 +14,4 @@ mod metrics;
 mod reload;
 mod stop;
 mod systemd;
+mod verbs;
