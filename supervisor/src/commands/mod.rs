@@ -19,8 +19,9 @@ use clap::ValueEnum;
 use mcp_protocol::control::{FailureCause, Request, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
 use mcp_supervisor::config::{self, Config, Problems, Surroundings};
+use mcp_supervisor::monit::{self, MonitError};
 use mcp_supervisor::report::{self, Colour};
-use mcp_supervisor::runtime::{AskError, StartError};
+use mcp_supervisor::runtime::{self, AskError, StartError};
 
 use change::change;
 
@@ -49,6 +50,9 @@ pub(crate) enum CommandError {
     /// Nothing runs where a process was asked for.
     #[error("{target} has no process; `mcp-supervisor status` says why")]
     NoProcess { target: Target },
+    /// The live screen cannot be shown.
+    #[error(transparent)]
+    Monit(#[from] MonitError),
     /// Something was typed that cannot be meant.
     #[error("{0}")]
     Usage(String),
@@ -79,11 +83,14 @@ impl CommandError {
             | CommandError::Refused { .. }
             | CommandError::Ask(AskError::Failed { cause: FailureCause::Configuration, .. })
             | CommandError::DidNotStart { code: Some(78), .. } => Exit::Configuration,
-            CommandError::Usage(_) => Exit::Usage,
+            CommandError::Usage(_) | CommandError::Monit(MonitError::NoTerminal { .. }) => {
+                Exit::Usage
+            }
             CommandError::Start(_)
             | CommandError::Ask(_)
             | CommandError::DidNotStart { .. }
             | CommandError::NoProcess { .. }
+            | CommandError::Monit(MonitError::Terminal { .. })
             | CommandError::Output(_)
             | CommandError::System { .. } => Exit::Failed,
         }
@@ -107,6 +114,7 @@ impl CommandError {
             | CommandError::NoProcess { .. }
             | CommandError::Usage(_)
             | CommandError::DidNotStart { .. }
+            | CommandError::Monit(_)
             | CommandError::Output(_)
             | CommandError::System { .. } => {
                 let mut text = format!("error: {self}");
@@ -164,6 +172,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
         Command::Env(cli::OneTarget { target }) => look::environment(cli, target),
         Command::Ping => look::ping(cli),
         Command::Logs(logs) => look::logs(cli, logs),
+        Command::Monit => Ok(monit::run(&socket(cli)?, colour())?),
         Command::Check(output) => check(cli, output),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
     }
@@ -174,7 +183,7 @@ fn whom(wanted: &cli::MaybeTarget) -> Target {
 }
 
 fn check(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
-    let plan = report::plan(&load(cli)?);
+    let plan = report::plan(&load(cli)?, runtime::since_epoch());
     if output.json {
         return print_json(&plan.json);
     }
@@ -221,6 +230,7 @@ fn surroundings() -> Result<Surroundings, CommandError> {
         search_path: std::env::split_paths(&search_path).collect(),
         run_directory: first_directory("RUNTIME_DIRECTORY"),
         log_directory: first_directory("LOGS_DIRECTORY"),
+        time_zone: Some(jiff::tz::TimeZone::system()),
         state_directory: first_directory("STATE_DIRECTORY"),
     })
 }

@@ -49,6 +49,7 @@ mod tests {
             run_directory: None,
             log_directory: None,
             state_directory: None,
+            time_zone: None,
         };
         let socket = |text: &str, environment: Option<&str>| {
             std::fs::write(&file, text).unwrap();

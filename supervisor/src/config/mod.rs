@@ -21,12 +21,18 @@ mod file;
 mod fingerprint;
 mod keys;
 mod locate;
+mod off;
+mod order;
 mod policy;
 mod problem;
+mod process;
 mod program;
+mod restart;
 mod rules;
 mod section;
+mod timetable;
 mod value;
+mod watch;
 mod worker;
 
 #[cfg(test)]
@@ -36,8 +42,11 @@ pub use compare::differences;
 pub(crate) use keys::INSTANCES_MAX;
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
+pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
 pub use rules::{rules, settings};
 pub(crate) use section::is_name;
+pub use timetable::TimeTable;
+pub use watch::{WatchConfig, WatchedPath};
 
 /// What the file is read against: the little of the world that it may refer to.
 ///
@@ -54,6 +63,8 @@ pub struct Surroundings {
     pub log_directory: Option<PathBuf>,
     /// `STATE_DIRECTORY`, when the service manager made one.
     pub state_directory: Option<PathBuf>,
+    /// The machine's time zone; UTC when it has none.
+    pub time_zone: Option<jiff::tz::TimeZone>,
 }
 
 /// Reads a configuration file as it is meant in an environment (`None`: "development").
@@ -112,6 +123,17 @@ pub struct SupervisorConfig {
     pub log_level: LogLevel,
     /// Where `/metrics` is served.
     pub metrics: Option<SocketAddr>,
+    /// Whether each run has a cgroup of its own.
+    pub cgroups: Cgroups,
+}
+
+/// `supervisor.cgroups`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cgroups {
+    /// Where they can be used.
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// `[apps.NAME]`.
@@ -133,8 +155,14 @@ pub struct AppConfig {
     pub settings: Option<Box<Settings>>,
     /// The signal that asks it to leave, when it has no link.
     pub stop_signal: i32,
+    /// As whom it runs, and what it may use.
+    pub process: ProcessConfig,
     /// How much of its output is kept.
     pub output: OutputConfig,
+    /// When its workers are replaced by the clock.
+    pub time_table: Option<TimeTable>,
+    /// Files whose change replaces its workers.
+    pub watch: Option<WatchConfig>,
     /// What an operator should be reminded of, such as "serves the embedded sample account".
     pub remarks: Vec<String>,
     /// What was written, key by key, as in `restart.policy`; environments are laid over already.

@@ -31,6 +31,8 @@ pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const OUTPUT: OutputConfig = OutputConfig { bytes_max: 50_000_000, files_max: 10 };
 /// So many failed probes in a row mean that a worker is not well.
 pub(super) const PROBE_FAILURES_MAX: u32 = 3;
+/// Files were left alone for so long: the workers are replaced.
+pub(super) const WATCH_DELAY: Duration = Duration::from_millis(500);
 /// How many slots may hold two workers during a roll.
 pub(super) const MAX_SURGE: u32 = 1;
 /// How many slots of an app that binds its own port may be without a worker during a roll.

@@ -4,14 +4,16 @@
 //! and notes every problem. Reading comes after it and so stays silent: a value that cannot be
 //! used is `None`, for its problem is noted already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use jiff::tz::TimeZone;
 
 use super::file::{Entry, Node, Value, child_key};
 use super::keys::{Key, Kind, nearest, tables_with};
 use super::problem::Report;
-use super::value;
+use super::{off, process, timetable, value, watch};
 
 /// Checks a table and everything below it: names of keys, kinds and ranges of values.
 pub(super) fn check(node: &Node, keys: &'static [Key], report: &mut Report) {
@@ -68,13 +70,24 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Count { min, max, what } => value::count(node, *min, *max, what).map(drop),
         Kind::Scale => value::scale(node).map(drop),
         Kind::Duration { min, max } => value::duration(node, min, max).map(drop),
+        Kind::DurationOrOff { min, max } => off::duration(node, min, max).map(drop),
         Kind::Size { min, max } => value::size(node, min, max).map(drop),
+        Kind::SizeOrOff { min, max } => off::size(node, min, max).map(drop),
+        Kind::ExitCodes => value::exit_codes(node).map(drop),
+        Kind::TimeTable => off::time_table(node).map(drop),
+        Kind::TimeZone => value::text(node).and_then(timetable::zone).map(drop),
+        Kind::Patterns => value::texts(node)
+            .and_then(|texts| texts.iter().try_for_each(|text| watch::pattern(text).map(drop))),
         Kind::Choice(words) => value::choice(node, words).map(drop),
         Kind::Warehouse => value::warehouse(node).map(drop),
         Kind::Address => value::address(node).map(drop),
         Kind::AddressOrOff => value::address_or_off(node).map(drop),
         Kind::Readiness => value::readiness(node).map(drop),
         Kind::Signal => value::signal(node).map(drop),
+        Kind::Account => process::account(node).map(drop),
+        Kind::Umask => process::umask(node).map(drop),
+        Kind::Nice => process::nice(node).map(drop),
+        Kind::Limit(unit) => process::limit(node, *unit).map(drop),
     };
     match outcome {
         Ok(()) => {}
@@ -211,6 +224,32 @@ impl<'a> Section<'a> {
     pub(super) fn size(&self, name: &str) -> Option<u64> {
         let Kind::Size { min, max } = self.kind(name) else { return None };
         value::size(self.node(name)?, min, max).ok()
+    }
+
+    /// `None`: not written; `Some(None)`: "off".
+    pub(super) fn duration_or_off(&self, name: &str) -> Option<Option<Duration>> {
+        let Kind::DurationOrOff { min, max } = self.kind(name) else { return None };
+        off::duration(self.node(name)?, min, max).ok()
+    }
+
+    /// `None`: not written; `Some(None)`: "off".
+    pub(super) fn size_or_off(&self, name: &str) -> Option<Option<u64>> {
+        let Kind::SizeOrOff { min, max } = self.kind(name) else { return None };
+        off::size(self.node(name)?, min, max).ok()
+    }
+
+    pub(super) fn exit_codes(&self, name: &str) -> BTreeSet<i32> {
+        self.node(name).and_then(|node| value::exit_codes(node).ok()).unwrap_or_default()
+    }
+
+    /// `None`: not written; `Some(None)`: "off".
+    pub(super) fn time_table(&self, name: &str) -> Option<Option<&'a str>> {
+        off::time_table(self.node(name)?).ok()
+    }
+
+    /// `None`: not written; `Some(None)`: the machine's own.
+    pub(super) fn time_zone(&self, name: &str) -> Option<Option<TimeZone>> {
+        timetable::zone(value::text(self.node(name)?).ok()?).ok()
     }
 
     pub(super) fn choice<T: Copy>(&self, name: &str, meanings: &[T]) -> Option<T> {

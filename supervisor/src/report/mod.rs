@@ -12,5 +12,7 @@ pub use changes::{changes, changes_json, reload_plan, reload_plan_json};
 pub use clients::client_config;
 pub use details::{description, description_json};
 pub use plan::{Plan, plan};
+pub(crate) use table::note;
 pub use table::{Colour, status_json, status_table};
 pub use words::{Progress, last_output, pong, printable, unknown_app};
+pub(crate) use words::{bytes, duration, phase};

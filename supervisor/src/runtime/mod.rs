@@ -7,12 +7,16 @@
 mod answer;
 mod asked;
 mod background;
+mod birth;
+mod cgroup;
 mod clock;
 mod hands;
 mod last_output;
 mod link;
 mod listeners;
 mod logging;
+mod lookout;
+mod memory;
 mod metrics;
 mod news;
 mod operator;
@@ -20,8 +24,11 @@ mod orphans;
 mod output;
 mod picture;
 mod port_owner;
+mod proc;
 mod processes;
 mod rotation;
+mod run_lock;
+mod schedule;
 mod signals;
 mod socket;
 mod spawn;
@@ -30,7 +37,10 @@ mod state;
 mod systemd;
 mod tail;
 mod totals;
+mod tree;
 mod vitals;
+mod watch;
+mod watched;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -45,10 +55,11 @@ use news::{News, Signal};
 use systemd::Systemd;
 
 pub use background::{Background, leave_terminal, let_go, start_background};
+pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
 pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
-pub use operator::{AskError, ask, changes, describe, plan, stop};
+pub use operator::{AskError, ask, changes, describe, glance, plan, stop};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
 pub use tail::{FollowError, follow, last_lines};
@@ -113,6 +124,7 @@ impl Supervisor {
         for answer in self.parting {
             let _ = tokio::time::timeout_at(deadline, answer.closed()).await;
         }
+        self.hands.processes.close().await;
         self.hands.outputs.finish();
         tracing::info!("ended");
     }
@@ -217,6 +229,16 @@ impl Supervisor {
                 Vec::new()
             }
             News::Asked { request, answers } => self.asked(request, answers),
+            News::Refresh { app, why } => vec![Event::Refresh { app, why }],
+            News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
+            News::WatchTrouble { app, trouble } => {
+                self.hands.lookout.note_trouble(app, trouble);
+                Vec::new()
+            }
+            News::WhoIsLimited { answer } => {
+                let _ = answer.send(self.hands.limited());
+                Vec::new()
+            }
             News::Scrape { answer } => {
                 let status = self.status();
                 let _ = answer.send(metrics::text(&status, &self.hands));
@@ -239,6 +261,10 @@ impl Supervisor {
             },
             Signal::ReopenLogs => {
                 self.hands.reopen_logs();
+                Vec::new()
+            }
+            Signal::ChildEnded => {
+                self.hands.processes.reap_strangers();
                 Vec::new()
             }
         }

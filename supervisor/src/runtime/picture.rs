@@ -107,6 +107,7 @@ fn app_status(app: &AppView, hands: &Hands, now: Moment) -> AppStatus {
 fn remarks(app: &AppView, hands: &Hands) -> Vec<String> {
     let config = hands.config.apps.get(&app.name);
     let mut remarks = config.map_or(Vec::new(), |config| config.remarks.clone());
+    remarks.extend(hands.lookout.trouble(&app.name).cloned());
     let wanted = hands.listeners.address(&app.name);
     let seated = app.slots.iter().filter_map(|slot| hands.processes.get(slot.run?));
     for process in seated.filter(|process| config.is_some() && process.listen != wanted) {
