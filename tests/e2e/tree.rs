@@ -170,11 +170,16 @@ pub(crate) fn zombies_of(parent: u64) -> Vec<u64> {
     pids.filter(is_one).collect()
 }
 
+/// Kills the supervisor of a house, and waits until the last of its threads has gone.
+fn murder(house: &House) {
+    signal("-KILL", house.status()["pid"].as_u64().unwrap());
+    let lock = house.path("run/supervisor.lock");
+    wait_for("its end", || std::fs::File::open(&lock).unwrap().try_lock().is_ok());
+}
+
 /// Kills the supervisor of a house and starts another; what the log says then.
 fn after_a_murder(house: &House) -> String {
-    let supervisor = house.status()["pid"].as_u64().unwrap();
-    signal("-KILL", supervisor);
-    wait_for("its end", || !alive(supervisor));
+    murder(house);
     house.start();
     house.logs()
 }
@@ -220,6 +225,7 @@ fn a_survivor_that_closed_its_lock_is_known_by_its_process_id() {
     wait_for("the lock to be closed", || !Path::new(&format!("/proc/{main}/fd/63")).exists());
     let logs = after_a_murder(&house);
     assert!(!alive(main), "{logs}");
+    assert!(!logs.contains("killing what is left"), "asking was enough: {logs}");
 }
 
 #[test]
@@ -229,8 +235,7 @@ fn what_a_dead_supervisor_left_is_cleared_away() {
     let main = house.pids()[0];
     let supervisor = house.status()["pid"].as_u64().unwrap();
     let (cgroup, own) = (cgroup_of(main), cgroup_of(supervisor));
-    signal("-KILL", supervisor);
-    wait_for("its end", || !alive(supervisor));
+    murder(&house);
     signal("-KILL", main);
     wait_for("the program's end", || !alive(main));
     house.start();
