@@ -136,8 +136,7 @@ impl Machine {
 
     /// Takes back what was stopped or deleted at run time.
     fn want(&mut self, turn: &mut Turn, reach: &Reach) {
-        let instances = |name: &AppName| self.apps.get(name).map_or(0, |app| app.goal.instances);
-        let slots = reach.apps.first().map_or(0, instances);
+        let slots = reach.apps.first().and_then(|name| self.instances(name)).unwrap_or(0);
         self.change(turn, reach, |change| {
             match (reach.slot, change.presence) {
                 (None, _) => change.stopped_slots.clear(),
@@ -234,13 +233,18 @@ impl Machine {
             let hint = if deleted { "; `start` brings a deleted one back" } else { "" };
             return Err(format!("there is no app `{name}`; there are: {known}{hint}"));
         }
-        let count = self.apps.get(&name).map(|app| app.goal.instances);
-        match (slot, count) {
+        match (slot, self.instances(&name)) {
             (Some(index), Some(count)) if index >= count => Err(format!(
                 "there is no slot {name}[{index}]; `{name}` has {count}, counted from 0"
             )),
             (Some(_), Some(_) | None) | (None, _) => Ok(Reach { apps: vec![name], slot }),
         }
+    }
+
+    /// How many workers are wanted of an app that the file names, deleted at run time or not.
+    fn instances(&self, name: &AppName) -> Option<u32> {
+        let in_file = self.desired.get(name)?.instances;
+        Some(self.changes.get(name).and_then(|change| change.instances).unwrap_or(in_file))
     }
 
     fn each(&mut self, reach: &Reach, mut act: impl FnMut(&mut App)) {
