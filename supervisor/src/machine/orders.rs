@@ -161,6 +161,7 @@ impl Machine {
                 (Some(_), None) => {}
             }
         }
+        self.changes.retain(|_, change| *change != Change::default());
         self.arrange(turn);
     }
 
