@@ -217,7 +217,11 @@ impl Machine {
         self.config_problem = None;
         turn.announce(Notice::ConfigAccepted { generation: desired.generation });
         self.desired = desired.apps;
+        let before = self.changes.clone();
         self.arrange(turn);
+        if self.changes != before {
+            turn.act(Action::Remember(self.changes.clone()));
+        }
         for app in self.apps.values_mut() {
             app.resume_roll(turn);
         }

@@ -161,26 +161,24 @@ impl Machine {
                 (Some(_), None) => {}
             }
         }
-        self.changes.retain(|_, change| *change != Change::default());
         self.arrange(turn);
     }
 
     /// Changes what is wanted of apps at run time.
     fn change(&mut self, turn: &mut Turn, reach: &Reach, mut edit: impl FnMut(&mut Change)) {
         for name in &reach.apps {
-            let change = self.changes.entry(name.clone()).or_default();
-            edit(change);
-            let in_file = self.desired.get(name).map(|goal| goal.instances);
-            change.instances = change.instances.filter(|count| Some(*count) != in_file);
-            if *change == Change::default() {
-                self.changes.remove(name);
-            }
+            edit(self.changes.entry(name.clone()).or_default());
         }
         self.arrange(turn);
     }
 
-    /// Puts file and run-time changes together, in force.
+    /// Puts file and run-time changes together, in force. What the file says as well is no change.
     pub(super) fn arrange(&mut self, turn: &mut Turn) {
+        for (name, change) in &mut self.changes {
+            let in_file = self.desired.get(name).map(|goal| goal.instances);
+            change.instances = change.instances.filter(|count| Some(*count) != in_file);
+        }
+        self.changes.retain(|_, change| *change != Change::default());
         for app in self.apps.values_mut().filter(|app| !self.desired.contains_key(&app.name)) {
             app.remove();
         }
