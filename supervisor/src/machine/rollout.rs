@@ -93,12 +93,20 @@ impl App {
         Some(format!("{} {why}", slot.id))
     }
 
+    /// True when an outdated worker serves: it was to leave, and is wanted again before it did.
+    fn keeps_outdated(&self) -> bool {
+        self.wanted_slots()
+            .filter_map(Slot::seated)
+            .any(|worker| worker.is_ready() && self.is_outdated(worker))
+    }
+
     /// Moves a roll one step.
     pub(super) fn step_roll(&mut self, turn: &mut Turn) {
         match self.roll {
             Roll::Idle => {
-                if let Some(why) = self.retirement() {
-                    self.begin_roll(turn, Some(why));
+                let why = self.retirement();
+                if why.is_some() || self.keeps_outdated() {
+                    self.begin_roll(turn, why);
                     self.roll_on(turn);
                 }
             }
