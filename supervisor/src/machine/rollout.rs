@@ -134,16 +134,16 @@ impl App {
         {
             self.roll = Roll::Rolling { watching_until: Some(turn.after(pause)) };
         }
-        // While somebody that it depends on is away, no worker is started; why take one down?
-        let watching = matches!(self.roll, Roll::Rolling { watching_until: Some(_) });
-        if watching || self.gate != Gate::Open {
+        if matches!(self.roll, Roll::Rolling { watching_until: Some(_) }) {
             return;
         }
         let Rollout { max_surge, max_unavailable, pause_between: _ } = self.goal.rollout;
-        if max_surge > 0 {
+        // While somebody that it depends on is away, no worker is started; why take one down?
+        let open = self.gate == Gate::Open;
+        if open && max_surge > 0 {
             self.raise(turn, max_surge);
         }
-        if max_unavailable > 0 || max_surge == 0 {
+        if open && (max_unavailable > 0 || max_surge == 0) {
             self.replace(turn, max_unavailable);
         }
         self.end_roll(turn);
