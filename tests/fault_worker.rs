@@ -20,6 +20,9 @@ use mcp_protocol::message::{FromWorker, ToWorker, Vitals};
 use mcp_protocol::{env, settings::Settings};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+/// Where a program finds the lock of its run.
+const LOCK_FD: i32 = 63;
+
 /// What it does wrong.
 #[derive(Debug, Default, Clone)]
 struct Faults {
@@ -35,6 +38,17 @@ struct Faults {
     ignore_drain: bool,
     /// Starts a grandchild that outlives it.
     grandchild: bool,
+    /// Starts one that leaves its group, its session, its parent and its environment, and writes
+    /// its process id to this file.
+    escape: Option<String>,
+    /// Never connects, as a program that is not ours.
+    unlinked: bool,
+    /// Writes to this file that it runs, and whether somebody else did so at the same time.
+    alone: Option<String>,
+    /// Lets go of the lock of its run, as a program does that closes all it does not know.
+    drop_lock: bool,
+    /// Prints without end.
+    flood: bool,
     /// Prints so many numbered lines before it is ready.
     print_lines: u32,
     /// How long it takes to answer a request.
@@ -53,6 +67,12 @@ fn faults() -> Faults {
             "--mute" => faults.mute = true,
             "--ignore-drain" => faults.ignore_drain = true,
             "--grandchild" => faults.grandchild = true,
+            "--escape" => faults.escape = Some(value()),
+            "--escaped" => escaped(&value()),
+            "--unlinked" => faults.unlinked = true,
+            "--alone" => faults.alone = Some(value()),
+            "--drop-lock" => faults.drop_lock = true,
+            "--flood" => faults.flood = true,
             "--print-lines" => faults.print_lines = value().parse().expect("a number of lines"),
             "--answer-after-ms" => {
                 faults.answer_after = Duration::from_millis(value().parse().expect("milliseconds"));
@@ -81,13 +101,19 @@ fn main() -> ExitCode {
     for number in 0..faults.print_lines {
         println!("line {number}");
     }
-    if faults.grandchild {
-        #[expect(
-            clippy::disallowed_methods,
-            clippy::zombie_processes,
-            reason = "a grandchild that nobody waits for is this program's fault"
-        )]
-        std::process::Command::new("sleep").arg("1000").spawn().expect("sleep can be started");
+    let _held = faults.alone.as_deref().map(alone);
+    start_others(&faults);
+    if faults.drop_lock {
+        nix::unistd::close(LOCK_FD).expect("the lock is inherited");
+    }
+    if faults.flood {
+        loop {
+            println!("a line of a flood");
+        }
+    }
+    if faults.unlinked {
+        println!("unlinked and running");
+        stay();
     }
     let Some(socket) = variable(env::SOCKET) else { return ExitCode::from(2) };
     let link = Arc::new(UnixStream::connect(socket).expect("the supervisor listens"));
@@ -116,6 +142,72 @@ fn main() -> ExitCode {
     }
     tell(&link, &FromWorker::Drained);
     ExitCode::SUCCESS
+}
+
+/// Those who outlive us.
+fn start_others(faults: &Faults) {
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::zombie_processes,
+        reason = "children that nobody waits for are this program's fault"
+    )]
+    let start = |program: &str, arguments: &[&str]| {
+        let child = std::process::Command::new(program).args(arguments).spawn();
+        child.expect("a child can be started");
+    };
+    if faults.grandchild {
+        start("sleep", &["1000"]);
+    }
+    if let Some(file) = &faults.escape {
+        start(&own_program(), &["--escaped", file]);
+        // Nobody may go on before the escape is complete: a test asks for its process id.
+        let (_never, wait) = mpsc::channel::<()>();
+        while !std::path::Path::new(file).exists() {
+            let _ = wait.recv_timeout(Duration::from_millis(1));
+        }
+    }
+}
+
+fn own_program() -> String {
+    std::env::current_exe().expect("we have a path").display().to_string()
+}
+
+/// The first half of an escape: a session of its own, a child, and away. Called again by that
+/// child, which has no environment, it is the second half.
+fn escaped(file: &str) -> ! {
+    if variable(env::RUN).is_some() {
+        nix::unistd::setsid().expect("a child of ours leads no group");
+        #[expect(clippy::disallowed_methods, reason = "the second fork of a daemon")]
+        std::process::Command::new(own_program())
+            .args(["--escaped", file])
+            .env_clear()
+            .spawn()
+            .expect("a child can be started");
+        std::process::exit(0);
+    }
+    let whole = format!("{file}.new");
+    std::fs::write(&whole, std::process::id().to_string()).expect("the file can be written");
+    std::fs::rename(whole, file).expect("the file can be named");
+    stay()
+}
+
+/// Stays until it is killed.
+fn stay() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// One line for each start: "runs", or "twice" while another one of us has the same file.
+fn alone(file: &str) -> std::fs::File {
+    let mut file = std::fs::File::options()
+        .append(true)
+        .create(true)
+        .open(file)
+        .expect("the file can be opened");
+    let word = if file.try_lock().is_ok() { "runs" } else { "twice" };
+    writeln!(file, "{word} {}", std::process::id()).expect("the file can be written");
+    file
 }
 
 #[expect(clippy::disallowed_methods, reason = "a worker finds its place in its environment")]

@@ -17,17 +17,83 @@ pub enum Request {
     /// Tell when everything wanted is ready, or why it will not be; progress until then.
     Settle,
     /// Drain all workers and leave.
-    Stop,
+    Shutdown,
     /// Stop workers, then start them: for programs that cannot run twice.
     Restart {
-        /// One app, or all.
-        app: Option<String>,
+        /// Whom.
+        target: Target,
     },
     /// Read the configuration file again and replace workers one by one, new before old.
     Reload {
-        /// One app, or all.
-        app: Option<String>,
+        /// Whom.
+        target: Target,
     },
+    /// Start what was stopped or deleted at run time, and what gave up.
+    Start {
+        /// Whom.
+        target: Target,
+    },
+    /// Stop workers until they are started again; the supervisor stays.
+    Stop {
+        /// Whom.
+        target: Target,
+    },
+    /// Stop workers and take their apps out of the picture.
+    Delete {
+        /// Whom.
+        target: Target,
+    },
+    /// Forget deaths and counts; whoever waits or gave up is started at once.
+    Reset {
+        /// Whom.
+        target: Target,
+    },
+    /// Drop what was changed at run time: the file holds again.
+    Forget {
+        /// Whom.
+        target: Target,
+    },
+    /// Another number of workers.
+    Scale {
+        /// The app.
+        app: String,
+        /// How many.
+        to: Scale,
+    },
+    /// Send a signal to workers.
+    Signal {
+        /// Whom.
+        target: Target,
+        /// The signal's number.
+        number: i32,
+    },
+}
+
+/// Which workers are meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// All of them.
+    All,
+    /// Those of one app.
+    App(String),
+    /// The one in a slot, written `query[2]`.
+    Slot {
+        /// The app.
+        app: String,
+        /// The slot's number.
+        slot: u32,
+    },
+}
+
+/// How many workers are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scale {
+    /// So many.
+    To(u32),
+    /// So many more than now.
+    More(u32),
+    /// So many fewer than now.
+    Fewer(u32),
 }
 
 /// One answer to an operator.
@@ -95,6 +161,8 @@ pub struct AppStatus {
     pub listen: Option<String>,
     /// A rolling reload, if one runs or was stopped.
     pub roll: RollStatus,
+    /// What operators changed at run time, where that differs from the file, in words.
+    pub changes: Vec<String>,
     /// Things that an operator should know, such as "serves the embedded sample account".
     pub remarks: Vec<String>,
     /// Its slots, by number.
@@ -145,8 +213,14 @@ pub struct SlotStatus {
     pub leaving: Vec<u32>,
     /// The run that is to take over, while it starts.
     pub successor: Option<u64>,
+    /// What the program says of itself by `sd_notify`, such as "warming caches".
+    pub message: Option<String>,
     /// Resident memory in bytes, as the kernel counts it.
     pub rss_bytes: Option<u64>,
+    /// Share of one processor since the last picture, in percent; absent in the first one.
+    pub cpu_percent: Option<f32>,
+    /// Threads of the process.
+    pub threads: Option<u32>,
     /// Requests answered by this run.
     pub requests_total: Option<u64>,
 }

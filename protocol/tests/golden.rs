@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_protocol::control::{
-    AppStatus, FailureCause, Request, Response, RollStatus, SlotPhase, SlotStatus, Status,
+    AppStatus, FailureCause, Request, Response, RollStatus, Scale, SlotPhase, SlotStatus, Status,
+    Target,
 };
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
@@ -116,9 +117,17 @@ fn worker_messages(golden: &mut Golden) {
 fn control_messages(golden: &mut Golden) {
     golden.add("status", &Request::Status);
     golden.add("settle", &Request::Settle);
-    golden.add("stop", &Request::Stop);
-    golden.add("restart", &Request::Restart { app: None });
-    golden.add("reload", &Request::Reload { app: Some("query".to_owned()) });
+    golden.add("shutdown", &Request::Shutdown);
+    golden.add("restart", &Request::Restart { target: Target::All });
+    golden.add("reload", &Request::Reload { target: Target::App("query".to_owned()) });
+    let slot = || Target::Slot { app: "query".to_owned(), slot: 2 };
+    golden.add("start", &Request::Start { target: slot() });
+    golden.add("stop", &Request::Stop { target: slot() });
+    golden.add("delete", &Request::Delete { target: Target::All });
+    golden.add("reset", &Request::Reset { target: Target::All });
+    golden.add("forget", &Request::Forget { target: Target::All });
+    golden.add("scale", &Request::Scale { app: "query".to_owned(), to: Scale::More(2) });
+    golden.add("signal", &Request::Signal { target: Target::All, number: 1 });
     let status = || Box::new(status());
     golden.add("answer-progress", &Response::Progress(status()));
     golden.add("answer-status", &Response::Status(status()));
@@ -153,7 +162,10 @@ fn status() -> Status {
         why: None,
         leaving: vec![4_000],
         successor: Some(58),
+        message: Some("warm".to_owned()),
         rss_bytes: Some(41_299_968),
+        cpu_percent: Some(12.5),
+        threads: Some(7),
         requests_total: Some(12),
     });
     let rolls = [
@@ -165,6 +177,7 @@ fn status() -> Status {
         name: format!("app{number}"),
         listen: Some("127.0.0.1:8000".to_owned()),
         roll,
+        changes: vec!["4 instances; the file says 2".to_owned()],
         remarks: vec!["a remark".to_owned()],
         slots: slots.clone().collect(),
     };

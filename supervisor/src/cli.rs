@@ -44,6 +44,9 @@ pub enum Command {
     Reload(Target),
     /// Show the last lines of the logs
     Logs(Logs),
+    /// Watch apps and workers on a live screen, with their logs and keys to reload, restart, stop
+    #[command(visible_alias = "dash")]
+    Monit,
     /// Check the configuration file and say what it would start, without touching anything
     Check(Output),
     /// Print the configuration that connects an MCP client to this service

@@ -5,9 +5,10 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use mcp_protocol::control::{FailureCause, Request};
+use mcp_protocol::control::{FailureCause, Request, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
 use mcp_supervisor::config::{self, Config, Problems, Surroundings};
+use mcp_supervisor::monit::{self, MonitError};
 use mcp_supervisor::report::{self, Colour, Progress};
 use mcp_supervisor::runtime::{
     self, AskError, Background, Console, FollowError, Options, SUPERVISOR_LOG, StartError,
@@ -38,6 +39,9 @@ pub(crate) enum CommandError {
     /// It ended before it listened; its own words were shown.
     #[error("the supervisor did not start")]
     DidNotStart { code: Option<i32>, words: String },
+    /// The live screen cannot be shown.
+    #[error(transparent)]
+    Monit(#[from] MonitError),
     /// Something was typed that cannot be meant.
     #[error("{0}")]
     Usage(String),
@@ -68,10 +72,13 @@ impl CommandError {
             | CommandError::Refused { .. }
             | CommandError::Ask(AskError::Failed { cause: FailureCause::Configuration, .. })
             | CommandError::DidNotStart { code: Some(78), .. } => Exit::Configuration,
-            CommandError::Usage(_) => Exit::Usage,
+            CommandError::Usage(_) | CommandError::Monit(MonitError::NoTerminal { .. }) => {
+                Exit::Usage
+            }
             CommandError::Start(_)
             | CommandError::Ask(_)
             | CommandError::DidNotStart { .. }
+            | CommandError::Monit(MonitError::Terminal { .. })
             | CommandError::Output(_)
             | CommandError::System { .. } => Exit::Failed,
         }
@@ -119,12 +126,13 @@ pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
         Command::Status(output) => status(cli, output),
         Command::Stop => stop(cli),
         Command::Restart(target) => {
-            change(cli, &Request::Restart { app: target.app.clone() }, "restarted")
+            change(cli, &Request::Restart { target: whom(target) }, "restarted")
         }
         Command::Reload(target) => {
-            change(cli, &Request::Reload { app: target.app.clone() }, "reloaded")
+            change(cli, &Request::Reload { target: whom(target) }, "reloaded")
         }
         Command::Logs(logs) => show_logs(cli, logs),
+        Command::Monit => Ok(monit::run(&socket(cli)?, colour())?),
         Command::Check(output) => check(cli, output),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
     }
@@ -235,6 +243,10 @@ fn change(cli: &Cli, request: &Request, done: &str) -> Result<(), CommandError> 
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn whom(target: &cli::Target) -> Target {
+    target.app.clone().map_or(Target::All, Target::App)
 }
 
 fn show_logs(cli: &Cli, wanted: &cli::Logs) -> Result<(), CommandError> {

@@ -5,11 +5,15 @@
 //! A house checks when it is torn down that no process and no socket is left.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod birth;
 mod boot;
 mod crash;
+mod cycles;
 mod harness;
 mod logs;
 mod metrics;
+mod monit;
 mod reload;
 mod stop;
 mod systemd;
+mod tree;

@@ -13,7 +13,7 @@
 1s      ask 1 reload mail
            -> roll of mail began
            -> Spawn mail[0] run-4 kind 1
-2s      ask 2 stop
+2s      ask 2 shutdown
            -> shutting down
            -> Reply 1: failed: the service is ending
            -> Drain run-4 within 5s

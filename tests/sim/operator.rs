@@ -1,6 +1,6 @@
 //! What a simulated operator wants, and what they do at bad moments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mcp_supervisor::machine::{
@@ -107,21 +107,26 @@ fn goal(rng: &mut Rng) -> AppGoal {
         stable_after: Duration::from_secs(one_of(rng, &[2, 10])),
         max_restarts: one_of(rng, &[2, 5, 10]),
         window: Duration::from_secs(one_of(rng, &[10, 60])),
+        stop_exit_codes: BTreeSet::new(),
     };
     AppGoal {
         instances: instances(rng),
         fingerprint: Fingerprint(rng.below(4)),
         readiness: match rng.below(3) {
             0 => Readiness::AliveFor(Duration::from_secs(1)),
-            _ => Readiness::Link,
+            _ => Readiness::Told,
         },
         start_timeout: Duration::from_secs(one_of(rng, &[5, 10])),
         heartbeat_timeout: one_of(rng, &[None, Some(6), Some(9)]).map(Duration::from_secs),
         drain_timeout: Duration::from_secs(one_of(rng, &[2, 5])),
         restart,
         rollout: match rng.below(3) {
-            0 => Rollout::Replace { max_unavailable: limit },
-            _ => Rollout::MakeBeforeBreak { max_surge: limit },
+            0 => Rollout { max_surge: 0, max_unavailable: limit, pause_between: None },
+            _ => Rollout { max_surge: limit, max_unavailable: 0, pause_between: None },
         },
+        probe_failures_max: 3,
+        memory_bytes_max: None,
+        max_age: None,
+        depends_on: BTreeSet::new(),
     }
 }

@@ -110,6 +110,7 @@ impl Watch {
                     self.drained(now, (*run, *grace), event, pictures)?
                 }
                 Action::Kill { run, why } => self.killed(now, *run, *why)?,
+                Action::Signal { .. } | Action::Remember(_) => {}
                 Action::Announce(notice) => self.announced(now, notice, pictures)?,
                 Action::Reply { request, outcome } => {
                     self.replied(*request, outcome, pictures.1)?;
@@ -134,6 +135,10 @@ impl Watch {
     ) -> Result<(), String> {
         match event {
             Event::Tick
+            | Event::ProbeFailed { .. }
+            | Event::Measured { .. }
+            | Event::Refresh { .. }
+            | Event::Remembered(_)
             | Event::ConfigRejected { .. }
             | Event::BootFailed { .. }
             | Event::Ready { .. } => {}
@@ -156,8 +161,15 @@ impl Watch {
                 self.asked.insert(*request, Wish { asked: now, command: command.clone(), apps });
                 match command {
                     Command::Reload(scope) | Command::Restart(scope) => self.forgive(scope),
-                    Command::Settle => {}
-                    Command::Stop => self.shut_down(Urgency::Drain),
+                    Command::Settle
+                    | Command::Start(_)
+                    | Command::Stop(_)
+                    | Command::Delete(_)
+                    | Command::Reset(_)
+                    | Command::Forget(_)
+                    | Command::Scale { .. }
+                    | Command::Signal { .. } => {}
+                    Command::Shutdown => self.shut_down(Urgency::Drain),
                 }
                 if let Command::Restart(scope) = command {
                     let in_scope = |run: &&mut Run| covers(scope, &run.slot.app);
@@ -291,7 +303,16 @@ impl Watch {
             return Ok(());
         }
         let (scope, since) = match &command {
-            Command::Stop => return holds(self.runs.is_empty(), || "stopped too early".to_owned()),
+            Command::Shutdown => {
+                return holds(self.runs.is_empty(), || "stopped too early".to_owned());
+            }
+            Command::Start(_)
+            | Command::Stop(_)
+            | Command::Delete(_)
+            | Command::Reset(_)
+            | Command::Forget(_)
+            | Command::Scale { .. }
+            | Command::Signal { .. } => return Ok(()),
             Command::Settle => (&Scope::All, Moment::ZERO),
             Command::Reload(scope) | Command::Restart(scope) => (scope, asked),
         };
@@ -373,6 +394,7 @@ fn covers(scope: &Scope, app: &AppName) -> bool {
     match scope {
         Scope::All => true,
         Scope::App(name) => name == app,
+        Scope::Slot(slot) => slot.app == *app,
     }
 }
 

@@ -28,8 +28,8 @@ impl Watch {
         let app = app(after, &slot.app).ok_or("a spawn for an app that is not shown")?;
         let successors = app.slots.iter().filter(|slot| slot.successor.is_some()).count();
         let (room, surge) = match goal.rollout {
-            Rollout::MakeBeforeBreak { max_surge } => (1, max_surge as usize),
-            Rollout::Replace { .. } => (0, 0),
+            Rollout { max_surge: 0, .. } => (0, 0),
+            Rollout { max_surge, .. } => (1, max_surge as usize),
         };
         holds(others <= room, || format!("{slot} holds {others} others when {run} is started"))?;
         if app.slots.iter().any(|slot| slot.successor == Some(run)) {
@@ -75,7 +75,7 @@ impl Watch {
         }
         let app = app(after, &slot.app).ok_or("a drain in an app that is not shown")?;
         match goal.rollout {
-            Rollout::MakeBeforeBreak { .. } => {
+            Rollout { max_surge: 1.., .. } => {
                 let replaced = app.slots.iter().any(|view| {
                     view.index == slot.index
                         && view.run.is_some_and(|run| run > id)
@@ -83,7 +83,7 @@ impl Watch {
                 });
                 holds(replaced, || format!("{id} is taken down before its successor serves"))
             }
-            Rollout::Replace { max_unavailable } => {
+            Rollout { max_unavailable, .. } => {
                 let away = |view: &&SlotView| {
                     view.phase != PhaseName::Ready && view.phase != PhaseName::Stopped
                 };
@@ -105,7 +105,7 @@ impl Watch {
             KillCause::NeverReady => {
                 run.ready.is_none() && run.drained.is_none() && now.since(run.spawned) >= START_MIN
             }
-            KillCause::HeartbeatLost => {
+            KillCause::HeartbeatLost | KillCause::Unhealthy => {
                 run.ready.is_some()
                     && run.drained.is_none()
                     && now.since(run.heard) >= HEARTBEAT_MIN

@@ -37,7 +37,7 @@ pub(crate) const ALL: [&str; 27] = [
     "settle done",
     "settle failed",
     "unknown app",
-    "stop done",
+    "shutdown done",
 ];
 
 /// Notes what there is to see in one call of `handle`.
@@ -55,13 +55,18 @@ pub(crate) fn see(
                 sights.insert(match why {
                     KillCause::NeverReady => "killed: never ready",
                     KillCause::HeartbeatLost => "killed: heartbeat lost",
+                    KillCause::Unhealthy => "killed: not well",
                     KillCause::DrainOverrun => "killed: drain overrun",
                     KillCause::NoLongerWanted => "killed: hurry",
                 });
             }
             Action::Announce(notice) => see_notice(sights, notice),
             Action::Reply { outcome, .. } => see_reply(sights, event, outcome),
-            Action::Spawn { .. } | Action::Drain { .. } | Action::Exit => {}
+            Action::Spawn { .. }
+            | Action::Drain { .. }
+            | Action::Signal { .. }
+            | Action::Remember(_)
+            | Action::Exit => {}
         }
     }
 }
@@ -70,7 +75,10 @@ fn see_event(sights: &mut BTreeSet<&'static str>, event: &Event, before: &Snapsh
     let rolls =
         |app: &mcp_supervisor::machine::AppView| matches!(app.roll, RollView::Rolling { .. });
     match event {
-        Event::Tick | Event::ConfigRejected { .. } => {}
+        Event::Tick
+        | Event::ConfigRejected { .. }
+        | Event::Refresh { .. }
+        | Event::Remembered(_) => {}
         Event::Configured(_) if before.stopping => {
             sights.insert("news after the shutdown");
         }
@@ -83,6 +91,8 @@ fn see_event(sights: &mut BTreeSet<&'static str>, event: &Event, before: &Snapsh
         | Event::Ready { run }
         | Event::BootFailed { run, .. }
         | Event::Heartbeat { run }
+        | Event::ProbeFailed { run, .. }
+        | Event::Measured { run, .. }
         | Event::Exited { run, .. } => {
             if !slots(before).any(|(_, slot)| holds(slot, *run)) {
                 sights.insert("stale news");
@@ -141,7 +151,7 @@ fn see_notice(sights: &mut BTreeSet<&'static str>, notice: &Notice) {
 fn see_reply(sights: &mut BTreeSet<&'static str>, event: &Event, outcome: &Outcome) {
     let unknown = match outcome {
         Outcome::Done => false,
-        Outcome::Failed { why } => why.starts_with("there is no app"),
+        Outcome::Failed { why, .. } => why.starts_with("there is no app"),
     };
     if unknown && matches!(event, Event::Asked { .. }) {
         sights.insert("unknown app");
@@ -154,7 +164,7 @@ pub(crate) fn see_outcome(
     command: &Command,
     outcome: &Outcome,
 ) {
-    if let Outcome::Failed { why } = outcome
+    if let Outcome::Failed { why, .. } = outcome
         && (why.starts_with("there is no app") || why == "the service is ending")
     {
         return;
@@ -167,7 +177,14 @@ pub(crate) fn see_outcome(
         Command::Reload(_) => "reload failed",
         Command::Restart(_) if done => "restart done",
         Command::Restart(_) => "restart failed",
-        Command::Stop => "stop done",
+        Command::Start(_) => "start done",
+        Command::Stop(_) => "stop done",
+        Command::Delete(_) => "delete done",
+        Command::Reset(_) => "reset done",
+        Command::Forget(_) => "forget done",
+        Command::Scale { .. } => "scale done",
+        Command::Signal { .. } => "signal done",
+        Command::Shutdown => "shutdown done",
     });
 }
 

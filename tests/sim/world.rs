@@ -124,7 +124,7 @@ impl World {
     fn end(&mut self) -> Result<(), String> {
         let last = match self.rng.below(4) {
             0 => Event::Shutdown(Urgency::Now),
-            1 => self.operator.ask(Command::Stop),
+            1 => self.operator.ask(Command::Shutdown),
             _ => Event::Shutdown(Urgency::Drain),
         };
         self.handle(last)?;
@@ -263,7 +263,11 @@ impl World {
                 let wait = between(&mut self.rng, 1, longest);
                 self.later(wait, Next::Dies(run, Exit::Signal(9)));
             }
-            Action::Announce(_) | Action::Reply { .. } | Action::Exit => {}
+            Action::Signal { .. }
+            | Action::Remember(_)
+            | Action::Announce(_)
+            | Action::Reply { .. }
+            | Action::Exit => {}
         }
     }
 

@@ -1,12 +1,13 @@
 //! From `[apps.NAME]` to what is meant by it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{AppConfig, OutputConfig, fingerprint, policy, program, worker};
+use super::{AppConfig, OutputConfig, fingerprint, policy, process, program, worker};
 use crate::machine::{AppGoal, Fingerprint, Readiness, RestartPolicy, RestartWhen, Rollout};
 
 /// What each word for a policy means, in the order of the table of keys.
@@ -38,10 +39,11 @@ pub(super) fn read(
         (Program::Ours, _) => Some(Box::new(worker::settings(section, around, report))),
         (Program::Foreign, readiness) => {
             worker::refuse(section, report);
-            let linked = readiness == Readiness::Link;
+            let linked = readiness == Readiness::Told;
             linked.then(|| Box::new(worker::linked_settings(section, around)))
         }
     };
+    let process = process::read(section, goal.readiness == Readiness::Link, report);
     let listen = section.address("listen");
     if kind == Program::Ours && section.node("listen").is_none() {
         let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
@@ -61,6 +63,7 @@ pub(super) fn read(
         remarks: remarks(kind, listen),
         settings,
         stop_signal: section.signal("stop_signal").unwrap_or(policy::STOP_SIGNAL),
+        process,
         output: output(section.section("logs")),
     };
     match fingerprint::of(&app) {
@@ -113,13 +116,17 @@ fn goal(section: Section<'_>, kind: Program, report: &mut Report) -> AppGoal {
         drain_timeout: health.duration("drain_timeout").unwrap_or(policy::DRAIN_TIMEOUT),
         restart: restart(section.section("restart"), report),
         rollout: rollout(section, report),
+        probe_failures_max: policy::PROBE_FAILURES_MAX,
+        memory_bytes_max: None,
+        max_age: None,
+        depends_on: BTreeSet::new(),
     }
 }
 
 fn readiness(section: Section<'_>, kind: Program, report: &mut Report) -> Readiness {
     match (section.readiness("ready"), kind) {
         (None, Program::Foreign) => Readiness::AliveFor(policy::ALIVE_FOR),
-        (None | Some(None), Program::Ours) | (Some(None), Program::Foreign) => Readiness::Link,
+        (None | Some(None), Program::Ours) | (Some(None), Program::Foreign) => Readiness::Told,
         (Some(Some(alive_for)), Program::Foreign) => {
             let start = section.section("health").duration("start_timeout");
             let start = start.unwrap_or(policy::START_TIMEOUT);
@@ -136,7 +143,7 @@ fn readiness(section: Section<'_>, kind: Program, report: &mut Report) -> Readin
                 let words = "mcp-worker says by itself when it is ready; write \"link\"";
                 report.add(&node.key, node.place, words);
             }
-            Readiness::Link
+            Readiness::Told
         }
     }
 }
@@ -147,8 +154,8 @@ fn heartbeat_timeout(
     report: &mut Report,
 ) -> Option<std::time::Duration> {
     let refused: &[&str] = match (readiness, kind) {
-        (Readiness::Link, Program::Ours) => &[],
-        (Readiness::Link, Program::Foreign) => &["idle_grace"],
+        (Readiness::Told, Program::Ours) => &[],
+        (Readiness::Told, Program::Foreign) => &["idle_grace"],
         (Readiness::AliveFor(_), Program::Ours | Program::Foreign) => {
             &["heartbeat_interval", "heartbeat_timeout", "idle_grace"]
         }
@@ -157,7 +164,7 @@ fn heartbeat_timeout(
         let words = "only a worker with a link does this; remove this key";
         report.add(&node.key, node.place, words);
     }
-    let Readiness::Link = readiness else { return None };
+    let Readiness::Told = readiness else { return None };
     let settings = mcp_protocol::settings::Settings::default();
     let interval = health.duration("heartbeat_interval").unwrap_or(settings.heartbeat_every);
     let timeout = health.duration("heartbeat_timeout").unwrap_or(policy::HEARTBEAT_TIMEOUT);
@@ -184,6 +191,7 @@ fn restart(restart: Section<'_>, report: &mut Report) -> RestartPolicy {
         stable_after: restart.duration("stable_after").unwrap_or(default.stable_after),
         max_restarts: restart.count("max_restarts").unwrap_or(default.max_restarts),
         window: restart.duration("window").unwrap_or(default.window),
+        stop_exit_codes: default.stop_exit_codes,
     };
     let (min, max) = (policy.backoff_min, policy.backoff_max);
     not_above(restart, ("backoff_min", min), ("backoff_max", max), report);
@@ -209,7 +217,8 @@ fn rollout(section: Section<'_>, report: &mut Report) -> Rollout {
                          write 0, or remove this key";
             refuse("max_unavailable", words);
         }
-        return Rollout::MakeBeforeBreak { max_surge: surge.unwrap_or(policy::MAX_SURGE) };
+        let max_surge = surge.unwrap_or(policy::MAX_SURGE);
+        return Rollout { max_surge, max_unavailable: 0, pause_between: None };
     }
     if surge.is_some_and(|count| count > 0) {
         let words = "a program that binds its own port cannot run twice; write 0, or remove \
@@ -221,5 +230,6 @@ fn rollout(section: Section<'_>, report: &mut Report) -> Rollout {
                      use 1 or more";
         refuse("max_unavailable", words);
     }
-    Rollout::Replace { max_unavailable: unavailable.unwrap_or(policy::MAX_UNAVAILABLE) }
+    let max_unavailable = unavailable.unwrap_or(policy::MAX_UNAVAILABLE);
+    Rollout { max_surge: 0, max_unavailable, pause_between: None }
 }

@@ -14,7 +14,7 @@ use super::problem::Report;
 use super::program::absolute;
 use super::section::Section;
 use super::worker::LEVELS;
-use super::{AppConfig, SupervisorConfig, Surroundings, app, policy};
+use super::{AppConfig, Cgroups, SupervisorConfig, Surroundings, app, policy};
 use crate::machine::AppName;
 
 /// The longest path of a Unix socket, in bytes.
@@ -73,6 +73,7 @@ fn supervisor(
         log_directory: path("log_directory", &surroundings.log_directory, policy::LOG_DIRECTORY),
         log_level: section.choice("log_level", &LEVELS).unwrap_or(policy::LOG_LEVEL),
         metrics: section.address_or_off("metrics").unwrap_or(Some(policy::METRICS)),
+        cgroups: section.choice("cgroups", &[Cgroups::Auto, Cgroups::Off]).unwrap_or(Cgroups::Auto),
         run_directory,
     };
     let socket = supervisor.socket();

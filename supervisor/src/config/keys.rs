@@ -3,6 +3,8 @@
 //! The check for unknown keys, the hints, the check of every value and the test that the shipped
 //! file and the documentation mention each key all read this table.
 
+use super::process;
+
 /// A key and what may stand behind it.
 pub(super) struct Key {
     pub(super) name: &'static str,
@@ -45,6 +47,12 @@ pub(super) enum Kind {
     /// `"link"`, or how long a program must have been alive.
     Readiness,
     Signal,
+    /// A user or a group, by name or number, or "inherit".
+    Account,
+    Umask,
+    Nice,
+    /// A resource limit, "unlimited" or "inherit".
+    Limit(process::Unit),
 }
 
 impl Kind {
@@ -58,6 +66,8 @@ impl Kind {
 pub(super) const INSTANCES_MAX: u32 = 256;
 /// The words for how severe a log line is, most severe first.
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+/// The words for whether each run has a cgroup of its own, in the order of what they mean.
+pub(super) const CGROUPS: &[&str] = &["auto", "off"];
 /// The words for when a worker is started again.
 pub(super) const POLICIES: &[&str] = &["always", "on_failure", "never"];
 
@@ -87,6 +97,7 @@ const SUPERVISOR: &[Key] = &[
     key("log_directory", Kind::Text, r#""logs""#),
     key("log_level", Kind::Choice(LEVELS), r#""info""#),
     key("metrics", Kind::AddressOrOff, r#""127.0.0.1:8001""#),
+    key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
 ];
 
 const APP: &[Key] = &[
@@ -102,6 +113,11 @@ const APP: &[Key] = &[
     key("ready", Kind::Readiness, r#""link""#),
     key("stop_signal", Kind::Signal, r#""SIGTERM""#),
     key("env", Kind::Variables, ""),
+    process::USER,
+    process::GROUP,
+    process::UMASK,
+    process::NICE,
+    table("resources", process::RESOURCE_KEYS),
     table("restart", RESTART),
     table("rollout", ROLLOUT),
     table("health", HEALTH),

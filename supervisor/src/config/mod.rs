@@ -22,6 +22,7 @@ mod keys;
 mod locate;
 mod policy;
 mod problem;
+mod process;
 mod program;
 mod section;
 mod value;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
+pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
 
 /// What the file is read against: the little of the world that it may refer to.
 ///
@@ -102,6 +104,17 @@ pub struct SupervisorConfig {
     pub log_level: LogLevel,
     /// Where `/metrics` is served.
     pub metrics: Option<SocketAddr>,
+    /// Whether each run has a cgroup of its own.
+    pub cgroups: Cgroups,
+}
+
+/// `supervisor.cgroups`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cgroups {
+    /// Where they can be used.
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// `[apps.NAME]`.
@@ -123,6 +136,8 @@ pub struct AppConfig {
     pub settings: Option<Box<Settings>>,
     /// The signal that asks it to leave, when it has no link.
     pub stop_signal: i32,
+    /// As whom it runs, and what it may use.
+    pub process: ProcessConfig,
     /// How much of its output is kept.
     pub output: OutputConfig,
     /// What an operator should be reminded of, such as "serves the embedded sample account".

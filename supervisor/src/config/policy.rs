@@ -1,5 +1,6 @@
 //! The supervisor's own defaults, in one place. A worker's come from the protocol crate.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub(super) const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const OUTPUT: OutputConfig = OutputConfig { bytes_max: 50_000_000, files_max: 10 };
+/// So many failed probes in a row mean that a worker is not well.
+pub(super) const PROBE_FAILURES_MAX: u32 = 3;
 /// How many slots may hold two workers during a roll.
 pub(super) const MAX_SURGE: u32 = 1;
 /// How many slots of an app that binds its own port may be without a worker during a roll.
@@ -38,4 +41,5 @@ pub(super) const RESTART: RestartPolicy = RestartPolicy {
     stable_after: Duration::from_secs(10),
     max_restarts: 10,
     window: Duration::from_secs(60),
+    stop_exit_codes: BTreeSet::new(),
 };

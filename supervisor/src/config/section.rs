@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::file::{Entry, Node, Value};
 use super::keys::{Key, Kind, nearest, tables_with};
 use super::problem::Report;
-use super::value;
+use super::{process, value};
 
 /// Checks a table and everything below it: names of keys, kinds and ranges of values.
 pub(super) fn check(node: &Node, keys: &'static [Key], report: &mut Report) {
@@ -75,6 +75,10 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::AddressOrOff => value::address_or_off(node).map(drop),
         Kind::Readiness => value::readiness(node).map(drop),
         Kind::Signal => value::signal(node).map(drop),
+        Kind::Account => process::account(node).map(drop),
+        Kind::Umask => process::umask(node).map(drop),
+        Kind::Nice => process::nice(node).map(drop),
+        Kind::Limit(unit) => process::limit(node, *unit).map(drop),
     };
     match outcome {
         Ok(()) => {}

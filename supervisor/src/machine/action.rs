@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::machine::desired::{AppName, Fingerprint, RunId, SlotId};
+use crate::machine::desired::{AppName, Changes, Fingerprint, RunId, SlotId};
 use crate::machine::event::RequestId;
 use crate::machine::snapshot::PhaseName;
 
@@ -34,6 +34,15 @@ pub enum Action {
         /// Why.
         why: KillCause,
     },
+    /// Send a signal to the worker itself.
+    Signal {
+        /// Its run.
+        run: RunId,
+        /// The signal's number.
+        number: i32,
+    },
+    /// Keep what operators changed at run time, so that a later supervisor knows of it.
+    Remember(Changes),
     /// Write one line for people.
     Announce(Notice),
     /// Answer an operator.
@@ -54,6 +63,8 @@ pub enum KillCause {
     NeverReady,
     /// It was not heard of for too long.
     HeartbeatLost,
+    /// It failed too many probes in a row.
+    Unhealthy,
     /// It did not leave within its grace.
     DrainOverrun,
     /// It was still starting when it was no longer wanted, or the operator is in a hurry.
@@ -89,6 +100,8 @@ pub enum Notice {
     RollBegan {
         /// The app.
         app: AppName,
+        /// Why, when nobody asked for it.
+        why: Option<String>,
     },
     /// Every worker of an app is of the wanted kind.
     RollEnded {
@@ -125,5 +138,7 @@ pub enum Outcome {
     Failed {
         /// The reason.
         why: String,
+        /// The slot whose last words may explain it.
+        slot: Option<SlotId>,
     },
 }

@@ -3,7 +3,7 @@
 //! Policies are data, so that a reload can change them. Durations are never zero and counts are
 //! never out of range here: `config/check.rs` refuses such a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,19 +84,28 @@ pub struct AppGoal {
     pub start_timeout: Duration,
     /// A ready worker that was not heard of for so long is killed; `None` where none is expected.
     pub heartbeat_timeout: Option<Duration>,
+    /// A ready worker that failed so many probes in a row is killed; at least 1.
+    pub probe_failures_max: u32,
     /// How long a worker may finish what it has.
     pub drain_timeout: Duration,
     /// What happens after a death.
     pub restart: RestartPolicy,
     /// How workers are replaced.
     pub rollout: Rollout,
+    /// A worker that takes more memory than this is replaced.
+    pub memory_bytes_max: Option<u64>,
+    /// A worker that has been ready for so long is replaced.
+    pub max_age: Option<Duration>,
+    /// Apps that must serve before a worker of this one is started, and that leave after it.
+    /// Never in a circle: `config/check.rs` refuses that.
+    pub depends_on: BTreeSet<AppName>,
 }
 
 /// What makes a worker ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
-    /// It says so over its link.
-    Link,
+    /// Somebody tells: the worker itself, or a probe.
+    Told,
     /// It has been alive for so long.
     AliveFor(Duration),
 }
@@ -116,6 +125,8 @@ pub struct RestartPolicy {
     pub max_restarts: u32,
     /// The window in which deaths are counted.
     pub window: Duration,
+    /// Exit codes by which a worker says that it is done: it is not started again.
+    pub stop_exit_codes: BTreeSet<i32>,
 }
 
 /// After which deaths a worker is started again.
@@ -129,18 +140,42 @@ pub enum RestartWhen {
     Never,
 }
 
-/// How workers are replaced.
+/// How workers are replaced. At least one of the two limits is above zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rollout {
-    /// Start the new one, wait until it is ready, then drain the old one: for workers that share
-    /// the app's listener.
-    MakeBeforeBreak {
-        /// How many slots of the app may hold two workers at once; at least 1.
-        max_surge: u32,
-    },
-    /// Drain the old one, then start the new one: for programs that bind their own port.
-    Replace {
-        /// How many slots of the app may be without a ready worker at once; at least 1.
-        max_unavailable: u32,
-    },
+pub struct Rollout {
+    /// How many slots of the app may hold a new worker beside the old one: the new one is ready
+    /// before the old one leaves. Zero for programs that bind their own port.
+    pub max_surge: u32,
+    /// How many slots of the app may be without a ready worker, because the old one leaves before
+    /// the new one starts.
+    pub max_unavailable: u32,
+    /// How long a new worker is watched before the next slot is touched; one that dies meanwhile
+    /// stops the roll.
+    pub pause_between: Option<Duration>,
 }
+
+/// What an operator changed at run time: it differs from the file, and outlives a reload of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Change {
+    /// How many workers, where that was said.
+    pub instances: Option<u32>,
+    /// Whether the app as a whole is to run.
+    pub presence: Presence,
+    /// Slots that are to stay empty.
+    pub stopped_slots: BTreeSet<u32>,
+}
+
+/// Whether an app as a whole is to run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Presence {
+    /// It is.
+    #[default]
+    Wanted,
+    /// It stays in the picture, without a worker.
+    Stopped,
+    /// It is as if the file did not name it.
+    Deleted,
+}
+
+/// Everything that was changed at run time, by app.
+pub type Changes = BTreeMap<AppName, Change>;

@@ -1,6 +1,6 @@
 //! Everything that can happen, in one closed list.
 
-use crate::machine::desired::{AppName, Desired, RunId};
+use crate::machine::desired::{AppName, Changes, Desired, RunId, SlotId};
 use crate::machine::exit::Exit;
 
 /// One thing that happened.
@@ -34,11 +34,35 @@ pub enum Event {
         /// Its own words.
         why: String,
     },
-    /// A worker is alive.
+    /// A worker is alive: it said so, or a probe found it well.
     Heartbeat {
         /// Its run.
         run: RunId,
     },
+    /// A probe found that a worker is not well.
+    ProbeFailed {
+        /// Its run.
+        run: RunId,
+        /// What the probe met.
+        why: String,
+    },
+    /// So much memory a worker takes.
+    Measured {
+        /// Its run.
+        run: RunId,
+        /// Resident memory, of its whole tree.
+        memory_bytes: u64,
+    },
+    /// The workers of an app are to be replaced, because of a time table or of files that changed.
+    Refresh {
+        /// The app.
+        app: AppName,
+        /// Why.
+        why: String,
+    },
+    /// What operators changed at run time under an earlier supervisor. Told before the first
+    /// configuration.
+    Remembered(Changes),
     /// A process ended and was reaped.
     Exited {
         /// Its run.
@@ -68,19 +92,57 @@ pub enum Command {
     Settle,
     /// Replace every worker in scope, as the rollout of its app says.
     Reload(Scope),
-    /// Stop every worker in scope, then start it again. Failed slots are forgiven.
+    /// Stop every worker in scope, then start it again. Whoever was stopped is started, failed
+    /// slots are forgiven.
     Restart(Scope),
+    /// Start what was stopped or deleted at run time, and what gave up or finished.
+    Start(Scope),
+    /// Stop the workers in scope; they stay stopped until they are started.
+    Stop(Scope),
+    /// Stop the workers in scope and take their apps out of the picture.
+    Delete(Scope),
+    /// Forget deaths and counts; whoever waits or gave up is started at once.
+    Reset(Scope),
+    /// Go back to what the file says.
+    Forget(Scope),
+    /// Another number of workers.
+    Scale {
+        /// The app.
+        app: AppName,
+        /// How many.
+        to: Scale,
+    },
+    /// Send a signal to the workers in scope.
+    Signal {
+        /// Whose.
+        scope: Scope,
+        /// The signal's number.
+        number: i32,
+    },
     /// End the service; answered when nobody is left.
-    Stop,
+    Shutdown,
 }
 
-/// Which apps are meant.
+/// How many workers an operator wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// So many.
+    To(u32),
+    /// So many more than now.
+    More(u32),
+    /// So many fewer than now.
+    Fewer(u32),
+}
+
+/// Which workers are meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// All of them.
     All,
-    /// This one.
+    /// Those of this app.
     App(AppName),
+    /// The one in this slot.
+    Slot(SlotId),
 }
 
 /// How the service is to end.

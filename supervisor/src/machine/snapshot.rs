@@ -1,6 +1,6 @@
 //! The one picture that status, metrics and logs are drawn from. Read-only.
 
-use crate::machine::desired::{AppName, RunId};
+use crate::machine::desired::{AppName, Change, Changes, RunId};
 use crate::machine::moment::Moment;
 
 /// Everything, at one moment.
@@ -12,6 +12,9 @@ pub struct Snapshot {
     pub config_problem: Option<String>,
     /// True once the service was told to end.
     pub stopping: bool,
+    /// What operators changed at run time, deleted apps and those that the file does not name
+    /// included.
+    pub changes: Changes,
     /// The apps, by name. An app that is no longer wanted stays until its last worker left.
     pub apps: Vec<AppView>,
 }
@@ -23,6 +26,10 @@ pub struct AppView {
     pub name: AppName,
     /// How its roll stands.
     pub roll: RollView,
+    /// What operators changed at run time, where that differs from the file.
+    pub change: Option<Change>,
+    /// How many workers the file asks for; none when it does not name the app any more.
+    pub instances_in_file: Option<u32>,
     /// Its slots, by number.
     pub slots: Vec<SlotView>,
 }

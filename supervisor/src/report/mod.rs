@@ -8,5 +8,7 @@ mod words;
 
 pub use clients::client_config;
 pub use plan::{Plan, plan};
+pub(crate) use table::note;
 pub use table::{Colour, status_json, status_table};
 pub use words::{Progress, printable};
+pub(crate) use words::{bytes, duration, phase};

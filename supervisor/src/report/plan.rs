@@ -26,12 +26,10 @@ pub fn plan(config: &Config) -> Plan {
             |address| format!("listens on {address}"),
         );
         let roll = match app.goal.rollout {
-            Rollout::MakeBeforeBreak { max_surge } => {
-                format!("reload: new before old, {max_surge} at a time")
-            }
-            Rollout::Replace { max_unavailable } => {
+            Rollout { max_surge: 0, max_unavailable, .. } => {
                 format!("reload: old before new, {max_unavailable} at a time")
             }
+            Rollout { max_surge, .. } => format!("reload: new before old, {max_surge} at a time"),
         };
         let command = [vec![app.program.display().to_string()], app.arguments.clone()].concat();
         text.push_str(&format!(

@@ -75,7 +75,7 @@ fn row(app: &AppStatus, slot: &SlotStatus) -> [String; 8] {
 }
 
 /// Why the slot is as it is, what comes next, and what happened last.
-fn note(slot: &SlotStatus) -> String {
+pub(crate) fn note(slot: &SlotStatus) -> String {
     let mut parts = Vec::new();
     if let Some(why) = &slot.why {
         parts.push(printable(why.as_bytes()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mcp_protocol::control::{SlotPhase, SlotStatus, Status};
 
 /// The phase in PM2's words, so that habits carry over.
-pub(super) fn phase(phase: SlotPhase) -> &'static str {
+pub(crate) fn phase(phase: SlotPhase) -> &'static str {
     match phase {
         SlotPhase::Stopped => "stopped",
         SlotPhase::Starting => "launching",
@@ -18,7 +18,7 @@ pub(super) fn phase(phase: SlotPhase) -> &'static str {
 }
 
 /// A duration as people say it: its two largest units at the most.
-pub(super) fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0 => format!("{}ms", time.as_millis()),
@@ -30,7 +30,7 @@ pub(super) fn duration(time: Duration) -> String {
 }
 
 /// A size as people say it.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes / 1_000),
         1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),

@@ -6,14 +6,12 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 use mcp_protocol::control::{FailureCause, Response, Status};
 use mcp_protocol::env;
 use mcp_protocol::message::{ToWorker, Vitals};
-use nix::sys::signal::Signal as UnixSignal;
 use tokio::sync::mpsc;
 
 use crate::config::{AppConfig, Config};
@@ -22,9 +20,8 @@ use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::Logging;
 use crate::runtime::news::News;
 use crate::runtime::output::{Outputs, Stream};
-use crate::runtime::processes::{Birth, Processes};
+use crate::runtime::processes::Processes;
 use crate::runtime::rotation;
-use crate::runtime::spawn::{Launch, spawn};
 use crate::runtime::totals::Totals;
 
 /// The workers' own shared log file.
@@ -67,6 +64,12 @@ impl Hands {
                     process.kill();
                 }
             }
+            Action::Signal { run, number } => {
+                if let Some(process) = self.processes.get(run) {
+                    process.signal(number);
+                }
+            }
+            Action::Remember(_) => {}
             Action::Announce(notice) => self.announce(notice),
             Action::Reply { .. } | Action::Exit => {}
         }
@@ -85,7 +88,7 @@ impl Hands {
         let waiter = self.waiting.remove(&request)?;
         let response = match outcome {
             Outcome::Done => Response::Done(Box::new(status)),
-            Outcome::Failed { why } => {
+            Outcome::Failed { why, slot: _ } => {
                 Response::Failed { reason: why, cause: FailureCause::Operation }
             }
         };
@@ -188,42 +191,7 @@ impl Hands {
         }
     }
 
-    fn start(&mut self, run: RunId, slot: SlotId) -> Result<(), String> {
-        let app = self
-            .config
-            .apps
-            .get(&slot.app)
-            .ok_or_else(|| format!("app `{}` is not in the configuration", slot.app))?
-            .clone();
-        let output = self.open_output(&slot.app, Stream::Output, &app)?;
-        let errors = self.open_output(&slot.app, Stream::Errors, &app)?;
-        let program = c_string(app.program.as_os_str().as_bytes())?;
-        let working_directory = c_string(app.working_directory.as_os_str().as_bytes())?;
-        let mut arguments = vec![program.clone()];
-        for argument in &app.arguments {
-            arguments.push(c_string(argument.as_bytes())?);
-        }
-        let launch = Launch {
-            program: program.clone(),
-            arguments,
-            variables: self.variables(run, &slot, &app)?,
-            working_directory: working_directory.clone(),
-            listener: self.listeners.of(&slot.app),
-            output: output.as_fd(),
-            errors: errors.as_fd(),
-            input: self.nothing.as_fd(),
-        };
-        let spawned = spawn(&launch).map_err(|error| format!("cannot fork: {error}"))?;
-        let stop_signal = UnixSignal::try_from(app.stop_signal).unwrap_or(UnixSignal::SIGTERM);
-        let listen = self.listeners.address(&slot.app);
-        let settings = app.settings;
-        let birth = Birth { run, slot, listen, settings, stop_signal, program, working_directory };
-        self.processes
-            .adopt_newborn(birth, spawned, &self.inbox)
-            .map_err(|error| format!("cannot watch the new process: {error}"))
-    }
-
-    fn open_output(
+    pub(super) fn open_output(
         &mut self,
         name: &AppName,
         stream: Stream,
@@ -236,7 +204,7 @@ impl Hands {
 
     /// The environment of a new process: a few inherited variables, the app's own, and where its
     /// place is. Never the operator's whole environment, which may hold secrets.
-    fn variables(
+    pub(super) fn variables(
         &self,
         run: RunId,
         slot: &SlotId,
@@ -245,6 +213,12 @@ impl Hands {
         let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
         for (name, value) in &self.inherited {
             all.insert(name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        }
+        if let Some(account) = &app.process.account {
+            let home = account.home.as_os_str().as_bytes().to_vec();
+            all.insert(b"HOME".to_vec(), home);
+            all.insert(b"USER".to_vec(), account.name.clone().into_bytes());
+            all.insert(b"LOGNAME".to_vec(), account.name.clone().into_bytes());
         }
         for (name, value) in &app.variables {
             all.insert(name.clone().into_bytes(), value.clone().into_bytes());
@@ -277,7 +251,7 @@ impl Hands {
                 for_time = ?for_time,
                 "a killed process is still there; it waits in the kernel, for a disk or a network"
             ),
-            Notice::RollBegan { app } => tracing::info!(%app, "roll began"),
+            Notice::RollBegan { app, why } => tracing::info!(%app, why, "roll began"),
             Notice::RollEnded { app } => tracing::info!(%app, "roll ended, every worker is new"),
             Notice::RollStopped { app, why } => {
                 tracing::error!(%app, why, "roll stopped, the old workers go on serving");
@@ -330,7 +304,7 @@ pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
     words
 }
 
-fn c_string(bytes: &[u8]) -> Result<CString, String> {
+pub(super) fn c_string(bytes: &[u8]) -> Result<CString, String> {
     CString::new(bytes)
         .map_err(|_| format!("`{}` holds a NUL byte", String::from_utf8_lossy(bytes)))
 }

@@ -5,6 +5,8 @@
 //! Signs of life come before deadlines: the inbox is emptied before time is allowed to pass.
 
 mod background;
+mod birth;
+mod cgroup;
 mod clock;
 mod hands;
 mod link;
@@ -17,8 +19,10 @@ mod orphans;
 mod output;
 mod picture;
 mod port_owner;
+mod proc;
 mod processes;
 mod rotation;
+mod run_lock;
 mod signals;
 mod socket;
 mod spawn;
@@ -26,15 +30,16 @@ mod start;
 mod systemd;
 mod tail;
 mod totals;
+mod tree;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use mcp_protocol::control::{FailureCause, Request, Response, Status};
+use mcp_protocol::control::{self, FailureCause, Request, Response, Status, Target};
 use tokio::sync::mpsc;
 
 use crate::machine::{
-    Action, AppName, Command, Event, Machine, Outcome, RequestId, Scope, Urgency,
+    Action, AppName, Command, Event, Machine, Outcome, RequestId, Scale, Scope, SlotId, Urgency,
 };
 use clock::Clock;
 use hands::Hands;
@@ -45,7 +50,7 @@ pub use background::{Background, leave_terminal, let_go, start_background};
 pub use hands::WORKER_LOG;
 pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
-pub use operator::{AskError, ask, stop};
+pub use operator::{AskError, ask, glance, stop};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
 pub use tail::{FollowError, follow, last_lines};
@@ -108,6 +113,7 @@ impl Supervisor {
         for answer in self.parting {
             let _ = tokio::time::timeout_at(deadline, answer.closed()).await;
         }
+        self.hands.processes.close().await;
         self.hands.outputs.finish();
         tracing::info!("ended");
     }
@@ -134,7 +140,11 @@ impl Supervisor {
                         }
                     }
                     Action::Exit => self.ended = true,
-                    Action::Spawn { .. } | Action::Drain { .. } | Action::Kill { .. } => {}
+                    Action::Spawn { .. }
+                    | Action::Drain { .. }
+                    | Action::Kill { .. }
+                    | Action::Signal { .. }
+                    | Action::Remember(_) => {}
                 }
                 events.extend(self.hands.carry_out(action));
             }
@@ -152,7 +162,7 @@ impl Supervisor {
             // A failed start or roll leaves whoever can serve serving; the status line says it.
             match outcome {
                 Outcome::Done => self.systemd.ready("every worker is ready"),
-                Outcome::Failed { why } => self.systemd.ready(&why),
+                Outcome::Failed { why, slot: _ } => self.systemd.ready(&why),
             }
             return;
         }
@@ -211,13 +221,20 @@ impl Supervisor {
                 return Vec::new();
             }
             Request::Settle => Command::Settle,
-            Request::Stop => Command::Stop,
-            Request::Restart { app } => Command::Restart(scope(app)),
-            Request::Reload { app } => {
-                return match self.reload(app.as_deref()) {
+            Request::Shutdown => Command::Shutdown,
+            Request::Restart { target } => Command::Restart(scope(target)),
+            Request::Start { target } => Command::Start(scope(target)),
+            Request::Stop { target } => Command::Stop(scope(target)),
+            Request::Delete { target } => Command::Delete(scope(target)),
+            Request::Reset { target } => Command::Reset(scope(target)),
+            Request::Forget { target } => Command::Forget(scope(target)),
+            Request::Scale { app, to } => Command::Scale { app: AppName::new(&app), to: scale(to) },
+            Request::Signal { target, number } => Command::Signal { scope: scope(target), number },
+            Request::Reload { target } => {
+                return match self.reload(Some(&target)) {
                     Ok(configured) => vec![
                         configured,
-                        self.await_answer(Command::Reload(scope(app)), answers),
+                        self.await_answer(Command::Reload(scope(target)), answers),
                         self.own(Command::Settle),
                     ],
                     Err(problem) => {
@@ -247,12 +264,20 @@ impl Supervisor {
                 self.hands.reopen_logs();
                 Vec::new()
             }
+            Signal::ChildEnded => {
+                self.hands.processes.reap_strangers();
+                Vec::new()
+            }
         }
     }
 
     /// Reads the file anew and takes it into use, or says in words why not.
-    fn reload(&mut self, app: Option<&str>) -> Result<Event, String> {
+    fn reload(&mut self, target: Option<&Target>) -> Result<Event, String> {
         let config = (self.load)().map_err(|problems| problems.to_string())?;
+        let app = match target {
+            Some(Target::App(app) | Target::Slot { app, .. }) => Some(app),
+            Some(Target::All) | None => None,
+        };
         if let Some(app) = app.filter(|app| !config.apps.contains_key(&AppName::new(app))) {
             let known: Vec<&str> = config.apps.keys().map(AppName::as_str).collect();
             return Err(format!(
@@ -284,8 +309,20 @@ impl Supervisor {
     }
 }
 
-fn scope(app: Option<String>) -> Scope {
-    app.map_or(Scope::All, |app| Scope::App(AppName::new(&app)))
+fn scope(target: Target) -> Scope {
+    match target {
+        Target::All => Scope::All,
+        Target::App(app) => Scope::App(AppName::new(&app)),
+        Target::Slot { app, slot } => Scope::Slot(SlotId { app: AppName::new(&app), index: slot }),
+    }
+}
+
+fn scale(to: control::Scale) -> Scale {
+    match to {
+        control::Scale::To(count) => Scale::To(count),
+        control::Scale::More(count) => Scale::More(count),
+        control::Scale::Fewer(count) => Scale::Fewer(count),
+    }
 }
 
 async fn next_tick(watchdog: &mut Option<tokio::time::Interval>) {

@@ -53,4 +53,6 @@ pub(crate) enum Signal {
     Reload,
     /// The log files were renamed.
     ReopenLogs,
+    /// A child ended: one of ours, whose end is told by itself, or an orphan that came to us.
+    ChildEnded,
 }

@@ -81,18 +81,21 @@ pub fn ask(
     request: &Request,
     progress: &mut dyn FnMut(&Status),
 ) -> Result<Status, AskError> {
+    block_on(converse(socket, request, progress))
+}
+
+/// The picture at this moment, or why there is none within this time, so that a screen that asks
+/// again and again can tell when a supervisor hangs.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn glance(socket: &Path, within: Duration) -> Result<Status, AskError> {
     block_on(async {
-        let (stream, mut inbound) = greet(socket).await?;
-        send(&stream, request).await?;
-        loop {
-            match inbound.receive::<Response>(&stream).await? {
-                Response::Progress(status) => progress(&status),
-                Response::Status(status) | Response::Done(status) => return Ok(*status),
-                Response::Failed { reason, cause } => {
-                    return Err(AskError::Failed { reason, cause });
-                }
-            }
-        }
+        let ignore = &mut |_: &Status| {};
+        let conversation = converse(socket, &Request::Status, ignore);
+        tokio::time::timeout_at(in_time(within), conversation)
+            .await
+            .unwrap_or(Err(AskError::Wire(WireError::TimedOut)))
     })
 }
 
@@ -101,7 +104,7 @@ pub fn ask(
 /// # Errors
 /// See [`AskError`].
 pub fn stop(socket: &Path, progress: &mut dyn FnMut(&Status)) -> Result<Status, AskError> {
-    let last = ask(socket, &Request::Stop, progress)?;
+    let last = ask(socket, &Request::Shutdown, progress)?;
     block_on(async {
         let deadline = in_time(PARTING_TIME);
         while is_running(last.pid) || socket.exists() {
@@ -120,6 +123,24 @@ fn is_running(pid: u32) -> bool {
         let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
         !state.starts_with(['Z', 'X'])
     })
+}
+
+async fn converse(
+    socket: &Path,
+    request: &Request,
+    progress: &mut dyn FnMut(&Status),
+) -> Result<Status, AskError> {
+    let (stream, mut inbound) = greet(socket).await?;
+    send(&stream, request).await?;
+    loop {
+        match inbound.receive::<Response>(&stream).await? {
+            Response::Progress(status) => progress(&status),
+            Response::Status(status) | Response::Done(status) => return Ok(*status),
+            Response::Failed { reason, cause } => {
+                return Err(AskError::Failed { reason, cause });
+            }
+        }
+    }
 }
 
 async fn greet(socket: &Path) -> Result<(Stream, Inbound), AskError> {
@@ -146,4 +167,29 @@ fn block_on<T>(work: impl Future<Output = Result<T, AskError>>) -> Result<T, Ask
         .build()
         .map_err(|error| AskError::Wire(WireError::Io(error)))?;
     executor.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_glance_at_a_supervisor_that_says_nothing_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("supervisor.sock");
+        let silent = UnixListener::bind(&path).unwrap();
+        let hears = std::thread::spawn(move || {
+            let (mut stream, _) = silent.accept().unwrap();
+            let welcome = Welcome::Speak { version: mcp_protocol::handshake::NEWEST };
+            let bytes = mcp_protocol::frame::encode(&welcome).unwrap();
+            io::Write::write_all(&mut stream, &bytes).unwrap();
+            // Until the other side gives up.
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        });
+        let error = glance(&path, Duration::from_millis(300)).unwrap_err();
+        assert!(matches!(error, AskError::Wire(WireError::TimedOut)), "{error}");
+        hears.join().unwrap();
+    }
 }

@@ -38,6 +38,7 @@ fn app_status(app: &AppView, hands: &Hands, now: Moment) -> AppStatus {
         name: app.name.to_string(),
         listen: hands.listeners.address(&app.name).map(|address| address.to_string()),
         roll,
+        changes: Vec::new(),
         remarks: remarks(app, hands),
         slots: app.slots.iter().map(|slot| slot_status(slot, hands, now)).collect(),
     }
@@ -71,6 +72,9 @@ fn slot_status(slot: &SlotView, hands: &Hands, now: Moment) -> SlotStatus {
         why: slot.why.clone(),
         leaving: slot.leaving.iter().filter_map(|run| pid(*run)).collect(),
         successor: slot.successor.map(|run| run.0),
+        message: None,
+        cpu_percent: None,
+        threads: None,
         rss_bytes: process.and_then(|process| process.rss_bytes()),
         requests_total: process
             .filter(|process| process.settings.is_some())

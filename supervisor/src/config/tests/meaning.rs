@@ -29,9 +29,12 @@ fn an_app_in_two_lines_has_the_documented_defaults() {
     assert_eq!(query.stop_signal, 15);
     assert_eq!(query.remarks, ["serves the embedded sample account, not Snowflake"]);
     assert_eq!(query.goal.instances, 1);
-    assert_eq!(query.goal.readiness, Readiness::Link);
+    assert_eq!(query.goal.readiness, Readiness::Told);
     assert_eq!(query.goal.heartbeat_timeout, Some(Duration::from_secs(15)));
-    assert_eq!(query.goal.rollout, Rollout::MakeBeforeBreak { max_surge: 1 });
+    assert_eq!(
+        query.goal.rollout,
+        Rollout { max_surge: 1, max_unavailable: 0, pause_between: None }
+    );
     let mut expected = Settings::default();
     expected.logs.directory = Some(directory.join("logs"));
     assert_eq!(query.settings.as_deref(), Some(&expected));
@@ -47,11 +50,14 @@ fn another_program_has_no_settings_no_heartbeat_and_is_replaced() {
     assert_eq!(other.settings, None);
     assert_eq!(other.goal.readiness, Readiness::AliveFor(Duration::from_secs(2)));
     assert_eq!(other.goal.heartbeat_timeout, None);
-    assert_eq!(other.goal.rollout, Rollout::Replace { max_unavailable: 1 });
+    assert_eq!(
+        other.goal.rollout,
+        Rollout { max_surge: 0, max_unavailable: 1, pause_between: None }
+    );
     assert!(other.remarks.is_empty());
     let linked = format!("{text}ready = \"link\"\nstop_signal = \"SIGQUIT\"\n");
     let linked = app(&workplace.load(linked, None).unwrap(), "other");
-    assert_eq!(linked.goal.readiness, Readiness::Link);
+    assert_eq!(linked.goal.readiness, Readiness::Told);
     assert_eq!(linked.goal.heartbeat_timeout, Some(Duration::from_secs(15)));
     assert_eq!(linked.stop_signal, 3);
 }
@@ -222,6 +228,9 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "rollout.max_surge = 2",
         "health = { start_timeout = \"9s\", heartbeat_timeout = \"14s\", drain_timeout = \"9s\" }",
         "logs = { max_size = \"1MB\", max_files = 2 }",
+        "user = \"inherit\"\ngroup = \"inherit\"\numask = \"inherit\"\nnice = \"inherit\"",
+        "resources = { open_files = \"inherit\", core = \"inherit\" }",
+        "[supervisor]\ncgroups = \"off\"",
         "exec = \"mcp-worker\"\nargs = []\ncwd = \".\"\nenv = {}",
         "pool = { min = 1, max = 4 }\nlimits.max_bytes = \"8192KiB\"\nhttp.request_timeout = \"300s\"",
         "[supervisor]\nlog_level = \"debug\"\nmetrics = \"off\"\nrun_directory = \"elsewhere\"",
@@ -238,6 +247,11 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "env.A = \"1\"",
         "env.A = \"2\"",
         "stop_signal = \"SIGINT\"",
+        "umask = \"077\"",
+        "nice = 3",
+        "resources.open_files = 99",
+        "resources.processes = 99",
+        "resources.open_files = \"unlimited\"",
         "health.heartbeat_interval = \"3s\"",
         "health.idle_grace = \"3s\"",
         "logs.level = \"debug\"",
