@@ -44,9 +44,13 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
     ),
     (
         "notify",
-        // The second one calls a function of that name, which tells systemd.
-        &["supervisor/src/runtime/tail.rs", "supervisor/src/runtime/systemd.rs"],
-        "files are watched in one place",
+        // The last one calls a function of that name, which tells systemd.
+        &[
+            "supervisor/src/runtime/tail.rs",
+            "supervisor/src/runtime/watch.rs",
+            "supervisor/src/runtime/systemd.rs",
+        ],
+        "files are watched where it is known what a change means",
     ),
     (
         "tracing_appender",

@@ -13,6 +13,8 @@ mod harness;
 mod logs;
 mod metrics;
 mod monit;
+mod order;
+mod refresh;
 mod reload;
 mod stop;
 mod systemd;

@@ -3,7 +3,7 @@
 //! A new verb of the protocol, for one slot for example, is a variant here and a line in each
 //! function; keys are in `model`.
 
-use mcp_protocol::control::Request;
+use mcp_protocol::control::{Request, Target};
 
 /// A wish.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,9 +20,9 @@ impl Intent {
     /// What is sent.
     pub(super) fn request(&self) -> Request {
         match self {
-            Intent::Reload { app } => Request::Reload { app: Some(app.clone()) },
-            Intent::Restart { app } => Request::Restart { app: Some(app.clone()) },
-            Intent::Stop => Request::Stop,
+            Intent::Reload { app } => Request::Reload { target: Target::App(app.clone()) },
+            Intent::Restart { app } => Request::Restart { target: Target::App(app.clone()) },
+            Intent::Stop => Request::Shutdown,
         }
     }
 

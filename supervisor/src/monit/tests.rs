@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mcp_protocol::control::{Request, Status};
+use mcp_protocol::control::{Request, Status, Target};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -238,18 +238,18 @@ fn a_picture_that_does_not_come_leaves_the_last_one() {
 #[test]
 fn keys_become_requests_and_dangerous_ones_ask_first() {
     let mut model = model();
-    let app = || Some("query".to_owned());
+    let target = || Target::App("query".to_owned());
     let Effect::Ask(reload) = press(&mut model, "r") else { panic!("r reloads") };
-    assert_eq!(reload.request(), Request::Reload { app: app() });
+    assert_eq!(reload.request(), Request::Reload { target: target() });
     assert_eq!(press(&mut model, "R"), Effect::None);
     assert!(text(&model, (80, 24)).contains("restart every worker of query"));
     assert_eq!(press(&mut model, "x"), Effect::None, "neither yes nor no");
     let Effect::Ask(restart) = press(&mut model, "y") else { panic!("y is yes") };
-    assert_eq!(restart.request(), Request::Restart { app: app() });
+    assert_eq!(restart.request(), Request::Restart { target: target() });
     assert_eq!(press(&mut model, "sn"), Effect::None);
     assert_eq!(model.mode, Mode::Browse);
     let Effect::Ask(stop) = press(&mut model, "sy") else { panic!("y is yes") };
-    assert_eq!(stop.request(), Request::Stop);
+    assert_eq!(stop.request(), Request::Shutdown);
     assert_eq!(press(&mut Model::default(), "r"), Effect::None, "there is nothing to reload");
 }
 

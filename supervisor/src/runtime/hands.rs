@@ -9,19 +9,23 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
-use mcp_protocol::control::{FailureCause, Response, Status};
+use mcp_protocol::control::{Response, Status};
 use mcp_protocol::env;
 use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::mpsc;
 
 use crate::config::{AppConfig, Config};
-use crate::machine::{Action, AppName, Event, Notice, Outcome, RequestId, RunId, SlotId};
+use crate::machine::{Action, AppName, Event, Notice, RequestId, RunId, SlotId};
+use crate::runtime::answer::Waiter;
 use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::Logging;
+use crate::runtime::lookout::Lookout;
+use crate::runtime::memory;
 use crate::runtime::news::News;
 use crate::runtime::output::{Outputs, Stream};
 use crate::runtime::processes::Processes;
 use crate::runtime::rotation;
+use crate::runtime::state::Memory;
 use crate::runtime::totals::Totals;
 
 /// The workers' own shared log file.
@@ -38,12 +42,15 @@ pub(crate) struct Hands {
     pub(crate) totals: Totals,
     pub(crate) outputs: Outputs,
     pub(crate) logging: Logging,
+    pub(crate) lookout: Lookout,
     /// Variables that every program gets, such as PATH.
     pub(crate) inherited: Vec<(OsString, OsString)>,
     pub(crate) nothing: File,
     pub(crate) inbox: mpsc::Sender<News>,
     /// Operators who wait for an answer.
-    pub(crate) waiting: BTreeMap<RequestId, mpsc::Sender<Response>>,
+    pub(crate) waiting: BTreeMap<RequestId, Waiter>,
+    /// What they changed at run time, and where it is kept.
+    pub(crate) memory: Memory,
 }
 
 impl Hands {
@@ -69,42 +76,21 @@ impl Hands {
                     process.signal(number);
                 }
             }
-            Action::Remember(_) => {}
+            Action::Remember(changes) => self.memory.remember(changes),
             Action::Announce(notice) => self.announce(notice),
             Action::Reply { .. } | Action::Exit => {}
         }
         None
     }
 
-    /// Answers an operator, if one waits under this number.
-    ///
-    /// Returns the channel, which closes once the answer is on its way.
-    pub(crate) fn answer(
-        &mut self,
-        request: RequestId,
-        outcome: Outcome,
-        status: Status,
-    ) -> Option<mpsc::Sender<Response>> {
-        let waiter = self.waiting.remove(&request)?;
-        let response = match outcome {
-            Outcome::Done => Response::Done(Box::new(status)),
-            Outcome::Failed { why, slot: _ } => {
-                Response::Failed { reason: why, cause: FailureCause::Operation }
-            }
-        };
-        // An operator who does not read cannot hold us up: a full queue means no answer.
-        let _ = waiter.try_send(response);
-        Some(waiter)
-    }
-
     /// Shows everyone who waits how things stand.
     pub(crate) fn show_progress(&self, status: &Status) {
         for waiter in self.waiting.values() {
             // The last place is for the last answer.
-            if waiter.capacity() < 2 {
+            if waiter.answers.capacity() < 2 {
                 continue;
             }
-            let _ = waiter.try_send(Response::Progress(Box::new(status.clone())));
+            let _ = waiter.answers.try_send(Response::Progress(Box::new(status.clone())));
         }
     }
 
@@ -165,22 +151,37 @@ impl Hands {
 
     /// Takes a new configuration into use, or leaves everything as it was.
     pub(crate) fn apply(&mut self, config: Config) -> Result<(), String> {
-        if config.supervisor != self.config.supervisor {
-            return Err(format!(
-                "[supervisor] cannot change while it runs: put it back as it was (run_directory \
-                 is `{}`), `stop`, then change it and `start`",
-                self.config.supervisor.run_directory.display()
-            ));
-        }
+        self.allows(&config)?;
         self.listeners.rebind(&config).map_err(|error| in_words(&error))?;
         for (name, app) in &config.apps {
             self.outputs.set_policy(name, app.output);
         }
+        self.lookout.apply(&config);
         if config != self.config {
             self.generation += 1;
             self.config = config;
         }
         Ok(())
+    }
+
+    /// Workers whose memory is limited.
+    pub(crate) fn limited(&self) -> memory::Roots {
+        let app = |slot: &SlotId| self.config.apps.get(&slot.app);
+        let limit = |slot: &SlotId| app(slot)?.goal.memory_bytes_max;
+        let limited = self.processes.iter().filter(|(_, process)| limit(&process.slot).is_some());
+        limited.map(|(run, process)| (process.pid.as_raw(), run)).collect()
+    }
+
+    /// Whether this configuration can take the place of the one in force.
+    pub(crate) fn allows(&self, config: &Config) -> Result<(), String> {
+        if config.supervisor == self.config.supervisor {
+            return Ok(());
+        }
+        Err(format!(
+            "[supervisor] cannot change while it runs: put it back as it was (run_directory \
+             is `{}`), `stop`, then change it and `start`",
+            self.config.supervisor.run_directory.display()
+        ))
     }
 
     fn reopen_worker_logs(&self) {
@@ -253,9 +254,7 @@ impl Hands {
             ),
             Notice::RollBegan { app, why } => tracing::info!(%app, why, "roll began"),
             Notice::RollEnded { app } => tracing::info!(%app, "roll ended, every worker is new"),
-            Notice::RollStopped { app, why } => {
-                tracing::error!(%app, why, "roll stopped, the old workers go on serving");
-            }
+            Notice::RollStopped { app, why } => self.log_stopped_roll(app, why),
             Notice::ConfigAccepted { generation } => {
                 tracing::info!(generation, "configuration in force");
             }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::Stream;
-use mcp_protocol::control::{FailureCause, Request, Response, Status};
+use mcp_protocol::control::{
+    AppDescription, AppPlan, ChangesKept, FailureCause, Request, Response, Status, Target,
+};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 
 use crate::runtime::clock::{in_time, pause};
@@ -63,7 +65,12 @@ pub enum AskError {
         reason: String,
         /// Whose fault it was.
         cause: FailureCause,
+        /// What the program that is to blame wrote last.
+        last_output: Vec<String>,
     },
+    /// It answered another question.
+    #[error("the supervisor gave an answer of another kind; is it of another release? `ping`")]
+    OddAnswer,
     /// It said goodbye and is still there.
     #[error("the supervisor (pid {pid}) said that it ended, but its process is still there")]
     StillThere {
@@ -81,6 +88,55 @@ pub fn ask(
     request: &Request,
     progress: &mut dyn FnMut(&Status),
 ) -> Result<Status, AskError> {
+    picture(answer(socket, request, progress)?)
+}
+
+fn picture(answer: Response) -> Result<Status, AskError> {
+    match answer {
+        Response::Status(status) | Response::Done(status) => Ok(*status),
+        _ => Err(AskError::OddAnswer),
+    }
+}
+
+/// What a reload would do.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn plan(socket: &Path, target: Target) -> Result<Vec<AppPlan>, AskError> {
+    match answer(socket, &Request::Plan { target }, &mut |_| {})? {
+        Response::Plan(plan) => Ok(plan),
+        _ => Err(AskError::OddAnswer),
+    }
+}
+
+/// Everything about apps.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn describe(socket: &Path, target: Target) -> Result<Vec<AppDescription>, AskError> {
+    match answer(socket, &Request::Describe { target }, &mut |_| {})? {
+        Response::Description(apps) => Ok(apps),
+        _ => Err(AskError::OddAnswer),
+    }
+}
+
+/// What was changed at run time.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn changes(socket: &Path) -> Result<ChangesKept, AskError> {
+    match answer(socket, &Request::Changes, &mut |_| {})? {
+        Response::Changes(changes) => Ok(changes),
+        _ => Err(AskError::OddAnswer),
+    }
+}
+
+/// The last answer to a wish.
+fn answer(
+    socket: &Path,
+    request: &Request,
+    progress: &mut dyn FnMut(&Status),
+) -> Result<Response, AskError> {
     block_on(converse(socket, request, progress))
 }
 
@@ -93,9 +149,10 @@ pub fn glance(socket: &Path, within: Duration) -> Result<Status, AskError> {
     block_on(async {
         let ignore = &mut |_: &Status| {};
         let conversation = converse(socket, &Request::Status, ignore);
-        tokio::time::timeout_at(in_time(within), conversation)
+        let answer = tokio::time::timeout_at(in_time(within), conversation)
             .await
-            .unwrap_or(Err(AskError::Wire(WireError::TimedOut)))
+            .unwrap_or(Err(AskError::Wire(WireError::TimedOut)))?;
+        picture(answer)
     })
 }
 
@@ -129,16 +186,16 @@ async fn converse(
     socket: &Path,
     request: &Request,
     progress: &mut dyn FnMut(&Status),
-) -> Result<Status, AskError> {
+) -> Result<Response, AskError> {
     let (stream, mut inbound) = greet(socket).await?;
     send(&stream, request).await?;
     loop {
         match inbound.receive::<Response>(&stream).await? {
             Response::Progress(status) => progress(&status),
-            Response::Status(status) | Response::Done(status) => return Ok(*status),
-            Response::Failed { reason, cause } => {
-                return Err(AskError::Failed { reason, cause });
+            Response::Failed { reason, cause, last_output } => {
+                return Err(AskError::Failed { reason, cause, last_output });
             }
+            last => return Ok(last),
         }
     }
 }

@@ -23,6 +23,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
+use tokio::sync::oneshot;
 
 use crate::config::OutputConfig;
 use crate::machine::AppName;
@@ -65,6 +66,8 @@ enum Order {
     Carry(Box<Channel>),
     Policy(AppName, OutputConfig),
     Reopen,
+    /// Tell once everything that was written until now is in the files.
+    Flush(oneshot::Sender<()>),
     Finish,
 }
 
@@ -145,6 +148,14 @@ impl Outputs {
         self.tell(Order::Reopen);
     }
 
+    /// Tells once everything that programs wrote until now is in their files. The thread may be
+    /// held up by a disk: whoever waits needs a bound.
+    pub(crate) fn flush(&self) -> oneshot::Receiver<()> {
+        let (done, flushed) = oneshot::channel();
+        self.tell(Order::Flush(done));
+        flushed
+    }
+
     /// Bytes that were dropped because the disk refused them.
     pub(crate) fn dropped_bytes(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -189,10 +200,10 @@ impl Outputs {
         Ok((path, Channel { app: app.clone(), fifo, file, refusals: 0, gap_bytes: 0 }))
     }
 
-    fn tell(&mut self, order: Order) {
+    fn tell(&self, order: Order) {
         // The thread outlives every order but the last; a full wake pipe wakes it as well.
         let _ = self.orders.send(order);
-        let _ = self.wake.write(&[1]);
+        let _ = (&self.wake).write(&[1]);
     }
 }
 
@@ -211,6 +222,7 @@ impl Pump {
                 self.wait();
             }
             let mut finishing = false;
+            let mut flushes = Vec::new();
             while let Ok(order) = orders.try_recv() {
                 match order {
                     Order::Carry(channel) => self.channels.push(*channel),
@@ -224,6 +236,7 @@ impl Pump {
                             let _ = channel.file.reopen();
                         }
                     }
+                    Order::Flush(done) => flushes.push(done),
                     Order::Finish => finishing = true,
                 }
             }
@@ -232,6 +245,10 @@ impl Pump {
                 if channel.carry(&self.dropped) == Carried::Part {
                     left = Carried::Part;
                 }
+            }
+            // A turn moves more than a FIFO holds: what was written before the order is in place.
+            for done in flushes {
+                let _ = done.send(());
             }
             finished |= finishing;
             if finished && left == Carried::All {
@@ -423,6 +440,22 @@ mod tests {
         }
         assert!(found == expected, "{} of {} bytes came through", found.len(), expected.len());
         assert!(!directory.path().join("query.out").exists(), "the FIFO is left behind");
+    }
+
+    #[test]
+    fn after_a_flush_the_last_word_is_in_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let app = AppName::new("query");
+        let mut outputs = Outputs::start(directory.path(), directory.path()).unwrap();
+        let writer = outputs.open(&app, Stream::Errors, policy(1 << 30, 1)).unwrap();
+        let mut writer = File::from(writer);
+        for number in 0..500 {
+            writer.write_all(format!("{}{number}\n", "x".repeat(number * 20)).as_bytes()).unwrap();
+            outputs.flush().blocking_recv().unwrap();
+            let text = std::fs::read_to_string(directory.path().join("query.err.log")).unwrap();
+            assert!(text.ends_with(&format!("{number}\n")), "{number} is on its way");
+        }
+        outputs.finish();
     }
 
     #[test]

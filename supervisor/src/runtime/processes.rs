@@ -30,6 +30,7 @@ use crate::runtime::proc;
 use crate::runtime::run_lock;
 use crate::runtime::spawn::{Named, Spawned, exec_failure, watchable};
 use crate::runtime::tree::Tree;
+use crate::runtime::vitals::Usage;
 
 /// How long whoever is left may take to die when we end.
 const CLOSING_TIME: Duration = Duration::from_secs(1);
@@ -50,6 +51,8 @@ pub(crate) struct Process {
     pub(crate) link: Option<mpsc::Sender<ToWorker>>,
     /// What it counted so far.
     pub(crate) vitals: Vitals,
+    /// What it takes of the machine.
+    pub(crate) usage: Usage,
     /// It never became the program; its end is no news.
     pub(crate) exec_failed: bool,
     pidfd: Arc<AsyncFd<std::os::fd::OwnedFd>>,
@@ -121,6 +124,7 @@ impl Processes {
             stop_signal: birth.stop_signal,
             link: None,
             vitals: Vitals::default(),
+            usage: Usage::default(),
             exec_failed: false,
             pidfd,
             tree,
@@ -136,6 +140,10 @@ impl Processes {
 
     pub(crate) fn get_mut(&mut self, run: RunId) -> Option<&mut Process> {
         self.by_run.get_mut(&run)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.by_run.values_mut()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (RunId, &Process)> {
@@ -227,14 +235,6 @@ impl Process {
             // It is ours and not reaped yet, so the id is its own.
             let _ = nix::sys::signal::kill(self.pid, signal);
         }
-    }
-
-    /// Resident memory in bytes.
-    pub(crate) fn rss_bytes(&self) -> Option<u64> {
-        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid)).ok()?;
-        let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-        let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
-        Some(pages * u64::try_from(page).ok()?)
     }
 }
 

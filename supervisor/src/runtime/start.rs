@@ -15,11 +15,13 @@ use crate::runtime::clock::{self, Clock};
 use crate::runtime::hands::{self, Hands};
 use crate::runtime::listeners::{BindError, Listeners};
 use crate::runtime::logging::{self, Console};
+use crate::runtime::lookout::Lookout;
 use crate::runtime::news::INBOX_MAX;
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
-    Supervisor, link, metrics, orphans, output, port_owner, processes, run_lock, signals, totals,
+    Supervisor, link, metrics, orphans, output, port_owner, processes, run_lock, signals, state,
+    totals,
 };
 
 /// Reads the configuration file anew.
@@ -128,6 +130,7 @@ impl Supervisor {
         let door = socket::bind(&config.socket(), lock)?;
         tokio::spawn(link::accept(door, news.clone()));
         signals::watch(&news).map_err(system("handle signals"))?;
+        let lookout = Lookout::start(&config, &news).await;
         let outputs = output::Outputs::start(&config.supervisor.run_directory, logs)
             .map_err(system("start the thread for output"))?;
         let hands = Hands {
@@ -139,10 +142,12 @@ impl Supervisor {
             totals: totals::Totals::default(),
             outputs,
             logging,
+            lookout,
             inherited: options.inherited,
             nothing: hands::nothing().map_err(system("open `/dev/null`"))?,
             inbox: news,
             waiting: BTreeMap::new(),
+            memory: state::Memory::open(&config.supervisor.state_directory),
             config,
         };
         (options.listening)();

@@ -62,6 +62,7 @@ fn defaults(config: &Config) -> Config {
     let mut config = config.clone();
     for app in config.apps.values_mut() {
         app.variables.clear();
+        app.written.clear();
         app.goal.fingerprint = crate::machine::Fingerprint(0);
     }
     config
