@@ -18,6 +18,7 @@ mod check;
 mod environment;
 mod file;
 mod fingerprint;
+mod health;
 mod keys;
 mod locate;
 mod policy;
@@ -30,6 +31,8 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
+pub(crate) use health::{filled, page};
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
 
@@ -123,6 +126,8 @@ pub struct AppConfig {
     pub settings: Option<Box<Settings>>,
     /// The signal that asks it to leave, when it has no link.
     pub stop_signal: i32,
+    /// How it is found to be ready and well.
+    pub health: HealthConfig,
     /// How much of its output is kept.
     pub output: OutputConfig,
     /// What an operator should be reminded of, such as "serves the embedded sample account".

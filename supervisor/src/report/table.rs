@@ -82,6 +82,9 @@ fn note(slot: &SlotStatus) -> String {
     } else if let Some(last) = slot.last_exit.as_ref().filter(|_| slot.restarts > 0) {
         parts.push(format!("last exit: {}", printable(last.as_bytes())));
     }
+    if let Some(message) = &slot.message {
+        parts.push(format!("says: {}", printable(message.as_bytes())));
+    }
     if let Some(wait) = slot.deadline_in {
         let what = match slot.phase {
             SlotPhase::Starting => Some("must be ready in"),
@@ -191,6 +194,7 @@ fn slot_json(slot: &SlotStatus) -> Value {
         "pid": slot.pid, "in_phase_seconds": slot.for_time.as_secs_f64(),
         "deadline_in_seconds": slot.deadline_in.map(|wait| wait.as_secs_f64()),
         "restarts": slot.restarts, "last_exit": slot.last_exit, "why": slot.why,
+        "message": slot.message,
         "leaving_pids": slot.leaving, "successor_run": slot.successor,
         "rss_bytes": slot.rss_bytes, "requests_total": slot.requests_total,
     })

@@ -7,7 +7,7 @@ use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use mcp_protocol::control::{FailureCause, Response, Status};
@@ -17,14 +17,17 @@ use nix::sys::signal::Signal as UnixSignal;
 use tokio::sync::mpsc;
 
 use crate::config::{AppConfig, Config};
-use crate::machine::{Action, AppName, Event, Notice, Outcome, RequestId, RunId, SlotId};
+use crate::machine::{
+    Action, AppName, Event, Notice, Outcome, PhaseName, RequestId, RunId, SlotId,
+};
 use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::Logging;
 use crate::runtime::news::News;
 use crate::runtime::output::{Outputs, Stream};
 use crate::runtime::processes::{Birth, Processes};
+use crate::runtime::readiness::Handed;
 use crate::runtime::rotation;
-use crate::runtime::spawn::{Launch, spawn};
+use crate::runtime::spawn::{Launch, ready_pipe_number, spawn};
 use crate::runtime::totals::Totals;
 
 /// The workers' own shared log file.
@@ -58,12 +61,18 @@ impl Hands {
                 return Some(Event::SpawnFailed { run, why });
             }
             Action::Drain { run, grace } => {
-                if let Some(process) = self.processes.get(run) {
+                if let Some(process) = self.processes.get_mut(run) {
+                    process.health.leave();
                     process.ask_to_leave(grace);
                 }
             }
             Action::Kill { run, why: _ } => {
-                if let Some(process) = self.processes.get(run) {
+                if let Some(process) = self.processes.get_mut(run) {
+                    if let Some(hindrance) = process.health.hindrance() {
+                        let (app, slot) = (&process.slot.app, process.slot.index);
+                        tracing::warn!(%app, slot, run = run.0, hindrance, "it was not ready yet");
+                    }
+                    process.health.leave();
                     process.kill();
                 }
             }
@@ -73,7 +82,12 @@ impl Hands {
                 }
             }
             Action::Remember(_) => {}
-            Action::Announce(notice) => self.announce(notice),
+            Action::Announce(notice) => {
+                if let Notice::Moved { run: Some(run), to: PhaseName::Ready, .. } = &notice {
+                    self.note_ready(*run);
+                }
+                self.announce(notice);
+            }
             Action::Reply { .. } | Action::Exit => {}
         }
         None
@@ -182,6 +196,7 @@ impl Hands {
         if config != self.config {
             self.generation += 1;
             self.config = config;
+            self.renew_probes();
         }
         Ok(())
     }
@@ -205,16 +220,22 @@ impl Hands {
         let errors = self.open_output(&slot.app, Stream::Errors, &app)?;
         let program = c_string(app.program.as_os_str().as_bytes())?;
         let working_directory = c_string(app.working_directory.as_os_str().as_bytes())?;
+        let listener = self.listeners.of(&slot.app);
+        let directory = &self.config.supervisor.run_directory;
+        let handed = Handed::prepare(run, &app.health, directory, ready_pipe_number(listener))?;
         let mut arguments = vec![program.clone()];
         for argument in &app.arguments {
-            arguments.push(c_string(argument.as_bytes())?);
+            arguments.push(c_string(handed.fill(argument).as_bytes())?);
         }
+        let listen_pid = listener.map(|_| env::LISTEN_PID);
         let launch = Launch {
             program: program.clone(),
             arguments,
-            variables: self.variables(run, &slot, &app)?,
+            variables: self.variables(run, &slot, &app, &handed)?,
+            pid_variables: listen_pid.into_iter().chain(handed.pid_variable()).collect(),
             working_directory: working_directory.clone(),
-            listener: self.listeners.of(&slot.app),
+            listener,
+            ready_pipe: handed.ready_pipe(),
             output: output.as_fd(),
             errors: errors.as_fd(),
             input: self.nothing.as_fd(),
@@ -223,10 +244,14 @@ impl Hands {
         let stop_signal = UnixSignal::try_from(app.stop_signal).unwrap_or(UnixSignal::SIGTERM);
         let listen = self.listeners.address(&slot.app);
         let settings = app.settings;
-        let birth = Birth { run, slot, listen, settings, stop_signal, program, working_directory };
+        let health = handed.watch((run, spawned.pid), app.health.ready, &self.inbox);
+        let birth =
+            Birth { run, slot, listen, settings, stop_signal, health, program, working_directory };
         self.processes
             .adopt_newborn(birth, spawned, &self.inbox)
-            .map_err(|error| format!("cannot watch the new process: {error}"))
+            .map_err(|error| format!("cannot watch the new process: {error}"))?;
+        self.begin_probing(run);
+        Ok(())
     }
 
     fn open_output(
@@ -240,36 +265,43 @@ impl Hands {
             .map_err(|error| format!("cannot open the log of app `{name}`: {error}"))
     }
 
-    /// The environment of a new process: a few inherited variables, the app's own, and where its
-    /// place is. Never the operator's whole environment, which may hold secrets.
+    /// The environment of a new process: what its probe has too, and what it alone is handed.
     fn variables(
         &self,
         run: RunId,
         slot: &SlotId,
         app: &AppConfig,
+        handed: &Handed,
     ) -> Result<Vec<CString>, String> {
-        let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-        for (name, value) in &self.inherited {
-            all.insert(name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        }
-        for (name, value) in &app.variables {
-            all.insert(name.clone().into_bytes(), value.clone().into_bytes());
-        }
-        let mut place = vec![
-            (env::APP, slot.app.to_string()),
-            (env::SLOT, slot.index.to_string()),
-            (env::RUN, run.0.to_string()),
-        ];
+        let mut all = self.common_variables(run, slot, app);
         if self.listeners.of(&slot.app).is_some() {
-            place.push((env::LISTEN_FDS, "1".to_owned()));
-            place.push((env::LISTEN_FDNAMES, slot.app.to_string()));
+            all.insert(env::LISTEN_FDS.into(), "1".into());
+            all.insert(env::LISTEN_FDNAMES.into(), slot.app.to_string().into());
         }
-        for (name, value) in place {
-            all.insert(name.as_bytes().to_vec(), value.into_bytes());
+        for (name, value) in handed.variables() {
+            all.insert(name.into(), value);
         }
-        let socket = self.config.socket().into_os_string().into_vec();
-        all.insert(env::SOCKET.as_bytes().to_vec(), socket);
-        all.into_iter().map(|(name, value)| c_string(&[&name[..], b"=", &value].concat())).collect()
+        c_strings(all)
+    }
+
+    /// A few inherited variables, the app's own, and where its place is. Never the operator's
+    /// whole environment, which may hold secrets.
+    pub(crate) fn common_variables(
+        &self,
+        run: RunId,
+        slot: &SlotId,
+        app: &AppConfig,
+    ) -> BTreeMap<OsString, OsString> {
+        let inherited = self.inherited.iter().cloned();
+        let own = app.variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let place = [
+            (env::APP, slot.app.to_string().into()),
+            (env::SLOT, slot.index.to_string().into()),
+            (env::RUN, run.0.to_string().into()),
+            (env::SOCKET, self.config.socket().into_os_string()),
+        ];
+        let place = place.map(|(name, value)| (name.into(), value));
+        inherited.chain(own).chain(place).collect()
     }
 
     /// One line for people: the only place that logs what the machine decided.
@@ -336,7 +368,15 @@ pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
     words
 }
 
-fn c_string(bytes: &[u8]) -> Result<CString, String> {
+/// An environment as the kernel takes it.
+pub(crate) fn c_strings(variables: BTreeMap<OsString, OsString>) -> Result<Vec<CString>, String> {
+    let line = |(name, value): (OsString, OsString)| {
+        c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat())
+    };
+    variables.into_iter().map(line).collect()
+}
+
+pub(crate) fn c_string(bytes: &[u8]) -> Result<CString, String> {
     CString::new(bytes)
         .map_err(|_| format!("`{}` holds a NUL byte", String::from_utf8_lossy(bytes)))
 }

@@ -12,12 +12,15 @@ mod listeners;
 mod logging;
 mod metrics;
 mod news;
+mod notification;
 mod operator;
 mod orphans;
 mod output;
 mod picture;
 mod port_owner;
+mod probe;
 mod processes;
+mod readiness;
 mod rotation;
 mod signals;
 mod socket;
@@ -193,6 +196,13 @@ impl Supervisor {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
             }
+            News::Said { run, said } => self.hands.heed(run, said),
+            News::Hindered { run, why } => {
+                self.hands.note_hindrance(run, why);
+                Vec::new()
+            }
+            News::ProbePassed { run } => vec![Event::Heartbeat { run }],
+            News::ProbeFailed { run, why } => vec![Event::ProbeFailed { run, why }],
             News::LinkLost { run } => {
                 if let Some(process) = self.hands.processes.get_mut(run) {
                     process.link = None;

@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::machine::{Exit, RunId, SlotId};
 use crate::runtime::news::News;
+use crate::runtime::readiness::Health;
 use crate::runtime::spawn::{Spawned, exec_failure, watchable};
 
 /// One child.
@@ -39,6 +40,8 @@ pub(crate) struct Process {
     pub(crate) link: Option<mpsc::Sender<ToWorker>>,
     /// What it counted so far.
     pub(crate) vitals: Vitals,
+    /// How it is found to be ready and well.
+    pub(crate) health: Health,
     /// It never became the program; its end is no news.
     pub(crate) exec_failed: bool,
     pidfd: Arc<AsyncFd<std::os::fd::OwnedFd>>,
@@ -58,6 +61,7 @@ pub(crate) struct Birth {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) settings: Option<Box<Settings>>,
     pub(crate) stop_signal: UnixSignal,
+    pub(crate) health: Health,
     pub(crate) program: CString,
     pub(crate) working_directory: CString,
 }
@@ -87,6 +91,7 @@ impl Processes {
             stop_signal: birth.stop_signal,
             link: None,
             vitals: Vitals::default(),
+            health: birth.health,
             exec_failed: false,
             pidfd,
         };

@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Descriptors that the child copies to 0..=3 must lie above those.
+/// Descriptors that the child copies to 0..=4 must lie above those.
 const FIRST_FREE_FD: RawFd = 10;
 /// The last of the signals that are not real-time ones.
 const LAST_STANDARD_SIGNAL: c_int = 31;
@@ -30,12 +30,16 @@ pub(crate) struct Launch<'a> {
     pub(crate) program: CString,
     /// Its arguments, its own name first.
     pub(crate) arguments: Vec<CString>,
-    /// `NAME=value`, complete; `LISTEN_PID` is added here.
+    /// `NAME=value`, complete but for those of the child's own process id.
     pub(crate) variables: Vec<CString>,
+    /// Names of variables that hold the child's process id, such as `LISTEN_PID`.
+    pub(crate) pid_variables: Vec<&'static str>,
     /// Where it runs.
     pub(crate) working_directory: CString,
     /// The listener that becomes descriptor 3.
     pub(crate) listener: Option<BorrowedFd<'a>>,
+    /// What it writes a line to once it is ready: the descriptor after the listener.
+    pub(crate) ready_pipe: Option<BorrowedFd<'a>>,
     /// Standard output.
     pub(crate) output: BorrowedFd<'a>,
     /// Standard error.
@@ -78,35 +82,51 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Spawned> {
     let output = above(&launch.output)?;
     let errors = above(&launch.errors)?;
     let listener = launch.listener.as_ref().map(above).transpose()?;
+    let ready_pipe = launch.ready_pipe.as_ref().map(above).transpose()?;
 
-    // The child writes its own process id into this string: only it knows the number.
-    let mut listen_pid = [env::LISTEN_PID.as_bytes(), b"=", &[0; PID_DIGITS + 1]].concat();
-    let digits_at = env::LISTEN_PID.len() + 1;
+    // The child writes its own process id into these strings: only it knows the number.
+    let mut pid_variables: Vec<Vec<u8>> = launch
+        .pid_variables
+        .iter()
+        .map(|name| [name.as_bytes(), b"=", &[0; PID_DIGITS + 1]].concat())
+        .collect();
     let mut variables: Vec<*const c_char> =
         launch.variables.iter().map(|variable| variable.as_ptr()).collect();
-    if listener.is_some() {
-        variables.push(listen_pid.as_ptr().cast());
-    }
+    variables.extend(pid_variables.iter().map(|variable| variable.as_ptr().cast()));
     variables.push(ptr::null());
+    let pid_digits = pid_variables
+        .iter_mut()
+        .map(|variable| {
+            let digits_at = variable.len() - PID_DIGITS - 1;
+            variable[digits_at..].as_mut_ptr()
+        })
+        .collect();
     let mut arguments: Vec<*const c_char> =
         launch.arguments.iter().map(|argument| argument.as_ptr()).collect();
     arguments.push(ptr::null());
 
+    let standard = [&input, &output, &errors];
+    let inherited = standard.into_iter().chain(&listener).chain(&ready_pipe);
     let child = Child {
         program: launch.program.as_ptr(),
         arguments: arguments.as_ptr(),
         variables: variables.as_ptr(),
-        pid_digits: listen_pid[digits_at..].as_mut_ptr(),
+        pid_digits,
         working_directory: launch.working_directory.as_ptr(),
-        descriptors: [
-            input.as_raw_fd(),
-            output.as_raw_fd(),
-            errors.as_raw_fd(),
-            listener.as_ref().map_or(-1, AsRawFd::as_raw_fd),
-        ],
+        descriptors: inherited.map(AsRawFd::as_raw_fd).collect(),
         reporter: reporter.as_raw_fd(),
     };
+    let (pid, pidfd) = fork(&child)?;
+    Ok(born(pid, pidfd, report))
+}
 
+/// The number under which a child finds the descriptor after its listener.
+pub(crate) fn ready_pipe_number(listener: Option<BorrowedFd<'_>>) -> RawFd {
+    env::LISTEN_FDS_START + RawFd::from(listener.is_some())
+}
+
+/// Makes the child; returns in the parent only.
+fn fork(child: &Child) -> io::Result<(Pid, OwnedFd)> {
     let mut pidfd: c_int = -1;
     // SAFETY: `clone_args` is plain data, for which all zeroes is the documented default.
     let mut request: libc::clone_args = unsafe { std::mem::zeroed() };
@@ -125,7 +145,7 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Spawned> {
         Ok(pid) if pid > 0 => {
             // SAFETY: the kernel stored a fresh descriptor there, with close-on-exec set.
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-            Ok(born(Pid::from_raw(pid), pidfd, report))
+            Ok((Pid::from_raw(pid), pidfd))
         }
         _ => Err(io::Error::last_os_error()),
     }
@@ -178,10 +198,11 @@ struct Child {
     program: *const c_char,
     arguments: *const *const c_char,
     variables: *const *const c_char,
-    pid_digits: *mut u8,
+    /// Where its process id is to be written.
+    pid_digits: Vec<*mut u8>,
     working_directory: *const c_char,
-    /// What becomes descriptor 0, 1, 2, 3; a negative number is left out.
-    descriptors: [RawFd; 4],
+    /// What becomes descriptor 0, 1, 2 and so on.
+    descriptors: Vec<RawFd>,
     reporter: RawFd,
 }
 
@@ -200,13 +221,14 @@ impl Child {
             if libc::chdir(self.working_directory) != 0 {
                 self.fail(Step::Directory);
             }
-            for (target, source) in (0..).zip(self.descriptors) {
-                if source >= 0 && libc::dup2(source, target) < 0 {
+            let mut first_other: RawFd = 0;
+            for source in &self.descriptors {
+                if libc::dup2(*source, first_other) < 0 {
                     self.fail(Step::Descriptors);
                 }
+                first_other += 1;
             }
             // Whatever we inherited ourselves is nobody else's business.
-            let first_other = if self.descriptors[3] >= 0 { 4 } else { 3 };
             libc::syscall(
                 libc::SYS_close_range,
                 first_other,
@@ -234,7 +256,7 @@ impl Child {
         }
     }
 
-    /// Writes our process id after `LISTEN_PID=`, without allocating.
+    /// Writes our process id after `LISTEN_PID=` and the like, without allocating.
     unsafe fn write_pid(&self) {
         // SAFETY: getpid cannot fail.
         let mut rest = unsafe { libc::getpid() }.unsigned_abs();
@@ -248,9 +270,11 @@ impl Child {
                 break;
             }
         }
-        // SAFETY: there is room for PID_DIGITS bytes and a zero, which is there already.
-        unsafe {
-            ptr::copy_nonoverlapping(&raw const digits[first], self.pid_digits, PID_DIGITS - first);
+        for place in &self.pid_digits {
+            // SAFETY: there is room for PID_DIGITS bytes and a zero, which is there already.
+            unsafe {
+                ptr::copy_nonoverlapping(&raw const digits[first], *place, PID_DIGITS - first);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::{Config, Problems, Surroundings, load};
 
+mod health;
 mod keys;
 mod meaning;
 mod mutations;
