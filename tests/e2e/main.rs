@@ -10,6 +10,7 @@ mod crash;
 mod harness;
 mod logs;
 mod metrics;
+mod readiness;
 mod reload;
 mod stop;
 mod systemd;
