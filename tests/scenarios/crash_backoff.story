@@ -16,8 +16,8 @@
 900ms   ready run-4
            -> query[0] run-4 ready
 11s     exited run-4 code 3
-           -> query[0] run-4 backoff 88ms: exit code 3
- 11088ms   -> Spawn query[0] run-5 kind 7
+           -> query[0] run-4 backoff 0ms: exit code 3
+           -> Spawn query[0] run-5 kind 7
 12s     status
            | query roll idle
            |   0 starting run-5, restarts 4, last exit code 3

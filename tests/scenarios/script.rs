@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mcp_supervisor::machine::{
-    AppGoal, AppName, Command, Desired, Event, Exit, Fingerprint, Readiness, RequestId,
-    RestartPolicy, RestartWhen, Rollout, RunId, Scope, Urgency,
+    AppGoal, AppName, Changes, Command, Desired, Event, Exit, Fingerprint, Presence, Readiness,
+    RequestId, RestartPolicy, RestartWhen, Rollout, RunId, Scale, Scope, SlotId, Urgency,
 };
 
 /// What a line asks for.
@@ -37,6 +37,16 @@ pub(crate) fn line(text: &str) -> Result<Option<(Duration, Line)>, String> {
         "rejected" => Event::ConfigRejected { problem: rest.to_owned() },
         "ready" => Event::Ready { run: run(rest)? },
         "beat" => Event::Heartbeat { run: run(rest)? },
+        "probe-failed" => spoken(rest, |run, why| Event::ProbeFailed { run, why })?,
+        "measured" => {
+            let (who, bytes) = rest.split_once(' ').ok_or_else(wrong)?;
+            Event::Measured { run: run(who)?, memory_bytes: u64::from(number(bytes)?) }
+        }
+        "refresh" => {
+            let (app, why) = rest.split_once(' ').ok_or_else(wrong)?;
+            Event::Refresh { app: AppName::new(app), why: why.to_owned() }
+        }
+        "remembered" => Event::Remembered(changes(rest)?),
         "spawn-failed" => spoken(rest, |run, why| Event::SpawnFailed { run, why })?,
         "boot-failed" => spoken(rest, |run, why| Event::BootFailed { run, why })?,
         "exited" => {
@@ -61,17 +71,68 @@ fn spoken(rest: &str, event: impl Fn(RunId, String) -> Event) -> Result<Event, S
 }
 
 fn command(text: &str) -> Result<Command, String> {
-    let scope = |name: &str| match name {
-        "all" => Scope::All,
-        name => Scope::App(AppName::new(name)),
-    };
-    match text.split_once(' ') {
-        Some(("reload", name)) => Ok(Command::Reload(scope(name))),
-        Some(("restart", name)) => Ok(Command::Restart(scope(name))),
-        None if text == "settle" => Ok(Command::Settle),
-        None if text == "shutdown" => Ok(Command::Shutdown),
-        Some(_) | None => Err(format!("`{text}` is no command")),
+    let wrong = || format!("`{text}` is no command");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    Ok(match words[..] {
+        ["settle"] => Command::Settle,
+        ["shutdown"] => Command::Shutdown,
+        ["scale", app, to] => Command::Scale { app: AppName::new(app), to: scale(to)? },
+        ["signal", signal, name] => {
+            Command::Signal { scope: scope(name)?, number: signal.parse().map_err(|_| wrong())? }
+        }
+        [verb, name] => {
+            let scope = scope(name)?;
+            match verb {
+                "reload" => Command::Reload(scope),
+                "restart" => Command::Restart(scope),
+                "start" => Command::Start(scope),
+                "stop" => Command::Stop(scope),
+                "delete" => Command::Delete(scope),
+                "reset" => Command::Reset(scope),
+                "forget" => Command::Forget(scope),
+                _ => return Err(wrong()),
+            }
+        }
+        _ => return Err(wrong()),
+    })
+}
+
+fn scope(name: &str) -> Result<Scope, String> {
+    Ok(match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        Some((app, index)) => Scope::Slot(SlotId { app: AppName::new(app), index: number(index)? }),
+        None if name == "all" => Scope::All,
+        None => Scope::App(AppName::new(name)),
+    })
+}
+
+fn scale(text: &str) -> Result<Scale, String> {
+    Ok(match (text.strip_prefix('+'), text.strip_prefix('-')) {
+        (Some(more), _) => Scale::More(number(more)?),
+        (None, Some(fewer)) => Scale::Fewer(number(fewer)?),
+        (None, None) => Scale::To(number(text)?),
+    })
+}
+
+/// `query=4 mail=stopped job=deleted query[1]=stopped`
+fn changes(text: &str) -> Result<Changes, String> {
+    let mut changes = Changes::new();
+    for word in text.split_whitespace() {
+        let (name, wish) = word.split_once('=').ok_or_else(|| format!("`{word}`?"))?;
+        let (app, slot) = match scope(name)? {
+            Scope::Slot(slot) => (slot.app, Some(slot.index)),
+            Scope::App(app) => (app, None),
+            Scope::All => return Err(format!("`{word}` names no app")),
+        };
+        let change = changes.entry(app).or_default();
+        match (slot, wish) {
+            (Some(index), "stopped") => drop(change.stopped_slots.insert(index)),
+            (None, "stopped") => change.presence = Presence::Stopped,
+            (None, "deleted") => change.presence = Presence::Deleted,
+            (None, count) => change.instances = Some(number(count)?),
+            (Some(_), _) => return Err(format!("`{word}`?")),
+        }
     }
+    Ok(changes)
 }
 
 fn desired(text: &str) -> Result<Desired, String> {
@@ -125,6 +186,17 @@ fn set(goal: &mut AppGoal, key: &str, value: &str) -> Result<(), String> {
         "drain" => goal.drain_timeout = duration(value)?,
         "stable" => goal.restart.stable_after = duration(value)?,
         "max" => goal.restart.max_restarts = number(value)?,
+        "memory" => goal.memory_bytes_max = Some(u64::from(number(value)?)),
+        "age" => goal.max_age = Some(duration(value)?),
+        "pause" => goal.rollout.pause_between = Some(duration(value)?),
+        "unavailable" => goal.rollout.max_unavailable = number(value)?,
+        "probes" => goal.probe_failures_max = number(value)?,
+        "after" => goal.depends_on = value.split(',').map(AppName::new).collect(),
+        "done" => {
+            let codes = value.split(',').map(|code| code.parse());
+            goal.restart.stop_exit_codes =
+                codes.collect::<Result<_, _>>().map_err(|_| format!("`{value}`?"))?;
+        }
         "surge" => goal.rollout.max_surge = number(value)?,
         "replace" => {
             goal.rollout =

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use mcp_supervisor::machine::{Action, Notice, Outcome, PhaseName, RollView, Snapshot};
+use mcp_supervisor::machine::{
+    Action, Changes, Notice, Outcome, PhaseName, Presence, RollView, Snapshot,
+};
 
 /// One action; nothing for the notices that only repeat the action beside them.
 pub(crate) fn action(action: &Action) -> Option<String> {
@@ -17,10 +19,33 @@ pub(crate) fn action(action: &Action) -> Option<String> {
             format!("Reply {}: failed: {why}", request.0)
         }
         Action::Signal { run, number } => format!("Signal {run} {number}"),
-        Action::Remember(_) => "Remember".to_owned(),
+        Action::Remember(changes) => format!("Remember{}", self::changes(changes)),
         Action::Exit => "Exit".to_owned(),
         Action::Announce(notice) => return self::notice(notice),
     })
+}
+
+/// What differs from the file, as a story writes it.
+fn changes(changes: &Changes) -> String {
+    let mut text = String::new();
+    for (app, change) in changes {
+        match change.presence {
+            Presence::Wanted => {}
+            Presence::Stopped => {
+                let _ = write!(text, " {app}=stopped");
+            }
+            Presence::Deleted => {
+                let _ = write!(text, " {app}=deleted");
+            }
+        }
+        if let Some(count) = change.instances {
+            let _ = write!(text, " {app}={count}");
+        }
+        for index in &change.stopped_slots {
+            let _ = write!(text, " {app}[{index}]=stopped");
+        }
+    }
+    if text.is_empty() { " nothing".to_owned() } else { text }
 }
 
 fn notice(notice: &Notice) -> Option<String> {
@@ -59,6 +84,9 @@ pub(crate) fn status(snapshot: &Snapshot) -> String {
     let mut text = String::new();
     if let Some(problem) = &snapshot.config_problem {
         let _ = writeln!(text, "           | config problem: {problem}");
+    }
+    if !snapshot.changes.is_empty() {
+        let _ = writeln!(text, "           | changed:{}", changes(&snapshot.changes));
     }
     for app in &snapshot.apps {
         let roll = match &app.roll {

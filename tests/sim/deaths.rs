@@ -22,7 +22,8 @@ impl Deaths {
         policy: &RestartPolicy,
     ) {
         let stable = ready_for.is_some_and(|time| time >= policy.stable_after);
-        self.streak = if stable { 1 } else { self.streak + 1 };
+        // A worker that had proved itself is replaced at once.
+        self.streak = if stable { 0 } else { self.streak + 1 };
         // What the window of that time forgot stays forgotten when a longer one is configured.
         self.moments.retain(|death| now.since(*death) <= policy.window);
         self.moments.push(now);
@@ -41,8 +42,13 @@ impl Deaths {
         wait: Duration,
         policy: &RestartPolicy,
     ) -> Result<(), String> {
-        let factor = 2u32.saturating_pow(self.streak.saturating_sub(1));
-        let whole = policy.backoff_min.saturating_mul(factor).min(policy.backoff_max);
+        let whole = match self.streak {
+            0 => Duration::ZERO,
+            streak => {
+                let factor = 2u32.saturating_pow(streak - 1);
+                policy.backoff_min.saturating_mul(factor).min(policy.backoff_max)
+            }
+        };
         if wait > whole || wait < whole * 3 / 4 {
             return Err(format!("waits {wait:?} after {} deaths, not {whole:?}", self.streak));
         }

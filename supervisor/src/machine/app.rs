@@ -1,9 +1,10 @@
 //! One app: its goal, its slots, and how its roll stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::machine::desired::{AppGoal, AppName, SlotId};
+use crate::machine::desired::{AppGoal, AppName, Presence, SlotId};
 use crate::machine::moment::Moment;
+use crate::machine::order::Gate;
 use crate::machine::rollout::Roll;
 use crate::machine::slot::{Seat, Slot, Wanted};
 use crate::machine::snapshot::AppView;
@@ -11,19 +12,34 @@ use crate::machine::turn::Turn;
 use crate::machine::worker::{Kind, Worker};
 
 /// One app.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct App {
     /// Its name.
     pub(super) name: AppName,
-    /// What is wanted of it. Not wanted at all is the wish for no instances: the limits stay
-    /// known until the last worker has left.
+    /// What is wanted of it, run-time changes included. The limits stay known until the last
+    /// worker has left.
     pub(super) goal: AppGoal,
+    /// Whether it is to run.
+    pub(super) presence: Presence,
+    /// Slots that are to stay empty.
+    pub(super) stopped_slots: BTreeSet<u32>,
+    /// Whether workers may be started now.
+    pub(super) gate: Gate,
     /// How many reloads it has seen.
     epoch: u64,
     /// How its roll stands.
     pub(super) roll: Roll,
     /// Its slots, by number.
     pub(super) slots: BTreeMap<u32, Slot>,
+}
+
+/// Whether those who are not wanted leave now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// They leave.
+    No,
+    /// Others that depend on them leave first.
+    Needed,
 }
 
 /// Whether anything was done.
@@ -38,7 +54,16 @@ pub(super) enum Progress {
 impl App {
     /// An app without workers yet.
     pub(super) fn new(name: AppName, goal: AppGoal) -> App {
-        App { name, goal, epoch: 0, roll: Roll::Idle, slots: BTreeMap::new() }
+        App {
+            name,
+            goal,
+            presence: Presence::Wanted,
+            stopped_slots: BTreeSet::new(),
+            gate: Gate::Open,
+            epoch: 0,
+            roll: Roll::Idle,
+            slots: BTreeMap::new(),
+        }
     }
 
     /// The kind of worker that is wanted.
@@ -48,22 +73,23 @@ impl App {
 
     /// True unless it was removed.
     pub(super) fn is_wanted(&self) -> bool {
-        self.goal.instances > 0
+        self.presence != Presence::Deleted
     }
 
     /// Whether the slot with this number is wanted.
     pub(super) fn wants(&self, index: u32) -> Wanted {
-        if index < self.goal.instances { Wanted::Yes } else { Wanted::No }
+        let stopped = self.presence != Presence::Wanted || self.stopped_slots.contains(&index);
+        if index < self.goal.instances && !stopped { Wanted::Yes } else { Wanted::No }
     }
 
     /// The slots that are wanted.
     pub(super) fn wanted_slots(&self) -> impl Iterator<Item = &Slot> {
-        self.slots.range(..self.goal.instances).map(|(_, slot)| slot)
+        self.slots.values().filter(|slot| self.wants(slot.id.index) == Wanted::Yes)
     }
 
     /// True when this worker is not of the wanted kind.
     pub(super) fn is_outdated(&self, worker: &Worker) -> bool {
-        worker.kind != self.kind()
+        worker.kind != self.kind() || worker.retired.is_some()
     }
 
     /// Puts a new goal in force.
@@ -76,21 +102,27 @@ impl App {
                 slot.forgive(turn.now);
             }
         }
-        let stopped = matches!(self.roll, Roll::Stopped { .. });
-        if other_kind && !self.slots.is_empty() || stopped {
-            self.begin_roll(turn);
+        if other_kind && !self.slots.is_empty() {
+            self.begin_roll(turn, None);
+        }
+    }
+
+    /// Tries a roll again that was stopped.
+    pub(super) fn resume_roll(&mut self, turn: &mut Turn) {
+        if matches!(self.roll, Roll::Stopped { .. }) {
+            self.begin_roll(turn, None);
         }
     }
 
     /// Wants nothing of it any more.
     pub(super) fn remove(&mut self) {
-        self.goal.instances = 0;
+        self.presence = Presence::Deleted;
         self.roll = Roll::Idle;
     }
 
     /// Makes every worker outdated, but for those that were started at this very moment: a
     /// configuration and the wish to reload often come together, and one new worker is enough.
-    pub(super) fn reload(&mut self, turn: &mut Turn) {
+    pub(super) fn reload(&mut self, turn: &mut Turn, why: Option<String>) {
         let before = self.kind();
         self.epoch = self.epoch.saturating_add(1);
         let kind = self.kind();
@@ -102,13 +134,15 @@ impl App {
                 }
             }
         }
-        self.begin_roll(turn);
+        self.begin_roll(turn, why);
     }
 
-    /// Stops every worker, to start it again.
-    pub(super) fn restart(&mut self, turn: &mut Turn) {
-        for slot in self.slots.values_mut() {
-            slot.restart(turn, &self.goal);
+    /// Makes the worker in one slot outdated.
+    pub(super) fn reload_slot(&mut self, turn: &mut Turn, index: u32) {
+        if let Some(slot) = self.slots.get_mut(&index) {
+            slot.forgive(turn.now);
+            slot.retire("reload");
+            self.begin_roll(turn, None);
         }
     }
 
@@ -117,22 +151,31 @@ impl App {
         for slot in self.slots.values_mut() {
             slot.expire(turn, &self.goal);
         }
+        self.expire_roll(turn);
     }
 
-    /// Moves every slot one step towards the goal.
-    pub(super) fn reconcile(&mut self, turn: &mut Turn, unwanted: &str) -> Progress {
+    /// Moves every slot one step towards the goal. Who is not wanted leaves, unless `stay` says
+    /// that others must leave first.
+    pub(super) fn reconcile(&mut self, turn: &mut Turn, unwanted: &str, stay: Stay) -> Progress {
         let before = turn.actions.len();
-        for index in 0..self.goal.instances {
+        let shown = if self.is_wanted() { self.goal.instances } else { 0 };
+        for index in 0..shown {
             if !self.slots.contains_key(&index) {
                 let id = SlotId { app: self.name.clone(), index };
                 self.slots.insert(index, Slot::new(id, turn.now));
             }
         }
         self.step_roll(turn);
-        let (kind, rolling) = (self.kind(), matches!(self.roll, Roll::Rolling));
+        let (kind, rolling, open) = (self.kind(), self.is_rolling(), self.gate == Gate::Open);
+        let wanted: BTreeSet<u32> = self.wanted_slots().map(|slot| slot.id.index).collect();
         for (index, slot) in &mut self.slots {
-            if *index >= self.goal.instances {
-                slot.empty(turn, &self.goal, unwanted);
+            if !wanted.contains(index) {
+                let stopped = *index < shown;
+                match stay {
+                    Stay::No if stopped => slot.empty(turn, &self.goal, "stopped by an operator"),
+                    Stay::No => slot.empty(turn, &self.goal, unwanted),
+                    Stay::Needed => {}
+                }
                 continue;
             }
             let beside = self.goal.rollout.max_surge > 0;
@@ -140,11 +183,11 @@ impl App {
             if slot.successor.as_ref().is_some_and(|successor| !keeps(successor)) {
                 slot.dismiss_successor(turn, &self.goal, "its roll is over");
             }
-            if matches!(slot.seat, Seat::Vacant) && (beside || slot.leaving.is_empty()) {
+            if matches!(slot.seat, Seat::Vacant) && open && (beside || slot.leaving.is_empty()) {
                 slot.fill(turn, kind, &self.goal);
             }
         }
-        self.slots.retain(|index, slot| *index < self.goal.instances || !slot.is_empty());
+        self.slots.retain(|index, slot| *index < shown || !slot.is_empty());
         if turn.actions.len() == before { Progress::None } else { Progress::Made }
     }
 
@@ -157,17 +200,20 @@ impl App {
 
     /// When its next deadline comes.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.slots.values().filter_map(Slot::deadline).min()
+        self.slots.values().filter_map(Slot::deadline).chain(self.roll_deadline()).min()
     }
 
     /// Its picture.
     pub(super) fn view(&self) -> AppView {
-        AppView {
-            name: self.name.clone(),
-            roll: self.roll_view(),
-            change: None,
-            instances_in_file: Some(self.goal.instances),
-            slots: self.slots.values().map(Slot::view).collect(),
-        }
+        let slots = self.slots.values().map(|slot| {
+            let mut view = slot.view();
+            if matches!(slot.seat, Seat::Vacant) {
+                view.why = self.waits(slot.id.index).or(view.why);
+            }
+            view
+        });
+        let (change, instances_in_file) = (None, None);
+        let (name, roll) = (self.name.clone(), self.roll_view());
+        AppView { name, roll, change, instances_in_file, slots: slots.collect() }
     }
 }

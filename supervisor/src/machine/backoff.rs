@@ -1,7 +1,8 @@
 //! When to try again after a death, and when to give up: numbers only.
 //!
 //! Two questions that look alike and are not: the *streak* says how long to wait, the *window*
-//! says when waiting has become pointless.
+//! says when waiting has become pointless. A worker that had proved itself is not waited for: its
+//! death is no sign that the next one will die as well, and every wait is time without it.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::machine::moment::Moment;
 use crate::machine::rng::Rng;
 
 /// The deaths of one slot, as far as they still matter.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tally {
     /// Deaths in a row, none of them after a stable time.
     streak: u32,
@@ -22,6 +23,8 @@ pub(super) struct Tally {
 /// What follows from a death.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
+    /// Try again at once: the worker had proved itself.
+    AtOnce,
     /// Try again after so long.
     Retry(Duration),
     /// Too many deaths inside the window: how many there were.
@@ -37,19 +40,18 @@ impl Tally {
         policy: &RestartPolicy,
         rng: &mut Rng,
     ) -> Verdict {
-        if ready_for.is_some_and(|time| time >= policy.stable_after) {
-            self.streak = 0;
-        }
-        let wait = delay(self.streak, policy, rng);
-        self.streak = self.streak.saturating_add(1);
         self.deaths.retain(|death| now.since(*death) <= policy.window);
         self.deaths.push_back(now);
         let allowed = usize::try_from(policy.max_restarts).unwrap_or(usize::MAX);
-        if self.deaths.len() > allowed {
-            Verdict::GiveUp(self.deaths.len())
+        let verdict = if ready_for.is_some_and(|time| time >= policy.stable_after) {
+            self.streak = 0;
+            Verdict::AtOnce
         } else {
+            let wait = delay(self.streak, policy, rng);
+            self.streak = self.streak.saturating_add(1);
             Verdict::Retry(wait)
-        }
+        };
+        if self.deaths.len() > allowed { Verdict::GiveUp(self.deaths.len()) } else { verdict }
     }
 
     /// Forgets every death: a person or a new configuration asked for a fresh start.
@@ -119,6 +121,7 @@ mod tests {
         let mut tally = Tally::default();
         let mut rng = Rng::new(1);
         let mut next = |now, ready_for| match tally.death(at(now), ready_for, &roomy, &mut rng) {
+            Verdict::AtOnce => 0,
             Verdict::Retry(wait) => wait.as_millis(),
             Verdict::GiveUp(deaths) => panic!("gave up after {deaths}"),
         };
@@ -126,8 +129,9 @@ mod tests {
         assert!((75..=100).contains(&next(0, None)));
         assert!((150..=200).contains(&next(1, None)));
         assert!((300..=400).contains(&next(2, ready(9))), "nine seconds are not stable yet");
-        assert!((75..=100).contains(&next(3, ready(10))), "ten seconds are");
-        assert!((150..=200).contains(&next(4, None)));
+        assert_eq!(next(3, ready(10)), 0, "ten seconds are, and nobody waits for the next one");
+        assert!((75..=100).contains(&next(4, None)), "the streak begins anew");
+        assert!((150..=200).contains(&next(5, None)));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The end of a worker that was asked to leave is planned. Everything else is a death, which is
 //! counted and decides when, and whether, the next worker is started.
 
+use std::time::Duration;
+
 use crate::machine::action::KillCause;
 use crate::machine::backoff::Verdict;
 use crate::machine::desired::{AppGoal, RestartWhen, RunId};
@@ -15,8 +17,10 @@ use crate::machine::worker::{Stage, Worker};
 /// How a run ended.
 #[derive(Debug)]
 pub(super) struct End {
-    /// Whether to try again.
+    /// Whether to try again, as far as the exit alone tells.
     meaning: Meaning,
+    /// The exit code, where there is one.
+    code: Option<i32>,
     /// How it reads.
     words: String,
 }
@@ -24,12 +28,22 @@ pub(super) struct End {
 impl End {
     /// The end of a process.
     pub(super) fn exited(exit: Exit) -> End {
-        End { meaning: exit.meaning(), words: exit.to_string() }
+        let code = match exit {
+            Exit::Code(code) => Some(code),
+            Exit::Signal(_) => None,
+        };
+        End { meaning: exit.meaning(), code, words: exit.to_string() }
     }
 
     /// The end of a run that never had a process.
     pub(super) fn not_spawned(why: String) -> End {
-        End { meaning: Meaning::Failed, words: why }
+        End { meaning: Meaning::Failed, code: None, words: why }
+    }
+
+    /// Whether to try again, as the app's policy sees it.
+    fn meaning(&self, goal: &AppGoal) -> Meaning {
+        let stops = |code: i32| goal.restart.stop_exit_codes.contains(&code);
+        if self.code.is_some_and(stops) { Meaning::Done } else { self.meaning }
     }
 }
 
@@ -66,16 +80,22 @@ impl Slot {
         let meaning = match (&worker.stage, wanted) {
             (_, Wanted::No) | (Stage::Draining { .. }, Wanted::Yes) => None,
             (Stage::Starting { .. }, Wanted::Yes) => {
-                worker.set_back(turn, &self.id, words.clone());
-                Some(end.meaning)
+                let meaning = end.meaning(goal);
+                if is_bad(goal.restart.when, meaning) {
+                    worker.set_back(turn, &self.id, words.clone());
+                }
+                Some(meaning)
             }
-            (Stage::Ready { .. }, Wanted::Yes) => Some(end.meaning),
-            (Stage::Killing { why, .. }, Wanted::Yes) => match (why, end.meaning) {
+            (Stage::Ready { .. }, Wanted::Yes) => Some(end.meaning(goal)),
+            (Stage::Killing { why, .. }, Wanted::Yes) => match (why, end.meaning(goal)) {
                 (KillCause::DrainOverrun | KillCause::NoLongerWanted, _) => None,
                 (_, Meaning::Hopeless) => Some(Meaning::Hopeless),
-                (_, Meaning::Clean | Meaning::Failed) => Some(Meaning::Failed),
+                (_, Meaning::Clean | Meaning::Done | Meaning::Failed) => Some(Meaning::Failed),
             },
         };
+        if meaning.is_some_and(|meaning| is_bad(goal.restart.when, meaning)) {
+            worker.relapse(turn, &self.id, goal, words.clone());
+        }
         match (meaning, self.successor.take()) {
             (died, Some(successor)) => {
                 if died.is_some_and(|meaning| !is_over(goal.restart.when, meaning)) {
@@ -107,7 +127,7 @@ impl Slot {
         if meaning == Meaning::Hopeless {
             self.fail(turn, run, words);
         } else if is_over(goal.restart.when, meaning) {
-            self.seat = Seat::Finished;
+            self.seat = Seat::Finished { how: meaning };
             self.moved(turn, PhaseName::Stopped, run, Some(&words));
             self.why = Some(words);
         } else {
@@ -116,6 +136,12 @@ impl Slot {
                     let window = goal.restart.window;
                     let why = format!("gave up after {deaths} deaths in {window:?}; last: {words}");
                     self.fail(turn, run, why);
+                }
+                Verdict::AtOnce => {
+                    let (slot, to) = (&self.id, PhaseName::Backoff);
+                    let why = Some(words.as_str());
+                    turn.moved(Move { slot, run, to, why, next_in: Some(Duration::ZERO) });
+                    self.retry(turn.now);
                 }
                 Verdict::Retry(wait) => {
                     self.seat = Seat::Backoff { until: turn.after(wait) };
@@ -137,6 +163,7 @@ impl Slot {
         self.seat = Seat::Failed;
         self.moved(turn, PhaseName::Failed, run, Some(&why));
         self.why = Some(why);
+        turn.given_up.push(self.complaint());
     }
 
     fn gone(&self, turn: &mut Turn, worker: &Worker, words: &str) {
@@ -144,11 +171,19 @@ impl Slot {
     }
 }
 
+/// True when the end of a worker that was not asked to leave is bad news: it failed, or was to go on.
+fn is_bad(when: RestartWhen, meaning: Meaning) -> bool {
+    match meaning {
+        Meaning::Failed | Meaning::Hopeless => true,
+        Meaning::Clean | Meaning::Done => !is_over(when, meaning),
+    }
+}
+
 /// True when the policy leaves it at that.
 fn is_over(when: RestartWhen, meaning: Meaning) -> bool {
-    match when {
-        RestartWhen::Always => false,
-        RestartWhen::OnFailure => meaning == Meaning::Clean,
-        RestartWhen::Never => true,
+    match (when, meaning) {
+        (_, Meaning::Done) | (RestartWhen::Never, _) => true,
+        (RestartWhen::OnFailure, meaning) => meaning == Meaning::Clean,
+        (RestartWhen::Always, _) => false,
     }
 }

@@ -16,6 +16,8 @@ pub enum Exit {
 pub enum Meaning {
     /// It was done.
     Clean,
+    /// It was done, and by its exit code it asks not to be started again.
+    Done,
     /// It may work the next time.
     Failed,
     /// Trying again cannot help: the configuration is wrong (78) or the program says so (125).

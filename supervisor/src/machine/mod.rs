@@ -6,8 +6,10 @@
 //! ```text
 //! Machine ── App ── Slot ── Worker     who is there, and what its deadlines are
 //!    │        └── rollout              which slot is replaced next
+//!    │        └── order                who waits for whom
 //!    │         └── ending, backoff     what a death means, when to try again, when to give up
-//!    └── requests                      who awaits an answer
+//!    └── orders, requests              what operators change, and who awaits an answer
+//!    └── plan                          what would happen if
 //! ```
 
 mod action;
@@ -19,6 +21,9 @@ mod event;
 mod exit;
 mod invariants;
 mod moment;
+mod order;
+mod orders;
+mod plan;
 mod requests;
 mod rng;
 mod rollout;
@@ -37,10 +42,11 @@ pub use desired::{
 pub use event::{Command, Event, RequestId, Scale, Scope, Urgency};
 pub use exit::{Exit, Meaning};
 pub use moment::Moment;
+pub use plan::AppPlan;
 pub use rng::Rng;
 pub use snapshot::{AppView, PhaseName, RollView, SlotView, Snapshot};
 
-use app::{App, Progress};
+use app::{App, Progress, Stay};
 use ending::End;
 use requests::{Requests, Wish, refuse};
 use slot::Slot;
@@ -51,11 +57,16 @@ use turn::Turn;
 const PASSES_MAX: u32 = 16;
 
 /// The state of everything that is supervised, and the rules by which it changes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Machine {
     life: Life,
     generation: u64,
     config_problem: Option<String>,
+    /// What the file asks for.
+    desired: BTreeMap<AppName, AppGoal>,
+    /// What operators changed at run time.
+    changes: Changes,
+    /// What comes of both.
     apps: BTreeMap<AppName, App>,
     requests: Requests,
     rng: Rng,
@@ -79,6 +90,8 @@ impl Machine {
             life: Life::Serving,
             generation: 0,
             config_problem: None,
+            desired: BTreeMap::new(),
+            changes: Changes::new(),
             apps: BTreeMap::new(),
             requests: Requests::default(),
             rng: Rng::new(seed),
@@ -92,13 +105,7 @@ impl Machine {
         if self.life == Life::Over {
             return Vec::new();
         }
-        let mut turn = Turn {
-            now,
-            actions: Vec::new(),
-            setbacks: Vec::new(),
-            rng: self.rng.clone(),
-            next_run: self.next_run,
-        };
+        let mut turn = Turn::new(now, self.rng.clone(), self.next_run);
         self.take_in(&mut turn, event);
         for app in self.apps.values_mut() {
             app.expire(&mut turn);
@@ -129,7 +136,16 @@ impl Machine {
             generation: self.generation,
             config_problem: self.config_problem.clone(),
             stopping: self.life != Life::Serving,
-            apps: self.apps.values().map(App::view).collect(),
+            changes: self.changes.clone(),
+            apps: self.apps.values().map(|app| self.view(app)).collect(),
+        }
+    }
+
+    fn view(&self, app: &App) -> AppView {
+        AppView {
+            change: self.changes.get(&app.name).cloned(),
+            instances_in_file: self.desired.get(&app.name).map(|goal| goal.instances),
+            ..app.view()
         }
     }
 
@@ -144,30 +160,23 @@ impl Machine {
             Event::SpawnFailed { run, why } => self.ended(turn, run, End::not_spawned(why)),
             Event::Exited { run, exit } => self.ended(turn, run, End::exited(exit)),
             Event::Ready { run } => {
-                if let Some((app, index)) = self.find(run)
-                    && let Some(slot) = app.slots.get_mut(&index)
-                {
-                    slot.ready(turn, run, &app.goal);
-                }
+                self.with(run, |slot, goal| slot.ready(turn, run, goal));
             }
-            Event::BootFailed { run, why } => {
-                if let Some((app, index)) = self.find(run)
-                    && let Some(slot) = app.slots.get_mut(&index)
-                {
-                    slot.cannot_serve(run, why);
-                }
-            }
+            Event::BootFailed { run, why } => self.with(run, |slot, _| slot.cannot_serve(run, why)),
             Event::Heartbeat { run } => {
-                if let Some((app, index)) = self.find(run)
-                    && let Some(slot) = app.slots.get_mut(&index)
-                {
-                    slot.heard(turn, run, &app.goal);
-                }
+                self.with(run, |slot, goal| slot.heard(turn, run, goal));
             }
-            Event::ProbeFailed { .. }
-            | Event::Measured { .. }
-            | Event::Refresh { .. }
-            | Event::Remembered(_) => {}
+            Event::ProbeFailed { run, why } => {
+                self.with(run, |slot, goal| slot.probe_failed(turn, run, goal, why));
+            }
+            Event::Measured { run, memory_bytes } => {
+                self.with(run, |slot, goal| slot.measured(turn, run, goal, memory_bytes));
+            }
+            Event::Refresh { app, why } => self.refresh(turn, &app, why),
+            Event::Remembered(changes) => {
+                self.changes = changes;
+                self.arrange(turn);
+            }
             Event::Asked { request, command } => self.ask(turn, request, command),
             Event::Shutdown(urgency) => self.shut_down(turn, urgency),
         }
@@ -180,6 +189,15 @@ impl Machine {
             let index = app.slots.values().find(holds)?.id.index;
             Some((app, index))
         })
+    }
+
+    /// Tells the slot that holds this run; nobody, when the news is stale.
+    fn with(&mut self, run: RunId, tell: impl FnOnce(&mut Slot, &AppGoal)) {
+        if let Some((app, index)) = self.find(run)
+            && let Some(slot) = app.slots.get_mut(&index)
+        {
+            tell(slot, &app.goal);
+        }
     }
 
     fn ended(&mut self, turn: &mut Turn, run: RunId, end: End) {
@@ -198,74 +216,30 @@ impl Machine {
         self.generation = desired.generation;
         self.config_problem = None;
         turn.announce(Notice::ConfigAccepted { generation: desired.generation });
-        for app in self.apps.values_mut().filter(|app| !desired.apps.contains_key(&app.name)) {
-            app.remove();
+        self.desired = desired.apps;
+        self.arrange(turn);
+        for app in self.apps.values_mut() {
+            app.resume_roll(turn);
         }
-        for (name, goal) in desired.apps {
-            match self.apps.get_mut(&name) {
-                Some(app) => app.configure(turn, goal),
-                None => {
-                    self.apps.insert(name.clone(), App::new(name, goal));
-                }
-            }
+    }
+
+    /// Somebody or something outside asks for new workers of an app.
+    fn refresh(&mut self, turn: &mut Turn, app: &AppName, why: String) {
+        let wanted = |app: &&mut App| app.presence == Presence::Wanted;
+        if let Some(app) = self.apps.get_mut(app).filter(wanted) {
+            app.reload(turn, Some(why));
         }
     }
 
     fn ask(&mut self, turn: &mut Turn, request: RequestId, command: Command) {
         if command == Command::Shutdown {
-            self.requests.push(request, Wish::Stop);
+            self.requests.push(request, Wish::Shutdown);
             return self.shut_down(turn, Urgency::Drain);
         }
         if self.life != Life::Serving {
             return refuse(turn, request, "the service is ending".to_owned());
         }
-        let wish = match command {
-            Command::Shutdown
-            | Command::Start(_)
-            | Command::Stop(_)
-            | Command::Delete(_)
-            | Command::Reset(_)
-            | Command::Forget(_)
-            | Command::Scale { .. }
-            | Command::Signal { .. } => return,
-            Command::Settle => Wish::Settle { setbacks: BTreeMap::new() },
-            Command::Reload(scope) => match self.scope(scope) {
-                Ok(apps) => {
-                    self.each(&apps, |app| app.reload(turn));
-                    Wish::Reload { apps }
-                }
-                Err(why) => return refuse(turn, request, why),
-            },
-            Command::Restart(scope) => match self.scope(scope) {
-                Ok(apps) => {
-                    self.each(&apps, |app| app.restart(turn));
-                    Wish::Restart { apps, since: turn.next_run }
-                }
-                Err(why) => return refuse(turn, request, why),
-            },
-        };
-        self.requests.push(request, wish);
-    }
-
-    fn each(&mut self, names: &[AppName], mut change: impl FnMut(&mut App)) {
-        for app in self.apps.values_mut().filter(|app| names.contains(&app.name)) {
-            change(app);
-        }
-    }
-
-    /// The apps that are meant, or why there is none.
-    fn scope(&self, scope: Scope) -> Result<Vec<AppName>, String> {
-        let wanted = || self.apps.values().filter(|app| app.is_wanted()).map(|app| &app.name);
-        match scope {
-            Scope::All => Ok(wanted().cloned().collect()),
-            Scope::Slot(slot) => self.scope(Scope::App(slot.app)),
-            Scope::App(name) if wanted().any(|known| *known == name) => Ok(vec![name]),
-            Scope::App(name) => {
-                let known: Vec<&str> = wanted().map(AppName::as_str).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                Err(format!("there is no app `{name}`; there are: {known}"))
-            }
-        }
+        self.order(turn, request, command);
     }
 
     /// Shutdown is a goal, nothing wanted; the same steps as ever lead there.
@@ -293,8 +267,12 @@ impl Machine {
         };
         for _ in 0..PASSES_MAX {
             let mut progress = Progress::None;
-            for app in self.apps.values_mut() {
-                if app.reconcile(turn, unwanted) == Progress::Made {
+            let needed = order::needed(&self.apps);
+            for (name, gate) in order::gates(&self.apps) {
+                let Some(app) = self.apps.get_mut(&name) else { continue };
+                app.gate = gate;
+                let stay = if needed.contains(&name) { Stay::Needed } else { Stay::No };
+                if app.reconcile(turn, unwanted, stay) == Progress::Made {
                     progress = Progress::Made;
                 }
             }

@@ -9,8 +9,8 @@ use crate::machine::app::App;
 use crate::machine::desired::{AppName, RunId, SlotId};
 use crate::machine::event::RequestId;
 use crate::machine::rollout::Roll;
-use crate::machine::slot::{Seat, Slot};
-use crate::machine::turn::Turn;
+use crate::machine::slot::{Seat, Slot, Wanted};
+use crate::machine::turn::{Complaint, Setback, Turn};
 
 /// So many failed starts of one slot are an answer to "is everything ready yet?".
 const SETBACKS_MAX: u32 = 3;
@@ -19,17 +19,17 @@ const SETBACKS_MAX: u32 = 3;
 type Apps = BTreeMap<AppName, App>;
 
 /// The wishes that await an answer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Requests(Vec<Pending>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pending {
     request: RequestId,
     wish: Wish,
 }
 
 /// A wish, with what must be remembered to answer it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Wish {
     /// Everything wanted is ready.
     Settle {
@@ -37,19 +37,36 @@ pub(super) enum Wish {
         setbacks: BTreeMap<SlotId, u32>,
     },
     /// These apps are of the wanted kind.
-    Reload {
-        /// The apps.
-        apps: Vec<AppName>,
-    },
-    /// These apps have workers that were started since.
-    Restart {
-        /// The apps.
-        apps: Vec<AppName>,
-        /// The first run that counts.
+    Reload(Reach),
+    /// Who is wanted within reach serves, and nobody else is left there.
+    Arrange {
+        /// Who is meant.
+        reach: Reach,
+        /// When it was asked: what failed before does not count.
         since: RunId,
+        /// Whether only workers that were started since count.
+        workers: Workers,
     },
     /// Nobody is left.
-    Stop,
+    Shutdown,
+}
+
+/// The workers that are meant by a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// The apps.
+    pub(super) apps: Vec<AppName>,
+    /// One slot of the only app, where that was said.
+    pub(super) slot: Option<u32>,
+}
+
+/// Which workers count as serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Workers {
+    /// Any.
+    Any,
+    /// Those that were started since the wish.
+    Fresh,
 }
 
 impl Requests {
@@ -72,8 +89,8 @@ impl Requests {
     /// Refuses every wish but the one for the end.
     pub(super) fn refuse_for_shutdown(&mut self, turn: &mut Turn) {
         self.0.retain(|pending| match pending.wish {
-            Wish::Stop => true,
-            Wish::Settle { .. } | Wish::Reload { .. } | Wish::Restart { .. } => {
+            Wish::Shutdown => true,
+            Wish::Settle { .. } | Wish::Reload(_) | Wish::Arrange { .. } => {
                 refuse(turn, pending.request, "the service is ending".to_owned());
                 false
             }
@@ -93,82 +110,120 @@ pub(super) fn refuse(turn: &mut Turn, request: RequestId, why: String) {
     turn.act(Action::Reply { request, outcome: Outcome::Failed { why, slot: None } });
 }
 
+impl Reach {
+    /// True when this slot is meant.
+    pub(super) fn covers(&self, slot: &SlotId) -> bool {
+        self.apps.contains(&slot.app) && self.slot.is_none_or(|index| index == slot.index)
+    }
+
+    /// The apps that are meant and still there.
+    fn apps<'a>(&'a self, apps: &'a Apps) -> impl Iterator<Item = &'a App> {
+        self.apps.iter().filter_map(|name| apps.get(name))
+    }
+
+    /// The slots that are meant and wanted.
+    fn wanted<'a>(&'a self, apps: &'a Apps) -> impl Iterator<Item = &'a Slot> {
+        self.apps(apps).flat_map(App::wanted_slots).filter(|slot| self.covers(&slot.id))
+    }
+}
+
 impl Wish {
     fn outcome(&mut self, apps: &Apps, turn: &Turn) -> Option<Outcome> {
         match self {
             Wish::Settle { setbacks } => settled(setbacks, apps, turn),
-            Wish::Reload { apps: scope } => reloaded(scope, apps),
-            Wish::Restart { apps: scope, since } => restarted(scope, *since, apps, turn),
-            Wish::Stop => None,
+            Wish::Reload(reach) => reloaded(reach, apps),
+            Wish::Arrange { reach, since, workers } => {
+                arranged(reach, (*since, *workers), apps, turn)
+            }
+            Wish::Shutdown => None,
         }
     }
-}
-
-/// An app that was removed meanwhile has nothing left to wait for.
-fn in_scope<'a>(scope: &'a [AppName], apps: &'a Apps) -> impl Iterator<Item = &'a App> {
-    scope.iter().filter_map(|name| apps.get(name)).filter(|app| app.is_wanted())
 }
 
 fn settled(setbacks: &mut BTreeMap<SlotId, u32>, apps: &Apps, turn: &Turn) -> Option<Outcome> {
     for setback in &turn.setbacks {
         *setbacks.entry(setback.slot.clone()).or_default() += 1;
     }
-    let stopped = apps.values().find_map(stopped_roll);
     let failed = apps.values().flat_map(App::wanted_slots).find(|slot| gave_up(slot));
-    let hopeless = turn
-        .setbacks
-        .iter()
-        .filter(|setback| setbacks.get(&setback.slot).is_some_and(|count| *count >= SETBACKS_MAX))
-        .map(|setback| {
-            format!("{}: failed to start {SETBACKS_MAX} times; last: {}", setback.slot, setback.why)
-        });
-    let why = failed.map(Slot::complaint).or_else(|| hopeless.into_iter().next()).or(stopped);
-    if let Some(why) = why {
-        return Some(Outcome::Failed { why, slot: None });
+    let hopeless = || {
+        let often = |setback: &&Setback| {
+            setbacks.get(&setback.slot).is_some_and(|count| *count >= SETBACKS_MAX)
+        };
+        turn.setbacks.iter().find(often).map(|setback| Complaint {
+            slot: setback.slot.clone(),
+            why: format!("failed to start {SETBACKS_MAX} times; last: {}", setback.why),
+        })
+    };
+    let complaint = failed
+        .map(Slot::complaint)
+        .or_else(hopeless)
+        .map(|complaint| failure(&complaint))
+        .or_else(|| apps.values().find_map(stopped_roll))
+        .or_else(|| apps.values().find_map(App::kept_out).map(|complaint| failure(&complaint)));
+    if complaint.is_some() {
+        return complaint;
     }
-    let rolling = apps.values().any(|app| matches!(app.roll, Roll::Rolling));
-    let served = |slot: &Slot| slot.is_ready() || matches!(slot.seat, Seat::Finished);
-    let settled = apps.values().flat_map(App::wanted_slots).all(served);
+    let rolling = apps.values().any(App::is_rolling);
+    let settled = apps.values().flat_map(App::wanted_slots).all(Slot::is_settled);
     (settled && !rolling).then_some(Outcome::Done)
 }
 
-fn reloaded(scope: &[AppName], apps: &Apps) -> Option<Outcome> {
-    if let Some(why) = in_scope(scope, apps).find_map(stopped_roll) {
-        return Some(Outcome::Failed { why, slot: None });
+fn reloaded(reach: &Reach, apps: &Apps) -> Option<Outcome> {
+    if let Some(failed) = reach.apps(apps).find_map(stopped_roll) {
+        return Some(failed);
     }
-    let rolling = in_scope(scope, apps).any(|app| matches!(app.roll, Roll::Rolling));
+    let rolling = reach.apps(apps).any(App::is_rolling);
     (!rolling).then_some(Outcome::Done)
 }
 
-fn restarted(scope: &[AppName], since: RunId, apps: &Apps, turn: &Turn) -> Option<Outcome> {
-    let counts = |slot: &SlotId| in_scope(scope, apps).any(|app| app.name == slot.app);
-    let setback =
-        turn.setbacks.iter().find(|setback| setback.run >= since && counts(&setback.slot));
-    let slots = || in_scope(scope, apps).flat_map(App::wanted_slots);
-    let why = setback
-        .map(|setback| format!("{}: {}", setback.slot, setback.why))
-        .or_else(|| slots().find(|slot| gave_up(slot)).map(Slot::complaint));
-    if let Some(why) = why {
-        return Some(Outcome::Failed { why, slot: None });
-    }
-    let again = |slot: &Slot| match &slot.seat {
-        Seat::Taken(worker) => worker.is_ready() && worker.run >= since,
-        Seat::Finished => true,
-        Seat::Vacant | Seat::Backoff { .. } | Seat::Failed => false,
+fn arranged(
+    reach: &Reach,
+    (since, workers): (RunId, Workers),
+    apps: &Apps,
+    turn: &Turn,
+) -> Option<Outcome> {
+    let counts = |setback: &&Setback| setback.run >= since && reach.covers(&setback.slot);
+    let setback = turn.setbacks.iter().find(counts).map(Complaint::from);
+    let kept_out = || {
+        let mut complaints = reach.apps(apps).filter_map(App::kept_out);
+        complaints.find(|complaint| reach.covers(&complaint.slot))
     };
-    slots().all(again).then_some(Outcome::Done)
+    let complaint = setback
+        .or_else(|| reach.wanted(apps).find(|slot| gave_up(slot)).map(Slot::complaint))
+        .or_else(kept_out);
+    if let Some(complaint) = complaint {
+        return Some(failure(&complaint));
+    }
+    let serves = |slot: &Slot| match (&slot.seat, workers) {
+        (Seat::Taken(worker), Workers::Any) => worker.is_ready(),
+        (Seat::Taken(worker), Workers::Fresh) => worker.is_ready() && worker.run >= since,
+        (Seat::Finished { .. }, _) => true,
+        (Seat::Vacant | Seat::Backoff { .. } | Seat::Failed, _) => false,
+    };
+    let gone = |app: &App| {
+        let unwanted = app.slots.values().filter(|slot| app.wants(slot.id.index) == Wanted::No);
+        unwanted.filter(|slot| reach.covers(&slot.id)).all(Slot::is_empty)
+    };
+    let done = reach.wanted(apps).all(serves) && reach.apps(apps).all(gone);
+    done.then_some(Outcome::Done)
 }
 
 fn gave_up(slot: &Slot) -> bool {
     matches!(slot.seat, Seat::Failed)
 }
 
-fn stopped_roll(app: &App) -> Option<String> {
+fn failure(complaint: &Complaint) -> Outcome {
+    Outcome::Failed { why: complaint.words(), slot: Some(complaint.slot.clone()) }
+}
+
+fn stopped_roll(app: &App) -> Option<Outcome> {
     match &app.roll {
-        Roll::Stopped { why } => {
-            Some(format!("the roll of `{}` stopped: {why}; {}", app.name, aftermath(app)))
+        Roll::Stopped { complaint, again_at: _ } => {
+            let why = complaint.words();
+            let why = format!("the roll of `{}` stopped: {why}; {}", app.name, aftermath(app));
+            Some(Outcome::Failed { why, slot: Some(complaint.slot.clone()) })
         }
-        Roll::Idle | Roll::Rolling => None,
+        Roll::Idle | Roll::Rolling { .. } => None,
     }
 }
 

@@ -7,13 +7,14 @@
 use crate::machine::action::KillCause;
 use crate::machine::backoff::Tally;
 use crate::machine::desired::{AppGoal, RunId, SlotId};
+use crate::machine::exit::Meaning;
 use crate::machine::moment::Moment;
 use crate::machine::snapshot::{PhaseName, SlotView};
-use crate::machine::turn::{Move, Turn};
+use crate::machine::turn::{Complaint, Move, Turn};
 use crate::machine::worker::{Kind, Passed, Stage, Worker};
 
 /// One place for a worker.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Slot {
     /// Its name.
     pub(super) id: SlotId,
@@ -35,12 +36,15 @@ pub(super) struct Slot {
 }
 
 /// Who sits in a slot.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Seat {
     /// Nobody; a worker is started as soon as one is wanted.
     Vacant,
     /// Nobody: the worker was done, and its policy leaves it at that.
-    Finished,
+    Finished {
+        /// How it ended.
+        how: Meaning,
+    },
     /// A run.
     Taken(Worker),
     /// Nobody until the next try.
@@ -86,7 +90,7 @@ impl Slot {
     pub(super) fn workers_mut(&mut self) -> impl Iterator<Item = &mut Worker> {
         let seated = match &mut self.seat {
             Seat::Taken(worker) => Some(worker),
-            Seat::Vacant | Seat::Finished | Seat::Backoff { .. } | Seat::Failed => None,
+            Seat::Vacant | Seat::Finished { .. } | Seat::Backoff { .. } | Seat::Failed => None,
         };
         seated.into_iter().chain(&mut self.successor).chain(&mut self.leaving)
     }
@@ -95,8 +99,25 @@ impl Slot {
     pub(super) fn seated(&self) -> Option<&Worker> {
         match &self.seat {
             Seat::Taken(worker) => Some(worker),
-            Seat::Vacant | Seat::Finished | Seat::Backoff { .. } | Seat::Failed => None,
+            Seat::Vacant | Seat::Finished { .. } | Seat::Backoff { .. } | Seat::Failed => None,
         }
+    }
+
+    /// True when whoever depends on it may start: its worker serves, or did what it was for.
+    pub(super) fn is_up(&self) -> bool {
+        match &self.seat {
+            Seat::Taken(worker) => worker.is_ready(),
+            Seat::Finished { how } => match how {
+                Meaning::Clean | Meaning::Done => true,
+                Meaning::Failed | Meaning::Hopeless => false,
+            },
+            Seat::Vacant | Seat::Backoff { .. } | Seat::Failed => false,
+        }
+    }
+
+    /// True when it serves, or there is nothing more to come from it.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_ready() || matches!(self.seat, Seat::Finished { .. })
     }
 
     /// True while a worker in it serves.
@@ -126,6 +147,39 @@ impl Slot {
         }
     }
 
+    /// Takes the news that a probe found a run unwell.
+    pub(super) fn probe_failed(
+        &mut self,
+        turn: &mut Turn,
+        run: RunId,
+        goal: &AppGoal,
+        why: String,
+    ) {
+        let id = self.id.clone();
+        if let Some(worker) = self.workers_mut().find(|worker| worker.run == run) {
+            worker.probe_failed(turn, &id, goal, why);
+        }
+    }
+
+    /// Takes the news of how much memory a run takes. It is judged once it is stable: a limit
+    /// below what every worker needs must not become a loop of replacements.
+    pub(super) fn measured(&mut self, turn: &Turn, run: RunId, goal: &AppGoal, bytes: u64) {
+        let Some(max) = goal.memory_bytes_max.filter(|max| bytes > *max) else { return };
+        if let Seat::Taken(worker) = &mut self.seat
+            && worker.run == run
+            && worker.ready_at.is_some_and(|at| turn.now.since(at) >= goal.restart.stable_after)
+        {
+            worker.retire(format!("takes {bytes} bytes of memory, max_memory is {max}"));
+        }
+    }
+
+    /// Marks the worker in the seat to be replaced.
+    pub(super) fn retire(&mut self, why: &str) {
+        if let Seat::Taken(worker) = &mut self.seat {
+            worker.retire(why.to_owned());
+        }
+    }
+
     /// Takes a sign of life.
     pub(super) fn heard(&mut self, turn: &Turn, run: RunId, goal: &AppGoal) {
         if let Some(worker) = self.workers_mut().find(|worker| worker.run == run) {
@@ -148,16 +202,19 @@ impl Slot {
             Some(Passed::Nothing) | None => {}
         }
         match self.seat {
-            Seat::Backoff { until } if until <= turn.now => {
-                self.restarts = self.restarts.saturating_add(1);
-                self.vacate(turn.now);
-            }
+            Seat::Backoff { until } if until <= turn.now => self.retry(turn.now),
             Seat::Backoff { .. }
             | Seat::Vacant
-            | Seat::Finished
+            | Seat::Finished { .. }
             | Seat::Taken(_)
             | Seat::Failed => {}
         }
+    }
+
+    /// Leaves the seat to the next try.
+    pub(super) fn retry(&mut self, now: Moment) {
+        self.restarts = self.restarts.saturating_add(1);
+        self.vacate(now);
     }
 
     /// Starts a worker in the empty seat.
@@ -190,8 +247,20 @@ impl Slot {
     pub(super) fn forgive(&mut self, now: Moment) {
         self.tally.forgive();
         match self.seat {
-            Seat::Finished | Seat::Backoff { .. } | Seat::Failed => self.vacate(now),
+            Seat::Finished { .. } | Seat::Backoff { .. } | Seat::Failed => self.vacate(now),
             Seat::Vacant | Seat::Taken(_) => {}
+        }
+    }
+
+    /// Forgets its past; whoever waits or gave up may start at once, who was done stays done.
+    pub(super) fn reset(&mut self, now: Moment) {
+        self.restarts = 0;
+        self.last_exit = None;
+        match self.seat {
+            Seat::Finished { .. } => self.tally.forgive(),
+            Seat::Vacant | Seat::Taken(_) | Seat::Backoff { .. } | Seat::Failed => {
+                self.forgive(now);
+            }
         }
     }
 
@@ -201,6 +270,11 @@ impl Slot {
         self.forgive(turn.now);
         self.dismiss_successor(turn, goal, WHY);
         self.drain_seat(turn, goal, WHY);
+        self.plan_the_end();
+    }
+
+    /// Whoever is being killed would have had to go anyway: its end will be no death.
+    fn plan_the_end(&mut self) {
         if let Seat::Taken(Worker { stage: Stage::Killing { why, .. }, .. }) = &mut self.seat {
             *why = KillCause::NoLongerWanted;
         }
@@ -212,8 +286,9 @@ impl Slot {
         self.tally.forgive();
         self.dismiss_successor(turn, goal, why);
         self.drain_seat(turn, goal, why);
+        self.plan_the_end();
         match self.seat {
-            Seat::Finished | Seat::Backoff { .. } | Seat::Failed => {
+            Seat::Finished { .. } | Seat::Backoff { .. } | Seat::Failed => {
                 self.vacate(turn.now);
                 self.moved(turn, PhaseName::Stopped, None, Some(why));
             }
@@ -243,21 +318,21 @@ impl Slot {
     pub(super) fn deadline(&self) -> Option<Moment> {
         let retry = match self.seat {
             Seat::Backoff { until } => Some(until),
-            Seat::Vacant | Seat::Finished | Seat::Taken(_) | Seat::Failed => None,
+            Seat::Vacant | Seat::Finished { .. } | Seat::Taken(_) | Seat::Failed => None,
         };
         self.workers().filter_map(Worker::deadline).chain(retry).min()
     }
 
     /// Its place and its last end, for a person.
-    pub(super) fn complaint(&self) -> String {
-        let why = self.why.as_deref().or(self.last_exit.as_deref());
-        format!("{}: {}", self.id, why.unwrap_or("not ready"))
+    pub(super) fn complaint(&self) -> Complaint {
+        let why = self.why.as_deref().or(self.last_exit.as_deref()).unwrap_or("not ready");
+        Complaint { slot: self.id.clone(), why: why.to_owned() }
     }
 
     /// Its picture.
     pub(super) fn view(&self) -> SlotView {
         let (phase, deadline) = match &self.seat {
-            Seat::Vacant | Seat::Finished => (PhaseName::Stopped, None),
+            Seat::Vacant | Seat::Finished { .. } => (PhaseName::Stopped, None),
             Seat::Taken(worker) => (worker.phase(), worker.shown_deadline()),
             Seat::Backoff { until } => (PhaseName::Backoff, Some(*until)),
             Seat::Failed => (PhaseName::Failed, None),
@@ -283,7 +358,8 @@ impl Slot {
             && let Seat::Taken(mut displaced) =
                 std::mem::replace(&mut self.seat, Seat::Taken(successor))
         {
-            displaced.drain(turn, &self.id, goal, "replaced");
+            let why = displaced.retired.clone();
+            displaced.drain(turn, &self.id, goal, why.as_deref().unwrap_or("replaced"));
             self.leaving.push(displaced);
         }
     }

@@ -1,6 +1,6 @@
 //! The one picture that status, metrics and logs are drawn from. Read-only.
 
-use crate::machine::desired::{AppName, Change, RunId};
+use crate::machine::desired::{AppName, Change, Changes, RunId};
 use crate::machine::moment::Moment;
 
 /// Everything, at one moment.
@@ -12,6 +12,9 @@ pub struct Snapshot {
     pub config_problem: Option<String>,
     /// True once the service was told to end.
     pub stopping: bool,
+    /// What operators changed at run time, deleted apps and those that the file does not name
+    /// included.
+    pub changes: Changes,
     /// The apps, by name. An app that is no longer wanted stays until its last worker left.
     pub apps: Vec<AppView>,
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::machine::action::{Action, Notice};
-use crate::machine::desired::{RunId, SlotId};
+use crate::machine::desired::{AppName, RunId, SlotId};
 use crate::machine::moment::Moment;
 use crate::machine::rng::Rng;
 use crate::machine::snapshot::PhaseName;
@@ -23,14 +23,20 @@ pub(super) struct Turn {
     pub(super) actions: Vec<Action>,
     /// Workers that failed before they were ever ready, in this turn.
     pub(super) setbacks: Vec<Setback>,
+    /// Workers that died in their seats after they were ready, but before they were stable.
+    pub(super) relapses: Vec<Setback>,
+    /// Slots that gave up.
+    pub(super) given_up: Vec<Complaint>,
+    /// Workers that became ready, by app and kind.
+    pub(super) readied: Vec<(AppName, Kind)>,
     /// Chance.
     pub(super) rng: Rng,
     /// The number of the next run.
     pub(super) next_run: RunId,
 }
 
-/// A worker died, or was killed, before it was ever ready.
-#[derive(Debug)]
+/// A worker died, or was killed, before it had proved itself.
+#[derive(Debug, Clone)]
 pub(super) struct Setback {
     /// Where.
     pub(super) slot: SlotId,
@@ -40,6 +46,28 @@ pub(super) struct Setback {
     pub(super) kind: Kind,
     /// Why, for a person.
     pub(super) why: String,
+}
+
+/// What is the matter with a slot, for a person.
+#[derive(Debug, Clone)]
+pub(super) struct Complaint {
+    /// The slot.
+    pub(super) slot: SlotId,
+    /// What is the matter.
+    pub(super) why: String,
+}
+
+impl Complaint {
+    /// The slot and what is the matter with it.
+    pub(super) fn words(&self) -> String {
+        format!("{}: {}", self.slot, self.why)
+    }
+}
+
+impl From<&Setback> for Complaint {
+    fn from(setback: &Setback) -> Complaint {
+        Complaint { slot: setback.slot.clone(), why: setback.why.clone() }
+    }
 }
 
 /// A change of phase, as it will be announced.
@@ -58,9 +86,30 @@ pub(super) struct Move<'a> {
 }
 
 impl Turn {
+    /// A turn that begins now.
+    pub(super) fn new(now: Moment, rng: Rng, next_run: RunId) -> Turn {
+        Turn {
+            now,
+            actions: Vec::new(),
+            setbacks: Vec::new(),
+            relapses: Vec::new(),
+            given_up: Vec::new(),
+            readied: Vec::new(),
+            rng,
+            next_run,
+        }
+    }
+
     /// The deadline that lies so far ahead.
     pub(super) fn after(&self, wait: Duration) -> Moment {
         self.now + wait.max(SHORTEST_WAIT)
+    }
+
+    /// A deadline up to a tenth before that, so that many that began together do not end together.
+    pub(super) fn sooner(&mut self, wait: Duration) -> Moment {
+        let tenth = u64::try_from(wait.as_nanos() / 10).unwrap_or(u64::MAX);
+        let wait = wait.saturating_sub(Duration::from_nanos(self.rng.below(tenth)));
+        self.after(wait)
     }
 
     /// A run number that was never used before.

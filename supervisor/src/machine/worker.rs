@@ -30,7 +30,7 @@ pub(super) struct Kind {
 }
 
 /// One run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Worker {
     /// Its number.
     pub(super) run: RunId,
@@ -46,8 +46,12 @@ pub(super) struct Worker {
     pub(super) why: Option<String>,
     /// When it became ready, if ever.
     pub(super) ready_at: Option<Moment>,
+    /// Why it is to be replaced although it is of the wanted kind.
+    pub(super) retired: Option<String>,
     /// What it said itself about why it cannot serve.
     boot_words: Option<String>,
+    /// What the last probe met.
+    probe_words: Option<String>,
 }
 
 /// What a run is doing.
@@ -64,6 +68,10 @@ pub(super) enum Stage {
     Ready {
         /// Killed when it is not heard of by then.
         heard_by: Option<Moment>,
+        /// Replaced when it is this old.
+        old_at: Option<Moment>,
+        /// Failed probes in a row.
+        failures: u32,
     },
     /// It finishes what it has.
     Draining {
@@ -104,23 +112,69 @@ impl Worker {
             next_in: Some(goal.start_timeout),
         });
         let (spawned_at, since) = (turn.now, turn.now);
-        let (why, ready_at, boot_words) = (None, None, None);
-        Worker { run, kind, spawned_at, stage, since, why, ready_at, boot_words }
+        Worker {
+            run,
+            kind,
+            spawned_at,
+            stage,
+            since,
+            why: None,
+            ready_at: None,
+            retired: None,
+            boot_words: None,
+            probe_words: None,
+        }
     }
 
     /// Takes the news that it serves. True to its name only for a worker that was starting.
     pub(super) fn become_ready(&mut self, turn: &mut Turn, slot: &SlotId, goal: &AppGoal) {
         let heard_by = goal.heartbeat_timeout.map(|timeout| turn.after(timeout));
+        let old_at = goal.max_age.map(|age| turn.sooner(age));
         self.ready_at = Some(turn.now);
-        self.enter(turn, Stage::Ready { heard_by }, None);
+        self.probe_words = None;
+        self.enter(turn, Stage::Ready { heard_by, old_at, failures: 0 }, None);
         self.announce(turn, slot, None);
+        turn.readied.push((slot.app.clone(), self.kind));
     }
 
     /// Takes a sign of life.
     pub(super) fn heard(&mut self, turn: &Turn, goal: &AppGoal) {
         match &mut self.stage {
-            Stage::Ready { heard_by } => {
+            Stage::Ready { heard_by, failures, .. } => {
                 *heard_by = goal.heartbeat_timeout.map(|timeout| turn.after(timeout));
+                *failures = 0;
+            }
+            Stage::Starting { .. } | Stage::Draining { .. } | Stage::Killing { .. } => {}
+        }
+    }
+
+    /// Takes the news that a probe found it unwell.
+    pub(super) fn probe_failed(
+        &mut self,
+        turn: &mut Turn,
+        slot: &SlotId,
+        goal: &AppGoal,
+        why: String,
+    ) {
+        match &mut self.stage {
+            Stage::Ready { failures, .. } => {
+                *failures = failures.saturating_add(1);
+                let unwell = *failures >= goal.probe_failures_max.max(1);
+                self.probe_words = Some(why);
+                if unwell {
+                    self.kill(turn, slot, goal, KillCause::Unhealthy);
+                }
+            }
+            Stage::Starting { .. } => self.probe_words = Some(why),
+            Stage::Draining { .. } | Stage::Killing { .. } => {}
+        }
+    }
+
+    /// Marks it to be replaced as its app's rollout says, while it goes on serving.
+    pub(super) fn retire(&mut self, why: String) {
+        match self.stage {
+            Stage::Ready { .. } => {
+                self.retired.get_or_insert(why);
             }
             Stage::Starting { .. } | Stage::Draining { .. } | Stage::Killing { .. } => {}
         }
@@ -169,9 +223,13 @@ impl Worker {
                 self.kill(turn, slot, goal, KillCause::NeverReady);
                 Passed::Killed
             }
-            Stage::Ready { heard_by: Some(heard_by) } if *heard_by <= turn.now => {
+            Stage::Ready { heard_by: Some(heard_by), .. } if *heard_by <= turn.now => {
                 self.kill(turn, slot, goal, KillCause::HeartbeatLost);
                 Passed::Killed
+            }
+            Stage::Ready { old_at: Some(at), .. } if *at <= turn.now => {
+                self.grow_old(turn);
+                Passed::Nothing
             }
             Stage::Draining { kill_at } if *kill_at <= turn.now => {
                 self.kill(turn, slot, goal, KillCause::DrainOverrun);
@@ -200,9 +258,12 @@ impl Worker {
                     self.stage = Stage::starting(turn, goal);
                 }
             }
-            Stage::Ready { heard_by } => {
+            Stage::Ready { heard_by, old_at, .. } => {
                 if before.heartbeat_timeout != goal.heartbeat_timeout {
                     *heard_by = goal.heartbeat_timeout.map(|timeout| turn.after(timeout));
+                }
+                if before.max_age != goal.max_age && self.retired.is_none() {
+                    *old_at = goal.max_age.map(|age| turn.after(age));
                 }
             }
             Stage::Draining { .. } | Stage::Killing { .. } => {}
@@ -215,7 +276,7 @@ impl Worker {
             Stage::Starting { ready_by, serves_at } => {
                 Some(serves_at.map_or(ready_by, |serves_at| serves_at.min(ready_by)))
             }
-            Stage::Ready { heard_by } => heard_by,
+            Stage::Ready { heard_by, old_at, .. } => heard_by.into_iter().chain(old_at).min(),
             Stage::Draining { kill_at } => Some(kill_at),
             Stage::Killing { report_at, .. } => Some(report_at),
         }
@@ -258,19 +319,45 @@ impl Worker {
         turn.setbacks.push(Setback { slot: slot.clone(), run: self.run, kind: self.kind, why });
     }
 
+    /// Reports that it died although it was ready, before it was stable.
+    pub(super) fn relapse(&self, turn: &mut Turn, slot: &SlotId, goal: &AppGoal, why: String) {
+        let ready_for = self.ready_at.map(|at| turn.now.since(at));
+        let watched = goal.rollout.pause_between.unwrap_or_default().max(goal.restart.stable_after);
+        if ready_for.is_some_and(|time| time < watched) {
+            turn.relapses.push(Setback { slot: slot.clone(), run: self.run, kind: self.kind, why });
+        }
+    }
+
     fn kill_words(&self, why: KillCause, goal: &AppGoal) -> String {
         match why {
-            KillCause::NeverReady => format!("killed: not ready within {:?}", goal.start_timeout),
+            KillCause::NeverReady => {
+                let words = format!("killed: not ready within {:?}", goal.start_timeout);
+                match &self.probe_words {
+                    Some(probe) => format!("{words}; last probe: {probe}"),
+                    None => words,
+                }
+            }
             KillCause::HeartbeatLost => match goal.heartbeat_timeout {
                 Some(timeout) => format!("killed: not heard of for {timeout:?}"),
                 None => "killed: not heard of for too long".to_owned(),
             },
-            KillCause::Unhealthy => "killed: not well".to_owned(),
+            KillCause::Unhealthy => {
+                let probe = self.probe_words.as_deref().unwrap_or("no word");
+                format!("killed: {} probes in a row failed: {probe}", goal.probe_failures_max)
+            }
             KillCause::DrainOverrun => {
                 format!("killed: still there after {:?}", goal.drain_timeout)
             }
             KillCause::NoLongerWanted => "killed: no longer wanted".to_owned(),
         }
+    }
+
+    fn grow_old(&mut self, turn: &Turn) {
+        let age = turn.now.since(self.since);
+        if let Stage::Ready { old_at, .. } = &mut self.stage {
+            *old_at = None;
+        }
+        self.retire(format!("ready for {age:.0?}, max_age is over"));
     }
 
     fn enter(&mut self, turn: &Turn, stage: Stage, why: Option<&str>) {
