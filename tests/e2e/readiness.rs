@@ -49,14 +49,19 @@ fn is_ready_late(ready: &str, faults: &str, more: &str) -> House {
     house
 }
 
-/// A program that never tells is killed at its start timeout, in these words.
-fn is_never_ready(ready: &str, faults: &str, more: &str) -> House {
+/// A program that never tells is killed at its start timeout, and these words say why.
+fn is_never_ready((ready, faults): (&str, &str), more: &str, why: &str) {
+    let said = never_ready((ready, faults), more);
+    assert!(said.contains(&format!("killed: not ready within 300ms{why}")), "{said}");
+}
+
+/// The same, for words that are not known to the letter.
+fn never_ready((ready, faults): (&str, &str), more: &str) -> String {
     let more = format!("health.start_timeout = \"300ms\"\n{more}");
     let house = House::new(&app(ready, faults, &more));
     let said = house.run(&["start"]);
     assert_eq!(said.code, Some(1), "{said:?}");
-    assert!(said.err.contains("killed: not ready within 300ms"), "{said:?}");
-    house
+    said.err
 }
 
 /// The file `sick` makes a program unwell; it is replaced, and the words say why.
@@ -76,7 +81,7 @@ fn is_replaced_when_sick(house: &House, why: &str) {
 #[test]
 fn a_notification_makes_ready() {
     is_ready_late("notify", "--tell notify", "");
-    is_never_ready("notify", "--tell notify --wait-for never", "");
+    is_never_ready(("notify", "--tell notify --wait-for never"), "", "");
 }
 
 #[test]
@@ -158,8 +163,7 @@ fn a_watchdog_that_is_not_fed_replaces_the_program() {
 #[test]
 fn a_line_to_the_readiness_descriptor_makes_ready() {
     is_ready_late("descriptor", "--tell descriptor", "listen = \"127.0.0.1:0\"");
-    let house = is_never_ready("descriptor", "--tell descriptor --wait-for never", "");
-    drop(house);
+    is_never_ready(("descriptor", "--tell descriptor --wait-for never"), "", "");
     let shell = |command: &str, more: &str| {
         format!(
             "[supervisor]\nmetrics = \"off\"\n[apps.query]\nready = \"descriptor\"\n\
@@ -172,10 +176,10 @@ fn a_line_to_the_readiness_descriptor_makes_ready() {
     assert_eq!(slot(&house.status())["restarts"], 0);
     let more = "health.start_timeout = \"300ms\"";
     let house = House::new(&shell("eval \"exec $1>&-\"; exec sleep 1000", more));
-    assert_eq!(house.run(&["start"]).code, Some(1));
-    wait_for("the reason in the log", || {
-        house.logs().contains("it closed its readiness descriptor without a line")
-    });
+    let said = house.run(&["start"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let why = "it closed its readiness descriptor without a line";
+    assert!(said.err.contains(why), "{said:?}");
 }
 
 #[test]
@@ -215,17 +219,61 @@ fn the_first_success_of_a_probe_makes_ready() {
 }
 
 #[test]
-fn a_probe_that_never_succeeds_says_in_the_log_what_it_met() {
+fn a_probe_that_never_succeeds_says_what_it_met() {
+    let foreign = ("probe", "--tell nobody");
     let address = free_address();
-    let house =
-        is_never_ready("probe", "--tell nobody", &format!("health.probe.tcp = \"{address}\""));
-    wait_for("the reason in the log", || {
-        house.logs().contains(&format!("cannot connect to {address}: Connection refused"))
-    });
+    let why = format!("; last probe: cannot connect to {address}: Connection refused");
+    is_never_ready(foreign, &format!("health.probe.tcp = \"{address}\""), &why);
     let command = "health.probe.command = [\"sh\", \"-c\", \"echo no database >&2; exit 3\"]";
-    let house = is_never_ready("probe", "--tell nobody", command);
-    wait_for("the reason in the log", || house.logs().contains("exit code 3: no database"));
-    let command = "health.probe = { command = [\"sleep\", \"1000\"], timeout = \"50ms\" }";
-    let house = is_never_ready("probe", "--tell nobody", command);
-    wait_for("the reason in the log", || house.logs().contains("did not end within 50ms"));
+    let sh = "/bin/sh`: exit code 3: no database";
+    let said = never_ready(foreign, command);
+    assert!(said.contains("; last probe: `/") && said.contains(sh), "{said}");
+    let slow = "health.probe = { command = [\"sleep\", \"1000\"], timeout = \"50ms\" }";
+    let said = never_ready(foreign, slow);
+    assert!(said.contains("did not end within 50ms"), "{said}");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let page = format!("http://{}/healthz", silent.local_addr().unwrap());
+    let http = format!("health.probe = {{ http = \"{page}\", timeout = \"50ms\" }}");
+    is_never_ready(foreign, &http, &format!("; last probe: {page} gave no answer within 50ms"));
+}
+
+#[test]
+fn a_program_that_its_probe_finds_unwell_is_replaced() {
+    let quick = "interval = \"20ms\", start_interval = \"10ms\", failures = 2";
+    let address = free_address();
+    let page = format!("http://{address}/healthz");
+    let http = format!("health.probe = {{ http = \"{page}\", {quick} }}");
+    let faults = format!("--tell nobody --bind {address} --sick-when sick");
+    let house = House::new(&app("probe", &faults, &http));
+    house.start();
+    let why = format!("killed: 2 probes in a row failed: {page} answered 503 Service Unavailable");
+    is_replaced_when_sick(&house, &why);
+    // The same for a program that is ready in another way; its number stands in the command.
+    let shell = "test ! -e sick || { echo process $0 is sick; exit 1; }";
+    let command = format!(
+        "health.probe = {{ command = [\"sh\", \"-c\", \"{shell}\", \"{{pid}}\"], {quick} }}"
+    );
+    let house = House::new(&app("notify", "--tell notify", &command));
+    house.start();
+    let pid = house.pids()[0];
+    is_replaced_when_sick(&house, &format!("exit code 1: process {pid} is sick"));
+}
+
+#[test]
+fn a_changed_probe_is_in_force_for_workers_that_stay() {
+    let zebra = "[apps.zebra]\nexec = [\"sleep\", \"1000\"]\nready = \"10ms\"\n";
+    let probe = "health.probe = { command = [\"test\", \"!\", \"-e\", \"sick\"], \
+         interval = \"20ms\", failures = 1 }";
+    let house = House::new(&app("notify", "--tell notify", zebra));
+    house.start();
+    let before = house.pids();
+    std::fs::write(house.path("sick"), "").unwrap();
+    house.write(&app("notify", "--tell notify", &format!("{probe}\n{zebra}")));
+    assert_eq!(house.run(&["reload", "zebra"]).code, Some(0));
+    house.wait_until("the first failure", |status| {
+        slot(status)["last_exit"].as_str().is_some_and(|words| words.contains("1 probes in a row"))
+    });
+    assert!(!house.logs().contains("roll began app=query"), "{before:?} were replaced otherwise");
+    std::fs::remove_file(house.path("sick")).unwrap();
+    house.wait_until("its successor", |status| slot(status)["status"] == "online");
 }

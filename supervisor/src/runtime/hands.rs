@@ -68,10 +68,6 @@ impl Hands {
             }
             Action::Kill { run, why: _ } => {
                 if let Some(process) = self.processes.get_mut(run) {
-                    if let Some(hindrance) = process.health.hindrance() {
-                        let (app, slot) = (&process.slot.app, process.slot.index);
-                        tracing::warn!(%app, slot, run = run.0, hindrance, "it was not ready yet");
-                    }
                     process.health.leave();
                     process.kill();
                 }

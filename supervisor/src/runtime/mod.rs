@@ -197,10 +197,7 @@ impl Supervisor {
                 vec![Event::Heartbeat { run }]
             }
             News::Said { run, said } => self.hands.heed(run, said),
-            News::Hindered { run, why } => {
-                self.hands.note_hindrance(run, why);
-                Vec::new()
-            }
+            News::Hindered { run, why } => self.hands.note_hindrance(run, why),
             News::ProbePassed { run } => vec![Event::Heartbeat { run }],
             News::ProbeFailed { run, why } => vec![Event::ProbeFailed { run, why }],
             News::LinkLost { run } => {

@@ -173,11 +173,6 @@ impl Health {
         }
     }
 
-    /// What kept it from being ready, while it is not.
-    pub(crate) fn hindrance(&self) -> Option<&str> {
-        self.hindrance.as_deref().filter(|_| self.stage == Stage::Starting)
-    }
-
     /// Puts another probe in force; the one that runs goes on if it is the same.
     fn set_probe(&mut self, run: RunId, probe: Option<Probe>, inbox: &mpsc::Sender<News>) {
         if self.probe != probe || self.probing.is_none() {
@@ -238,10 +233,15 @@ impl Hands {
         }
     }
 
-    /// Something keeps a run from being ready.
-    pub(crate) fn note_hindrance(&mut self, run: RunId, why: String) {
-        if let Some(process) = self.processes.get_mut(run) {
-            process.health.hindrance = Some(why);
+    /// Something keeps a run from being ready; should it never be, this is why.
+    pub(crate) fn note_hindrance(&mut self, run: RunId, why: String) -> Vec<Event> {
+        let Some(process) = self.processes.get_mut(run) else { return Vec::new() };
+        match process.health.stage {
+            Stage::Starting => {
+                process.health.hindrance = Some(why.clone());
+                vec![Event::ProbeFailed { run, why }]
+            }
+            Stage::Serving | Stage::Leaving => Vec::new(),
         }
     }
 
