@@ -183,10 +183,44 @@ fn a_line_to_the_readiness_descriptor_makes_ready() {
 }
 
 #[test]
+fn a_line_of_output_or_errors_makes_ready() {
+    let line = "ready_line = \"now listening on\"\nlisten = \"127.0.0.1:0\"";
+    for (tell, file) in [("output", "out"), ("errors", "err")] {
+        let house = is_ready_late("output", &format!("--tell {tell}"), line);
+        let log = std::fs::read_to_string(house.path(&format!("logs/query.{file}.log")));
+        assert_eq!(log.unwrap(), "soon listening\nnow listening on a port\n");
+        assert_eq!(house.run(&["stop"]).code, Some(0));
+        let left: Vec<_> = std::fs::read_dir(house.path("run"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["supervisor.lock"], "FIFOs are left behind");
+    }
+    is_never_ready(("output", "--tell output --wait-for never"), line, "");
+}
+
+#[test]
+fn the_last_words_of_a_program_with_a_fifo_of_its_own_are_kept() {
+    let more = "ready_line = \"up\"\nrestart.policy = \"never\"";
+    let house = House::new(&format!(
+        "[supervisor]\nmetrics = \"off\"\n[apps.query]\nready = \"output\"\n{more}\n\
+         exec = [\"sh\", \"-c\", \"seq 20000; echo up; seq 20000; printf goodbye\"]\n"
+    ));
+    house.run(&["start"]);
+    let numbers: String = (1..=20_000).map(|number| format!("{number}\n")).collect();
+    let all = format!("{numbers}up\n{numbers}goodbye\n");
+    wait_for("the last words", || {
+        std::fs::read_to_string(house.path("logs/query.out.log")).is_ok_and(|text| text == all)
+    });
+}
+
+#[test]
 fn a_reload_waits_for_the_readiness_of_the_new_one() {
-    for (ready, tell) in [("notify", "notify"), ("descriptor", "descriptor")] {
-        let faults = format!("--tell {tell} --wait-for go");
-        let house = House::new(&app(ready, &faults, "listen = \"127.0.0.1:0\""));
+    for ready in ["notify", "descriptor", "output"] {
+        let faults = format!("--tell {ready} --wait-for go");
+        let line = if ready == "output" { "ready_line = \"now listening\"" } else { "" };
+        let more = format!("listen = \"127.0.0.1:0\"\n{line}");
+        let house = House::new(&app(ready, &faults, &more));
         std::fs::write(house.path("go"), "").unwrap();
         house.start();
         let before = house.pids();

@@ -69,6 +69,21 @@ pub enum ReadyBy {
     Line(String),
 }
 
+impl ReadyBy {
+    /// The text of the line of output that says so.
+    #[must_use]
+    pub fn line(&self) -> Option<&str> {
+        match self {
+            ReadyBy::Line(text) => Some(text),
+            ReadyBy::Age
+            | ReadyBy::Link
+            | ReadyBy::Notification
+            | ReadyBy::Descriptor
+            | ReadyBy::Probe => None,
+        }
+    }
+}
+
 /// `[apps.NAME.health.probe]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeConfig {

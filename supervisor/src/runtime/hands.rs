@@ -58,6 +58,7 @@ impl Hands {
         match action {
             Action::Spawn { run, slot, fingerprint: _ } => {
                 let why = self.start(run, slot).err()?;
+                self.outputs.release(run);
                 return Some(Event::SpawnFailed { run, why });
             }
             Action::Drain { run, grace } => {
@@ -212,8 +213,8 @@ impl Hands {
             .get(&slot.app)
             .ok_or_else(|| format!("app `{}` is not in the configuration", slot.app))?
             .clone();
-        let output = self.open_output(&slot.app, Stream::Output, &app)?;
-        let errors = self.open_output(&slot.app, Stream::Errors, &app)?;
+        let output = self.open_output((run, &slot.app), Stream::Output, &app)?;
+        let errors = self.open_output((run, &slot.app), Stream::Errors, &app)?;
         let program = c_string(app.program.as_os_str().as_bytes())?;
         let working_directory = c_string(app.working_directory.as_os_str().as_bytes())?;
         let listener = self.listeners.of(&slot.app);
@@ -252,13 +253,16 @@ impl Hands {
 
     fn open_output(
         &mut self,
-        name: &AppName,
+        (run, name): (RunId, &AppName),
         stream: Stream,
         app: &AppConfig,
     ) -> Result<std::os::fd::OwnedFd, String> {
-        self.outputs
-            .open(name, stream, app.output)
-            .map_err(|error| format!("cannot open the log of app `{name}`: {error}"))
+        let outputs = &mut self.outputs;
+        let opened = match app.health.ready.line() {
+            Some(line) => outputs.open_own((name, stream), app.output, (run, line)),
+            None => outputs.open(name, stream, app.output),
+        };
+        opened.map_err(|error| format!("cannot open the log of app `{name}`: {error}"))
     }
 
     /// The environment of a new process: what its probe has too, and what it alone is handed.

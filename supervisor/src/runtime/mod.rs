@@ -182,10 +182,12 @@ impl Supervisor {
                 }
                 vec![Event::SpawnFailed { run, why }]
             }
-            News::Ended { run } => match self.hands.processes.reap(run) {
-                Some((process, exit)) if !process.exec_failed => vec![Event::Exited { run, exit }],
-                Some(_) | None => Vec::new(),
-            },
+            News::Ended { run } => {
+                let ended = self.hands.processes.reap(run);
+                self.hands.outputs.release(run);
+                let exited = ended.filter(|(process, _)| !process.exec_failed);
+                exited.map(|(_, exit)| Event::Exited { run, exit }).into_iter().collect()
+            }
             News::WorkerConnected { run, pid, outbox, verdict } => {
                 let _ = verdict.send(self.hands.welcome(run, pid, outbox));
                 Vec::new()
