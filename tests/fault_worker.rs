@@ -51,6 +51,8 @@ struct Faults {
     sick_when: Option<PathBuf>,
     /// What it says of itself at once.
     status: Option<String>,
+    /// It says so again and again, as fast as it can.
+    flood: bool,
 }
 
 /// How a program without a link tells that it is ready.
@@ -89,6 +91,7 @@ fn faults() -> Faults {
             "--bind" => faults.bind = Some(value()),
             "--sick-when" => faults.sick_when = Some(value().into()),
             "--status" => faults.status = Some(value()),
+            "--flood" => faults.flood = true,
             other => panic!("unknown argument {other}"),
         }
     }
@@ -171,7 +174,15 @@ fn without_link(faults: &Faults, tell: Tell) -> ExitCode {
     let requests = Arc::new(AtomicU64::new(0));
     let door = Door::open(faults, &requests);
     if let Some(status) = &faults.status {
-        notify(&format!("STATUS={status}"));
+        let status = format!("STATUS={status}");
+        notify(&status);
+        if faults.flood {
+            std::thread::spawn(move || {
+                loop {
+                    notify(&status);
+                }
+            });
+        }
     }
     let later = faults.clone();
     std::thread::spawn(move || become_ready(&later, tell, &requests));

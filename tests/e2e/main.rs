@@ -12,5 +12,6 @@ mod logs;
 mod metrics;
 mod readiness;
 mod reload;
+mod servers;
 mod stop;
 mod systemd;

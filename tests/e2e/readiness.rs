@@ -121,6 +121,32 @@ fn a_stranger_s_notification_is_dropped_and_logged_once() {
 }
 
 #[test]
+fn a_flood_of_notifications_holds_up_nobody_but_its_sender() {
+    let quiet = "[apps.zebra]\nexec = [\"FAULT_WORKER\", \"--tell\", \"notify\"]\n\
+         ready = \"notify\"\n";
+    let house = House::new(&app("notify", "--tell notify --flood --status busy", quiet));
+    house.start();
+    for _ in 0..20 {
+        assert_eq!(slot(&house.status())["message"], "busy");
+    }
+    assert_eq!(house.run(&["restart", "zebra"]).code, Some(0));
+    let status = house.status();
+    let supervisor = status["pid"].as_u64().unwrap();
+    let ticks = |pid: u64| -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let (before, began) = (ticks(supervisor), status["uptime_seconds"].as_f64().unwrap());
+    let status = house
+        .wait_until("a second", |status| status["uptime_seconds"].as_f64().unwrap() > began + 1.0);
+    // `status` itself costs something: it is asked for again and again meanwhile.
+    let seconds = status["uptime_seconds"].as_f64().unwrap() - began;
+    let used = (ticks(supervisor) - before) as f64 / 100.0 / seconds;
+    assert!(used < 0.6, "the supervisor used {used} of a processor");
+}
+
+#[test]
 fn a_descendant_of_the_program_may_speak_for_it() {
     let shell = "[supervisor]\nmetrics = \"off\"\n[apps.query]\nready = \"notify\"\n\
          exec = [\"sh\", \"-c\", \"setsid FAULT_WORKER --tell notify & \
