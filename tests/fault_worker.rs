@@ -51,7 +51,7 @@ struct Faults {
     sick_when: Option<PathBuf>,
     /// What it says of itself at once.
     status: Option<String>,
-    /// It says so again and again, as fast as it can.
+    /// It says a number of itself, the next one each time, as fast as it can.
     flood: bool,
 }
 
@@ -174,15 +174,10 @@ fn without_link(faults: &Faults, tell: Tell) -> ExitCode {
     let requests = Arc::new(AtomicU64::new(0));
     let door = Door::open(faults, &requests);
     if let Some(status) = &faults.status {
-        let status = format!("STATUS={status}");
-        notify(&status);
-        if faults.flood {
-            std::thread::spawn(move || {
-                loop {
-                    notify(&status);
-                }
-            });
-        }
+        notify(&format!("STATUS={status}"));
+    }
+    if faults.flood {
+        std::thread::spawn(|| (0u64..).for_each(|number| notify(&format!("STATUS={number}"))));
     }
     let later = faults.clone();
     std::thread::spawn(move || become_ready(&later, tell, &requests));
