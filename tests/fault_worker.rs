@@ -22,6 +22,9 @@ use mcp_protocol::message::{FromWorker, ToWorker, Vitals};
 use mcp_protocol::{env, settings::Settings};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+/// Where a program finds the lock of its run.
+const LOCK_FD: i32 = 63;
+
 /// What it does wrong.
 #[derive(Debug, Default, Clone)]
 struct Faults {
@@ -37,6 +40,17 @@ struct Faults {
     ignore_drain: bool,
     /// Starts a grandchild that outlives it.
     grandchild: bool,
+    /// Starts one that leaves its group, its session, its parent and its environment, and writes
+    /// its process id to this file.
+    escape: Option<String>,
+    /// Never connects, as a program that is not ours.
+    unlinked: bool,
+    /// Writes to this file that it runs, and whether somebody else did so at the same time.
+    alone: Option<String>,
+    /// Lets go of the lock of its run, as a program does that closes all it does not know.
+    drop_lock: bool,
+    /// Prints without end.
+    flood: bool,
     /// Prints so many numbered lines before it is ready.
     print_lines: u32,
     /// How long it takes to answer a request.
@@ -52,7 +66,7 @@ struct Faults {
     /// What it says of itself at once.
     status: Option<String>,
     /// It says a number of itself, the next one each time, as fast as it can.
-    flood: bool,
+    notify_flood: bool,
 }
 
 /// How a program without a link tells that it is ready.
@@ -82,6 +96,12 @@ fn faults() -> Faults {
             "--mute" => faults.mute = true,
             "--ignore-drain" => faults.ignore_drain = true,
             "--grandchild" => faults.grandchild = true,
+            "--escape" => faults.escape = Some(value()),
+            "--escaped" => escaped(&value()),
+            "--unlinked" => faults.unlinked = true,
+            "--alone" => faults.alone = Some(value()),
+            "--drop-lock" => faults.drop_lock = true,
+            "--flood" => faults.flood = true,
             "--print-lines" => faults.print_lines = value().parse().expect("a number of lines"),
             "--answer-after-ms" => {
                 faults.answer_after = Duration::from_millis(value().parse().expect("milliseconds"));
@@ -91,7 +111,7 @@ fn faults() -> Faults {
             "--bind" => faults.bind = Some(value()),
             "--sick-when" => faults.sick_when = Some(value().into()),
             "--status" => faults.status = Some(value()),
-            "--flood" => faults.flood = true,
+            "--notify-flood" => faults.notify_flood = true,
             other => panic!("unknown argument {other}"),
         }
     }
@@ -127,13 +147,19 @@ fn main() -> ExitCode {
     for number in 0..faults.print_lines {
         println!("line {number}");
     }
-    if faults.grandchild {
-        #[expect(
-            clippy::disallowed_methods,
-            clippy::zombie_processes,
-            reason = "a grandchild that nobody waits for is this program's fault"
-        )]
-        std::process::Command::new("sleep").arg("1000").spawn().expect("sleep can be started");
+    let _held = faults.alone.as_deref().map(alone);
+    start_others(&faults);
+    if faults.drop_lock {
+        nix::unistd::close(LOCK_FD).expect("the lock is inherited");
+    }
+    if faults.flood {
+        loop {
+            println!("a line of a flood");
+        }
+    }
+    if faults.unlinked {
+        println!("unlinked and running");
+        stay();
     }
     if let Some(tell) = faults.tell {
         return without_link(&faults, tell);
@@ -176,7 +202,7 @@ fn without_link(faults: &Faults, tell: Tell) -> ExitCode {
     if let Some(status) = &faults.status {
         notify(&format!("STATUS={status}"));
     }
-    if faults.flood {
+    if faults.notify_flood {
         std::thread::spawn(|| (0u64..).for_each(|number| notify(&format!("STATUS={number}"))));
     }
     let later = faults.clone();
@@ -237,6 +263,72 @@ fn notify(words: &str) {
     let path = variable(env::NOTIFY_SOCKET).expect("a notification socket was handed over");
     let socket = UnixDatagram::unbound().expect("a socket");
     socket.send_to(words.as_bytes(), path).expect("the supervisor listens");
+}
+
+/// Those who outlive us.
+fn start_others(faults: &Faults) {
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::zombie_processes,
+        reason = "children that nobody waits for are this program's fault"
+    )]
+    let start = |program: &str, arguments: &[&str]| {
+        let child = std::process::Command::new(program).args(arguments).spawn();
+        child.expect("a child can be started");
+    };
+    if faults.grandchild {
+        start("sleep", &["1000"]);
+    }
+    if let Some(file) = &faults.escape {
+        start(&own_program(), &["--escaped", file]);
+        // Nobody may go on before the escape is complete: a test asks for its process id.
+        let (_never, wait) = mpsc::channel::<()>();
+        while !std::path::Path::new(file).exists() {
+            let _ = wait.recv_timeout(Duration::from_millis(1));
+        }
+    }
+}
+
+fn own_program() -> String {
+    std::env::current_exe().expect("we have a path").display().to_string()
+}
+
+/// The first half of an escape: a session of its own, a child, and away. Called again by that
+/// child, which has no environment, it is the second half.
+fn escaped(file: &str) -> ! {
+    if variable(env::RUN).is_some() {
+        nix::unistd::setsid().expect("a child of ours leads no group");
+        #[expect(clippy::disallowed_methods, reason = "the second fork of a daemon")]
+        std::process::Command::new(own_program())
+            .args(["--escaped", file])
+            .env_clear()
+            .spawn()
+            .expect("a child can be started");
+        std::process::exit(0);
+    }
+    let whole = format!("{file}.new");
+    std::fs::write(&whole, std::process::id().to_string()).expect("the file can be written");
+    std::fs::rename(whole, file).expect("the file can be named");
+    stay()
+}
+
+/// Stays until it is killed.
+fn stay() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// One line for each start: "runs", or "twice" while another one of us has the same file.
+fn alone(file: &str) -> std::fs::File {
+    let mut file = std::fs::File::options()
+        .append(true)
+        .create(true)
+        .open(file)
+        .expect("the file can be opened");
+    let word = if file.try_lock().is_ok() { "runs" } else { "twice" };
+    writeln!(file, "{word} {}", std::process::id()).expect("the file can be written");
+    file
 }
 
 #[expect(clippy::disallowed_methods, reason = "a worker finds its place in its environment")]
@@ -365,6 +457,9 @@ fn serve(
     }
 }
 
+/// So much memory is taken by a request for `/hoard`, and never given back.
+const HOARD_BYTES: usize = 64 << 20;
+
 /// One request, one answer: our process id.
 fn answer(mut stream: &TcpStream, faults: &Faults) {
     stream.set_nonblocking(false).expect("a stream can be made blocking");
@@ -375,6 +470,9 @@ fn answer(mut stream: &TcpStream, faults: &Faults) {
             Ok(count @ 1..) => head.extend_from_slice(&bytes[..count]),
             _ => return,
         }
+    }
+    if head.starts_with(b"GET /hoard ") {
+        std::mem::forget(vec![1u8; HOARD_BYTES]);
     }
     let (_never, wait) = mpsc::channel::<()>();
     let _ = wait.recv_timeout(faults.answer_after);

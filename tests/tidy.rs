@@ -21,7 +21,13 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
     ("bincode", &["protocol/src/frame.rs"], "another encoding must be a change of one file"),
     (
         "signal_hook",
-        &["supervisor/src/runtime/signals.rs", "worker/src/signals.rs", "worker/src/supervised.rs"],
+        // The live screen has no runtime; its signals give the terminal back and end it.
+        &[
+            "supervisor/src/runtime/signals.rs",
+            "supervisor/src/monit/terminal.rs",
+            "worker/src/signals.rs",
+            "worker/src/supervised.rs",
+        ],
         "signals become events in one place",
     ),
     (
@@ -38,9 +44,13 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
     ),
     (
         "notify",
-        // The second one calls a function of that name, which tells systemd.
-        &["supervisor/src/runtime/tail.rs", "supervisor/src/runtime/systemd.rs"],
-        "files are watched in one place",
+        // The last one calls a function of that name, which tells systemd.
+        &[
+            "supervisor/src/runtime/tail.rs",
+            "supervisor/src/runtime/watch.rs",
+            "supervisor/src/runtime/systemd.rs",
+        ],
+        "files are watched where it is known what a change means",
     ),
     (
         "tracing_appender",

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_protocol::control::{
-    AppStatus, FailureCause, Request, Response, RollStatus, Scale, SlotPhase, SlotStatus, Status,
+    AppChange, AppDescription, AppFate, AppPlan, AppStatus, ChangesKept, FailureCause, LogTail,
+    Presence, ProcessDetails, Request, Response, RollStatus, Scale, SlotPhase, SlotStatus, Status,
     Target,
 };
 use mcp_protocol::frame::{self, Decoder};
@@ -128,6 +129,9 @@ fn control_messages(golden: &mut Golden) {
     golden.add("forget", &Request::Forget { target: Target::All });
     golden.add("scale", &Request::Scale { app: "query".to_owned(), to: Scale::More(2) });
     golden.add("signal", &Request::Signal { target: Target::All, number: 1 });
+    golden.add("plan", &Request::Plan { target: Target::All });
+    golden.add("describe", &Request::Describe { target: Target::App("query".to_owned()) });
+    golden.add("changes", &Request::Changes);
     let status = || Box::new(status());
     golden.add("answer-progress", &Response::Progress(status()));
     golden.add("answer-status", &Response::Status(status()));
@@ -136,8 +140,57 @@ fn control_messages(golden: &mut Golden) {
         ("answer-failed-configuration", FailureCause::Configuration),
         ("answer-failed-operation", FailureCause::Operation),
     ] {
-        golden.add(name, &Response::Failed { reason: "why".to_owned(), cause });
+        let last_output = vec!["a last word".to_owned()];
+        golden.add(name, &Response::Failed { reason: "why".to_owned(), cause, last_output });
     }
+    longer_answers(golden);
+}
+
+fn longer_answers(golden: &mut Golden) {
+    let plan = |fate| AppPlan {
+        app: "query".to_owned(),
+        fate,
+        differences: vec!["instances 4 → 6".to_owned()],
+        started: vec![4, 5],
+        replaced: vec![0, 1],
+        stopped: vec![7],
+        instances_now: Some(4),
+        instances_then: Some(6),
+        max_surge: 1,
+        max_unavailable: 0,
+    };
+    golden.add(
+        "answer-plan",
+        &Response::Plan(vec![plan(AppFate::Added), plan(AppFate::Kept), plan(AppFate::Removed)]),
+    );
+    let details = ProcessDetails {
+        slot: 2,
+        pid: 4_121,
+        pss_bytes: Some(1_000_000),
+        cpu_time: Some(Duration::from_millis(1_230)),
+        descriptors: Some(12),
+    };
+    let description = AppDescription {
+        status: status().apps.remove(0),
+        command: vec!["/usr/bin/mcp-worker".to_owned()],
+        working_directory: PathBuf::from("/srv"),
+        instances_in_file: Some(4),
+        rules: vec![("restart".to_owned(), "always".to_owned())],
+        settings: vec![("instances".to_owned(), "4".to_owned())],
+        processes: vec![details],
+        logs: vec![LogTail { file: PathBuf::from("/var/log/q"), lines: vec!["hi".to_owned()] }],
+    };
+    golden.add("answer-description", &Response::Description(vec![description]));
+    let change = |presence| AppChange {
+        app: "query".to_owned(),
+        instances_in_file: Some(4),
+        instances: Some(6),
+        presence,
+        stopped_slots: vec![1],
+    };
+    let apps = [Presence::Wanted, Presence::Stopped, Presence::Deleted].map(change).to_vec();
+    let file = PathBuf::from("/var/lib/mcp-supervisor/changes.json");
+    golden.add("answer-changes", &Response::Changes(ChangesKept { file, apps }));
 }
 
 fn status() -> Status {
@@ -194,5 +247,6 @@ fn status() -> Status {
         stopping: false,
         dropped_total: 1,
         apps: (0..).zip(rolls).map(app).collect(),
+        remarks: vec!["a remark".to_owned()],
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! - [`cli`] what a person may type, and nothing about how it is done
 //! - [`config`] from `ecosystem.toml` to what is meant, or every problem at once
+//! - [`monit`] the live screen: a model, its drawing, and the terminal under it
 //! - [`report`] pictures for people: tables, JSON, progress lines, client configurations
 //! - [`runtime`] the workshop: everything with a side effect
 //! - [`machine`] the study: everything that decides; pure
@@ -11,5 +12,6 @@
 pub mod cli;
 pub mod config;
 pub mod machine;
+pub mod monit;
 pub mod report;
 pub mod runtime;

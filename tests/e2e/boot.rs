@@ -71,7 +71,7 @@ fn a_refused_file_starts_nothing_and_lists_every_problem() {
 }
 
 #[test]
-fn a_worker_inherits_three_descriptors_the_listener_and_a_clean_environment() {
+fn a_worker_inherits_its_streams_the_listener_its_lock_and_a_clean_environment() {
     let house = House::with_workers(1, "", "");
     let output = house.command(&["start"]).env("SNOWFLAKE_PASSWORD", "canary").output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -97,7 +97,12 @@ fn a_worker_inherits_three_descriptors_the_listener_and_a_clean_environment() {
         .collect();
     inherited.sort();
     let run = house.path("run").display().to_string();
-    let expected = ["/dev/null".to_owned(), format!("{run}/query.err"), format!("{run}/query.out")];
+    let expected = [
+        "/dev/null".to_owned(),
+        format!("{run}/locks/query.0.1"),
+        format!("{run}/query.err"),
+        format!("{run}/query.out"),
+    ];
     assert_eq!(inherited, expected);
 }
 

@@ -5,13 +5,19 @@
 //! A house checks when it is torn down that no process and no socket is left.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod birth;
 mod boot;
 mod crash;
+mod cycles;
 mod harness;
 mod logs;
 mod metrics;
+mod monit;
+mod order;
 mod readiness;
+mod refresh;
 mod reload;
 mod servers;
 mod stop;
 mod systemd;
+mod tree;

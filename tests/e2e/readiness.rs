@@ -124,7 +124,7 @@ fn a_stranger_s_notification_is_dropped_and_logged_once() {
 fn a_flood_of_notifications_holds_up_nobody_but_its_sender() {
     let quiet = "[apps.zebra]\nexec = [\"FAULT_WORKER\", \"--tell\", \"notify\"]\n\
          ready = \"notify\"\n";
-    let house = House::new(&app("notify", "--tell notify --flood", quiet));
+    let house = House::new(&app("notify", "--tell notify --notify-flood", quiet));
     house.start();
     assert_eq!(house.run(&["restart", "zebra"]).code, Some(0));
     let said = |status: &Value| -> Option<f64> { slot(status)["message"].as_str()?.parse().ok() };

@@ -1,18 +1,19 @@
 //! From `[apps.NAME]` to what is meant by it.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::check::{Around, not_above};
+use super::check::Around;
 use super::file::child_key;
 use super::health::{self, Health, ReadyBy};
 use super::problem::Report;
 use super::section::Section;
-use super::{AppConfig, OutputConfig, fingerprint, policy, program, worker};
-use crate::machine::{AppGoal, Fingerprint, RestartPolicy, RestartWhen, Rollout};
+use super::{
+    AppConfig, OutputConfig, compare, fingerprint, policy, process, program, restart, watch, worker,
+};
+use crate::machine::{AppGoal, AppName, Fingerprint, RestartWhen};
 
 /// What each word for a policy means, in the order of the table of keys.
-const POLICIES: [RestartWhen; 3] =
+pub(super) const POLICIES: [RestartWhen; 3] =
     [RestartWhen::Always, RestartWhen::OnFailure, RestartWhen::Never];
 
 /// Whose program it is: ours has a link and all settings, any other may have a link.
@@ -45,6 +46,7 @@ pub(super) fn read(
             linked.then(|| Box::new(worker::linked_settings(section, around)))
         }
     };
+    let process = process::read(section, health.config.ready == ReadyBy::Link, report);
     let listen = section.address("listen");
     if kind == Program::Ours && section.node("listen").is_none() {
         let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
@@ -54,10 +56,12 @@ pub(super) fn read(
         .map_err(|words| missing(section, around, ("exec", &words), report));
     let directory = program::directory(section.text("cwd").unwrap_or("."), around.directory)
         .map_err(|words| missing(section, around, ("cwd", &words), report));
+    let directory = directory.ok()?;
+    let watch = watch::read(section, &directory, report);
     let mut app = AppConfig {
         program: found.ok()?,
         arguments,
-        working_directory: directory.ok()?,
+        working_directory: directory,
         variables: section.variables("env"),
         listen,
         goal,
@@ -65,7 +69,11 @@ pub(super) fn read(
         settings,
         stop_signal: section.signal("stop_signal").unwrap_or(policy::STOP_SIGNAL),
         health: health.config,
+        process,
         output: output(section.section("logs")),
+        written: compare::written(section),
+        time_table: restart::time_table(section.section("restart"), around),
+        watch,
     };
     match fingerprint::of(&app) {
         Ok(fingerprint) => app.goal.fingerprint = fingerprint,
@@ -114,63 +122,11 @@ fn goal(section: Section<'_>, found: &Health, report: &mut Report) -> AppGoal {
         start_timeout: health.duration("start_timeout").unwrap_or(policy::START_TIMEOUT),
         heartbeat_timeout: found.heartbeat_timeout,
         drain_timeout: health.duration("drain_timeout").unwrap_or(policy::DRAIN_TIMEOUT),
-        restart: restart(section.section("restart"), report),
-        rollout: rollout(section, report),
+        restart: restart::policy(section.section("restart"), report),
+        rollout: restart::rollout(section, report),
         probe_failures_max: found.probe_failures_max,
-        memory_bytes_max: None,
-        max_age: None,
-        depends_on: BTreeSet::new(),
+        memory_bytes_max: restart::memory_bytes_max(section.section("restart")),
+        max_age: restart::max_age(section.section("restart")),
+        depends_on: section.texts("depends_on").iter().map(|name| AppName::new(name)).collect(),
     }
-}
-
-fn restart(restart: Section<'_>, report: &mut Report) -> RestartPolicy {
-    let default = policy::RESTART;
-    let policy = RestartPolicy {
-        when: restart.choice("policy", &POLICIES).unwrap_or(default.when),
-        backoff_min: restart.duration("backoff_min").unwrap_or(default.backoff_min),
-        backoff_max: restart.duration("backoff_max").unwrap_or(default.backoff_max),
-        stable_after: restart.duration("stable_after").unwrap_or(default.stable_after),
-        max_restarts: restart.count("max_restarts").unwrap_or(default.max_restarts),
-        window: restart.duration("window").unwrap_or(default.window),
-        stop_exit_codes: default.stop_exit_codes,
-    };
-    let (min, max) = (policy.backoff_min, policy.backoff_max);
-    not_above(restart, ("backoff_min", min), ("backoff_max", max), report);
-    policy
-}
-
-fn rollout(section: Section<'_>, report: &mut Report) -> Rollout {
-    let rollout = section.section("rollout");
-    let surge = rollout.count("max_surge");
-    let unavailable = rollout.count("max_unavailable");
-    let mut refuse = |name: &str, words: &str| {
-        if let Some(node) = rollout.node(name) {
-            report.add(&node.key, node.place, words);
-        }
-    };
-    if section.node("listen").is_some() {
-        if surge == Some(0) {
-            let words = "0 leaves no room for a new worker beside the old one; use 1 or more";
-            refuse("max_surge", words);
-        }
-        if unavailable.is_some_and(|count| count > 0) {
-            let words = "workers behind `listen` are replaced without a gap; \
-                         write 0, or remove this key";
-            refuse("max_unavailable", words);
-        }
-        let max_surge = surge.unwrap_or(policy::MAX_SURGE);
-        return Rollout { max_surge, max_unavailable: 0, pause_between: None };
-    }
-    if surge.is_some_and(|count| count > 0) {
-        let words = "a program that binds its own port cannot run twice; write 0, or remove \
-                     this key, or give the app a `listen`";
-        refuse("max_surge", words);
-    }
-    if unavailable == Some(0) {
-        let words = "without `listen` the old worker leaves before the new one starts; \
-                     use 1 or more";
-        refuse("max_unavailable", words);
-    }
-    let max_unavailable = unavailable.unwrap_or(policy::MAX_UNAVAILABLE);
-    Rollout { max_surge: 0, max_unavailable, pause_between: None }
 }

@@ -14,7 +14,7 @@ use super::problem::Report;
 use super::program::absolute;
 use super::section::Section;
 use super::worker::LEVELS;
-use super::{AppConfig, SupervisorConfig, Surroundings, app, policy};
+use super::{AppConfig, Cgroups, SupervisorConfig, Surroundings, app, order, policy};
 use crate::machine::AppName;
 
 /// The longest path of a Unix socket, in bytes.
@@ -46,6 +46,7 @@ pub(super) fn whole(
         report.add("apps", apps.place, "there is no app; write a table such as [apps.query]");
     }
     refuse_shared_addresses(file, supervisor.metrics, report);
+    order::check(file, environment, report);
     let apps: Vec<_> = members
         .into_iter()
         .filter(|(_, section)| section.is_table())
@@ -71,8 +72,14 @@ fn supervisor(
     let run_directory = path("run_directory", &surroundings.run_directory, policy::RUN_DIRECTORY);
     let supervisor = SupervisorConfig {
         log_directory: path("log_directory", &surroundings.log_directory, policy::LOG_DIRECTORY),
+        state_directory: path(
+            "state_directory",
+            &surroundings.state_directory,
+            policy::STATE_DIRECTORY,
+        ),
         log_level: section.choice("log_level", &LEVELS).unwrap_or(policy::LOG_LEVEL),
         metrics: section.address_or_off("metrics").unwrap_or(Some(policy::METRICS)),
+        cgroups: section.choice("cgroups", &[Cgroups::Auto, Cgroups::Off]).unwrap_or(Cgroups::Auto),
         run_directory,
     };
     let socket = supervisor.socket();

@@ -1,10 +1,11 @@
 //! The identity of a worker: everything that it can only learn by being started anew.
 //!
-//! In it: program, arguments, directory, variables, listener, stop signal, what it is handed to tell
-//! its readiness and its life by, and all of our own worker's settings, its log level included, for
-//! a worker is told its settings only once. Not in it: the generation, which would roll everything
-//! at each reload; and what the supervisor alone acts on (instances, time limits, probes, restart
-//! and rollout policy, how much output is kept), which changes without touching a worker.
+//! In it: program, arguments, directory, variables, listener, stop signal, user, group, umask,
+//! nice, resource limits, what it is handed to tell its readiness and its life by, and all of our
+//! own worker's settings, its log level included, for a worker is told its settings only once. Not
+//! in it: the generation, which would roll everything at each reload; and what the supervisor alone
+//! acts on (instances, time limits, probes, restart and rollout policy, how much output is kept),
+//! which changes without touching a worker.
 //!
 //! The number must stay the same over releases, for it is compared with that of workers which an
 //! earlier supervisor started. So it is FNV-1a over the encoded fields, not the standard library's
@@ -29,6 +30,7 @@ pub(super) fn of(app: &AppConfig) -> Result<Fingerprint, FrameError> {
         &app.variables,
         &app.listen,
         app.stop_signal,
+        &app.process,
         handed(&app.health.ready),
         &app.health.watchdog,
         &settings,

@@ -3,6 +3,8 @@
 //! The check for unknown keys, the hints, the check of every value and the test that the shipped
 //! file and the documentation mention each key all read this table.
 
+use super::process;
+
 /// A key and what may stand behind it.
 pub(super) struct Key {
     pub(super) name: &'static str,
@@ -34,10 +36,27 @@ pub(super) enum Kind {
         min: &'static str,
         max: &'static str,
     },
+    /// A duration, or the word "off".
+    DurationOrOff {
+        min: &'static str,
+        max: &'static str,
+    },
     Size {
         min: &'static str,
         max: &'static str,
     },
+    /// A size, or the word "off".
+    SizeOrOff {
+        min: &'static str,
+        max: &'static str,
+    },
+    /// Numbers with which a program may end.
+    ExitCodes,
+    /// A cron expression, or the word "off".
+    TimeTable,
+    TimeZone,
+    /// Patterns of file names.
+    Patterns,
     Choice(&'static [&'static str]),
     Warehouse,
     Address,
@@ -49,6 +68,12 @@ pub(super) enum Kind {
     /// A page that may hold `{slot}` and `{pid}`.
     ProbePage,
     Signal,
+    /// A user or a group, by name or number, or "inherit".
+    Account,
+    Umask,
+    Nice,
+    /// A resource limit, "unlimited" or "inherit".
+    Limit(process::Unit),
 }
 
 impl Kind {
@@ -59,9 +84,11 @@ impl Kind {
 }
 
 /// The most workers of one app.
-pub(super) const INSTANCES_MAX: u32 = 256;
+pub(crate) const INSTANCES_MAX: u32 = 256;
 /// The words for how severe a log line is, most severe first.
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
+/// The words for whether each run has a cgroup of its own, in the order of what they mean.
+pub(super) const CGROUPS: &[&str] = &["auto", "off"];
 /// The words for when a worker is started again.
 pub(super) const POLICIES: &[&str] = &["always", "on_failure", "never"];
 
@@ -89,8 +116,10 @@ const ENVIRONMENT: &[Key] = &[table("supervisor", SUPERVISOR), key("apps", Kind:
 const SUPERVISOR: &[Key] = &[
     key("run_directory", Kind::Text, r#""run""#),
     key("log_directory", Kind::Text, r#""logs""#),
+    key("state_directory", Kind::Text, r#""state""#),
     key("log_level", Kind::Choice(LEVELS), r#""info""#),
     key("metrics", Kind::AddressOrOff, r#""127.0.0.1:8001""#),
+    key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
 ];
 
 const APP: &[Key] = &[
@@ -107,6 +136,15 @@ const APP: &[Key] = &[
     key("ready_line", Kind::Text, r#""listening on""#),
     key("stop_signal", Kind::Signal, r#""SIGTERM""#),
     key("env", Kind::Variables, ""),
+    process::USER,
+    process::GROUP,
+    process::UMASK,
+    process::NICE,
+    table("resources", process::RESOURCE_KEYS),
+    key("depends_on", Kind::Texts, "[]"),
+    key("watch", Kind::Texts, "[]"),
+    key("watch_ignore", Kind::Patterns, "[]"),
+    key("watch_delay", Kind::Duration { min: "1ms", max: "1h" }, r#""500ms""#),
     table("restart", RESTART),
     table("rollout", ROLLOUT),
     table("health", HEALTH),
@@ -125,6 +163,11 @@ const RESTART: &[Key] = &[
     key("stable_after", WAIT, r#""10s""#),
     key("max_restarts", Kind::Count { min: 0, max: 10_000, what: "a number of restarts" }, "10"),
     key("window", WAIT, r#""60s""#),
+    key("stop_exit_codes", Kind::ExitCodes, "[]"),
+    key("max_memory", Kind::SizeOrOff { min: "1MB", max: "1TB" }, r#""off""#),
+    key("max_age", Kind::DurationOrOff { min: "1s", max: "8760h" }, r#""off""#),
+    key("at", Kind::TimeTable, r#""off""#),
+    key("time_zone", Kind::TimeZone, r#""local""#),
 ];
 
 const ROLLOUT: &[Key] = &[
@@ -134,6 +177,7 @@ const ROLLOUT: &[Key] = &[
         Kind::Count { min: 0, max: INSTANCES_MAX, what: "a number of workers" },
         "0",
     ),
+    key("pause_between", Kind::DurationOrOff { min: "1ms", max: "24h" }, r#""off""#),
 ];
 
 const HEALTH: &[Key] = &[

@@ -48,6 +48,8 @@ mod tests {
             search_path: Vec::new(),
             run_directory: None,
             log_directory: None,
+            state_directory: None,
+            time_zone: None,
         };
         let socket = |text: &str, environment: Option<&str>| {
             std::fs::write(&file, text).unwrap();

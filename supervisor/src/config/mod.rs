@@ -15,26 +15,41 @@ use crate::machine::{AppGoal, AppName, Desired};
 
 mod app;
 mod check;
+mod compare;
 mod environment;
 mod file;
 mod fingerprint;
 mod health;
 mod keys;
 mod locate;
+mod off;
+mod order;
 mod policy;
 mod problem;
+mod process;
 mod program;
+mod restart;
+mod rules;
 mod section;
+mod timetable;
 mod value;
+mod watch;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
+pub use compare::differences;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
+pub(crate) use keys::INSTANCES_MAX;
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
+pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
+pub use rules::{rules, settings};
+pub(crate) use section::is_name;
+pub use timetable::TimeTable;
+pub use watch::{WatchConfig, WatchedPath};
 
 /// What the file is read against: the little of the world that it may refer to.
 ///
@@ -49,6 +64,10 @@ pub struct Surroundings {
     pub run_directory: Option<PathBuf>,
     /// `LOGS_DIRECTORY`, when the service manager made one.
     pub log_directory: Option<PathBuf>,
+    /// `STATE_DIRECTORY`, when the service manager made one.
+    pub state_directory: Option<PathBuf>,
+    /// The machine's time zone; UTC when it has none.
+    pub time_zone: Option<jiff::tz::TimeZone>,
 }
 
 /// Reads a configuration file as it is meant in an environment (`None`: "development").
@@ -101,10 +120,23 @@ pub struct SupervisorConfig {
     pub run_directory: PathBuf,
     /// Where the log files are, absolute.
     pub log_directory: PathBuf,
+    /// Where what outlives the supervisor is kept, absolute.
+    pub state_directory: PathBuf,
     /// The least severe level that the supervisor logs.
     pub log_level: LogLevel,
     /// Where `/metrics` is served.
     pub metrics: Option<SocketAddr>,
+    /// Whether each run has a cgroup of its own.
+    pub cgroups: Cgroups,
+}
+
+/// `supervisor.cgroups`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cgroups {
+    /// Where they can be used.
+    Auto,
+    /// Never.
+    Off,
 }
 
 /// `[apps.NAME]`.
@@ -128,10 +160,18 @@ pub struct AppConfig {
     pub stop_signal: i32,
     /// How it is found to be ready and well.
     pub health: HealthConfig,
+    /// As whom it runs, and what it may use.
+    pub process: ProcessConfig,
     /// How much of its output is kept.
     pub output: OutputConfig,
+    /// When its workers are replaced by the clock.
+    pub time_table: Option<TimeTable>,
+    /// Files whose change replaces its workers.
+    pub watch: Option<WatchConfig>,
     /// What an operator should be reminded of, such as "serves the embedded sample account".
     pub remarks: Vec<String>,
+    /// What was written, key by key, as in `restart.policy`; environments are laid over already.
+    pub written: BTreeMap<String, String>,
 }
 
 /// `[apps.NAME.logs]`: how much is kept of each of its log files.

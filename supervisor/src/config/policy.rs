@@ -15,6 +15,8 @@ pub(super) const PROGRAM: &str = "mcp-worker";
 pub(super) const RUN_DIRECTORY: &str = "run";
 /// Where the log files are, unless the file or the service manager says otherwise.
 pub(super) const LOG_DIRECTORY: &str = "logs";
+/// Where changes made at run time are kept, unless the file or the service manager says otherwise.
+pub(super) const STATE_DIRECTORY: &str = "state";
 pub(super) const LOG_LEVEL: LogLevel = LogLevel::Info;
 pub(super) const METRICS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
@@ -35,6 +37,8 @@ pub(super) const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The pause between two probes of a worker that starts.
 pub(super) const PROBE_START_INTERVAL: Duration = Duration::from_millis(250);
+/// Files were left alone for so long: the workers are replaced.
+pub(super) const WATCH_DELAY: Duration = Duration::from_millis(500);
 /// How many slots may hold two workers during a roll.
 pub(super) const MAX_SURGE: u32 = 1;
 /// How many slots of an app that binds its own port may be without a worker during a roll.

@@ -4,14 +4,16 @@
 //! and notes every problem. Reading comes after it and so stays silent: a value that cannot be
 //! used is `None`, for its problem is noted already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::file::{Entry, Node, Value};
+use jiff::tz::TimeZone;
+
+use super::file::{Entry, Node, Value, child_key};
 use super::keys::{Key, Kind, nearest, tables_with};
 use super::problem::Report;
-use super::{health, value};
+use super::{health, off, process, timetable, value, watch};
 
 /// Checks a table and everything below it: names of keys, kinds and ranges of values.
 pub(super) fn check(node: &Node, keys: &'static [Key], report: &mut Report) {
@@ -68,7 +70,14 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Count { min, max, what } => value::count(node, *min, *max, what).map(drop),
         Kind::Scale => value::scale(node).map(drop),
         Kind::Duration { min, max } => value::duration(node, min, max).map(drop),
+        Kind::DurationOrOff { min, max } => off::duration(node, min, max).map(drop),
         Kind::Size { min, max } => value::size(node, min, max).map(drop),
+        Kind::SizeOrOff { min, max } => off::size(node, min, max).map(drop),
+        Kind::ExitCodes => value::exit_codes(node).map(drop),
+        Kind::TimeTable => off::time_table(node).map(drop),
+        Kind::TimeZone => value::text(node).and_then(timetable::zone).map(drop),
+        Kind::Patterns => value::texts(node)
+            .and_then(|texts| texts.iter().try_for_each(|text| watch::pattern(text).map(drop))),
         Kind::Choice(words) => value::choice(node, words).map(drop),
         Kind::Warehouse => value::warehouse(node).map(drop),
         Kind::Address => value::address(node).map(drop),
@@ -77,6 +86,10 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::ProbeAddress => health::probe_address(node).map(drop),
         Kind::ProbePage => health::probe_page(node).map(drop),
         Kind::Signal => value::signal(node).map(drop),
+        Kind::Account => process::account(node).map(drop),
+        Kind::Umask => process::umask(node).map(drop),
+        Kind::Nice => process::nice(node).map(drop),
+        Kind::Limit(unit) => process::limit(node, *unit).map(drop),
     };
     match outcome {
         Ok(()) => {}
@@ -106,7 +119,7 @@ fn check_named(node: &Node, keys: &'static [Key], report: &mut Report) {
 }
 
 /// Names of apps become names of files and labels, so they are kept plain.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     (1..=64).contains(&name.len()) && name.chars().all(plain) && !name.starts_with(['.', '-'])
 }
@@ -144,6 +157,15 @@ impl<'a> Section<'a> {
 
     pub(super) fn is_table(&self) -> bool {
         self.written.is_some()
+    }
+
+    /// Every value that was written in it and below it, by its key as seen from here.
+    pub(super) fn values(&self) -> Vec<(String, &'a Value)> {
+        let mut values = Vec::new();
+        for (name, entry) in self.written.into_iter().flatten() {
+            walk(child_key("", name), &entry.node.value, &mut values);
+        }
+        values
     }
 
     /// What was written behind a key.
@@ -206,6 +228,32 @@ impl<'a> Section<'a> {
         value::size(self.node(name)?, min, max).ok()
     }
 
+    /// `None`: not written; `Some(None)`: "off".
+    pub(super) fn duration_or_off(&self, name: &str) -> Option<Option<Duration>> {
+        let Kind::DurationOrOff { min, max } = self.kind(name) else { return None };
+        off::duration(self.node(name)?, min, max).ok()
+    }
+
+    /// `None`: not written; `Some(None)`: "off".
+    pub(super) fn size_or_off(&self, name: &str) -> Option<Option<u64>> {
+        let Kind::SizeOrOff { min, max } = self.kind(name) else { return None };
+        off::size(self.node(name)?, min, max).ok()
+    }
+
+    pub(super) fn exit_codes(&self, name: &str) -> BTreeSet<i32> {
+        self.node(name).and_then(|node| value::exit_codes(node).ok()).unwrap_or_default()
+    }
+
+    /// `None`: not written; `Some(None)`: "off".
+    pub(super) fn time_table(&self, name: &str) -> Option<Option<&'a str>> {
+        off::time_table(self.node(name)?).ok()
+    }
+
+    /// `None`: not written; `Some(None)`: the machine's own.
+    pub(super) fn time_zone(&self, name: &str) -> Option<Option<TimeZone>> {
+        timetable::zone(value::text(self.node(name)?).ok()?).ok()
+    }
+
     pub(super) fn choice<T: Copy>(&self, name: &str, meanings: &[T]) -> Option<T> {
         let Kind::Choice(words) = self.kind(name) else { return None };
         value::choice(self.node(name)?, words).ok().and_then(|index| meanings.get(index).copied())
@@ -243,6 +291,17 @@ impl<'a> Section<'a> {
                 Some((name.clone(), value::variable(&entry.node).ok()?.to_owned()))
             })
             .collect()
+    }
+}
+
+fn walk<'a>(key: String, value: &'a Value, into: &mut Vec<(String, &'a Value)>) {
+    match value {
+        Value::Table(entries) => {
+            for (name, entry) in entries {
+                walk(child_key(&key, name), &entry.node.value, into);
+            }
+        }
+        single => into.push((key, single)),
     }
 }
 

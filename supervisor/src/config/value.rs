@@ -4,6 +4,7 @@
 //! keys both go through it, so that nothing can pass the one and fail the other. Words that name
 //! no remedy are completed by the caller with the key's example.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -135,6 +136,18 @@ pub(super) fn count(node: &Node, min: u32, max: u32, what: &str) -> Result<u32, 
             .ok_or_else(|| format!("{number} is too large for {what}; use {max} or less")),
         other => Err(format!("{} is not {what}", found(other))),
     }
+}
+
+/// Numbers with which a program may end.
+pub(super) fn exit_codes(node: &Node) -> Result<BTreeSet<i32>, String> {
+    let Value::List(items) = &node.value else {
+        return Err(format!("{} is not a list", found(&node.value)));
+    };
+    let code = |(index, item)| match count(item, 0, 255, "an exit code") {
+        Ok(code) => i32::try_from(code).map_err(|error| error.to_string()),
+        Err(words) => Err(format!("entry {}: {words}", index + 1)),
+    };
+    items.iter().enumerate().map(code).collect()
 }
 
 /// A TPC-H scale factor.

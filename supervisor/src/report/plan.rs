@@ -1,8 +1,10 @@
 //! What a configuration would start: the plan that `check` prints.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::config::Config;
+use crate::config::{AppConfig, Config, TimeTable};
 use crate::machine::Rollout;
 
 /// The plan, as text and as JSON.
@@ -14,9 +16,12 @@ pub struct Plan {
     pub json: Value,
 }
 
-/// What this configuration would start.
+/// How many times of a time table are shown.
+const TIMES_SHOWN: usize = 3;
+
+/// What this configuration would start; `now` is the time since 1970.
 #[must_use]
-pub fn plan(config: &Config) -> Plan {
+pub fn plan(config: &Config, now: Duration) -> Plan {
     let mut text =
         format!("{} is fine (environment {})\n", config.file.display(), config.environment);
     let mut apps = Vec::new();
@@ -25,24 +30,23 @@ pub fn plan(config: &Config) -> Plan {
             || "binds its own port, if any".to_owned(),
             |address| format!("listens on {address}"),
         );
-        let roll = match app.goal.rollout {
-            Rollout { max_surge: 0, max_unavailable, .. } => {
-                format!("reload: old before new, {max_unavailable} at a time")
-            }
-            Rollout { max_surge, .. } => format!("reload: new before old, {max_surge} at a time"),
-        };
         let command = [vec![app.program.display().to_string()], app.arguments.clone()].concat();
         text.push_str(&format!(
-            "\n  {name}: {} x {}\n    {place}; {roll}\n",
+            "\n  {name}: {} x {}\n    {place}; {}\n",
             app.goal.instances,
-            command.join(" ")
+            command.join(" "),
+            roll(app.goal.rollout)
         ));
+        for line in reasons(app, now) {
+            text.push_str(&format!("    {line}\n"));
+        }
         for remark in &app.remarks {
             text.push_str(&format!("    note: {remark}\n"));
         }
         apps.push(json!({
             "name": name.as_str(), "instances": app.goal.instances, "command": command,
             "listen": app.listen.map(|address| address.to_string()), "remarks": app.remarks,
+            "next_times": app.time_table.as_ref().map(|table| next_times(table, now)),
         }));
     }
     let metrics = config.supervisor.metrics.map(|address| address.to_string());
@@ -55,4 +59,41 @@ pub fn plan(config: &Config) -> Plan {
         "log_directory": config.supervisor.log_directory, "apps": apps,
     });
     Plan { text, json }
+}
+
+fn roll(rollout: Rollout) -> String {
+    let Rollout { max_surge, max_unavailable, pause_between } = rollout;
+    let mut ways = Vec::new();
+    if max_surge > 0 {
+        ways.push(format!("new before old, {max_surge} at a time"));
+    }
+    if max_unavailable > 0 {
+        ways.push(format!("old before new, {max_unavailable} at a time"));
+    }
+    let pause = pause_between.map(|pause| format!(", {pause:?} apart")).unwrap_or_default();
+    format!("reload: {}{pause}", ways.join(" and "))
+}
+
+/// What an app waits for, and what has its workers replaced.
+fn reasons(app: &AppConfig, now: Duration) -> Vec<String> {
+    let mut lines = Vec::new();
+    if !app.goal.depends_on.is_empty() {
+        let names: Vec<&str> = app.goal.depends_on.iter().map(|name| name.as_str()).collect();
+        lines.push(format!("starts when these serve: {}", names.join(", ")));
+    }
+    if let Some(table) = &app.time_table {
+        let times = next_times(table, now).join(", ");
+        let (expression, zone) = (table.expression(), table.zone());
+        lines.push(format!("replaced at \"{expression}\" in {zone}, next: {times}"));
+    }
+    if let Some(watch) = &app.watch {
+        let paths: Vec<&str> = watch.paths.iter().map(|path| path.written.as_str()).collect();
+        lines.push(format!("replaced when these change: {}", paths.join(", ")));
+    }
+    lines
+}
+
+fn next_times(table: &TimeTable, now: Duration) -> Vec<String> {
+    let times = std::iter::successors(table.next_after(now), |time| table.next_after(*time));
+    times.take(TIMES_SHOWN).map(|time| table.in_words(time)).collect()
 }

@@ -3,7 +3,7 @@
 use mcp_protocol::control::{AppStatus, RollStatus, SlotPhase, SlotStatus, Status};
 use serde_json::{Value, json};
 
-use crate::report::words::{bytes, duration, phase, printable};
+use crate::report::words::{bytes, duration, percent, phase, printable};
 
 /// Whether the terminal shows colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,8 +14,11 @@ pub enum Colour {
     Plain,
 }
 
-const HEADINGS: [&str; 8] =
-    ["slot", "status", "pid", "uptime", "restarts", "memory", "requests", "note"];
+/// The cells of a line.
+type Row = [String; 9];
+
+const HEADINGS: [&str; 9] =
+    ["slot", "status", "pid", "uptime", "restarts", "cpu", "memory", "requests", "note"];
 
 /// The whole picture as a table with a head line, remarks and problems.
 #[must_use]
@@ -29,7 +32,7 @@ pub fn status_table(status: &Status, colour: Colour) -> String {
         status.generation,
         if status.stopping { "  STOPPING" } else { "" },
     );
-    let rows: Vec<[String; 8]> = status
+    let rows: Vec<Row> = status
         .apps
         .iter()
         .flat_map(|app| app.slots.iter().map(move |slot| row(app, slot)))
@@ -40,6 +43,9 @@ pub fn status_table(status: &Status, colour: Colour) -> String {
     text.push('\n');
     for app in &status.apps {
         text.push_str(&app_line(app));
+    }
+    for remark in &status.remarks {
+        text.push_str(&format!("{remark}\n"));
     }
     if let Some(metrics) = &status.metrics {
         text.push_str(&format!("metrics: http://{metrics}/metrics\n"));
@@ -60,7 +66,7 @@ pub fn status_table(status: &Status, colour: Colour) -> String {
     text
 }
 
-fn row(app: &AppStatus, slot: &SlotStatus) -> [String; 8] {
+fn row(app: &AppStatus, slot: &SlotStatus) -> Row {
     let dash = || "-".to_owned();
     [
         format!("{}[{}]", app.name, slot.index),
@@ -68,6 +74,7 @@ fn row(app: &AppStatus, slot: &SlotStatus) -> [String; 8] {
         slot.pid.map_or_else(dash, |pid| pid.to_string()),
         if slot.phase == SlotPhase::Ready { duration(slot.for_time) } else { dash() },
         slot.restarts.to_string(),
+        slot.cpu_percent.map_or_else(dash, percent),
         slot.rss_bytes.map_or_else(dash, bytes),
         slot.requests_total.map_or_else(dash, |count| count.to_string()),
         note(slot),
@@ -75,7 +82,7 @@ fn row(app: &AppStatus, slot: &SlotStatus) -> [String; 8] {
 }
 
 /// Why the slot is as it is, what comes next, and what happened last.
-fn note(slot: &SlotStatus) -> String {
+pub(crate) fn note(slot: &SlotStatus) -> String {
     let mut parts = Vec::new();
     if let Some(why) = &slot.why {
         parts.push(printable(why.as_bytes()));
@@ -85,15 +92,7 @@ fn note(slot: &SlotStatus) -> String {
     if let Some(message) = &slot.message {
         parts.push(format!("says: {}", printable(message.as_bytes())));
     }
-    if let Some(wait) = slot.deadline_in {
-        let what = match slot.phase {
-            SlotPhase::Starting => Some("must be ready in"),
-            SlotPhase::Draining => Some("killed in"),
-            SlotPhase::Backoff => Some("again in"),
-            SlotPhase::Stopped | SlotPhase::Ready | SlotPhase::Killing | SlotPhase::Failed => None,
-        };
-        parts.extend(what.map(|what| format!("{what} {}", duration(wait))));
-    }
+    parts.extend(deadline(slot));
     if slot.successor.is_some() {
         parts.push("successor starting".to_owned());
     }
@@ -104,7 +103,20 @@ fn note(slot: &SlotStatus) -> String {
     parts.join("; ")
 }
 
-fn app_line(app: &AppStatus) -> String {
+/// What comes next by itself, and when.
+pub(super) fn deadline(slot: &SlotStatus) -> Option<String> {
+    let what = match slot.phase {
+        SlotPhase::Starting => "must be ready in",
+        SlotPhase::Draining => "killed in",
+        SlotPhase::Backoff => "again in",
+        SlotPhase::Stopped | SlotPhase::Ready | SlotPhase::Killing | SlotPhase::Failed => {
+            return None;
+        }
+    };
+    Some(format!("{what} {}", duration(slot.deadline_in?)))
+}
+
+pub(super) fn app_line(app: &AppStatus) -> String {
     let ready = app.slots.iter().filter(|slot| slot.phase == SlotPhase::Ready).count();
     let place = app.listen.as_ref().map_or(String::new(), |listen| format!(" on {listen}"));
     let mut line = format!("{}: {ready} of {} online{place}\n", app.name, app.slots.len());
@@ -118,13 +130,16 @@ fn app_line(app: &AppStatus) -> String {
             printable(why.as_bytes())
         )),
     }
+    for change in &app.changes {
+        line.push_str(&format!("  changed: {change}\n"));
+    }
     for remark in &app.remarks {
         line.push_str(&format!("  note: {remark}\n"));
     }
     line
 }
 
-fn draw(rows: &[[String; 8]], phases: &[SlotPhase], colour: Colour) -> String {
+fn draw(rows: &[Row], phases: &[SlotPhase], colour: Colour) -> String {
     let mut widths = HEADINGS.map(str::len);
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -143,13 +158,13 @@ fn draw(rows: &[[String; 8]], phases: &[SlotPhase], colour: Colour) -> String {
     text
 }
 
-fn line(cells: &[String; 8], widths: &[usize; 8]) -> String {
+fn line(cells: &Row, widths: &[usize; 9]) -> String {
     let padded: Vec<String> =
         cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
     format!("{}\n", padded.join("  ").trim_end())
 }
 
-fn paint(line: &str, phase: SlotPhase) -> String {
+pub(super) fn paint(line: &str, phase: SlotPhase) -> String {
     let code = match phase {
         SlotPhase::Ready => "32",
         SlotPhase::Failed => "31",
@@ -163,28 +178,27 @@ fn paint(line: &str, phase: SlotPhase) -> String {
 /// The whole picture as JSON; durations are in seconds.
 #[must_use]
 pub fn status_json(status: &Status) -> Value {
-    let apps: Vec<Value> = status
-        .apps
-        .iter()
-        .map(|app| {
-            let (roll, why) = match &app.roll {
-                RollStatus::Idle => ("idle", None),
-                RollStatus::Rolling { .. } => ("rolling", None),
-                RollStatus::Stopped { why } => ("stopped", Some(why)),
-            };
-            let slots: Vec<Value> = app.slots.iter().map(slot_json).collect();
-            json!({
-                "name": app.name, "listen": app.listen, "reload": roll, "reload_problem": why,
-                "remarks": app.remarks, "slots": slots,
-            })
-        })
-        .collect();
+    let apps: Vec<Value> = status.apps.iter().map(app_json).collect();
     json!({
         "pid": status.pid, "version": status.version, "environment": status.environment,
         "config_file": status.config_file, "log_directory": status.log_directory, "metrics": status.metrics,
         "generation": status.generation, "config_problem": status.config_problem,
         "uptime_seconds": status.uptime.as_secs_f64(), "stopping": status.stopping,
-        "dropped_total": status.dropped_total, "apps": apps,
+        "dropped_total": status.dropped_total, "apps": apps, "remarks": status.remarks,
+    })
+}
+
+/// One app as JSON.
+pub(super) fn app_json(app: &AppStatus) -> Value {
+    let (roll, why) = match &app.roll {
+        RollStatus::Idle => ("idle", None),
+        RollStatus::Rolling { .. } => ("rolling", None),
+        RollStatus::Stopped { why } => ("stopped", Some(why)),
+    };
+    let slots: Vec<Value> = app.slots.iter().map(slot_json).collect();
+    json!({
+        "name": app.name, "listen": app.listen, "reload": roll, "reload_problem": why,
+        "changes": app.changes, "remarks": app.remarks, "slots": slots,
     })
 }
 
@@ -194,8 +208,8 @@ fn slot_json(slot: &SlotStatus) -> Value {
         "pid": slot.pid, "in_phase_seconds": slot.for_time.as_secs_f64(),
         "deadline_in_seconds": slot.deadline_in.map(|wait| wait.as_secs_f64()),
         "restarts": slot.restarts, "last_exit": slot.last_exit, "why": slot.why,
-        "message": slot.message,
         "leaving_pids": slot.leaving, "successor_run": slot.successor,
+        "message": slot.message, "cpu_percent": slot.cpu_percent, "threads": slot.threads,
         "rss_bytes": slot.rss_bytes, "requests_total": slot.requests_total,
     })
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use mcp_protocol::control::{SlotPhase, SlotStatus, Status};
 
+use crate::cli::nearest;
+use crate::report::details::indented;
+
 /// The phase in PM2's words, so that habits carry over.
-pub(super) fn phase(phase: SlotPhase) -> &'static str {
+pub(crate) fn phase(phase: SlotPhase) -> &'static str {
     match phase {
         SlotPhase::Stopped => "stopped",
         SlotPhase::Starting => "launching",
@@ -18,7 +21,7 @@ pub(super) fn phase(phase: SlotPhase) -> &'static str {
 }
 
 /// A duration as people say it: its two largest units at the most.
-pub(super) fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0 => format!("{}ms", time.as_millis()),
@@ -30,11 +33,45 @@ pub(super) fn duration(time: Duration) -> String {
 }
 
 /// A size as people say it.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     match bytes {
         0..1_000_000 => format!("{} kB", bytes / 1_000),
         1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
         _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
+    }
+}
+
+/// A share of a processor.
+pub(super) fn percent(share: f32) -> String {
+    if share < 10.0 { format!("{share:.1}%") } else { format!("{share:.0}%") }
+}
+
+/// The answer to `ping`.
+#[must_use]
+pub fn pong(status: &Status) -> String {
+    let stopping = if status.stopping { ", stopping" } else { "" };
+    format!("pong: pid {}, up {}{stopping}\n", status.pid, duration(status.uptime))
+}
+
+/// That there is no such app, which one was probably meant, and which there are.
+#[must_use]
+pub fn unknown_app<'k>(app: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+    let names: Vec<&str> = known.clone().collect();
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    match nearest(app, known) {
+        Some(guess) => {
+            format!("there is no app `{app}`; did you mean `{guess}`? there are: {names}")
+        }
+        None => format!("there is no app `{app}`; there are: {names}"),
+    }
+}
+
+/// What a program wrote last, below the error that it may explain.
+#[must_use]
+pub fn last_output(lines: &[String]) -> String {
+    match lines.is_empty() {
+        true => String::new(),
+        false => format!("the last lines of its output:\n{}", indented(lines)),
     }
 }
 
@@ -59,6 +96,14 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Shows only what is different from this picture.
+    #[must_use]
+    pub fn since(status: &Status) -> Progress {
+        let mut progress = Progress::default();
+        drop(progress.lines(status));
+        progress
+    }
+
     /// The lines for what is new in this picture.
     pub fn lines(&mut self, status: &Status) -> Vec<String> {
         let mut lines = Vec::new();
@@ -118,6 +163,27 @@ mod tests {
         assert_eq!(bytes(12_345), "12 kB");
         assert_eq!(bytes(41_299_000), "41.2 MB");
         assert_eq!(bytes(2_500_000_000), "2.5 GB");
+    }
+
+    #[test]
+    fn an_unknown_app_is_answered_with_the_nearest_one() {
+        let known = ["query", "billing"];
+        assert_eq!(
+            unknown_app("quarry", known.into_iter()),
+            "there is no app `quarry`; did you mean `query`? there are: query, billing"
+        );
+        assert_eq!(
+            unknown_app("x", known.into_iter()),
+            "there is no app `x`; there are: query, billing"
+        );
+        assert_eq!(unknown_app("x", std::iter::empty()), "there is no app `x`; there are: none");
+    }
+
+    #[test]
+    fn the_last_output_is_set_off_and_harmless() {
+        assert_eq!(last_output(&[]), "");
+        let lines = ["a".to_owned(), "\u{1b}[2J".to_owned()];
+        assert_eq!(last_output(&lines), "the last lines of its output:\n    a\n    \\u{1b}[2J\n");
     }
 
     #[test]

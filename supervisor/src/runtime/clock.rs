@@ -75,11 +75,20 @@ pub(crate) async fn pause(wait: Duration) {
     tokio::time::sleep_until(in_time(wait)).await;
 }
 
-/// Seconds and nanoseconds since 1970, for names of files and seeds of chance; never for deadlines.
-pub(crate) fn since_epoch() -> Duration {
+/// Seconds and nanoseconds since 1970, for names of files, seeds of chance and the calendar;
+/// never for deadlines.
+#[must_use]
+pub fn since_epoch() -> Duration {
     #[expect(clippy::disallowed_methods, reason = "this file is where the clock is read")]
     let now = std::time::SystemTime::now();
     now.duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+/// What really passed since the machine was started, its sleep included. It never jumps, and can be
+/// held against the wall clock to see whether that was set.
+pub(crate) fn since_boot() -> Duration {
+    let now = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    now.map(Duration::from).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -6,28 +6,24 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use mcp_protocol::control::{FailureCause, Response, Status};
-use mcp_protocol::env;
+use mcp_protocol::control::{Response, Status};
 use mcp_protocol::message::{ToWorker, Vitals};
-use nix::sys::signal::Signal as UnixSignal;
 use tokio::sync::mpsc;
 
-use crate::config::{AppConfig, Config};
-use crate::machine::{
-    Action, AppName, Event, Notice, Outcome, PhaseName, RequestId, RunId, SlotId,
-};
+use crate::config::Config;
+use crate::machine::{Action, Event, Notice, PhaseName, RequestId, RunId, SlotId};
+use crate::runtime::answer::Waiter;
 use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::Logging;
+use crate::runtime::lookout::Lookout;
+use crate::runtime::memory;
 use crate::runtime::news::News;
-use crate::runtime::output::{Outputs, Stream};
-use crate::runtime::processes::{Birth, Processes};
-use crate::runtime::readiness::Handed;
+use crate::runtime::output::Outputs;
+use crate::runtime::processes::Processes;
 use crate::runtime::rotation;
-use crate::runtime::spawn::{Launch, ready_pipe_number, spawn};
+use crate::runtime::state::Memory;
 use crate::runtime::totals::Totals;
 
 /// The workers' own shared log file.
@@ -44,12 +40,15 @@ pub(crate) struct Hands {
     pub(crate) totals: Totals,
     pub(crate) outputs: Outputs,
     pub(crate) logging: Logging,
+    pub(crate) lookout: Lookout,
     /// Variables that every program gets, such as PATH.
     pub(crate) inherited: Vec<(OsString, OsString)>,
     pub(crate) nothing: File,
     pub(crate) inbox: mpsc::Sender<News>,
     /// Operators who wait for an answer.
-    pub(crate) waiting: BTreeMap<RequestId, mpsc::Sender<Response>>,
+    pub(crate) waiting: BTreeMap<RequestId, Waiter>,
+    /// What they changed at run time, and where it is kept.
+    pub(crate) memory: Memory,
 }
 
 impl Hands {
@@ -78,7 +77,7 @@ impl Hands {
                     process.signal(number);
                 }
             }
-            Action::Remember(_) => {}
+            Action::Remember(changes) => self.memory.remember(changes),
             Action::Announce(notice) => {
                 if let Notice::Moved { run: Some(run), to: PhaseName::Ready, .. } = &notice {
                     self.note_ready(*run);
@@ -90,35 +89,14 @@ impl Hands {
         None
     }
 
-    /// Answers an operator, if one waits under this number.
-    ///
-    /// Returns the channel, which closes once the answer is on its way.
-    pub(crate) fn answer(
-        &mut self,
-        request: RequestId,
-        outcome: Outcome,
-        status: Status,
-    ) -> Option<mpsc::Sender<Response>> {
-        let waiter = self.waiting.remove(&request)?;
-        let response = match outcome {
-            Outcome::Done => Response::Done(Box::new(status)),
-            Outcome::Failed { why, slot: _ } => {
-                Response::Failed { reason: why, cause: FailureCause::Operation }
-            }
-        };
-        // An operator who does not read cannot hold us up: a full queue means no answer.
-        let _ = waiter.try_send(response);
-        Some(waiter)
-    }
-
     /// Shows everyone who waits how things stand.
     pub(crate) fn show_progress(&self, status: &Status) {
         for waiter in self.waiting.values() {
             // The last place is for the last answer.
-            if waiter.capacity() < 2 {
+            if waiter.answers.capacity() < 2 {
                 continue;
             }
-            let _ = waiter.try_send(Response::Progress(Box::new(status.clone())));
+            let _ = waiter.answers.try_send(Response::Progress(Box::new(status.clone())));
         }
     }
 
@@ -179,17 +157,12 @@ impl Hands {
 
     /// Takes a new configuration into use, or leaves everything as it was.
     pub(crate) fn apply(&mut self, config: Config) -> Result<(), String> {
-        if config.supervisor != self.config.supervisor {
-            return Err(format!(
-                "[supervisor] cannot change while it runs: put it back as it was (run_directory \
-                 is `{}`), `stop`, then change it and `start`",
-                self.config.supervisor.run_directory.display()
-            ));
-        }
+        self.allows(&config)?;
         self.listeners.rebind(&config).map_err(|error| in_words(&error))?;
         for (name, app) in &config.apps {
             self.outputs.set_policy(name, app.output);
         }
+        self.lookout.apply(&config);
         if config != self.config {
             self.generation += 1;
             self.config = config;
@@ -198,110 +171,32 @@ impl Hands {
         Ok(())
     }
 
+    /// Workers whose memory is limited.
+    pub(crate) fn limited(&self) -> memory::Roots {
+        let app = |slot: &SlotId| self.config.apps.get(&slot.app);
+        let limit = |slot: &SlotId| app(slot)?.goal.memory_bytes_max;
+        let limited = self.processes.iter().filter(|(_, process)| limit(&process.slot).is_some());
+        limited.map(|(run, process)| (process.pid.as_raw(), run)).collect()
+    }
+
+    /// Whether this configuration can take the place of the one in force.
+    pub(crate) fn allows(&self, config: &Config) -> Result<(), String> {
+        if config.supervisor == self.config.supervisor {
+            return Ok(());
+        }
+        Err(format!(
+            "[supervisor] cannot change while it runs: put it back as it was (run_directory \
+             is `{}`), `stop`, then change it and `start`",
+            self.config.supervisor.run_directory.display()
+        ))
+    }
+
     fn reopen_worker_logs(&self) {
         for (_, process) in self.processes.iter() {
             if let Some(link) = &process.link {
                 let _ = link.try_send(ToWorker::ReopenLogs);
             }
         }
-    }
-
-    fn start(&mut self, run: RunId, slot: SlotId) -> Result<(), String> {
-        let app = self
-            .config
-            .apps
-            .get(&slot.app)
-            .ok_or_else(|| format!("app `{}` is not in the configuration", slot.app))?
-            .clone();
-        let output = self.open_output((run, &slot.app), Stream::Output, &app)?;
-        let errors = self.open_output((run, &slot.app), Stream::Errors, &app)?;
-        let program = c_string(app.program.as_os_str().as_bytes())?;
-        let working_directory = c_string(app.working_directory.as_os_str().as_bytes())?;
-        let listener = self.listeners.of(&slot.app);
-        let directory = &self.config.supervisor.run_directory;
-        let handed = Handed::prepare(run, &app.health, directory, ready_pipe_number(listener))?;
-        let mut arguments = vec![program.clone()];
-        for argument in &app.arguments {
-            arguments.push(c_string(handed.fill(argument).as_bytes())?);
-        }
-        let listen_pid = listener.map(|_| env::LISTEN_PID);
-        let launch = Launch {
-            program: program.clone(),
-            arguments,
-            variables: self.variables(run, &slot, &app, &handed)?,
-            pid_variables: listen_pid.into_iter().chain(handed.pid_variable()).collect(),
-            working_directory: working_directory.clone(),
-            listener,
-            ready_pipe: handed.ready_pipe(),
-            output: output.as_fd(),
-            errors: errors.as_fd(),
-            input: self.nothing.as_fd(),
-        };
-        let spawned = spawn(&launch).map_err(|error| format!("cannot fork: {error}"))?;
-        let stop_signal = UnixSignal::try_from(app.stop_signal).unwrap_or(UnixSignal::SIGTERM);
-        let listen = self.listeners.address(&slot.app);
-        let settings = app.settings;
-        let health = handed.watch((run, spawned.pid), app.health.ready, &self.inbox);
-        let birth =
-            Birth { run, slot, listen, settings, stop_signal, health, program, working_directory };
-        self.processes
-            .adopt_newborn(birth, spawned, &self.inbox)
-            .map_err(|error| format!("cannot watch the new process: {error}"))?;
-        self.begin_probing(run);
-        Ok(())
-    }
-
-    fn open_output(
-        &mut self,
-        (run, name): (RunId, &AppName),
-        stream: Stream,
-        app: &AppConfig,
-    ) -> Result<std::os::fd::OwnedFd, String> {
-        let outputs = &mut self.outputs;
-        let opened = match app.health.ready.line() {
-            Some(line) => outputs.open_own((name, stream), app.output, (run, line)),
-            None => outputs.open(name, stream, app.output),
-        };
-        opened.map_err(|error| format!("cannot open the log of app `{name}`: {error}"))
-    }
-
-    /// The environment of a new process: what its probe has too, and what it alone is handed.
-    fn variables(
-        &self,
-        run: RunId,
-        slot: &SlotId,
-        app: &AppConfig,
-        handed: &Handed,
-    ) -> Result<Vec<CString>, String> {
-        let mut all = self.common_variables(run, slot, app);
-        if self.listeners.of(&slot.app).is_some() {
-            all.insert(env::LISTEN_FDS.into(), "1".into());
-            all.insert(env::LISTEN_FDNAMES.into(), slot.app.to_string().into());
-        }
-        for (name, value) in handed.variables() {
-            all.insert(name.into(), value);
-        }
-        c_strings(all)
-    }
-
-    /// A few inherited variables, the app's own, and where its place is. Never the operator's
-    /// whole environment, which may hold secrets.
-    pub(crate) fn common_variables(
-        &self,
-        run: RunId,
-        slot: &SlotId,
-        app: &AppConfig,
-    ) -> BTreeMap<OsString, OsString> {
-        let inherited = self.inherited.iter().cloned();
-        let own = app.variables.iter().map(|(name, value)| (name.into(), value.into()));
-        let place = [
-            (env::APP, slot.app.to_string().into()),
-            (env::SLOT, slot.index.to_string().into()),
-            (env::RUN, run.0.to_string().into()),
-            (env::SOCKET, self.config.socket().into_os_string()),
-        ];
-        let place = place.map(|(name, value)| (name.into(), value));
-        inherited.chain(own).chain(place).collect()
     }
 
     /// One line for people: the only place that logs what the machine decided.
@@ -317,9 +212,7 @@ impl Hands {
             ),
             Notice::RollBegan { app, why } => tracing::info!(%app, why, "roll began"),
             Notice::RollEnded { app } => tracing::info!(%app, "roll ended, every worker is new"),
-            Notice::RollStopped { app, why } => {
-                tracing::error!(%app, why, "roll stopped, the old workers go on serving");
-            }
+            Notice::RollStopped { app, why } => self.log_stopped_roll(app, why),
             Notice::ConfigAccepted { generation } => {
                 tracing::info!(generation, "configuration in force");
             }
@@ -368,15 +261,7 @@ pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
     words
 }
 
-/// An environment as the kernel takes it.
-pub(crate) fn c_strings(variables: BTreeMap<OsString, OsString>) -> Result<Vec<CString>, String> {
-    let line = |(name, value): (OsString, OsString)| {
-        c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat())
-    };
-    variables.into_iter().map(line).collect()
-}
-
-pub(crate) fn c_string(bytes: &[u8]) -> Result<CString, String> {
+pub(super) fn c_string(bytes: &[u8]) -> Result<CString, String> {
     CString::new(bytes)
         .map_err(|_| format!("`{}` holds a NUL byte", String::from_utf8_lossy(bytes)))
 }

@@ -146,6 +146,26 @@ async fn worker(
     }
 }
 
+/// True for wishes that change nothing, and so leave no line in the log.
+fn only_looks(request: &Request) -> bool {
+    match request {
+        Request::Status | Request::Plan { .. } | Request::Describe { .. } | Request::Changes => {
+            true
+        }
+        Request::Settle
+        | Request::Shutdown
+        | Request::Restart { .. }
+        | Request::Reload { .. }
+        | Request::Start { .. }
+        | Request::Stop { .. }
+        | Request::Delete { .. }
+        | Request::Reset { .. }
+        | Request::Forget { .. }
+        | Request::Scale { .. }
+        | Request::Signal { .. } => false,
+    }
+}
+
 /// An operator's wish: one request, then answers until the last one.
 async fn operator(
     stream: &Stream,
@@ -165,7 +185,7 @@ async fn operator(
     }
     send(stream, &welcome).await?;
     let request: Request = inbound.receive_within(stream, INTRODUCTION_TIME).await?;
-    if request != Request::Status {
+    if !only_looks(&request) {
         tracing::info!(pid = peer.pid, uid = peer.uid, ?request, "an operator asked");
     }
     let (answers, mut answered) = mpsc::channel::<Response>(OUTBOX_MAX);
@@ -175,14 +195,20 @@ async fn operator(
             Err(WireError::Frame(error)) => {
                 tracing::warn!(%error, "an answer to an operator was too long");
                 let reason = format!("the answer is too long for one message: {error}");
-                let failed = Response::Failed { reason, cause: FailureCause::Operation };
+                let cause = FailureCause::Operation;
+                let failed = Response::Failed { reason, cause, last_output: Vec::new() };
                 return send(stream, &failed).await;
             }
             sent => sent?,
         }
         match response {
             Response::Progress(_) => {}
-            Response::Status(_) | Response::Done(_) | Response::Failed { .. } => break,
+            Response::Status(_)
+            | Response::Done(_)
+            | Response::Failed { .. }
+            | Response::Plan(_)
+            | Response::Description(_)
+            | Response::Changes(_) => break,
         }
     }
     Ok(())

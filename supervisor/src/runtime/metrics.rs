@@ -21,9 +21,11 @@ use prometheus::core::Collector;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
+use crate::machine::RunId;
 use crate::runtime::clock::pause;
 use crate::runtime::hands::Hands;
 use crate::runtime::news::News;
+use crate::runtime::vitals;
 
 /// The most connections at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 64;
@@ -88,6 +90,7 @@ fn draw(status: &Status, hands: &Hands) -> prometheus::Result<String> {
     let registry = Registry::new();
     draw_supervisor(&registry, status)?;
     draw_slots(&registry, status)?;
+    draw_processes(&registry, status, hands)?;
     draw_vitals(&registry, hands)?;
     draw_totals(&registry, hands)?;
     prometheus::TextEncoder::new().encode_to_string(&registry.gather())
@@ -155,6 +158,42 @@ fn draw_slots(registry: &Registry, status: &Status) -> prometheus::Result<()> {
                 memory.with_label_values(labels).set(bytes.cast_signed());
             }
         }
+    }
+    Ok(())
+}
+
+/// What each slot's process takes of the machine.
+fn draw_processes(registry: &Registry, status: &Status, hands: &Hands) -> prometheus::Result<()> {
+    let slot = &["app", "slot"];
+    let threads = gauges(registry, "supervisor_worker_threads", "Threads of the worker.", slot)?;
+    let descriptors = gauges(
+        registry,
+        "supervisor_worker_open_descriptors",
+        "Open files, sockets and pipes of the slot's worker.",
+        slot,
+    )?;
+    let seconds = CounterVec::new(
+        Opts::new("supervisor_worker_cpu_seconds_total", "Processor time of the slot's workers."),
+        slot,
+    )?;
+    registry.register(Box::new(seconds.clone()))?;
+    for app in &status.apps {
+        for one in &app.slots {
+            let index = one.index.to_string();
+            let labels = &[app.name.as_str(), index.as_str()];
+            if let Some(count) = one.threads {
+                threads.with_label_values(labels).set(count.into());
+            }
+            let process = one.run.and_then(|run| hands.processes.get(RunId(run)));
+            if let Some(count) = process.and_then(|process| vitals::descriptors(process.pid)) {
+                descriptors.with_label_values(labels).set(count.cast_signed());
+            }
+        }
+    }
+    for (slot, time) in hands.totals.cpu() {
+        let index = slot.index.to_string();
+        let labels = &[slot.app.as_str(), index.as_str()];
+        seconds.with_label_values(labels).inc_by(time.as_secs_f64());
     }
     Ok(())
 }

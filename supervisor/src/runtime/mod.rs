@@ -4,12 +4,19 @@
 //! carries out the actions that come back. Nothing here decides, nothing in the loop waits.
 //! Signs of life come before deadlines: the inbox is emptied before time is allowed to pass.
 
+mod answer;
+mod asked;
 mod background;
+mod birth;
+mod cgroup;
 mod clock;
 mod hands;
+mod last_output;
 mod link;
 mod listeners;
 mod logging;
+mod lookout;
+mod memory;
 mod metrics;
 mod news;
 mod notification;
@@ -19,36 +26,43 @@ mod output;
 mod picture;
 mod port_owner;
 mod probe;
+mod proc;
 mod processes;
 mod readiness;
 mod rotation;
+mod run_lock;
+mod schedule;
 mod signals;
 mod socket;
 mod spawn;
 mod start;
+mod state;
 mod systemd;
 mod tail;
 mod totals;
+mod tree;
+mod vitals;
+mod watch;
+mod watched;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use mcp_protocol::control::{self, FailureCause, Request, Response, Status, Target};
+use mcp_protocol::control::{Response, Status, Target};
 use tokio::sync::mpsc;
 
-use crate::machine::{
-    Action, AppName, Command, Event, Machine, Outcome, RequestId, Scale, Scope, SlotId, Urgency,
-};
+use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, Scope, Urgency};
 use clock::Clock;
 use hands::Hands;
 use news::{News, Signal};
 use systemd::Systemd;
 
 pub use background::{Background, leave_terminal, let_go, start_background};
+pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
 pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
-pub use operator::{AskError, ask, stop};
+pub use operator::{AskError, ask, changes, describe, glance, plan, stop};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
 pub use tail::{FollowError, follow, last_lines};
@@ -80,7 +94,8 @@ impl Supervisor {
         }
         let desired = self.hands.config.desired(self.hands.generation);
         let settle = self.own(Command::Settle);
-        self.handle(vec![Event::Configured(desired), settle]);
+        let remembered = Event::Remembered(self.hands.memory.changes.clone());
+        self.handle(vec![remembered, Event::Configured(desired), settle]);
         let mut watchdog = self.systemd.watchdog_every.map(tokio::time::interval);
         while !self.ended {
             let deadline = self.machine.next_deadline();
@@ -105,12 +120,14 @@ impl Supervisor {
         self.part().await;
     }
 
-    /// The last answers go out; the last output is written.
+    /// The last answers go out; the last output and the last change are written.
     async fn part(self) {
         let deadline = clock::in_time(std::time::Duration::from_secs(1));
+        let _ = tokio::time::timeout_at(deadline, self.hands.memory.kept()).await;
         for answer in self.parting {
             let _ = tokio::time::timeout_at(deadline, answer.closed()).await;
         }
+        self.hands.processes.close().await;
         self.hands.outputs.finish();
         tracing::info!("ended");
     }
@@ -147,7 +164,7 @@ impl Supervisor {
             }
         }
         if moved && !self.hands.waiting.is_empty() {
-            self.hands.show_progress(&self.status());
+            self.hands.show_progress(&self.picture());
         }
         for (request, outcome) in replies {
             self.reply(request, outcome);
@@ -168,7 +185,14 @@ impl Supervisor {
         self.parting.retain(|answer| !answer.is_closed());
     }
 
-    fn status(&self) -> Status {
+    /// How everything stands, with what every process takes.
+    fn status(&mut self) -> Status {
+        self.hands.sample_all(self.clock.elapsed());
+        self.picture()
+    }
+
+    /// How everything stands; what processes take is what the last look showed.
+    fn picture(&self) -> Status {
         let snapshot = self.machine.snapshot();
         picture::status(&snapshot, &self.hands, self.clock.now(), self.clock.elapsed())
     }
@@ -183,6 +207,7 @@ impl Supervisor {
                 vec![Event::SpawnFailed { run, why }]
             }
             News::Ended { run } => {
+                self.hands.sample_last(run, self.clock.elapsed());
                 let ended = self.hands.processes.reap(run);
                 self.hands.outputs.release(run);
                 let exited = ended.filter(|(process, _)| !process.exec_failed);
@@ -209,47 +234,23 @@ impl Supervisor {
                 Vec::new()
             }
             News::Asked { request, answers } => self.asked(request, answers),
+            News::Refresh { app, why } => vec![Event::Refresh { app, why }],
+            News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
+            News::WatchTrouble { app, trouble } => {
+                self.hands.lookout.note_trouble(app, trouble);
+                Vec::new()
+            }
+            News::WhoIsLimited { answer } => {
+                let _ = answer.send(self.hands.limited());
+                Vec::new()
+            }
             News::Scrape { answer } => {
-                let _ = answer.send(metrics::text(&self.status(), &self.hands));
+                let status = self.status();
+                let _ = answer.send(metrics::text(&status, &self.hands));
                 Vec::new()
             }
             News::Signal(signal) => self.signalled(signal),
         }
-    }
-
-    fn asked(&mut self, request: Request, answers: mpsc::Sender<Response>) -> Vec<Event> {
-        let command = match request {
-            Request::Status => {
-                let _ = answers.try_send(Response::Status(Box::new(self.status())));
-                return Vec::new();
-            }
-            Request::Settle => Command::Settle,
-            Request::Shutdown => Command::Shutdown,
-            Request::Restart { target } => Command::Restart(scope(target)),
-            Request::Start { target } => Command::Start(scope(target)),
-            Request::Stop { target } => Command::Stop(scope(target)),
-            Request::Delete { target } => Command::Delete(scope(target)),
-            Request::Reset { target } => Command::Reset(scope(target)),
-            Request::Forget { target } => Command::Forget(scope(target)),
-            Request::Scale { app, to } => Command::Scale { app: AppName::new(&app), to: scale(to) },
-            Request::Signal { target, number } => Command::Signal { scope: scope(target), number },
-            Request::Reload { target } => {
-                return match self.reload(Some(&target)) {
-                    Ok(configured) => vec![
-                        configured,
-                        self.await_answer(Command::Reload(scope(target)), answers),
-                        self.own(Command::Settle),
-                    ],
-                    Err(problem) => {
-                        let cause = FailureCause::Configuration;
-                        let _ =
-                            answers.try_send(Response::Failed { reason: problem.clone(), cause });
-                        vec![Event::ConfigRejected { problem }]
-                    }
-                };
-            }
-        };
-        vec![self.await_answer(command, answers)]
     }
 
     fn signalled(&mut self, signal: Signal) -> Vec<Event> {
@@ -267,32 +268,20 @@ impl Supervisor {
                 self.hands.reopen_logs();
                 Vec::new()
             }
+            Signal::ChildEnded => {
+                self.hands.processes.reap_strangers();
+                Vec::new()
+            }
         }
     }
 
     /// Reads the file anew and takes it into use, or says in words why not.
     fn reload(&mut self, target: Option<&Target>) -> Result<Event, String> {
         let config = (self.load)().map_err(|problems| problems.to_string())?;
-        let app = match target {
-            Some(Target::App(app) | Target::Slot { app, .. }) => Some(app),
-            Some(Target::All) | None => None,
-        };
-        if let Some(app) = app.filter(|app| !config.apps.contains_key(&AppName::new(app))) {
-            let known: Vec<&str> = config.apps.keys().map(AppName::as_str).collect();
-            return Err(format!(
-                "there is no app `{app}` in the file; there are: {}",
-                known.join(", ")
-            ));
-        }
+        asked::named_in(&config, target)?;
         self.hands.apply(config)?;
         self.systemd.reloading();
         Ok(Event::Configured(self.hands.config.desired(self.hands.generation)))
-    }
-
-    fn await_answer(&mut self, command: Command, answers: mpsc::Sender<Response>) -> Event {
-        let request = self.next_request();
-        self.hands.waiting.insert(request, answers);
-        Event::Asked { request, command }
     }
 
     /// A wish of our own: systemd is told when it is done.
@@ -305,22 +294,6 @@ impl Supervisor {
     fn next_request(&mut self) -> RequestId {
         self.requests += 1;
         RequestId(self.requests)
-    }
-}
-
-fn scope(target: Target) -> Scope {
-    match target {
-        Target::All => Scope::All,
-        Target::App(app) => Scope::App(AppName::new(&app)),
-        Target::Slot { app, slot } => Scope::Slot(SlotId { app: AppName::new(&app), index: slot }),
-    }
-}
-
-fn scale(to: control::Scale) -> Scale {
-    match to {
-        control::Scale::To(count) => Scale::To(count),
-        control::Scale::More(count) => Scale::More(count),
-        control::Scale::Fewer(count) => Scale::Fewer(count),
     }
 }
 

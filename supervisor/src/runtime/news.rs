@@ -7,7 +7,8 @@ use mcp_protocol::control::{Request, Response};
 use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::machine::RunId;
+use crate::machine::{AppName, RunId};
+use crate::runtime::memory::Roots;
 use crate::runtime::notification::Said;
 
 /// How many pieces of news may wait before their senders do.
@@ -47,6 +48,14 @@ pub(crate) enum News {
     LinkLost { run: RunId },
     /// An operator wants something.
     Asked { request: Request, answers: mpsc::Sender<Response> },
+    /// The workers of an app are due to be replaced, and why.
+    Refresh { app: AppName, why: String },
+    /// An app's files cannot be watched, and why; or they can again.
+    WatchTrouble { app: AppName, trouble: Option<String> },
+    /// Whose memory is limited?
+    WhoIsLimited { answer: oneshot::Sender<Roots> },
+    /// So much memory a worker takes with its descendants.
+    Measured { run: RunId, memory_bytes: u64 },
     /// Somebody wants to read the metrics.
     Scrape { answer: oneshot::Sender<String> },
     /// A signal came.
@@ -62,4 +71,6 @@ pub(crate) enum Signal {
     Reload,
     /// The log files were renamed.
     ReopenLogs,
+    /// A child ended: one of ours, whose end is told by itself, or an orphan that came to us.
+    ChildEnded,
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::Stream;
-use mcp_protocol::control::{FailureCause, Request, Response, Status};
+use mcp_protocol::control::{
+    AppDescription, AppPlan, ChangesKept, FailureCause, Request, Response, Status, Target,
+};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 
 use crate::runtime::clock::{in_time, pause};
@@ -63,7 +65,12 @@ pub enum AskError {
         reason: String,
         /// Whose fault it was.
         cause: FailureCause,
+        /// What the program that is to blame wrote last.
+        last_output: Vec<String>,
     },
+    /// It answered another question.
+    #[error("the supervisor gave an answer of another kind; is it of another release? `ping`")]
+    OddAnswer,
     /// It said goodbye and is still there.
     #[error("the supervisor (pid {pid}) said that it ended, but its process is still there")]
     StillThere {
@@ -81,18 +88,71 @@ pub fn ask(
     request: &Request,
     progress: &mut dyn FnMut(&Status),
 ) -> Result<Status, AskError> {
+    picture(answer(socket, request, progress)?)
+}
+
+fn picture(answer: Response) -> Result<Status, AskError> {
+    match answer {
+        Response::Status(status) | Response::Done(status) => Ok(*status),
+        _ => Err(AskError::OddAnswer),
+    }
+}
+
+/// What a reload would do.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn plan(socket: &Path, target: Target) -> Result<Vec<AppPlan>, AskError> {
+    match answer(socket, &Request::Plan { target }, &mut |_| {})? {
+        Response::Plan(plan) => Ok(plan),
+        _ => Err(AskError::OddAnswer),
+    }
+}
+
+/// Everything about apps.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn describe(socket: &Path, target: Target) -> Result<Vec<AppDescription>, AskError> {
+    match answer(socket, &Request::Describe { target }, &mut |_| {})? {
+        Response::Description(apps) => Ok(apps),
+        _ => Err(AskError::OddAnswer),
+    }
+}
+
+/// What was changed at run time.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn changes(socket: &Path) -> Result<ChangesKept, AskError> {
+    match answer(socket, &Request::Changes, &mut |_| {})? {
+        Response::Changes(changes) => Ok(changes),
+        _ => Err(AskError::OddAnswer),
+    }
+}
+
+/// The last answer to a wish.
+fn answer(
+    socket: &Path,
+    request: &Request,
+    progress: &mut dyn FnMut(&Status),
+) -> Result<Response, AskError> {
+    block_on(converse(socket, request, progress))
+}
+
+/// The picture at this moment, or why there is none within this time, so that a screen that asks
+/// again and again can tell when a supervisor hangs.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn glance(socket: &Path, within: Duration) -> Result<Status, AskError> {
     block_on(async {
-        let (stream, mut inbound) = greet(socket).await?;
-        send(&stream, request).await?;
-        loop {
-            match inbound.receive::<Response>(&stream).await? {
-                Response::Progress(status) => progress(&status),
-                Response::Status(status) | Response::Done(status) => return Ok(*status),
-                Response::Failed { reason, cause } => {
-                    return Err(AskError::Failed { reason, cause });
-                }
-            }
-        }
+        let ignore = &mut |_: &Status| {};
+        let conversation = converse(socket, &Request::Status, ignore);
+        let answer = tokio::time::timeout_at(in_time(within), conversation)
+            .await
+            .unwrap_or(Err(AskError::Wire(WireError::TimedOut)))?;
+        picture(answer)
     })
 }
 
@@ -122,6 +182,24 @@ fn is_running(pid: u32) -> bool {
     })
 }
 
+async fn converse(
+    socket: &Path,
+    request: &Request,
+    progress: &mut dyn FnMut(&Status),
+) -> Result<Response, AskError> {
+    let (stream, mut inbound) = greet(socket).await?;
+    send(&stream, request).await?;
+    loop {
+        match inbound.receive::<Response>(&stream).await? {
+            Response::Progress(status) => progress(&status),
+            Response::Failed { reason, cause, last_output } => {
+                return Err(AskError::Failed { reason, cause, last_output });
+            }
+            last => return Ok(last),
+        }
+    }
+}
+
 async fn greet(socket: &Path) -> Result<(Stream, Inbound), AskError> {
     let stream = socket::connect(socket).await.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
@@ -146,4 +224,29 @@ fn block_on<T>(work: impl Future<Output = Result<T, AskError>>) -> Result<T, Ask
         .build()
         .map_err(|error| AskError::Wire(WireError::Io(error)))?;
     executor.block_on(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_glance_at_a_supervisor_that_says_nothing_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("supervisor.sock");
+        let silent = UnixListener::bind(&path).unwrap();
+        let hears = std::thread::spawn(move || {
+            let (mut stream, _) = silent.accept().unwrap();
+            let welcome = Welcome::Speak { version: mcp_protocol::handshake::NEWEST };
+            let bytes = mcp_protocol::frame::encode(&welcome).unwrap();
+            io::Write::write_all(&mut stream, &bytes).unwrap();
+            // Until the other side gives up.
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        });
+        let error = glance(&path, Duration::from_millis(300)).unwrap_err();
+        assert!(matches!(error, AskError::Wire(WireError::TimedOut)), "{error}");
+        hears.join().unwrap();
+    }
 }

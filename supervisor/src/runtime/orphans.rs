@@ -1,46 +1,159 @@
-//! Workers of a supervisor that died: they drain by themselves, and hold the port until then.
+//! Programs of a supervisor that died: nothing starts before the last of them is gone.
 //!
-//! A supervisor that starts after a crash waits for them rather than fail on its own port.
+//! Their locks tell who they are. A worker with a link notices our predecessor's death and leaves
+//! by itself; any other program does not, and is asked by its stop signal. Whoever overstays their
+//! grace is killed with all that they started.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mcp_protocol::env;
+use nix::sys::signal::Signal;
+use tokio::time::Instant;
 
-use crate::config::Config;
+use crate::runtime::cgroup::Cgroup;
 use crate::runtime::clock::{in_time, pause};
-use crate::runtime::port_owner::{owners, variable_of};
+use crate::runtime::proc::{self, Known};
+use crate::runtime::run_lock::{self, Note};
 
 /// How often to look whether they have left.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How much longer than their grace they may take.
+/// How much longer than its grace a worker may take that leaves by itself: it first has to notice.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a killed process may take to be gone.
+const DYING_TIME: Duration = Duration::from_secs(10);
 
-/// Waits until no worker of an earlier supervisor holds one of our ports, or until its grace is
-/// over. Who stays longer is named by the error of the bind that follows.
-pub(crate) async fn wait_until_gone(config: &Config) {
-    let mut left = find(config);
-    if left.is_empty() {
-        return;
+/// A run that outlived its supervisor.
+struct Survivor {
+    lock: PathBuf,
+    note: Note,
+    kill_at: Instant,
+    give_up_at: Instant,
+}
+
+/// Waits until nobody of an earlier supervisor is left, and helps those who need it.
+///
+/// # Errors
+/// The process ids of those who do not even die.
+pub(crate) async fn wait_until_gone(locks: &Path) -> Result<(), Vec<i32>> {
+    let mut survivors: Vec<Survivor> = Vec::new();
+    for lock in run_lock::all_in(locks) {
+        let note = Note::read(&lock);
+        let members = members(&lock, &note);
+        if members.is_empty() {
+            forget(&lock, &note);
+            continue;
+        }
+        survivors.push(Survivor::new(lock, note, &members));
     }
-    tracing::warn!(pids = ?left, "waiting for workers of an earlier supervisor to finish");
-    let grace = config.apps.values().map(|app| app.goal.drain_timeout).max().unwrap_or_default();
-    let deadline = in_time(grace + PATIENCE);
-    while !left.is_empty() && in_time(Duration::ZERO) < deadline {
+    while !survivors.is_empty() {
         pause(LOOK_EVERY).await;
-        left = find(config);
+        let mut stuck = Vec::new();
+        survivors.retain(|survivor| {
+            let members = members(&survivor.lock, &survivor.note);
+            if members.is_empty() {
+                forget(&survivor.lock, &survivor.note);
+                return false;
+            }
+            let now = in_time(Duration::ZERO);
+            if now >= survivor.kill_at || !survivor.note.main.is_some_and(Known::is_alive) {
+                survivor.kill(&members);
+            }
+            if now >= survivor.give_up_at {
+                stuck.extend(members.iter().map(|member| member.pid));
+            }
+            true
+        });
+        if !stuck.is_empty() {
+            return Err(stuck);
+        }
+    }
+    Ok(())
+}
+
+impl Survivor {
+    fn new(lock: PathBuf, note: Note, members: &BTreeSet<Known>) -> Survivor {
+        let name = lock.file_name().unwrap_or_default().display().to_string();
+        let pids: Vec<i32> = members.iter().map(|member| member.pid).collect();
+        let grace = note.terms.grace;
+        let patience = if note.terms.linked {
+            tracing::warn!(
+                run = name,
+                ?pids,
+                ?grace,
+                "waiting for workers of an earlier supervisor to finish"
+            );
+            grace + PATIENCE
+        } else {
+            tracing::warn!(
+                run = name, ?pids, ?grace, signal = %note.terms.stop_signal,
+                "asking a program of an earlier supervisor to leave"
+            );
+            ask(&note, members);
+            grace
+        };
+        let kill_at = in_time(patience);
+        Survivor { lock, note, kill_at, give_up_at: kill_at + DYING_TIME }
+    }
+
+    fn kill(&self, members: &BTreeSet<Known>) {
+        let pids: Vec<i32> = members.iter().map(|member| member.pid).collect();
+        tracing::warn!(?pids, "killing what is left of an earlier supervisor's run");
+        if let Some(cgroup) = &self.note.terms.cgroup {
+            let _ = Cgroup::at(cgroup).kill();
+        }
+        for member in members {
+            let _ = member.signal(Signal::SIGKILL);
+        }
     }
 }
 
-/// Processes that hold one of our ports and were started by a supervisor with our socket.
-fn find(config: &Config) -> Vec<i32> {
-    let socket = config.socket();
-    config
-        .apps
-        .values()
-        .filter_map(|app| app.listen)
-        .filter(|address| address.port() != 0)
-        .flat_map(|address| owners(address.port()))
-        .filter(|pid| variable_of(*pid, env::SOCKET).is_some_and(|path| Path::new(&path) == socket))
-        .collect()
+/// Sends the stop signal to the process group, as we would have done ourselves.
+fn ask(note: &Note, members: &BTreeSet<Known>) {
+    let Some(main) = note.main.filter(|main| main.is_alive()) else { return };
+    for member in members {
+        let of_group = proc::Stat::of(member.pid).is_some_and(|stat| stat.group == main.pid);
+        if of_group {
+            let _ = member.signal(note.terms.stop_signal);
+        }
+    }
+}
+
+/// Everyone of a run: its first process, who lives in its cgroup, who holds its lock, and all
+/// their descendants.
+fn members(lock: &Path, note: &Note) -> BTreeSet<Known> {
+    let main = note.main.filter(|main| main.is_alive()).map(|main| main.pid);
+    let cgroup = note.terms.cgroup.as_deref().map(Cgroup::at);
+    let inside = cgroup.as_ref().map(Cgroup::members).unwrap_or_default();
+    let holders = if run_lock::is_free(lock) { Vec::new() } else { holders(lock) };
+    let roots: Vec<i32> = main.into_iter().chain(inside).chain(holders).collect();
+    if roots.is_empty() {
+        return BTreeSet::new();
+    }
+    let everyone = proc::everyone();
+    let found = proc::with_descendants(&everyone, roots).into_iter();
+    let stats = found.filter_map(|pid| everyone.get(&pid)).filter(|stat| !stat.ended);
+    stats.map(|stat| stat.known).collect()
+}
+
+/// The processes that hold this file open, as far as we may look.
+fn holders(file: &Path) -> Vec<i32> {
+    let Ok(file) = fs::canonicalize(file) else { return Vec::new() };
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let own = std::process::id().cast_signed();
+    let holds = |pid: &i32| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        descriptors.into_iter().any(|it| fs::read_link(it.path()).is_ok_and(|to| to == file))
+    };
+    pids.filter(|pid| *pid != own).filter(holds).collect()
+}
+
+/// Nobody is left of this run.
+fn forget(lock: &Path, note: &Note) {
+    if let Some(cgroup) = &note.terms.cgroup {
+        Cgroup::at(cgroup).remove_with_home();
+    }
+    run_lock::remove(lock);
 }

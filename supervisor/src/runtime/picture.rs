@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use mcp_protocol::control::{AppStatus, RollStatus, SlotPhase, SlotStatus, Status};
+use mcp_protocol::control::{self, AppStatus, RollStatus, SlotPhase, SlotStatus, Status};
 
-use crate::machine::{AppView, Moment, PhaseName, RollView, RunId, SlotView, Snapshot};
+use crate::machine::{
+    AppName, AppView, Change, Moment, PhaseName, Presence, RollView, RunId, SlotView, Snapshot,
+};
 use crate::runtime::hands::Hands;
 
 /// The whole picture.
@@ -23,6 +25,60 @@ pub(crate) fn status(snapshot: &Snapshot, hands: &Hands, now: Moment, uptime: Du
         stopping: snapshot.stopping,
         dropped_total: hands.dropped_total(),
         apps: snapshot.apps.iter().map(|app| app_status(app, hands, now)).collect(),
+        remarks: absent(snapshot, hands),
+    }
+}
+
+/// What was changed at run time of apps that are not in the picture, and why the changes of an
+/// earlier supervisor could not be used.
+fn absent(snapshot: &Snapshot, hands: &Hands) -> Vec<String> {
+    let shown = |name: &AppName| snapshot.apps.iter().any(|app| app.name == *name);
+    let absent = snapshot.changes.iter().filter(|(name, _)| !shown(name));
+    let words = absent.flat_map(|(name, change)| {
+        let in_file = hands.config.apps.get(name).map(|app| app.goal.instances);
+        let words = changes(name, change, in_file);
+        words.into_iter().map(move |words| format!("{name}: {words}"))
+    });
+    hands.memory.problem.iter().cloned().chain(words).collect()
+}
+
+/// What operators changed of an app at run time, each with the way back.
+fn changes(name: &AppName, change: &Change, in_file: Option<u32>) -> Vec<String> {
+    let Some(in_file) = in_file else {
+        return vec![format!(
+            "was changed at run time, and the file does not name it (`forget {name}` drops that)"
+        )];
+    };
+    let mut words = Vec::new();
+    match change.presence {
+        Presence::Wanted => {}
+        Presence::Stopped => {
+            words.push(format!("stopped by an operator (`start {name}` undoes it)"));
+        }
+        Presence::Deleted => {
+            words.push(format!("deleted by an operator (`start {name}` undoes it)"));
+        }
+    }
+    if let Some(count) = change.instances.filter(|count| *count != in_file) {
+        words.push(format!(
+            "{count} instances; the file says {in_file} (`forget {name}` undoes it)"
+        ));
+    }
+    if !change.stopped_slots.is_empty() {
+        let slots: Vec<String> =
+            change.stopped_slots.iter().map(|slot| format!("{name}[{slot}]")).collect();
+        let slots = slots.join(", ");
+        words.push(format!("{slots} stopped by an operator (`start {name}` undoes it)"));
+    }
+    words
+}
+
+/// Whether an app is to run, as operators are told.
+pub(crate) fn presence(presence: Presence) -> control::Presence {
+    match presence {
+        Presence::Wanted => control::Presence::Wanted,
+        Presence::Stopped => control::Presence::Stopped,
+        Presence::Deleted => control::Presence::Deleted,
     }
 }
 
@@ -38,7 +94,10 @@ fn app_status(app: &AppView, hands: &Hands, now: Moment) -> AppStatus {
         name: app.name.to_string(),
         listen: hands.listeners.address(&app.name).map(|address| address.to_string()),
         roll,
-        changes: Vec::new(),
+        changes: match &app.change {
+            Some(change) => changes(&app.name, change, app.instances_in_file),
+            None => Vec::new(),
+        },
         remarks: remarks(app, hands),
         slots: app.slots.iter().map(|slot| slot_status(slot, hands, now)).collect(),
     }
@@ -48,6 +107,7 @@ fn app_status(app: &AppView, hands: &Hands, now: Moment) -> AppStatus {
 fn remarks(app: &AppView, hands: &Hands) -> Vec<String> {
     let config = hands.config.apps.get(&app.name);
     let mut remarks = config.map_or(Vec::new(), |config| config.remarks.clone());
+    remarks.extend(hands.lookout.trouble(&app.name).cloned());
     let wanted = hands.listeners.address(&app.name);
     let seated = app.slots.iter().filter_map(|slot| hands.processes.get(slot.run?));
     for process in seated.filter(|process| config.is_some() && process.listen != wanted) {
@@ -59,6 +119,7 @@ fn remarks(app: &AppView, hands: &Hands) -> Vec<String> {
 
 fn slot_status(slot: &SlotView, hands: &Hands, now: Moment) -> SlotStatus {
     let process = slot.run.and_then(|run| hands.processes.get(run));
+    let usage = process.and_then(|process| process.usage.last);
     let pid = |run: RunId| Some(hands.processes.get(run)?.pid.as_raw().unsigned_abs());
     SlotStatus {
         index: slot.index,
@@ -73,9 +134,9 @@ fn slot_status(slot: &SlotView, hands: &Hands, now: Moment) -> SlotStatus {
         leaving: slot.leaving.iter().filter_map(|run| pid(*run)).collect(),
         successor: slot.successor.map(|run| run.0),
         message: process.and_then(|process| process.health.message()),
-        cpu_percent: None,
-        threads: None,
-        rss_bytes: process.and_then(|process| process.rss_bytes()),
+        cpu_percent: process.and_then(|process| process.usage.cpu_percent),
+        threads: usage.map(|usage| usage.threads),
+        rss_bytes: usage.map(|usage| usage.rss_bytes),
         requests_total: process
             .filter(|process| process.settings.is_some())
             .map(|process| process.vitals.requests_total),

@@ -21,7 +21,7 @@ pub(crate) fn in_words(address: SocketAddr) -> String {
 }
 
 /// The processes that hold a listening TCP socket on this port, as far as we may look.
-pub(crate) fn owners(port: u16) -> Vec<i32> {
+fn owners(port: u16) -> Vec<i32> {
     let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
         .filter_map(|table| fs::read_to_string(table).ok())
@@ -39,16 +39,6 @@ pub(crate) fn owners(port: u16) -> Vec<i32> {
         .collect();
     pids.sort_unstable();
     pids
-}
-
-/// The process's value of an environment variable, as it was started.
-pub(crate) fn variable_of(pid: i32, name: &str) -> Option<String> {
-    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let prefix = format!("{name}=");
-    environ
-        .split(|byte| *byte == 0)
-        .find_map(|entry| entry.strip_prefix(prefix.as_bytes()))
-        .map(|value| String::from_utf8_lossy(value).into_owned())
 }
 
 /// Inodes of the sockets that listen on this port, from a table like `/proc/net/tcp`.

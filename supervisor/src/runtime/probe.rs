@@ -3,10 +3,12 @@
 //! A probe is a task beside its run; it is there only for apps that have one, and it ends with its
 //! run. It tells what it met and judges nothing.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -24,7 +26,7 @@ use crate::runtime::clock::{in_time, pause};
 use crate::runtime::hands::nothing;
 use crate::runtime::news::News;
 use crate::runtime::notification::harmless;
-use crate::runtime::spawn::{Launch, exec_failure, spawn, watchable};
+use crate::runtime::spawn::{Launch, Named, exec_failure, spawn, watchable};
 
 /// How much of an answer is read: its first line is in there.
 const ANSWER_BYTES_MAX: usize = 1024;
@@ -50,18 +52,47 @@ pub(crate) struct Probe {
 pub(crate) enum Target {
     Tcp(SocketAddr),
     Http(SocketAddr, String),
-    Command(Box<Order>),
+    Command(Arc<Order>),
     /// Nothing can be: the words say why.
     Nothing(String),
 }
 
 /// A command, ready to be handed to the kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Order {
-    pub(crate) program: CString,
+    pub(crate) named: Named,
     pub(crate) arguments: Vec<CString>,
     pub(crate) variables: Vec<CString>,
-    pub(crate) working_directory: CString,
+    pub(crate) helpers: Helpers,
+}
+
+impl PartialEq for Order {
+    fn eq(&self, other: &Order) -> bool {
+        let named = |order: &Order| {
+            let Named { program, working_directory, process } = &order.named;
+            (program.clone(), working_directory.clone(), process.clone())
+        };
+        named(self) == named(other)
+            && self.arguments == other.arguments
+            && self.variables == other.variables
+    }
+}
+
+impl Eq for Order {}
+
+/// Commands that run: nobody but us may reap them, or their exit would be lost.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Helpers(Arc<Mutex<BTreeSet<i32>>>);
+
+impl Helpers {
+    /// Whether this process is one of them.
+    pub(crate) fn has(&self, pid: Pid) -> bool {
+        self.all().contains(&pid.as_raw())
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Probe {
@@ -160,37 +191,53 @@ async fn ask(address: SocketAddr, path: &str) -> Result<(), String> {
 
 impl Order {
     fn program(&self) -> String {
-        self.program.to_string_lossy().into_owned()
+        self.named.program.to_string_lossy().into_owned()
     }
 
-    fn start(&self) -> Result<Command, String> {
+    fn start(self: &Arc<Order>) -> Result<Command, String> {
         let failed = |error: io::Error| format!("cannot start `{}`: {error}", self.program());
         let (output, writer) =
             nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
         let input = nothing().map_err(failed)?;
         let launch = Launch {
-            program: self.program.clone(),
+            named: &self.named,
             arguments: self.arguments.clone(),
             variables: self.variables.clone(),
             pid_variables: Vec::new(),
-            working_directory: self.working_directory.clone(),
             listener: None,
             ready_pipe: None,
             output: writer.as_fd(),
             errors: writer.as_fd(),
             input: input.as_fd(),
+            lock: None,
+            cgroup: None,
         };
         let output = pipe::Receiver::from_owned_fd(output).map_err(failed)?;
         let spawned = spawn(&launch).map_err(failed)?;
+        let pid = spawned.pid;
+        self.helpers.all().insert(pid.as_raw());
         let report = pipe::Receiver::from_owned_fd(spawned.report).map_err(failed)?;
         let pidfd = Some(watchable(spawned.pidfd).map_err(failed)?);
-        Ok(Command { order: self.clone(), pid: spawned.pid, pidfd, output, report })
+        Ok(Command { order: Arc::clone(self), pid, pidfd, output, report })
+    }
+
+    /// Ends whoever is left of a command's group, and tells how it ended itself.
+    fn reap(&self, pid: Pid, pidfd: &AsyncFd<OwnedFd>) -> Option<Exit> {
+        // It is a zombie still, so its group's id is its own.
+        let _ = killpg(pid, Signal::SIGKILL);
+        let ended = waitid(Id::PIDFd(pidfd.get_ref().as_fd()), WaitPidFlag::WEXITED);
+        self.helpers.all().remove(&pid.as_raw());
+        match ended {
+            Ok(WaitStatus::Exited(_, code)) => Some(Exit::Code(code)),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Some(Exit::Signal(signal as i32)),
+            Ok(_) | Err(_) => None,
+        }
     }
 }
 
 /// A command that runs. Whatever becomes of us, it ends with its group, and is reaped.
 struct Command {
-    order: Order,
+    order: Arc<Order>,
     pid: Pid,
     /// There until it was reaped.
     pidfd: Option<AsyncFd<OwnedFd>>,
@@ -218,9 +265,8 @@ impl Command {
                 }
             }
         }
-        let exit = self.pidfd.take().and_then(|pidfd| reap(self.pid, &pidfd));
-        let directory = self.order.working_directory.to_string_lossy();
-        if let Some(why) = exec_failure(&report, &self.order.program(), &directory) {
+        let exit = self.pidfd.take().and_then(|pidfd| self.order.reap(self.pid, &pidfd));
+        if let Some(why) = exec_failure(&report, &self.order.named) {
             return Err(why);
         }
         match exit {
@@ -246,28 +292,17 @@ fn keep_end(kept: &mut Vec<u8>, bytes: &[u8]) {
     kept.drain(..surplus);
 }
 
-/// Ends whoever is left of its group, and tells how it ended itself.
-fn reap(pid: Pid, pidfd: &AsyncFd<OwnedFd>) -> Option<Exit> {
-    // It is a zombie still, so its group's id is its own.
-    let _ = killpg(pid, Signal::SIGKILL);
-    match waitid(Id::PIDFd(pidfd.get_ref().as_fd()), WaitPidFlag::WEXITED) {
-        Ok(WaitStatus::Exited(_, code)) => Some(Exit::Code(code)),
-        Ok(WaitStatus::Signaled(_, signal, _)) => Some(Exit::Signal(signal as i32)),
-        Ok(_) | Err(_) => None,
-    }
-}
-
 impl Drop for Command {
     fn drop(&mut self) {
         let Some(pidfd) = self.pidfd.take() else { return };
-        let pid = self.pid;
+        let (pid, order) = (self.pid, Arc::clone(&self.order));
         // Not reaped yet, so the id is its own.
         let _ = killpg(pid, Signal::SIGKILL);
         // Without an executor we are at our own end, and whoever comes after us reaps it.
         if let Ok(executor) = tokio::runtime::Handle::try_current() {
             executor.spawn(async move {
                 let _ = pidfd.readable().await;
-                reap(pid, &pidfd);
+                order.reap(pid, &pidfd);
             });
         }
     }

@@ -1,18 +1,20 @@
 //! The children: who they are, how they are told to leave, and how they are reaped.
 //!
-//! Killing and reaping happen in the loop's task alone. Until we reap it, a dead child's id and
-//! its group's cannot be given to anyone else, so a signal can never hit a stranger.
+//! Killing and reaping happen in the loop's thread alone. Until we reap it, a dead child's id and
+//! its group's cannot be given to anyone else, so a signal can never hit a stranger. A child's end
+//! is told when everyone whom it started has gone as well.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcp_protocol::message::{ToWorker, Vitals};
 use mcp_protocol::settings::Settings;
-use nix::sys::signal::{Signal as UnixSignal, killpg};
+use nix::sys::signal::{Signal as UnixSignal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use tokio::io::AsyncReadExt;
@@ -21,9 +23,20 @@ use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
 use crate::machine::{Exit, RunId, SlotId};
+use crate::runtime::cgroup::Cgroups;
+use crate::runtime::clock::{in_time, pause};
 use crate::runtime::news::News;
+use crate::runtime::probe::Helpers;
+use crate::runtime::proc;
 use crate::runtime::readiness::Health;
-use crate::runtime::spawn::{Spawned, exec_failure, watchable};
+use crate::runtime::run_lock;
+use crate::runtime::spawn::{Named, Spawned, exec_failure, watchable};
+use crate::runtime::tree::Tree;
+use crate::runtime::vitals::Usage;
+
+/// How long whoever is left may take to die when we end.
+const CLOSING_TIME: Duration = Duration::from_secs(1);
+const CLOSING_LOOK: Duration = Duration::from_millis(2);
 
 /// One child.
 #[derive(Debug)]
@@ -42,15 +55,24 @@ pub(crate) struct Process {
     pub(crate) vitals: Vitals,
     /// How it is found to be ready and well.
     pub(crate) health: Health,
+    /// What it takes of the machine.
+    pub(crate) usage: Usage,
     /// It never became the program; its end is no news.
     pub(crate) exec_failed: bool,
     pidfd: Arc<AsyncFd<std::os::fd::OwnedFd>>,
+    tree: Arc<Tree>,
+    lock: PathBuf,
 }
 
 /// All children, by run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Processes {
     by_run: BTreeMap<RunId, Process>,
+    pub(crate) cgroups: Cgroups,
+    /// Where the locks of runs lie.
+    pub(crate) locks: PathBuf,
+    /// Commands that ask about runs.
+    pub(crate) helpers: Helpers,
 }
 
 /// What is known of a child before it is born.
@@ -62,11 +84,18 @@ pub(crate) struct Birth {
     pub(crate) settings: Option<Box<Settings>>,
     pub(crate) stop_signal: UnixSignal,
     pub(crate) health: Health,
-    pub(crate) program: CString,
-    pub(crate) working_directory: CString,
+    pub(crate) named: Named,
+    pub(crate) tree: Tree,
+    pub(crate) lock: PathBuf,
 }
 
 impl Processes {
+    /// No child yet; orphans of those to come will be ours to reap.
+    pub(crate) fn new(cgroups: Cgroups, locks: PathBuf) -> io::Result<Processes> {
+        nix::sys::prctl::set_child_subreaper(true)?;
+        Ok(Processes { by_run: BTreeMap::new(), cgroups, locks, helpers: Helpers::default() })
+    }
+
     /// Takes a new child in and watches for its end.
     pub(crate) fn adopt_newborn(
         &mut self,
@@ -74,15 +103,26 @@ impl Processes {
         spawned: Spawned,
         inbox: &mpsc::Sender<News>,
     ) -> io::Result<()> {
-        let pidfd = Arc::new(watchable(spawned.pidfd)?);
-        let report = pipe::Receiver::from_owned_fd(spawned.report)?;
-        tokio::spawn(watch(
-            birth.run,
-            report,
-            Arc::clone(&pidfd),
-            inbox.clone(),
-            (birth.program, birth.working_directory),
-        ));
+        let tree = Arc::new(birth.tree);
+        let watched = watchable(spawned.pidfd).and_then(|pidfd| {
+            Ok((Arc::new(pidfd), pipe::Receiver::from_owned_fd(spawned.report)?))
+        });
+        let (pidfd, report) = match watched {
+            Ok(watched) => watched,
+            Err(error) => {
+                // Whom nobody watches may not run: it would be started a second time.
+                tree.kill();
+                tree.cgroup().into_iter().for_each(|cgroup| self.cgroups.retire(cgroup.clone()));
+                return Err(error);
+            }
+        };
+        let watched = Watched {
+            run: birth.run,
+            pidfd: Arc::clone(&pidfd),
+            tree: Arc::clone(&tree),
+            named: birth.named,
+        };
+        tokio::spawn(watched.watch(report, inbox.clone()));
         let process = Process {
             pid: spawned.pid,
             slot: birth.slot,
@@ -92,8 +132,11 @@ impl Processes {
             link: None,
             vitals: Vitals::default(),
             health: birth.health,
+            usage: Usage::default(),
             exec_failed: false,
             pidfd,
+            tree,
+            lock: birth.lock,
         };
         self.by_run.insert(birth.run, process);
         Ok(())
@@ -107,15 +150,17 @@ impl Processes {
         self.by_run.get_mut(&run)
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.by_run.values_mut()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (RunId, &Process)> {
         self.by_run.iter().map(|(run, process)| (*run, process))
     }
 
-    /// Reaps a child that ended. Whoever is left of its process group goes with it.
+    /// Reaps a child that ended, and puts away what it had.
     pub(crate) fn reap(&mut self, run: RunId) -> Option<(Process, Exit)> {
         let process = self.by_run.get(&run)?;
-        // The child is a zombie still, so its group's id is its own.
-        let _ = killpg(process.pid, UnixSignal::SIGKILL);
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         let exit = match waitid(Id::PIDFd(process.pidfd.get_ref().as_fd()), flags) {
             Ok(WaitStatus::Exited(_, code)) => Exit::Code(code),
@@ -125,7 +170,56 @@ impl Processes {
             Ok(_) | Err(_) => Exit::Code(-1),
         };
         let process = self.by_run.remove(&run)?;
+        run_lock::remove(&process.lock);
+        match process.tree.cgroup() {
+            Some(cgroup) => self.cgroups.retire(cgroup.clone()),
+            None => self.cgroups.sweep(),
+        }
+        self.reap_strangers();
         Some((process, exit))
+    }
+
+    /// Reaps orphans: they became our children when their parents died.
+    ///
+    /// Our own children are looked at, never taken: `reap` wants their exit. One of them hides
+    /// those behind it until then; a program that is neither a run nor a helper would lose its
+    /// exit status here.
+    pub(crate) fn reap_strangers(&mut self) {
+        let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+        while let Ok(status) = waitid(Id::All, ended | WaitPidFlag::WNOWAIT) {
+            let Some(pid) = status.pid() else { return };
+            let ours = self.by_run.values().any(|process| process.pid == pid);
+            if ours || self.helpers.has(pid) {
+                return;
+            }
+            let _ = waitid(Id::Pid(pid), ended);
+        }
+    }
+
+    /// Nothing is wanted any more: whoever is still there of anyone's tree is killed.
+    pub(crate) async fn close(mut self) {
+        let deadline = in_time(CLOSING_TIME);
+        let own = std::process::id().cast_signed();
+        loop {
+            self.reap_strangers();
+            let everyone = proc::everyone();
+            let children: Vec<i32> = everyone
+                .values()
+                .filter(|stat| stat.parent == own && !stat.ended)
+                .map(|stat| stat.known.pid)
+                .collect();
+            if children.is_empty() || in_time(Duration::ZERO) > deadline {
+                break;
+            }
+            for child in children {
+                let _ = kill(Pid::from_raw(child), UnixSignal::SIGKILL);
+            }
+            pause(CLOSING_LOOK).await;
+        }
+        self.cgroups.close().await;
+        run_lock::all_in(&self.locks).iter().for_each(|lock| run_lock::remove(lock));
+        // Fails while somebody holds a lock, which a later supervisor has to see.
+        let _ = std::fs::remove_dir(&self.locks);
     }
 }
 
@@ -135,13 +229,13 @@ impl Process {
         let told =
             self.link.as_ref().is_some_and(|link| link.try_send(ToWorker::Drain { grace }).is_ok());
         if !told {
-            let _ = killpg(self.pid, self.stop_signal);
+            self.tree.ask(self.stop_signal);
         }
     }
 
-    /// SIGKILL for it and its group.
+    /// SIGKILL for it and everyone whom it started.
     pub(crate) fn kill(&self) {
-        let _ = killpg(self.pid, UnixSignal::SIGKILL);
+        self.tree.kill();
     }
 
     /// Any signal, for the process alone.
@@ -151,31 +245,28 @@ impl Process {
             let _ = nix::sys::signal::kill(self.pid, signal);
         }
     }
-
-    /// Resident memory in bytes.
-    pub(crate) fn rss_bytes(&self) -> Option<u64> {
-        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.pid)).ok()?;
-        let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
-        let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok()??;
-        Some(pages * u64::try_from(page).ok()?)
-    }
 }
 
-/// Tells first whether the program began, then when it ended.
-async fn watch(
+/// What it takes to follow a child from its birth to its end.
+struct Watched {
     run: RunId,
-    mut report: pipe::Receiver,
     pidfd: Arc<AsyncFd<std::os::fd::OwnedFd>>,
-    inbox: mpsc::Sender<News>,
-    (program, directory): (CString, CString),
-) {
-    let mut bytes = Vec::new();
-    let _ = report.read_to_end(&mut bytes).await;
-    drop(report);
-    let failure = exec_failure(&bytes, &program.to_string_lossy(), &directory.to_string_lossy());
-    if let Some(why) = failure {
-        let _ = inbox.send(News::ExecFailed { run, why }).await;
+    tree: Arc<Tree>,
+    named: Named,
+}
+
+impl Watched {
+    /// Tells first whether the program began, then when it ended and nobody of its tree is left.
+    async fn watch(self, mut report: pipe::Receiver, inbox: mpsc::Sender<News>) {
+        let run = self.run;
+        let mut bytes = Vec::new();
+        let _ = report.read_to_end(&mut bytes).await;
+        drop(report);
+        if let Some(why) = exec_failure(&bytes, &self.named) {
+            let _ = inbox.send(News::ExecFailed { run, why }).await;
+        }
+        let _ = self.pidfd.readable().await;
+        self.tree.clear().await;
+        let _ = inbox.send(News::Ended { run }).await;
     }
-    let _ = pidfd.readable().await;
-    let _ = inbox.send(News::Ended { run }).await;
 }

@@ -5,7 +5,9 @@
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::env;
@@ -16,13 +18,17 @@ use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::config::{AppConfig, HealthConfig, ProbeTarget, ReadyBy, filled, page};
+use crate::config::{AppConfig, ProbeTarget, ReadyBy, filled, page};
 use crate::machine::{Event, RunId, SlotId};
-use crate::runtime::hands::{Hands, c_string, c_strings};
+use crate::runtime::birth::c_strings;
+use crate::runtime::hands::{Hands, c_string};
 use crate::runtime::news::News;
 use crate::runtime::notification::{Activity, NotificationSocket, Said};
 use crate::runtime::probe::{Order, Probe, Target};
+use crate::runtime::spawn::Named;
 
+/// Others may pass through a directory.
+const PASSABLE: u32 = 0o001;
 /// Stands in arguments for the number of the readiness descriptor.
 const NOTIFY_FD: &str = "{notify_fd}";
 
@@ -46,11 +52,22 @@ impl Handed {
     /// Makes what the configuration asks for; `number` is that of a readiness descriptor.
     pub(crate) fn prepare(
         run: RunId,
-        health: &HealthConfig,
+        app: &AppConfig,
         run_directory: &Path,
         number: RawFd,
     ) -> Result<Handed, String> {
+        let health = &app.health;
         let notified = health.ready == ReadyBy::Notification || health.watchdog.is_some();
+        if notified && app.process.credentials.is_some() {
+            let about = std::fs::metadata(run_directory);
+            if about.is_ok_and(|about| about.permissions().mode() & PASSABLE == 0) {
+                let directory = run_directory.display();
+                return Err(format!(
+                    "its user cannot reach the notification socket in `{directory}`; let others \
+                     pass through it: `chmod o+x {directory}`"
+                ));
+            }
+        }
         let socket = notified
             .then(|| NotificationSocket::bind(run_directory, run))
             .transpose()
@@ -282,11 +299,14 @@ impl Hands {
                     for argument in arguments {
                         all.push(c_string(fill(argument).as_bytes())?);
                     }
-                    Ok(Target::Command(Box::new(Order {
-                        program,
+                    let directory = app.working_directory.as_os_str().as_bytes();
+                    let working_directory = c_string(directory)?;
+                    let process = app.process.clone();
+                    Ok(Target::Command(Arc::new(Order {
+                        named: Named { program, working_directory, process },
                         arguments: all,
                         variables: c_strings(self.common_variables(run, slot, app))?,
-                        working_directory: c_string(app.working_directory.as_os_str().as_bytes())?,
+                        helpers: self.processes.helpers.clone(),
                     })))
                 })
             }

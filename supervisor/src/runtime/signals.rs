@@ -3,18 +3,19 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
 use crate::runtime::news::{News, Signal};
 
 /// What each signal asks for; `docs/lifecycle.md` says the same in prose.
-const SIGNALS: [(i32, Signal); 4] = [
+const SIGNALS: [(i32, Signal); 5] = [
     (SIGTERM, Signal::Stop),
     (SIGINT, Signal::Stop),
     (SIGHUP, Signal::Reload),
     (SIGUSR1, Signal::ReopenLogs),
+    (SIGCHLD, Signal::ChildEnded),
 ];
 
 /// Sends news of every signal to the inbox from now on.

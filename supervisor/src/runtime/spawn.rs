@@ -2,7 +2,8 @@
 //!
 //! Everything that needs memory happens before the fork. Between `clone3` and `execve` the child
 //! makes raw, async-signal-safe calls only; what goes wrong there comes back as six bytes through
-//! a pipe that closes by itself when the new program begins.
+//! a pipe that closes by itself when the new program begins. Names are looked up by `config/`:
+//! here are numbers only.
 #![expect(unsafe_code, reason = "fork and exec: the one room where the kernel is called by hand")]
 
 use std::ffi::{CString, c_char, c_int};
@@ -12,30 +13,36 @@ use std::ptr;
 
 use mcp_protocol::env;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Descriptors that the child copies to 0..=4 must lie above those.
-const FIRST_FREE_FD: RawFd = 10;
+use crate::config::{Credentials, ProcessConfig};
+
+/// Where a program finds the lock of its run: above what scripts use by number, and inside the
+/// table of descriptors that every process has from its birth.
+pub(crate) const LOCK_FD: RawFd = 63;
+/// Descriptors that the child copies to others must lie above all of those.
+const FIRST_FREE_FD: RawFd = LOCK_FD + 1;
 /// The last of the signals that are not real-time ones.
 const LAST_STANDARD_SIGNAL: c_int = 31;
+/// The child begins in the cgroup that was named: not an instant outside it.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// Room for the longest process id.
 const PID_DIGITS: usize = 10;
 
 /// All that a new process needs, ready to be handed to the kernel.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
-    /// The program, absolute.
-    pub(crate) program: CString,
+    /// The program and its directory, absolute; as whom, and under which limits.
+    pub(crate) named: &'a Named,
     /// Its arguments, its own name first.
     pub(crate) arguments: Vec<CString>,
     /// `NAME=value`, complete but for those of the child's own process id.
     pub(crate) variables: Vec<CString>,
     /// Names of variables that hold the child's process id, such as `LISTEN_PID`.
     pub(crate) pid_variables: Vec<&'static str>,
-    /// Where it runs.
-    pub(crate) working_directory: CString,
     /// The listener that becomes descriptor 3.
     pub(crate) listener: Option<BorrowedFd<'a>>,
     /// What it writes a line to once it is ready: the descriptor after the listener.
@@ -46,6 +53,11 @@ pub(crate) struct Launch<'a> {
     pub(crate) errors: BorrowedFd<'a>,
     /// Standard input: nothing.
     pub(crate) input: BorrowedFd<'a>,
+    /// Held by the program and all that it starts, until the last of them ended; a command that
+    /// only asks about a run has none.
+    pub(crate) lock: Option<BorrowedFd<'a>>,
+    /// The cgroup in which it is born.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
 }
 
 /// A process that was born.
@@ -67,6 +79,18 @@ enum Step {
     Directory = 2,
     Descriptors = 3,
     Program = 4,
+    Nice = 5,
+    Limit = 6,
+    Groups = 7,
+    User = 8,
+}
+
+/// What a birth is about, and what the words name when it fails.
+#[derive(Debug)]
+pub(crate) struct Named {
+    pub(crate) program: CString,
+    pub(crate) working_directory: CString,
+    pub(crate) process: ProcessConfig,
 }
 
 /// Starts a process.
@@ -81,6 +105,7 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Spawned> {
     let input = above(&launch.input)?;
     let output = above(&launch.output)?;
     let errors = above(&launch.errors)?;
+    let lock = launch.lock.as_ref().map(above).transpose()?;
     let listener = launch.listener.as_ref().map(above).transpose()?;
     let ready_pipe = launch.ready_pipe.as_ref().map(above).transpose()?;
 
@@ -108,15 +133,17 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Spawned> {
     let standard = [&input, &output, &errors];
     let inherited = standard.into_iter().chain(&listener).chain(&ready_pipe);
     let child = Child {
-        program: launch.program.as_ptr(),
+        program: launch.named.program.as_ptr(),
         arguments: arguments.as_ptr(),
         variables: variables.as_ptr(),
         pid_digits,
-        working_directory: launch.working_directory.as_ptr(),
+        working_directory: launch.named.working_directory.as_ptr(),
         descriptors: inherited.map(AsRawFd::as_raw_fd).collect(),
+        lock: lock.as_ref().map(AsRawFd::as_raw_fd),
         reporter: reporter.as_raw_fd(),
+        process: &launch.named.process,
     };
-    let (pid, pidfd) = fork(&child)?;
+    let (pid, pidfd) = fork(&child, launch.cgroup)?;
     Ok(born(pid, pidfd, report))
 }
 
@@ -126,19 +153,29 @@ pub(crate) fn ready_pipe_number(listener: Option<BorrowedFd<'_>>) -> RawFd {
 }
 
 /// Makes the child; returns in the parent only.
-fn fork(child: &Child) -> io::Result<(Pid, OwnedFd)> {
+fn fork(child: &Child<'_>, cgroup: Option<BorrowedFd<'_>>) -> io::Result<(Pid, OwnedFd)> {
     let mut pidfd: c_int = -1;
     // SAFETY: `clone_args` is plain data, for which all zeroes is the documented default.
     let mut request: libc::clone_args = unsafe { std::mem::zeroed() };
     request.flags = u64::from(libc::CLONE_PIDFD.cast_unsigned());
     request.pidfd = ptr::from_mut(&mut pidfd) as u64;
     request.exit_signal = u64::from(libc::SIGCHLD.cast_unsigned());
+    if let Some(cgroup) = cgroup {
+        request.flags |= CLONE_INTO_CGROUP;
+        request.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
+    }
+    // A signal that reached the child before it took our handlers off would be told to us as ours.
+    let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: the request points to a live integer for the pidfd. Without CLONE_VM the child has
     // its own copy of our memory, as after fork, and runs nothing but `Child::become_program`,
     // which never returns and makes only async-signal-safe calls.
     let pid = unsafe {
         libc::syscall(libc::SYS_clone3, ptr::from_ref(&request), size_of::<libc::clone_args>())
     };
+    let failure = io::Error::last_os_error();
+    if pid != 0 {
+        let _ = mask.thread_set_mask();
+    }
     match i32::try_from(pid) {
         // SAFETY: we are the child; the pointers were made above and memory was copied with us.
         Ok(0) => unsafe { child.become_program() },
@@ -147,7 +184,7 @@ fn fork(child: &Child) -> io::Result<(Pid, OwnedFd)> {
             let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
             Ok((Pid::from_raw(pid), pidfd))
         }
-        _ => Err(io::Error::last_os_error()),
+        _ => Err(failure),
     }
 }
 
@@ -160,23 +197,48 @@ fn born(pid: Pid, pidfd: OwnedFd, report: OwnedFd) -> Spawned {
 }
 
 /// What the bytes of a report mean, in words that name the object.
-pub(crate) fn exec_failure(report: &[u8], program: &str, directory: &str) -> Option<String> {
+pub(crate) fn exec_failure(report: &[u8], named: &Named) -> Option<String> {
     let (step, rest) = report.split_first()?;
     let errno = rest.first_chunk::<4>().map_or(0, |bytes| i32::from_le_bytes(*bytes));
     let cause = io::Error::from_raw_os_error(errno);
-    Some(match *step {
-        step if step == Step::Group as u8 => format!("cannot make a process group: {cause}"),
-        step if step == Step::Directory as u8 => format!("cannot enter `{directory}`: {cause}"),
-        step if step == Step::Descriptors as u8 => format!("cannot pass descriptors: {cause}"),
-        _ => match errno {
+    let program = named.program.to_string_lossy();
+    let user = named
+        .process
+        .account
+        .as_ref()
+        .map_or_else(String::new, |account| format!(" as user `{}`", account.name));
+    let is = |wanted: Step| *step == wanted as u8;
+    Some(if is(Step::Group) {
+        format!("cannot make a process group: {cause}")
+    } else if is(Step::Directory) {
+        format!("cannot enter `{}`{user}: {cause}", named.working_directory.to_string_lossy())
+    } else if is(Step::Descriptors) {
+        format!("cannot pass descriptors: {cause}")
+    } else if is(Step::Nice) {
+        let nice = named.process.nice.unwrap_or_default();
+        format!("cannot set nice to {nice}: {cause}; only root may go below its own")
+    } else if is(Step::Limit) {
+        let limits = &named.process.limits;
+        let limit = rest.get(4).and_then(|index| limits.get(usize::from(*index)));
+        let name = limit.map_or("a limit", |limit| limit.resource.key());
+        format!("cannot set resources.{name}: {cause}; only root may go above its own hard limit")
+    } else if is(Step::Groups) {
+        format!("cannot take on the groups of the program{user}: {cause}")
+    } else if is(Step::User) {
+        format!("cannot become the user of the program{user}: {cause}")
+    } else {
+        match errno {
             libc::ENOENT => format!(
                 "cannot execute `{program}`: the file, or the interpreter in its first line, does not exist"
             ),
             libc::ENOEXEC => {
                 format!("cannot execute `{program}`: neither a binary nor a script with `#!`")
             }
-            _ => format!("cannot execute `{program}`: {cause}"),
-        },
+            libc::EAGAIN => format!(
+                "cannot execute `{program}`{user}: that user has as many processes as resources.processes allows"
+            ),
+            _ => format!("cannot execute `{program}`{user}: {cause}"),
+        }
     })
 }
 
@@ -194,7 +256,7 @@ fn above<Fd: std::os::fd::AsFd>(fd: &Fd) -> io::Result<OwnedFd> {
 }
 
 /// The child's orders: plain pointers and numbers, made before the fork.
-struct Child {
+struct Child<'a> {
     program: *const c_char,
     arguments: *const *const c_char,
     variables: *const *const c_char,
@@ -203,10 +265,12 @@ struct Child {
     working_directory: *const c_char,
     /// What becomes descriptor 0, 1, 2 and so on.
     descriptors: Vec<RawFd>,
+    lock: Option<RawFd>,
     reporter: RawFd,
+    process: &'a ProcessConfig,
 }
 
-impl Child {
+impl Child<'_> {
     /// Becomes the program, or reports why not and ends.
     ///
     /// # Safety
@@ -216,43 +280,83 @@ impl Child {
         unsafe {
             self.reset_signals();
             if libc::setpgid(0, 0) != 0 {
-                self.fail(Step::Group);
-            }
-            if libc::chdir(self.working_directory) != 0 {
-                self.fail(Step::Directory);
+                self.fail(Step::Group, 0);
             }
             let mut first_other: RawFd = 0;
             for source in &self.descriptors {
                 if libc::dup2(*source, first_other) < 0 {
-                    self.fail(Step::Descriptors);
+                    self.fail(Step::Descriptors, 0);
                 }
                 first_other += 1;
             }
+            match self.lock {
+                Some(lock) if libc::dup2(lock, LOCK_FD) < 0 => self.fail(Step::Descriptors, 0),
+                Some(_) => {}
+                None => close_at_exec(LOCK_FD, LOCK_FD),
+            }
             // Whatever we inherited ourselves is nobody else's business.
-            libc::syscall(
-                libc::SYS_close_range,
-                first_other,
-                c_int::MAX,
-                libc::CLOSE_RANGE_CLOEXEC,
-            );
+            close_at_exec(first_other, LOCK_FD - 1);
+            close_at_exec(LOCK_FD + 1, c_int::MAX);
+            self.take_on_attributes();
+            // As the program's own user, who may be allowed less than we are.
+            if libc::chdir(self.working_directory) != 0 {
+                self.fail(Step::Directory, 0);
+            }
             self.write_pid();
             libc::execve(self.program, self.arguments, self.variables);
-            self.fail(Step::Program)
+            self.fail(Step::Program, 0)
         }
     }
 
-    /// Nothing blocked, nothing ignored: Rust ignores SIGPIPE, and whoever started us may ignore
-    /// more, which programs do not expect.
+    /// Niceness and limits first, for they may need the rights that end with the change of user.
+    ///
+    /// Raw calls for groups and user: the C library's would first tell threads that the child
+    /// does not have.
+    unsafe fn take_on_attributes(&self) {
+        // SAFETY: raw system calls on numbers and on memory that was copied with us.
+        unsafe {
+            if let Some(nice) = self.process.nice
+                && libc::syscall(libc::SYS_setpriority, libc::PRIO_PROCESS, 0, nice) != 0
+            {
+                self.fail(Step::Nice, 0);
+            }
+            for (index, limit) in (0u8..).zip(&self.process.limits) {
+                let both = libc::rlimit64 { rlim_cur: limit.max, rlim_max: limit.max };
+                let none = ptr::null_mut::<libc::rlimit64>();
+                let kind = limit.resource.number();
+                if libc::syscall(libc::SYS_prlimit64, 0, kind, &raw const both, none) != 0 {
+                    self.fail(Step::Limit, index);
+                }
+            }
+            if let Some(Credentials { uid, gid, groups }) = &self.process.credentials {
+                if libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) != 0
+                    || libc::syscall(libc::SYS_setresgid, *gid, *gid, *gid) != 0
+                {
+                    self.fail(Step::Groups, 0);
+                }
+                if libc::syscall(libc::SYS_setresuid, *uid, *uid, *uid) != 0 {
+                    self.fail(Step::User, 0);
+                }
+            }
+            if let Some(umask) = self.process.umask {
+                libc::umask(umask);
+            }
+        }
+    }
+
+    /// Nothing handled, nothing ignored, nothing blocked, in this order: our handlers must not run
+    /// here. Rust ignores SIGPIPE, and whoever started us may ignore more, which programs do not
+    /// expect.
     unsafe fn reset_signals(&self) {
         // SAFETY: the set lives on our stack; `signal` takes numbers only.
         unsafe {
-            let mut none: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&raw mut none);
-            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
             for number in 1..=LAST_STANDARD_SIGNAL {
                 // Fails for SIGKILL and SIGSTOP, which cannot be ignored in the first place.
                 libc::signal(number, libc::SIG_DFL);
             }
+            let mut none: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
         }
     }
 
@@ -279,37 +383,66 @@ impl Child {
     }
 
     /// Tells the parent which step failed, and how, and ends.
-    unsafe fn fail(&self, step: Step) -> ! {
+    unsafe fn fail(&self, step: Step, detail: u8) -> ! {
         // SAFETY: errno is this thread's own; the buffer lives on our stack.
         unsafe {
             let errno = (*libc::__errno_location()).to_le_bytes();
-            let report = [step as u8, errno[0], errno[1], errno[2], errno[3]];
+            let report = [step as u8, errno[0], errno[1], errno[2], errno[3], detail];
             libc::write(self.reporter, report.as_ptr().cast(), report.len());
             libc::_exit(127)
         }
     }
 }
 
+/// Marks a range of our descriptors, both ends included, to be closed when the program begins.
+///
+/// # Safety
+/// To be called in the child of a fork only.
+unsafe fn close_at_exec(first: c_int, last: c_int) {
+    // SAFETY: only flags of descriptors change, and a kernel that refuses changes nothing.
+    unsafe {
+        libc::syscall(libc::SYS_close_range, first, last, libc::CLOSE_RANGE_CLOEXEC);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Account, Resource, ResourceLimit};
+
+    fn words(step: Step, errno: i32, detail: u8) -> String {
+        let account = Account { name: "alice".to_owned(), home: "/".into() };
+        let limit = ResourceLimit { resource: Resource::OpenFiles, max: 7 };
+        let process = ProcessConfig {
+            account: Some(account),
+            nice: Some(-5),
+            limits: vec![limit],
+            ..ProcessConfig::default()
+        };
+        let named =
+            Named { program: c"/bin/x".into(), working_directory: c"/gone".into(), process };
+        let mut bytes = vec![step as u8];
+        bytes.extend(errno.to_le_bytes());
+        bytes.push(detail);
+        assert_eq!(exec_failure(&[], &named), None);
+        exec_failure(&bytes, &named).unwrap()
+    }
 
     #[test]
     fn reports_become_words() {
-        assert_eq!(exec_failure(&[], "/bin/x", "/"), None);
-        let report = |step: Step, errno: i32| {
-            let mut bytes = vec![step as u8];
-            bytes.extend(errno.to_le_bytes());
-            exec_failure(&bytes, "/bin/x", "/gone").unwrap()
-        };
         assert_eq!(
-            report(Step::Directory, libc::ENOENT),
-            "cannot enter `/gone`: No such file or directory (os error 2)"
+            words(Step::Directory, libc::ENOENT, 0),
+            "cannot enter `/gone` as user `alice`: No such file or directory (os error 2)"
         );
         assert_eq!(
-            report(Step::Program, libc::EACCES),
-            "cannot execute `/bin/x`: Permission denied (os error 13)"
+            words(Step::Program, libc::EACCES, 0),
+            "cannot execute `/bin/x` as user `alice`: Permission denied (os error 13)"
         );
-        assert!(report(Step::Program, libc::ENOENT).contains("interpreter"));
+        assert!(words(Step::Program, libc::ENOENT, 0).contains("interpreter"));
+        assert!(words(Step::Program, libc::EAGAIN, 0).contains("resources.processes"));
+        assert!(words(Step::Nice, libc::EACCES, 0).contains("nice to -5"));
+        assert!(words(Step::Limit, libc::EPERM, 0).contains("resources.open_files"));
+        assert!(words(Step::Groups, libc::EPERM, 0).contains("groups"));
+        assert!(words(Step::User, libc::EPERM, 0).contains("`alice`"));
     }
 }

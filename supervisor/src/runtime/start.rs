@@ -10,15 +10,18 @@ use tokio::sync::mpsc;
 
 use crate::config::{Config, Problems};
 use crate::machine::Machine;
+use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{self, Clock};
 use crate::runtime::hands::{self, Hands};
 use crate::runtime::listeners::{BindError, Listeners};
 use crate::runtime::logging::{self, Console};
+use crate::runtime::lookout::Lookout;
 use crate::runtime::news::INBOX_MAX;
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
-    Supervisor, link, metrics, orphans, output, port_owner, processes, signals, totals,
+    Supervisor, link, metrics, orphans, output, port_owner, processes, run_lock, signals, state,
+    totals,
 };
 
 /// Reads the configuration file anew.
@@ -55,6 +58,15 @@ pub enum StartError {
         /// Why it cannot be bound.
         #[source]
         source: io::Error,
+    },
+    /// Programs of an earlier supervisor are in the way.
+    #[error(
+        "cannot start: processes {pids:?} of an earlier supervisor do not even die of SIGKILL; \
+         they wait in the kernel, for a disk or a network"
+    )]
+    Survivors {
+        /// Their process ids.
+        pids: Vec<i32>,
     },
     /// Something of the operating system is missing.
     #[error("cannot {operation}")]
@@ -99,7 +111,9 @@ impl Supervisor {
         std::fs::create_dir_all(logs)
             .map_err(system(&format!("make the directory `{}`", logs.display())))?;
         let logging = logging::start(&config, options.console).map_err(system("open the log"))?;
-        orphans::wait_until_gone(&config).await;
+        let locks = run_lock::directory(&config.supervisor.run_directory)
+            .map_err(system("make the directory of the locks"))?;
+        orphans::wait_until_gone(&locks).await.map_err(|pids| StartError::Survivors { pids })?;
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);
@@ -116,20 +130,24 @@ impl Supervisor {
         let door = socket::bind(&config.socket(), lock)?;
         tokio::spawn(link::accept(door, news.clone()));
         signals::watch(&news).map_err(system("handle signals"))?;
+        let lookout = Lookout::start(&config, &news).await;
         let outputs = output::Outputs::start(&config.supervisor.run_directory, logs, news.clone())
             .map_err(system("start the thread for output"))?;
         let hands = Hands {
             generation: 1,
-            processes: processes::Processes::default(),
+            processes: processes::Processes::new(Cgroups::open(config.supervisor.cgroups), locks)
+                .map_err(system("become the parent of orphans"))?,
             listeners,
             metrics: metrics_address,
             totals: totals::Totals::default(),
             outputs,
             logging,
+            lookout,
             inherited: options.inherited,
             nothing: hands::nothing().map_err(system("open `/dev/null`"))?,
             inbox: news,
             waiting: BTreeMap::new(),
+            memory: state::Memory::open(&config.supervisor.state_directory),
             config,
         };
         (options.listening)();

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use mcp_protocol::message::{CallOutcome, Vitals};
 
-use crate::machine::AppName;
+use crate::machine::{AppName, SlotId};
 
 /// Totals of every app since the supervisor began.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     by_app: BTreeMap<AppName, AppTotals>,
+    /// Processor time of the processes of each slot.
+    cpu: BTreeMap<SlotId, Duration>,
 }
 
 /// Totals of one app.
@@ -43,6 +45,19 @@ impl Totals {
             sum.0 += calls.count_total.saturating_sub(count);
             sum.1 += calls.duration_total.saturating_sub(time);
         }
+    }
+
+    /// Adds what a process of a slot used of the processor.
+    pub(crate) fn add_cpu(&mut self, slot: &SlotId, time: Duration) {
+        match self.cpu.get_mut(slot) {
+            Some(sum) => *sum += time,
+            None => drop(self.cpu.insert(slot.clone(), time)),
+        }
+    }
+
+    /// Processor time of the processes of each slot.
+    pub(crate) fn cpu(&self) -> impl Iterator<Item = (&SlotId, Duration)> {
+        self.cpu.iter().map(|(slot, time)| (slot, *time))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&AppName, &AppTotals)> {

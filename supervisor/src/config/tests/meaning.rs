@@ -122,12 +122,14 @@ fn directories_of_the_service_manager_are_used_unless_the_file_names_others() {
     let given = Surroundings {
         run_directory: Some("/run/mcp".into()),
         log_directory: Some("/var/log/mcp".into()),
+        state_directory: Some("/var/lib/mcp".into()),
         ..workplace.surroundings()
     };
     let path = workplace.directory.path().join("ecosystem.toml");
     std::fs::write(&path, QUERY).unwrap();
     let config = load(&path, None, &given).unwrap();
     assert_eq!(config.supervisor.run_directory, Path::new("/run/mcp"));
+    assert_eq!(config.supervisor.state_directory, Path::new("/var/lib/mcp"));
     let logs = app(&config, "query").settings.unwrap().logs;
     assert_eq!(logs.directory, Some(PathBuf::from("/var/log/mcp")));
     let text = format!("{QUERY}[supervisor]\nrun_directory = \"./here\"\nlog_directory = \"/l\"\n");
@@ -225,9 +227,16 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "instances = 9",
         "ready = \"link\"",
         "restart = { policy = \"never\", max_restarts = 3, window = \"5s\" }",
-        "rollout.max_surge = 2",
+        "rollout = { max_surge = 2, max_unavailable = 1, pause_between = \"5s\" }",
+        "restart = { stop_exit_codes = [3], max_memory = \"1GB\", max_age = \"24h\" }",
+        "restart = { at = \"0 4 * * *\", time_zone = \"Europe/Berlin\" }",
+        "watch = [\"plain.txt\"]\nwatch_ignore = [\"*.tmp\"]\nwatch_delay = \"1s\"",
+        "depends_on = [\"cache\"]\n[apps.cache]\nexec = \"other\"",
         "health = { start_timeout = \"9s\", heartbeat_timeout = \"14s\", drain_timeout = \"9s\" }",
         "logs = { max_size = \"1MB\", max_files = 2 }",
+        "user = \"inherit\"\ngroup = \"inherit\"\numask = \"inherit\"\nnice = \"inherit\"",
+        "resources = { open_files = \"inherit\", core = \"inherit\" }",
+        "[supervisor]\ncgroups = \"off\"",
         "exec = \"mcp-worker\"\nargs = []\ncwd = \".\"\nenv = {}",
         "pool = { min = 1, max = 4 }\nlimits.max_bytes = \"8192KiB\"\nhttp.request_timeout = \"300s\"",
         "[supervisor]\nlog_level = \"debug\"\nmetrics = \"off\"\nrun_directory = \"elsewhere\"",
@@ -244,6 +253,11 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "env.A = \"1\"",
         "env.A = \"2\"",
         "stop_signal = \"SIGINT\"",
+        "umask = \"077\"",
+        "nice = 3",
+        "resources.open_files = 99",
+        "resources.processes = 99",
+        "resources.open_files = \"unlimited\"",
         "health.heartbeat_interval = \"3s\"",
         "health.idle_grace = \"3s\"",
         "logs.level = \"debug\"",

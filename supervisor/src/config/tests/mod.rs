@@ -7,10 +7,12 @@ use tempfile::TempDir;
 
 use super::{Config, Problems, Surroundings, load};
 
+mod compare;
 mod health;
 mod keys;
 mod meaning;
 mod mutations;
+mod replacing;
 
 /// A directory with two programs, a file and a directory, to check configurations in.
 struct Workplace {
@@ -36,6 +38,8 @@ impl Workplace {
             search_path: vec!["/nowhere/bin".into()],
             run_directory: None,
             log_directory: None,
+            state_directory: None,
+            time_zone: None,
         }
     }
 
@@ -57,11 +61,12 @@ impl Workplace {
 /// A whole app in two lines.
 const QUERY: &str = "[apps.query]\nlisten = \"127.0.0.1:8000\"\n";
 
-/// Cases in `problems.txt`: `##### title`, the file, `-----`, what is shown.
+/// Cases in `problems.txt` and `replacing.txt`: `##### title`, the file, `-----`, what is shown.
 #[test]
 fn each_bad_file_is_refused_in_these_words() {
     let workplace = Workplace::new();
-    let cases: Vec<_> = include_str!("problems.txt").split("##### ").skip(1).collect();
+    let cases = [include_str!("problems.txt"), include_str!("replacing.txt")];
+    let cases: Vec<_> = cases.iter().flat_map(|file| file.split("##### ").skip(1)).collect();
     assert!(cases.len() >= 40);
     for case in &cases {
         let (title, rest) = case.split_once('\n').unwrap();

@@ -35,7 +35,7 @@ use crate::machine::{AppName, RunId};
 use crate::runtime::news::News;
 use log_file::LogFile;
 use pump::{Channel, Own, Pump};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// How much a program may print while nobody reads.
 const PIPE_BYTES: i32 = 1024 * 1024;
@@ -88,6 +88,8 @@ enum Order {
     Release(RunId),
     Policy(AppName, OutputConfig),
     Reopen,
+    /// Tell once everything that was written until now is in the files.
+    Flush(oneshot::Sender<()>),
     Finish,
 }
 
@@ -175,6 +177,14 @@ impl Outputs {
         self.tell(Order::Reopen);
     }
 
+    /// Tells once everything that programs wrote until now is in their files; of a run's own FIFO,
+    /// whole lines. The thread may be held up by a disk: whoever waits needs a bound.
+    pub(crate) fn flush(&self) -> oneshot::Receiver<()> {
+        let (done, flushed) = oneshot::channel();
+        self.tell(Order::Flush(done));
+        flushed
+    }
+
     /// Bytes that were dropped because the disk refused them.
     pub(crate) fn dropped_bytes(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
@@ -256,10 +266,10 @@ impl Outputs {
         Ok(())
     }
 
-    fn tell(&mut self, order: Order) {
+    fn tell(&self, order: Order) {
         // The thread outlives every order but the last; a full wake pipe wakes it as well.
         let _ = self.orders.send(order);
-        let _ = self.wake.write(&[1]);
+        let _ = (&self.wake).write(&[1]);
     }
 }
 
@@ -333,6 +343,27 @@ mod tests {
         }
         assert!(found == expected, "{} of {} bytes came through", found.len(), expected.len());
         assert!(!directory.path().join("query.out").exists(), "the FIFO is left behind");
+    }
+
+    #[test]
+    fn after_a_flush_the_last_word_is_in_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let app = AppName::new("query");
+        let (mut outputs, _news) = outputs(directory.path());
+        let stream = (&app, Stream::Errors);
+        let shared = outputs.open(&app, Stream::Errors, policy(1 << 30, 1)).unwrap();
+        let own = outputs.open_own(stream, policy(1 << 30, 1), (RunId(1), "up")).unwrap();
+        for writer in [shared, own] {
+            let mut writer = File::from(writer);
+            for number in 0..500 {
+                let line = format!("{}{number}\n", "x".repeat(number * 20));
+                writer.write_all(line.as_bytes()).unwrap();
+                outputs.flush().blocking_recv().unwrap();
+                let text = std::fs::read_to_string(directory.path().join("query.err.log")).unwrap();
+                assert!(text.ends_with(&format!("{number}\n")), "{number} is on its way");
+            }
+        }
+        outputs.finish();
     }
 
     fn said(directory: &Path) -> String {

@@ -15,8 +15,8 @@ use std::sync::mpsc::Receiver;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 
 use super::log_file::LogFile;
 use super::window::{Sight, Window};
@@ -24,6 +24,8 @@ use super::{CHUNK_BYTES, Key, Order, REFUSALS_MAX, RETRY_EVERY, TURN_CHUNKS};
 use crate::machine::RunId;
 use crate::runtime::news::News;
 
+/// A turn of whole lines moves half of what a FIFO holds, at the worst.
+const FLUSH_TURNS: u32 = 3;
 /// How many FIFOs of single runs are heard of in one call.
 const EDGES: usize = 64;
 
@@ -39,6 +41,8 @@ pub(super) struct Pump {
     dropped: Arc<AtomicU64>,
     /// Runs whose line was seen and that the loop was not told of yet.
     ready: Vec<RunId>,
+    /// Those who wait until what was written is in the files.
+    flushes: Vec<oneshot::Sender<()>>,
     inbox: mpsc::Sender<News>,
 }
 
@@ -93,6 +97,7 @@ impl Pump {
             wake,
             dropped,
             ready: Vec::new(),
+            flushes: Vec::new(),
             inbox,
         })
     }
@@ -107,7 +112,18 @@ impl Pump {
                 finished |= matches!(order, Order::Finish);
                 self.obey(order);
             }
-            let left = self.carry();
+            let mut left = self.carry();
+            // These turns move more than any FIFO holds: what was written before the order is in
+            // place, whoever goes on writing.
+            for _ in 0..FLUSH_TURNS {
+                if self.flushes.is_empty() || left == Carried::All {
+                    break;
+                }
+                left = self.carry();
+            }
+            for done in self.flushes.drain(..) {
+                let _ = done.send(());
+            }
             self.tell();
             if finished && left == Carried::All {
                 return;
@@ -146,6 +162,14 @@ impl Pump {
                 for file in self.files.values_mut() {
                     let _ = file.reopen();
                 }
+            }
+            Order::Flush(done) => {
+                // The news of what was written may not have come yet.
+                self.channels
+                    .iter_mut()
+                    .filter_map(|one| one.own.as_mut())
+                    .for_each(|own| own.due = true);
+                self.flushes.push(done);
             }
             Order::Finish => self.channels.iter_mut().for_each(|channel| end(channel, None)),
         }

@@ -4,10 +4,17 @@
 //! exactly one of the others. These types are the boundary's own; the supervisor's inner types
 //! never cross a socket.
 
+mod details;
+
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+pub use details::{
+    AppChange, AppDescription, AppFate, AppPlan, ChangesKept, LogTail, Presence, ProcessDetails,
+};
 
 /// One wish of an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +74,18 @@ pub enum Request {
         /// The signal's number.
         number: i32,
     },
+    /// What would `Reload` do? Nothing is changed.
+    Plan {
+        /// Whom.
+        target: Target,
+    },
+    /// Everything that is known of apps.
+    Describe {
+        /// Whom.
+        target: Target,
+    },
+    /// What was changed at run time, and where is it kept?
+    Changes,
 }
 
 /// Which workers are meant.
@@ -83,6 +102,37 @@ pub enum Target {
         /// The slot's number.
         slot: u32,
     },
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::All => out.write_str("all"),
+            Target::App(app) => out.write_str(app),
+            Target::Slot { app, slot } => write!(out, "{app}[{slot}]"),
+        }
+    }
+}
+
+impl Target {
+    /// The app that is meant, unless all are.
+    #[must_use]
+    pub fn app(&self) -> Option<&str> {
+        match self {
+            Target::All => None,
+            Target::App(app) | Target::Slot { app, .. } => Some(app),
+        }
+    }
+
+    /// Whether a slot of an app is meant.
+    #[must_use]
+    pub fn means(&self, app: &str, slot: u32) -> bool {
+        match self {
+            Target::All => true,
+            Target::App(meant) => meant == app,
+            Target::Slot { app: meant, slot: number } => meant == app && *number == slot,
+        }
+    }
 }
 
 /// How many workers are wanted.
@@ -111,7 +161,15 @@ pub enum Response {
         reason: String,
         /// Whether the configuration was at fault.
         cause: FailureCause,
+        /// What the program that is to blame wrote last; empty where none is.
+        last_output: Vec<String>,
     },
+    /// What a reload would do, by app.
+    Plan(Vec<AppPlan>),
+    /// The apps that were asked for.
+    Description(Vec<AppDescription>),
+    /// What was changed at run time.
+    Changes(ChangesKept),
 }
 
 /// Whose fault a failure was: it decides the exit code of the command.
@@ -150,6 +208,8 @@ pub struct Status {
     pub dropped_total: u64,
     /// The apps, by name.
     pub apps: Vec<AppStatus>,
+    /// What an operator should know of the whole, such as changes of apps that are gone.
+    pub remarks: Vec<String>,
 }
 
 /// One app.

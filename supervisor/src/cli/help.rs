@@ -1,0 +1,41 @@
+//! The overview of all commands, grouped by what one wants; each command's own help is with it.
+
+/// The first page: what one sees without arguments and with `--help`. A test holds it equal to
+/// the commands that there are.
+pub(super) const OVERVIEW: &str = "\
+{about-with-newline}
+{usage-heading} {usage}
+
+The service:
+  start             Start the supervisor and all workers; returns when every worker is ready
+  stop              Finish what runs, end every worker, then the supervisor itself
+  ping              Say whether the supervisor runs
+  check             Check the configuration file; nothing is touched
+  client-config     Print the configuration that connects an MCP client
+
+Look:
+  status            Every worker: state, process, uptime, restarts, memory   [also: ls, list]
+  describe TARGET   Everything about an app              [also: show, info, desc]
+  logs [APP]        The last lines of the logs; --follow goes on
+  pid [TARGET]      Process ids, one a line
+  env TARGET        The environment of a running process
+
+Change what runs (TARGET: an app, one slot of it such as query[2], or all):
+  reload [TARGET]   Read the file again, replace workers without one failed request
+  restart [TARGET]  Stop workers and start them again, all at once
+  stop TARGET       Stop workers; the supervisor stays
+  start TARGET      Start what was stopped, what gave up, what finished
+  delete TARGET     Stop workers and take them out of the picture        [also: del]
+  scale APP N       Another number of workers: 4, +2, -2
+  reset TARGET      Forget deaths; whoever waits or gave up starts at once
+  signal SIG TARGET Send a signal to processes                    [also: sendSignal]
+
+Changes made here outlive the supervisor, until the file is told or they are dropped:
+  save              Show them, and the lines that would make them part of the file
+  forget [TARGET]   Drop them: the file holds again
+
+Options:
+{options}
+
+`mcp-supervisor COMMAND --help` explains a command.
+";

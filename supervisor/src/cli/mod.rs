@@ -1,0 +1,362 @@
+//! What a person may type, and nothing about how it is done. This file opens no file.
+
+mod help;
+mod words;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use mcp_protocol::control::{Scale, Target};
+
+pub use words::nearest;
+
+/// The configuration file when none is named.
+pub const DEFAULT_CONFIG: &str = "ecosystem.toml";
+
+/// Keeps a fleet of MCP workers (or any other programs) alive behind one port.
+///
+/// Everything is described in one file, ecosystem.toml. A first session:
+/// `start`, `status`, `logs`, `reload`, `stop`.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mcp-supervisor", version, arg_required_else_help = true, max_term_width = 100,
+    help_template = help::OVERVIEW
+)]
+pub struct Cli {
+    /// The configuration file
+    #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// The environment whose part of the file is laid over the rest: development, staging,
+    /// production, or any name that the file defines [default: development]
+    #[arg(long, global = true, value_name = "NAME", env = "MCP_ENV", hide_env_values = true)]
+    pub env: Option<String>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the supervisor and all workers, or what was stopped
+    ///
+    /// Without TARGET, starts the supervisor in the background and returns when every worker is
+    /// ready; changes that were made at run time hold again. With TARGET, tells the running
+    /// supervisor to start what was stopped or deleted, what gave up and what finished.
+    #[command(visible_alias = "resurrect")]
+    Start(Start),
+    /// Show every worker: its state, process, uptime, restarts, processor, memory
+    #[command(visible_aliases = ["ls", "list"])]
+    Status(Output),
+    /// Stop the whole service, or workers
+    ///
+    /// Without TARGET, what runs is finished, every worker ends, then the supervisor itself. With
+    /// TARGET, workers are stopped until they are started again, even if the supervisor ends
+    /// meanwhile; `stop all` stops every app and leaves the supervisor.
+    Stop(MaybeTarget),
+    /// Stop workers and start them again, all at once; clients notice (`reload` avoids that)
+    Restart(MaybeTarget),
+    /// Read the configuration again and replace workers one by one, without one failed request
+    ///
+    /// The whole file takes effect; with TARGET, only workers of that app or slot are replaced
+    /// without need.
+    Reload(Reload),
+    /// Stop workers and take their apps out of the picture, until they are started again
+    #[command(visible_alias = "del")]
+    Delete(OneTarget),
+    /// Forget deaths and counts; whoever waits or gave up is started at once
+    Reset(OneTarget),
+    /// Change how many workers an app has, until it is changed again or forgotten
+    Scale(ScaleTo),
+    /// Send a signal to the processes of workers, not to their children
+    #[command(visible_alias = "sendSignal")]
+    Signal(Signal),
+    /// Drop what was changed at run time (stop, delete, scale): the file holds again
+    Forget(MaybeTarget),
+    /// Show what was changed at run time, where it is kept, and how to put it into the file
+    ///
+    /// Nothing needs to be saved: every change is kept at once and holds again after a restart.
+    Save(Output),
+    /// Show everything about an app and its processes
+    #[command(visible_aliases = ["show", "info", "desc"])]
+    Describe(Describe),
+    /// Print process ids, one a line; fails when there is none
+    Pid(MaybeTarget),
+    /// Print the environment of a running process; of an app, that of its first one
+    Env(OneTarget),
+    /// Say whether the supervisor runs, since when, and as which process
+    Ping,
+    /// Show the last lines of the logs
+    Logs(Logs),
+    /// Watch apps and workers on a live screen, with their logs and keys to reload, restart, stop
+    #[command(visible_alias = "dash")]
+    Monit,
+    /// Check the configuration file and say what it would start, without touching anything
+    Check(Output),
+    /// Print the configuration that connects an MCP client to this service
+    ClientConfig(ClientConfig),
+}
+
+/// Arguments of `start`.
+#[derive(Debug, Args)]
+pub struct Start {
+    /// What to start under the running supervisor: an app, one slot such as query[2] (or query:2),
+    /// or all
+    #[arg(value_name = "TARGET", value_parser = words::target, conflicts_with = "foreground")]
+    pub target: Option<Target>,
+    /// Stay in the foreground: for systemd, containers, and to watch
+    #[arg(long)]
+    pub foreground: bool,
+    /// The supervisor itself, started by `start`
+    #[arg(long, hide = true)]
+    pub background_child: bool,
+}
+
+/// Arguments of commands with a table.
+#[derive(Debug, Args)]
+pub struct Output {
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of commands for a target, or for everything.
+#[derive(Debug, Args)]
+pub struct MaybeTarget {
+    /// An app, one slot of it such as query[2] (or query:2), or all
+    #[arg(value_name = "TARGET", value_parser = words::target)]
+    pub target: Option<Target>,
+}
+
+/// Arguments of commands for a target that must be named.
+#[derive(Debug, Args)]
+pub struct OneTarget {
+    /// An app, one slot of it such as query[2] (or query:2), or all
+    #[arg(value_name = "TARGET", value_parser = words::target)]
+    pub target: Target,
+}
+
+/// Arguments of `reload`.
+#[derive(Debug, Args)]
+pub struct Reload {
+    /// An app, one slot of it such as query[2] (or query:2), or all
+    #[arg(value_name = "TARGET", value_parser = words::target)]
+    pub target: Option<Target>,
+    /// Only say what would happen, and why
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the plan as JSON
+    #[arg(long, requires = "dry_run")]
+    pub json: bool,
+}
+
+/// Arguments of `describe`.
+#[derive(Debug, Args)]
+pub struct Describe {
+    /// An app, one slot of it such as query[2] (or query:2), or all
+    #[arg(value_name = "TARGET", value_parser = words::target)]
+    pub target: Target,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `scale`.
+#[derive(Debug, Args)]
+pub struct ScaleTo {
+    /// The app
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// How many workers: 4, or more or fewer than now: +2, -2
+    #[arg(value_name = "N", value_parser = words::scale, allow_hyphen_values = true)]
+    pub to: Scale,
+}
+
+/// Arguments of `signal`.
+#[derive(Debug, Args)]
+pub struct Signal {
+    /// The signal: HUP, SIGHUP or 1
+    #[arg(value_name = "SIG", value_parser = words::signal)]
+    pub number: i32,
+    /// An app, one slot of it such as query[2] (or query:2), or all
+    #[arg(value_name = "TARGET", value_parser = words::target)]
+    pub target: Target,
+}
+
+/// Arguments of `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Only the output of this app; everything, the supervisor's own log included, without one
+    #[arg(value_name = "APP")]
+    pub app: Option<String>,
+    /// Go on and print new lines as they are written
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How many of the last lines of each log
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 15)]
+    pub lines: usize,
+}
+
+/// Arguments of `client-config`.
+#[derive(Debug, Args)]
+pub struct ClientConfig {
+    /// The client; all of them without one
+    #[arg(value_enum)]
+    pub client: Option<Client>,
+    /// The app that the client is to use [default: the first one that listens]
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// MCP clients whose configuration we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Client {
+    /// Claude Desktop: claude_desktop_config.json
+    ClaudeDesktop,
+    /// Claude Code: .mcp.json, or one command
+    ClaudeCode,
+    /// Cursor: .cursor/mcp.json
+    Cursor,
+    /// Visual Studio Code: .vscode/mcp.json
+    Vscode,
+    /// Windsurf: mcp_config.json
+    Windsurf,
+    /// Zed: settings.json
+    Zed,
+    /// Codex: ~/.codex/config.toml
+    Codex,
+    /// Gemini CLI: ~/.gemini/settings.json
+    GeminiCli,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        let words = std::iter::once("mcp-supervisor").chain(line.split(' '));
+        Cli::try_parse_from(words).map(|cli| cli.command)
+    }
+
+    type Meant = fn(&Command) -> bool;
+
+    const CASES: [(&str, Meant); 38] = [
+        ("ls", |c| matches!(c, Command::Status(_))),
+        ("list", |c| matches!(c, Command::Status(_))),
+        ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
+        ("start", |c| matches!(c, Command::Start(Start { target: None, .. }))),
+        ("resurrect", |c| matches!(c, Command::Start(Start { target: None, .. }))),
+        ("start query", |c| {
+            matches!(c, Command::Start(Start { target: Some(Target::App(_)), .. }))
+        }),
+        ("start all", |c| matches!(c, Command::Start(Start { target: Some(Target::All), .. }))),
+        ("stop", |c| matches!(c, Command::Stop(MaybeTarget { target: None }))),
+        ("stop all", |c| matches!(c, Command::Stop(MaybeTarget { target: Some(Target::All) }))),
+        ("stop query[1]", |c| {
+            matches!(c, Command::Stop(MaybeTarget { target: Some(Target::Slot { .. }) }))
+        }),
+        ("restart", |c| matches!(c, Command::Restart(MaybeTarget { target: None }))),
+        ("restart query:3", |c| {
+            let wanted = Some(Target::Slot { app: "query".to_owned(), slot: 3 });
+            matches!(c, Command::Restart(MaybeTarget { target }) if *target == wanted)
+        }),
+        ("reload", |c| matches!(c, Command::Reload(Reload { dry_run: false, .. }))),
+        ("reload all", |c| matches!(c, Command::Reload(_))),
+        ("reload --dry-run query", |c| {
+            matches!(c, Command::Reload(Reload { dry_run: true, target: Some(_), .. }))
+        }),
+        ("reload --dry-run --json", |c| matches!(c, Command::Reload(Reload { json: true, .. }))),
+        ("delete query", |c| matches!(c, Command::Delete(_))),
+        ("del all", |c| matches!(c, Command::Delete(OneTarget { target: Target::All }))),
+        ("reset all", |c| matches!(c, Command::Reset(_))),
+        ("scale query 4", |c| matches!(c, Command::Scale(ScaleTo { to: Scale::To(4), .. }))),
+        ("scale query +2", |c| matches!(c, Command::Scale(ScaleTo { to: Scale::More(2), .. }))),
+        ("scale query -2", |c| matches!(c, Command::Scale(ScaleTo { to: Scale::Fewer(2), .. }))),
+        ("signal HUP query", |c| matches!(c, Command::Signal(Signal { number: 1, .. }))),
+        ("sendSignal SIGUSR2 all", |c| {
+            matches!(c, Command::Signal(Signal { number: libc::SIGUSR2, .. }))
+        }),
+        ("signal 15 query[0]", |c| matches!(c, Command::Signal(Signal { number: 15, .. }))),
+        ("forget", |c| matches!(c, Command::Forget(MaybeTarget { target: None }))),
+        ("forget query", |c| matches!(c, Command::Forget(MaybeTarget { target: Some(_) }))),
+        ("save", |c| matches!(c, Command::Save(_))),
+        ("describe query", |c| matches!(c, Command::Describe(_))),
+        ("show query", |c| matches!(c, Command::Describe(_))),
+        ("info query --json", |c| matches!(c, Command::Describe(Describe { json: true, .. }))),
+        ("desc query[1]", |c| matches!(c, Command::Describe(_))),
+        ("pid", |c| matches!(c, Command::Pid(_))),
+        ("pid query", |c| matches!(c, Command::Pid(_))),
+        ("env query[0]", |c| matches!(c, Command::Env(_))),
+        ("ping", |c| matches!(c, Command::Ping)),
+        ("logs query --lines 3", |c| matches!(c, Command::Logs(Logs { lines: 3, .. }))),
+        ("check", |c| matches!(c, Command::Check(_))),
+    ];
+
+    #[test]
+    fn what_pm2_users_type_is_understood() {
+        for (line, meant) in CASES {
+            let command = parse(line).unwrap_or_else(|why| panic!("{line}: {why}"));
+            assert!(meant(&command), "{line}: {command:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_a_way_out() {
+        for (line, words) in [
+            ("delete", "TARGET"),
+            ("reset", "TARGET"),
+            ("env", "TARGET"),
+            ("describe", "TARGET"),
+            ("scale query", "<N>"),
+            ("scale query many", "+N or -N"),
+            ("scale query 0", "stop APP"),
+            ("stop query[x]", "not the number of a slot"),
+            ("stop a/b", "query[2]"),
+            ("signal HUP", "TARGET"),
+            ("signal HUB query", "did you mean HUP?"),
+            ("start query --foreground", "cannot be used with"),
+            ("reload --json", "--dry-run"),
+            ("reolad", "reload"),
+        ] {
+            let said = parse(line).unwrap_err().to_string();
+            assert!(said.contains(words), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn the_environment_has_two_meanings_that_do_not_meet() {
+        let words = ["mcp-supervisor", "--env", "production", "env", "query"];
+        let cli = Cli::try_parse_from(words).unwrap();
+        assert_eq!(cli.env.as_deref(), Some("production"));
+        assert!(matches!(cli.command, Command::Env(_)));
+    }
+
+    #[test]
+    fn the_overview_names_every_command_and_no_other() {
+        let mut cli = Cli::command();
+        let page = cli.render_help().to_string();
+        let listed: std::collections::BTreeSet<&str> = page
+            .lines()
+            .filter_map(|line| line.strip_prefix("  ")?.split(' ').next())
+            .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+            .collect();
+        let known: std::collections::BTreeSet<&str> = cli
+            .get_subcommands()
+            .filter(|one| one.get_name() != "help")
+            .map(|one| one.get_name())
+            .collect();
+        assert_eq!(listed, known, "{page}");
+        for command in cli.get_subcommands() {
+            for alias in command.get_visible_aliases().filter(|alias| *alias != "resurrect") {
+                assert!(page.contains(alias), "{alias}");
+            }
+        }
+        assert!(page.lines().all(|line| line.chars().count() <= 100), "{page}");
+    }
+}

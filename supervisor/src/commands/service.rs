@@ -1,0 +1,107 @@
+//! The service as a whole: its start in the foreground and in the background, and its end.
+
+use std::ffi::OsStr;
+use std::io::{self, Write};
+
+use mcp_protocol::control::Request;
+use mcp_supervisor::cli::{self, Cli};
+use mcp_supervisor::config;
+use mcp_supervisor::report::{self, Progress};
+use mcp_supervisor::runtime::{self, AskError, Background, Console, Options};
+
+use super::{CommandError, colour, inherited, load, print, socket, surroundings, system};
+
+/// What a supervisor in the background still prints, a panic above all, goes here.
+const STRAY_OUTPUT: &str = "supervisor.stderr.log";
+
+/// Starts the supervisor, here or in the background.
+pub(super) fn start(cli: &Cli, start: &cli::Start) -> Result<(), CommandError> {
+    if start.background_child {
+        return in_foreground(cli, Console::Silent);
+    }
+    if start.foreground {
+        return in_foreground(cli, Console::Shown);
+    }
+    in_background(cli)
+}
+
+fn in_foreground(cli: &Cli, console: Console) -> Result<(), CommandError> {
+    let config = load(cli)?;
+    let stray = config.supervisor.log_directory.join(STRAY_OUTPUT);
+    let file = cli.config.clone();
+    let environment = cli.env.clone();
+    let surroundings = surroundings()?;
+    let options = Options {
+        console,
+        inherited: inherited(),
+        load: Box::new(move || config::load(&file, environment.as_deref(), &surroundings)),
+        listening: Box::new(move || {
+            if console == Console::Silent {
+                // Without this, `start` waits for us for ever; there is nothing else to be done.
+                let _ = runtime::let_go(&stray);
+            }
+        }),
+    };
+    abort_on_panic();
+    if console == Console::Silent {
+        runtime::leave_terminal().map_err(system("leave the terminal"))?;
+    }
+    Ok(runtime::run(config, options)?)
+}
+
+/// A supervisor with one dead task would look alive and not act: better that it dies as a whole
+/// and is started again.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
+}
+
+fn in_background(cli: &Cli) -> Result<(), CommandError> {
+    let config = load(cli)?;
+    let mut arguments: Vec<&OsStr> =
+        vec!["start".as_ref(), "--background-child".as_ref(), "--config".as_ref()];
+    arguments.push(config.file.as_os_str());
+    if let Some(environment) = &cli.env {
+        arguments.extend(["--env".as_ref(), OsStr::new(environment)]);
+    }
+    say!("starting {} (environment {})", config.file.display(), config.environment);
+    match runtime::start_background(&arguments).map_err(system("start the supervisor"))? {
+        Background::Listening => {}
+        Background::Ended { code, words } => return Err(CommandError::DidNotStart { code, words }),
+    }
+    let mut progress = Progress::default();
+    let outcome = runtime::ask(&config.socket(), &Request::Settle, &mut |status| {
+        for line in progress.lines(status) {
+            say!("{line}");
+        }
+    });
+    match outcome {
+        Ok(status) => print(&report::status_table(&status, colour())),
+        Err(failed @ AskError::Failed { .. }) => {
+            let status = runtime::ask(&config.socket(), &Request::Status, &mut |_| {});
+            if status.is_ok_and(|status| !status.stopping) {
+                say!(
+                    "hint: the supervisor keeps trying; see `mcp-supervisor status` and `logs`; \
+                     `stop` ends it"
+                );
+            }
+            Err(failed.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends the service.
+pub(super) fn stop(cli: &Cli) -> Result<(), CommandError> {
+    let mut progress = Progress::default();
+    let last = runtime::stop(&socket(cli)?, &mut |status| {
+        for line in progress.lines(status) {
+            say!("{line}");
+        }
+    })?;
+    say!("stopped (pid {} has ended, no worker is left)", last.pid);
+    Ok(())
+}

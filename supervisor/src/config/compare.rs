@@ -1,0 +1,78 @@
+//! What differs between two readings of an app, in the words of the file.
+//!
+//! What was written is compared, key by key, so that a new key needs nothing here; but only when
+//! what is meant differs, so that `1s` in place of `1000ms` is no difference.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::AppConfig;
+use super::file::Value;
+use super::section::Section;
+
+/// The longest value that is shown, in characters.
+const VALUE_CHARS_MAX: usize = 80;
+
+/// What was written about an app, key by key.
+pub(super) fn written(app: Section<'_>) -> BTreeMap<String, String> {
+    app.values().into_iter().map(|(key, value)| (key, text(value))).collect()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => format!("\"{}\"", text.escape_debug()),
+        Value::Integer(number) => number.to_string(),
+        Value::HugeInteger(number) => number.clone(),
+        Value::Float(number) => number.to_string(),
+        Value::Boolean(truth) => truth.to_string(),
+        Value::Date(date) => date.clone(),
+        Value::List(items) => {
+            let items: Vec<String> = items.iter().map(|item| text(&item.value)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Table(_) => "{}".to_owned(),
+    }
+}
+
+/// What the new reading of an app has changed, such as `instances 4 → 6`. Empty when it means the
+/// same. Values of variables are left out: they may be secrets after all.
+#[must_use]
+pub fn differences(old: &AppConfig, new: &AppConfig) -> Vec<String> {
+    let blank = |app: &AppConfig| AppConfig { written: BTreeMap::new(), ..app.clone() };
+    if blank(old) == blank(new) {
+        return Vec::new();
+    }
+    let keys: BTreeSet<&String> = old.written.keys().chain(new.written.keys()).collect();
+    let mut differences: Vec<String> = keys
+        .into_iter()
+        .filter(|key| old.written.get(*key) != new.written.get(*key))
+        .map(|key| {
+            if is_variable(key) {
+                return key.clone();
+            }
+            let shown = |app: &AppConfig| {
+                app.written.get(key).map_or("(default)".to_owned(), |one| cut(one))
+            };
+            format!("{key} {} → {}", shown(old), shown(new))
+        })
+        .collect();
+    if old.program != new.program && !differences.iter().any(|one| one.starts_with("exec ")) {
+        let (old, new) = (old.program.display(), new.program.display());
+        differences.push(format!("exec means another program: {old} → {new}"));
+    }
+    if differences.is_empty() {
+        differences.push("what [supervisor] or a default says of it".to_owned());
+    }
+    differences
+}
+
+/// True for `env.TZ`: its value is shown to nobody.
+pub(super) fn is_variable(key: &str) -> bool {
+    key.starts_with("env.")
+}
+
+fn cut(value: &str) -> String {
+    match value.char_indices().nth(VALUE_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &value[..at]),
+        None => value.to_owned(),
+    }
+}

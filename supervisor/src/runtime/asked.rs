@@ -1,0 +1,275 @@
+//! An operator's wish: what only looks is answered here; what changes something becomes the
+//! machine's event, and its answer follows when it has happened.
+
+use mcp_protocol::control::{
+    self, AppChange, AppDescription, AppFate, AppPlan, ChangesKept, FailureCause, ProcessDetails,
+    Request, Response, Target,
+};
+use tokio::sync::mpsc;
+
+use super::{Supervisor, picture, vitals};
+use crate::config::{self, Config};
+use crate::machine::{AppName, Command, Event, RunId, Scale, Scope, SlotId};
+use crate::report::unknown_app;
+use crate::runtime::answer::failed;
+use crate::runtime::hands::Hands;
+
+/// The most apps that are described in one answer: it must fit one message.
+const DESCRIBED_MAX: usize = 100;
+
+impl Supervisor {
+    /// Answers a wish, or lets the machine do so.
+    pub(super) fn asked(
+        &mut self,
+        request: Request,
+        answers: mpsc::Sender<Response>,
+    ) -> Vec<Event> {
+        let answer = match request {
+            Request::Status => Response::Status(Box::new(self.status())),
+            Request::Plan { target } => self.plan(target),
+            Request::Changes => Response::Changes(self.changes()),
+            Request::Describe { target } => match self.describe(&target) {
+                Ok(apps) => {
+                    tokio::spawn(complete(apps, answers));
+                    return Vec::new();
+                }
+                Err(why) => failed(why, Vec::new()),
+            },
+            Request::Reload { target } => return self.reload_asked(target, answers),
+            Request::Settle => return self.command(None, Command::Settle, answers),
+            Request::Shutdown => return self.command(None, Command::Shutdown, answers),
+            Request::Restart { target } => return self.order(target, Command::Restart, answers),
+            Request::Start { target } => return self.order(target, Command::Start, answers),
+            Request::Stop { target } => return self.order(target, Command::Stop, answers),
+            Request::Delete { target } => return self.order(target, Command::Delete, answers),
+            Request::Reset { target } => return self.order(target, Command::Reset, answers),
+            Request::Forget { target } => return self.order(target, Command::Forget, answers),
+            Request::Scale { app, to } => {
+                let command = Command::Scale { app: AppName::new(&app), to: scale(to) };
+                return self.command(Some(&app), command, answers);
+            }
+            Request::Signal { target, number } => {
+                return self.order(target, |scope| Command::Signal { scope, number }, answers);
+            }
+        };
+        let _ = answers.try_send(answer);
+        Vec::new()
+    }
+
+    fn order(
+        &mut self,
+        target: Target,
+        command: impl FnOnce(Scope) -> Command,
+        answers: mpsc::Sender<Response>,
+    ) -> Vec<Event> {
+        self.command(target.app(), command(scope(&target)), answers)
+    }
+
+    /// The machine's event for a command, unless it is about an app that nobody ever heard of.
+    fn command(
+        &mut self,
+        app: Option<&str>,
+        command: Command,
+        answers: mpsc::Sender<Response>,
+    ) -> Vec<Event> {
+        if let Some(why) = app.and_then(|app| self.unheard_of(app)) {
+            let _ = answers.try_send(failed(why, Vec::new()));
+            return Vec::new();
+        }
+        vec![self.await_answer(command, answers)]
+    }
+
+    fn await_answer(&mut self, command: Command, answers: mpsc::Sender<Response>) -> Event {
+        let request = self.next_request();
+        self.hands.await_answer(request, answers);
+        Event::Asked { request, command }
+    }
+
+    fn unheard_of(&self, app: &str) -> Option<String> {
+        let snapshot = self.machine.snapshot();
+        let mut known: Vec<&str> = self.hands.config.apps.keys().map(AppName::as_str).collect();
+        let others = snapshot.apps.iter().map(|app| &app.name).chain(snapshot.changes.keys());
+        known.extend(others.map(AppName::as_str));
+        known.sort_unstable();
+        known.dedup();
+        (!known.contains(&app)).then(|| unknown_app(app, known.into_iter()))
+    }
+
+    fn reload_asked(&mut self, target: Target, answers: mpsc::Sender<Response>) -> Vec<Event> {
+        match self.reload(Some(&target)) {
+            Ok(configured) => vec![
+                configured,
+                self.await_answer(Command::Reload(scope(&target)), answers),
+                self.own(Command::Settle),
+            ],
+            Err(problem) => {
+                let _ = answers.try_send(refused(problem.clone()));
+                vec![Event::ConfigRejected { problem }]
+            }
+        }
+    }
+
+    /// What a reload would do; nothing is touched, the refusal of a bad file included.
+    fn plan(&self, target: Target) -> Response {
+        let loaded = (self.load)().map_err(|problems| problems.to_string()).and_then(|config| {
+            named_in(&config, Some(&target))?;
+            self.hands.allows(&config)?;
+            Ok(config)
+        });
+        let config = match loaded {
+            Ok(config) => config,
+            Err(problem) => return refused(problem),
+        };
+        let desired = config.desired(self.hands.generation + 1);
+        let plans = self.machine.preview(self.clock.now(), &desired, &scope(&target));
+        let plans = plans.into_iter().map(|plan| self.app_plan(plan, &config)).collect();
+        Response::Plan(plans)
+    }
+
+    fn app_plan(&self, plan: crate::machine::AppPlan, config: &Config) -> AppPlan {
+        let before = self.hands.config.apps.get(&plan.app);
+        let after = config.apps.get(&plan.app);
+        let (fate, differences) = match (before, after) {
+            (Some(before), Some(after)) => (AppFate::Kept, config::differences(before, after)),
+            (None, Some(_)) => (AppFate::Added, Vec::new()),
+            (Some(_) | None, None) => (AppFate::Removed, Vec::new()),
+        };
+        AppPlan {
+            app: plan.app.to_string(),
+            fate,
+            differences,
+            instances_now: plan.instances.0,
+            instances_then: plan.instances.1,
+            started: plan.start,
+            replaced: plan.replace,
+            stopped: plan.stop,
+            max_surge: plan.rollout.max_surge,
+            max_unavailable: plan.rollout.max_unavailable,
+        }
+    }
+
+    fn changes(&self) -> ChangesKept {
+        let config = &self.hands.config;
+        let changes = self.machine.snapshot().changes;
+        let apps = changes.iter().map(|(name, change)| AppChange {
+            app: name.to_string(),
+            instances_in_file: config.apps.get(name).map(|app| app.goal.instances),
+            instances: change.instances,
+            presence: picture::presence(change.presence),
+            stopped_slots: change.stopped_slots.iter().copied().collect(),
+        });
+        ChangesKept { apps: apps.collect(), file: self.hands.memory.file.clone() }
+    }
+
+    /// Everything that is known of apps at this moment, and who completes it.
+    fn describe(&mut self, target: &Target) -> Result<Vec<Unfinished>, String> {
+        if let Some(why) = target.app().and_then(|app| self.unheard_of(app)) {
+            return Err(why);
+        }
+        let status = self.status();
+        let mut apps = Vec::new();
+        for mut app in status.apps {
+            app.slots.retain(|slot| target.means(&app.name, slot.index));
+            if target.app().is_none_or(|meant| meant == app.name) {
+                apps.push(self.hands.description(app));
+            }
+        }
+        match (target, apps.first()) {
+            (Target::All, _) if apps.len() > DESCRIBED_MAX => {
+                Err(format!("{} apps are too many for one answer; name one", apps.len()))
+            }
+            (Target::Slot { .. }, Some(app)) if app.description.status.slots.is_empty() => Err(
+                format!("there is no slot {target}; `describe {}`", app.description.status.name),
+            ),
+            (Target::App(app) | Target::Slot { app, .. }, None) => {
+                Err(format!("`{app}` was deleted; `start {app}` brings it back"))
+            }
+            (Target::All | Target::App(_) | Target::Slot { .. }, _) => Ok(apps),
+        }
+    }
+}
+
+/// A description that lacks what takes a while to find out.
+struct Unfinished {
+    description: AppDescription,
+    last_output: crate::runtime::last_output::LastOutput,
+}
+
+impl Hands {
+    fn description(&self, status: control::AppStatus) -> Unfinished {
+        let name = AppName::new(&status.name);
+        let config = self.config.apps.get(&name);
+        let processes = status.slots.iter().filter_map(|slot| {
+            let process = self.processes.get(RunId(slot.run?))?;
+            Some(ProcessDetails {
+                slot: slot.index,
+                pid: slot.pid?,
+                cpu_time: process.usage.last.map(|last| last.cpu),
+                ..ProcessDetails::default()
+            })
+        });
+        let program = config.map(|app| app.program.display().to_string());
+        let arguments = config.map_or(&[][..], |app| &app.arguments);
+        let description = AppDescription {
+            command: program.into_iter().chain(arguments.iter().cloned()).collect(),
+            working_directory: config.map(|app| app.working_directory.clone()).unwrap_or_default(),
+            instances_in_file: config.map(|app| app.goal.instances),
+            rules: config.map(config::rules).unwrap_or_default(),
+            settings: config.map(config::settings).unwrap_or_default(),
+            processes: processes.collect(),
+            logs: Vec::new(),
+            status,
+        };
+        Unfinished { description, last_output: self.last_output(&name) }
+    }
+}
+
+/// Looks at what takes a while, outside of the loop, and answers.
+async fn complete(apps: Vec<Unfinished>, answers: mpsc::Sender<Response>) {
+    let mut descriptions = Vec::new();
+    for Unfinished { mut description, last_output } in apps {
+        description.logs = last_output.both().await;
+        descriptions.push(description);
+    }
+    let looked = tokio::task::spawn_blocking(move || {
+        for process in descriptions.iter_mut().flat_map(|app| &mut app.processes) {
+            process.pss_bytes = vitals::pss_bytes(process.pid);
+            process.descriptors = vitals::descriptors(process.pid);
+        }
+        descriptions
+    });
+    if let Ok(descriptions) = looked.await {
+        let _ = answers.try_send(Response::Description(descriptions));
+    }
+}
+
+/// Refuses a target that the file does not name.
+pub(super) fn named_in(config: &Config, target: Option<&Target>) -> Result<(), String> {
+    match target.and_then(Target::app) {
+        Some(app) if !config.apps.contains_key(&AppName::new(app)) => {
+            let known = config.apps.keys().map(AppName::as_str);
+            Err(format!("{} (in the file)", unknown_app(app, known)))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn refused(reason: String) -> Response {
+    Response::Failed { reason, cause: FailureCause::Configuration, last_output: Vec::new() }
+}
+
+fn scope(target: &Target) -> Scope {
+    match target {
+        Target::All => Scope::All,
+        Target::App(app) => Scope::App(AppName::new(app)),
+        Target::Slot { app, slot } => Scope::Slot(SlotId { app: AppName::new(app), index: *slot }),
+    }
+}
+
+fn scale(to: control::Scale) -> Scale {
+    match to {
+        control::Scale::To(count) => Scale::To(count),
+        control::Scale::More(count) => Scale::More(count),
+        control::Scale::Fewer(count) => Scale::Fewer(count),
+    }
+}

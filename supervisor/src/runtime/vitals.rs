@@ -1,0 +1,175 @@
+//! What a process takes: processor time, memory, threads, descriptors. Read from /proc, cheaply.
+//!
+//! One read of `stat` serves a whole line of `status`. What costs the kernel a walk through the
+//! process's memory is read only when somebody asks for that one process.
+
+use std::fs;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use nix::unistd::{Pid, SysconfVar, sysconf};
+
+use crate::machine::RunId;
+use crate::runtime::hands::Hands;
+
+/// Two samples that are closer together than this say nothing about a share of a processor: the
+/// kernel counts in hundredths of a second.
+const SHARE_OVER_MIN: Duration = Duration::from_millis(200);
+
+/// What one read of `stat` tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sample {
+    /// Processor time since the process began.
+    pub(crate) cpu: Duration,
+    pub(crate) threads: u32,
+    pub(crate) rss_bytes: u64,
+}
+
+/// What is known of a process's use of the machine.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Usage {
+    pub(crate) last: Option<Sample>,
+    /// Share of one processor between the last two samples that were far enough apart.
+    pub(crate) cpu_percent: Option<f32>,
+    /// The sample that the next share is counted from.
+    base: Option<(Duration, Duration)>,
+}
+
+impl Usage {
+    /// Takes a sample in; tells how much processor time was used since the one before.
+    pub(crate) fn note(&mut self, at: Duration, sample: Sample) -> Duration {
+        let before = self.last.map_or(Duration::ZERO, |last| last.cpu);
+        self.last = Some(sample);
+        match self.base {
+            None => self.base = Some((at, sample.cpu)),
+            Some((since, cpu)) => {
+                let time = at.saturating_sub(since);
+                if time >= SHARE_OVER_MIN {
+                    let share = sample.cpu.saturating_sub(cpu).as_secs_f32() / time.as_secs_f32();
+                    self.cpu_percent = Some(share * 100.0);
+                    self.base = Some((at, sample.cpu));
+                }
+            }
+        }
+        sample.cpu.saturating_sub(before)
+    }
+}
+
+impl Hands {
+    /// Looks at every process: what it takes now, and how much processor time went by.
+    pub(crate) fn sample_all(&mut self, at: Duration) {
+        for process in self.processes.iter_mut() {
+            if let Some(sample) = sample(process.pid) {
+                let used = process.usage.note(at, sample);
+                self.totals.add_cpu(&process.slot, used);
+            }
+        }
+    }
+
+    /// Counts the processor time of a process that ended and is not reaped yet.
+    pub(crate) fn sample_last(&mut self, run: RunId, at: Duration) {
+        if let Some(process) = self.processes.get_mut(run)
+            && let Some(sample) = sample(process.pid)
+        {
+            let used = process.usage.note(at, sample);
+            self.totals.add_cpu(&process.slot, used);
+        }
+    }
+}
+
+/// What the process takes now; nothing when it has gone. Of a zombie, its processor time.
+pub(crate) fn sample(pid: Pid) -> Option<Sample> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse(stat: &str) -> Option<Sample> {
+    // The name may hold anything, brackets included; after its end there are numbers only.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
+    // The first of them is the third of proc(5): the state.
+    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
+    let (ticks, page) = units();
+    let cpu = (field(14)? + field(15)?) * (1_000_000 / ticks);
+    Some(Sample {
+        cpu: Duration::from_micros(cpu),
+        threads: u32::try_from(field(20)?).ok()?,
+        rss_bytes: field(24)? * page,
+    })
+}
+
+/// Ticks a second and bytes a page.
+fn units() -> (u64, u64) {
+    static UNITS: OnceLock<(u64, u64)> = OnceLock::new();
+    *UNITS.get_or_init(|| {
+        let read = |variable, usual: u64| {
+            let value =
+                sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
+            value.filter(|value| *value > 0).unwrap_or(usual)
+        };
+        (read(SysconfVar::CLK_TCK, 100), read(SysconfVar::PAGE_SIZE, 4096))
+    })
+}
+
+/// How many descriptors the process has open.
+pub(crate) fn descriptors(pid: impl std::fmt::Display) -> Option<u64> {
+    let directory = format!("/proc/{pid}/fd");
+    // Newer kernels tell the number as the directory's size; older ones must be counted.
+    match fs::metadata(&directory).ok()?.len() {
+        0 => Some(fs::read_dir(&directory).ok()?.count() as u64),
+        count => Some(count),
+    }
+}
+
+/// The process's share of memory: what it shares with others is divided among them. The kernel
+/// walks through all of its memory for this.
+pub(crate) fn pss_bytes(pid: u32) -> Option<u64> {
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kilobytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_process_is_read() {
+        let own = Pid::this();
+        let sample = sample(own).unwrap();
+        assert!(sample.threads >= 1 && sample.rss_bytes > 100_000, "{sample:?}");
+        let before = descriptors(own).unwrap();
+        let files: Vec<_> = (0..9).map(|_| fs::File::open("/dev/null").unwrap()).collect();
+        // Other tests open and close files meanwhile.
+        assert!(descriptors(own).unwrap() + 5 > before, "{} files", files.len());
+        let pss = pss_bytes(std::process::id()).unwrap();
+        assert!(pss > 10_000 && pss < 100_000_000_000, "{pss}");
+    }
+
+    #[test]
+    fn a_name_with_brackets_and_spaces_hides_nothing() {
+        let (ticks, page) = units();
+        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 200 100 0 0 20 0 7 0 12345 \
+                    1000000 55 18446744073709551615 1 1 0";
+        let sample = parse(stat).unwrap();
+        assert_eq!(sample.cpu, Duration::from_micros(300 * (1_000_000 / ticks)));
+        assert_eq!((sample.threads, sample.rss_bytes), (7, 55 * page));
+        assert_eq!(parse("nonsense"), None);
+        assert_eq!(parse("1 (x) S 1"), None);
+    }
+
+    #[test]
+    fn a_share_needs_two_samples_that_are_apart() {
+        let at = Duration::from_millis;
+        let sample = |cpu: u64| Sample { cpu: at(cpu), threads: 1, rss_bytes: 1 };
+        let mut usage = Usage::default();
+        assert_eq!(usage.note(at(1_000), sample(500)), at(500));
+        assert_eq!(usage.cpu_percent, None);
+        assert_eq!(usage.note(at(1_100), sample(600)), at(100));
+        assert_eq!(usage.cpu_percent, None, "too close");
+        assert_eq!(usage.note(at(2_000), sample(700)), at(100));
+        assert_eq!(usage.cpu_percent, Some(20.0));
+        assert_eq!(usage.note(at(2_010), sample(700)), Duration::ZERO);
+        assert_eq!(usage.cpu_percent, Some(20.0), "kept until there is a better one");
+    }
+}

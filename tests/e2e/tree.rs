@@ -1,0 +1,236 @@
+//! Whole trees: everyone whom a program started dies with it, and nobody runs twice.
+//!
+//! Each test of a tree runs with cgroups and without, for both ways must keep the same promise.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::harness::{House, Said, alive, processes_of, signal, skip, wait_for};
+
+/// `supervisor.cgroups`: where this machine has none, both ways walk.
+const WAYS: [&str; 2] = ["auto", "off"];
+
+/// A house with one app `query` that is not ours: the fault worker without a link.
+fn unlinked(cgroups: &str, faults: &str, more: &str) -> House {
+    let arguments: Vec<String> =
+        faults.split_whitespace().map(|argument| format!(", {argument:?}")).collect();
+    House::new(&format!(
+        "[supervisor]\nmetrics = \"off\"\ncgroups = \"{cgroups}\"\n\n[apps.query]\n\
+         exec = [\"FAULT_WORKER\", \"--unlinked\"{}]\nready = \"20ms\"\n{more}\n",
+        arguments.concat()
+    ))
+}
+
+/// The file to which an escaped process of this house writes who it is.
+fn escape_file() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("escaped");
+    (directory, file)
+}
+
+fn pid_in(file: &Path) -> u64 {
+    std::fs::read_to_string(file).unwrap().trim().parse().unwrap()
+}
+
+/// The cgroup of cgroup v2 that a process is in.
+pub(crate) fn cgroup_of(pid: u64) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    let path = text.lines().find_map(|line| line.strip_prefix("0::"))?.to_owned();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "))?;
+    Some(Path::new(mount.split(' ').nth(4)?).join(path.trim_start_matches('/')))
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a stop takes is what is promised")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn stopped(house: &House) -> (Said, Duration) {
+    let began = now();
+    let said = house.run(&["stop"]);
+    assert_eq!(said.code, Some(0), "{said:?}\n{}", house.logs());
+    (said, began.elapsed())
+}
+
+#[test]
+fn an_escaped_process_is_gone_when_stop_returns() {
+    for way in WAYS {
+        let (_directory, file) = escape_file();
+        let faults = format!("--grandchild --escape {}", file.display());
+        let house = unlinked(way, &faults, "");
+        house.start();
+        let (main, escaped) = (house.pids()[0], pid_in(&file));
+        assert!(alive(escaped), "{way}");
+        let (_, took) = stopped(&house);
+        assert!(!alive(main) && !alive(escaped), "{way}: {}", house.logs());
+        assert!(took < Duration::from_secs(1), "{way}: {took:?} for programs that obey at once");
+        assert_eq!(processes_of(&house.path("run/supervisor.sock")), Vec::<i32>::new(), "{way}");
+    }
+}
+
+#[test]
+fn those_whom_a_dead_program_left_are_killed_before_it_is_started_again() {
+    for way in WAYS {
+        let (_directory, file) = escape_file();
+        let faults = format!("--grandchild --escape {}", file.display());
+        let house = unlinked(way, &faults, "");
+        house.start();
+        let (main, escaped) = (house.pids()[0], pid_in(&file));
+        std::fs::remove_file(&file).unwrap();
+        signal("-KILL", main);
+        house.wait_until("the replacement", |status| {
+            status["apps"][0]["slots"][0]["pid"].as_u64().is_some_and(|pid| pid != main)
+        });
+        assert!(!alive(escaped), "{way}: {}", house.logs());
+        wait_for("the second escape", || file.exists());
+        stopped(&house);
+        assert!(!alive(escaped) && !alive(pid_in(&file)), "{way}: {}", house.logs());
+    }
+}
+
+#[test]
+fn a_program_that_ignores_its_stop_signal_is_killed_at_its_grace() {
+    for way in WAYS {
+        let health = "[apps.query.health]\ndrain_timeout = \"700ms\"";
+        let house = unlinked(way, "--ignore-drain --grandchild", health);
+        house.start();
+        house.wait_until("the fault", |_| house.logs().contains("unlinked and running"));
+        let pid = house.pids()[0];
+        let began = now();
+        let mut stop = house.command(&["stop"]).spawn().unwrap();
+        wait_for("its death", || !alive(pid));
+        let took = began.elapsed();
+        assert!(stop.wait().unwrap().success());
+        let (early, late) = (Duration::from_millis(600), Duration::from_millis(800));
+        assert!((early..late).contains(&took), "{way}: killed after {took:?}");
+        assert!(house.logs().contains("still there after 700ms"), "{}", house.logs());
+    }
+}
+
+#[test]
+fn each_run_has_a_cgroup_and_none_is_left() {
+    let house = unlinked("auto", "", "instances = 2");
+    house.start();
+    let (pids, supervisor) = (house.pids(), house.status()["pid"].as_u64().unwrap());
+    let own = cgroup_of(supervisor).expect("Linux has cgroups");
+    let cgroups: Vec<PathBuf> = pids.iter().filter_map(|pid| cgroup_of(*pid)).collect();
+    if cgroups[0] == own {
+        stopped(&house);
+        return skip("each_run_has_a_cgroup_and_none_is_left", "cgroup v2 is not writable");
+    }
+    let home = cgroups[0].parent().unwrap();
+    assert_eq!(home.parent(), Some(own.as_path()));
+    assert_eq!(cgroups[1].parent(), Some(home));
+    assert_ne!(cgroups[0], cgroups[1]);
+    signal("-KILL", pids[0]);
+    house.wait_until("the replacement", |status| {
+        status["apps"][0]["slots"][0]["pid"].as_u64().is_some_and(|pid| pid != pids[0])
+    });
+    assert!(!cgroups[0].exists(), "the dead run's cgroup is removed at once");
+    stopped(&house);
+    assert!(!home.exists(), "{} is left behind", home.display());
+}
+
+#[test]
+fn without_cgroups_orphans_are_reaped_and_ours_keep_their_exit() {
+    let more = "[apps.tidy]\nexec = [\"sh\", \"-c\", \"(sleep 0.01 &) ; exec sleep 1000\"]\n\
+                ready = \"20ms\"\n[apps.brief]\nexec = [\"sh\", \"-c\", \"exit 3\"]\n\
+                ready = \"1s\"\n[apps.brief.restart]\nbackoff_min = \"10ms\"\n\
+                backoff_max = \"10ms\"\nmax_restarts = 5";
+    let house = unlinked("off", "", more);
+    house.run(&["start"]);
+    let status = house
+        .wait_until("giving up", |status| status["apps"][0]["slots"][0]["status"] == "errored");
+    let slot = &status["apps"][0]["slots"][0];
+    assert_eq!(slot["last_exit"], "exit code 3", "{slot}");
+    let supervisor = status["pid"].as_u64().unwrap();
+    wait_for("every orphan to be reaped", || zombies_of(supervisor).is_empty());
+}
+
+/// Children of a process that ended and were not reaped.
+pub(crate) fn zombies_of(parent: u64) -> Vec<u64> {
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let stat = |pid: u64| std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let is_one = |pid: &u64| {
+        let stat = stat(*pid);
+        let mut fields = stat.rsplit(')').next().unwrap_or("").split_whitespace();
+        let (state, of) = (fields.next(), fields.next());
+        state == Some("Z") && of == Some(parent.to_string().as_str())
+    };
+    pids.filter(is_one).collect()
+}
+
+/// Kills the supervisor of a house and starts another; what the log says then.
+fn after_a_murder(house: &House) -> String {
+    let supervisor = house.status()["pid"].as_u64().unwrap();
+    signal("-KILL", supervisor);
+    wait_for("its end", || !alive(supervisor));
+    house.start();
+    house.logs()
+}
+
+#[test]
+fn after_the_supervisor_was_killed_no_program_runs_twice() {
+    for way in WAYS {
+        let (_directory, file) = escape_file();
+        let diary = file.with_extension("diary");
+        let faults = format!("--alone {} --escape {}", diary.display(), file.display());
+        let house = unlinked(way, &faults, "");
+        house.start();
+        let (main, escaped) = (house.pids()[0], pid_in(&file));
+        std::fs::remove_file(&file).unwrap();
+        let logs = after_a_murder(&house);
+        assert!(!alive(main) && !alive(escaped), "{way}: {logs}");
+        assert!(logs.contains("asking a program of an earlier supervisor to leave"), "{logs}");
+        let diary = std::fs::read_to_string(&diary).unwrap();
+        let words: Vec<&str> = diary.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(words, ["runs", "runs"], "{way}");
+    }
+}
+
+#[test]
+fn a_survivor_that_ignores_its_stop_signal_is_killed_at_its_grace() {
+    for way in WAYS {
+        let health = "[apps.query.health]\ndrain_timeout = \"300ms\"";
+        let house = unlinked(way, "--ignore-drain --grandchild", health);
+        house.start();
+        house.wait_until("the fault", |_| house.logs().contains("unlinked and running"));
+        let main = house.pids()[0];
+        let logs = after_a_murder(&house);
+        assert!(!alive(main), "{way}: {logs}");
+        assert!(logs.contains("killing what is left"), "{way}: {logs}");
+    }
+}
+
+#[test]
+fn a_survivor_that_closed_its_lock_is_known_by_its_process_id() {
+    let house = unlinked("off", "--drop-lock", "");
+    house.start();
+    let main = house.pids()[0];
+    wait_for("the lock to be closed", || !Path::new(&format!("/proc/{main}/fd/63")).exists());
+    let logs = after_a_murder(&house);
+    assert!(!alive(main), "{logs}");
+}
+
+#[test]
+fn what_a_dead_supervisor_left_is_cleared_away() {
+    let house = unlinked("auto", "", "");
+    house.start();
+    let main = house.pids()[0];
+    let cgroup = cgroup_of(main);
+    let supervisor = house.status()["pid"].as_u64().unwrap();
+    signal("-KILL", supervisor);
+    wait_for("its end", || !alive(supervisor));
+    signal("-KILL", main);
+    wait_for("the program's end", || !alive(main));
+    house.start();
+    assert!(!house.logs().contains("earlier supervisor"), "{}", house.logs());
+    let locks: Vec<_> = std::fs::read_dir(house.path("run/locks")).unwrap().flatten().collect();
+    assert_eq!(locks.len(), 1, "{locks:?}");
+    assert!(
+        cgroup
+            .is_none_or(|path| !path.exists() || path == cgroup_of(supervisor).unwrap_or_default())
+    );
+}
