@@ -2,13 +2,15 @@
 //!
 //! It speaks the supervisor's protocol over its link and answers HTTP on the inherited listener,
 //! with nothing but the standard library and the protocol crate, so that a reader can see how
-//! little a worker needs. Its arguments say what it does wrong, and when.
+//! little a worker needs. Its arguments say what it does wrong, and when. With `--tell` it has no
+//! link, as most programs, and says in another way that it is ready.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what is tested")]
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::{AsFd, FromRawFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -53,6 +55,33 @@ struct Faults {
     print_lines: u32,
     /// How long it takes to answer a request.
     answer_after: Duration,
+    /// It has no link, and tells its readiness otherwise.
+    tell: Option<Tell>,
+    /// It is ready once this file is there.
+    wait_for: Option<PathBuf>,
+    /// It binds this address itself once it is ready, not before.
+    bind: Option<String>,
+    /// It answers with 503, and sends no sign of life, while this file is there.
+    sick_when: Option<PathBuf>,
+    /// What it says of itself at once.
+    status: Option<String>,
+    /// It says a number of itself, the next one each time, as fast as it can.
+    notify_flood: bool,
+}
+
+/// How a program without a link tells that it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tell {
+    /// By `READY=1` to a socket.
+    Notify,
+    /// By a line to a descriptor.
+    Descriptor,
+    /// By a line of output, after one that is none yet.
+    Output,
+    /// By a line of its errors.
+    Errors,
+    /// Not at all.
+    Nobody,
 }
 
 fn faults() -> Faults {
@@ -77,10 +106,27 @@ fn faults() -> Faults {
             "--answer-after-ms" => {
                 faults.answer_after = Duration::from_millis(value().parse().expect("milliseconds"));
             }
+            "--tell" => faults.tell = Some(tell_by(&value())),
+            "--wait-for" => faults.wait_for = Some(value().into()),
+            "--bind" => faults.bind = Some(value()),
+            "--sick-when" => faults.sick_when = Some(value().into()),
+            "--status" => faults.status = Some(value()),
+            "--notify-flood" => faults.notify_flood = true,
             other => panic!("unknown argument {other}"),
         }
     }
     faults
+}
+
+fn tell_by(word: &str) -> Tell {
+    match word {
+        "notify" => Tell::Notify,
+        "descriptor" => Tell::Descriptor,
+        "output" => Tell::Output,
+        "errors" => Tell::Errors,
+        "nobody" => Tell::Nobody,
+        other => panic!("unknown way to tell {other}"),
+    }
 }
 
 fn main() -> ExitCode {
@@ -115,6 +161,9 @@ fn main() -> ExitCode {
         println!("unlinked and running");
         stay();
     }
+    if let Some(tell) = faults.tell {
+        return without_link(&faults, tell);
+    }
     let Some(socket) = variable(env::SOCKET) else { return ExitCode::from(2) };
     let link = Arc::new(UnixStream::connect(socket).expect("the supervisor listens"));
     let (settings, mut decoder) = introduce(&link);
@@ -142,6 +191,78 @@ fn main() -> ExitCode {
     }
     tell(&link, &FromWorker::Drained);
     ExitCode::SUCCESS
+}
+
+/// The life of a program without a link: serve, tell, and drain at SIGTERM.
+fn without_link(faults: &Faults, tell: Tell) -> ExitCode {
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM])
+        .expect("SIGTERM can be handled");
+    let requests = Arc::new(AtomicU64::new(0));
+    let door = Door::open(faults, &requests);
+    if let Some(status) = &faults.status {
+        notify(&format!("STATUS={status}"));
+    }
+    if faults.notify_flood {
+        std::thread::spawn(|| (0u64..).for_each(|number| notify(&format!("STATUS={number}"))));
+    }
+    let later = faults.clone();
+    std::thread::spawn(move || become_ready(&later, tell, &requests));
+    signals.forever().next();
+    if tell == Tell::Notify {
+        notify("STOPPING=1\nSTATUS=leaving");
+    }
+    if let Some(door) = door {
+        door.close();
+    }
+    ExitCode::SUCCESS
+}
+
+fn become_ready(faults: &Faults, tell: Tell, requests: &Arc<AtomicU64>) {
+    let (_never, wait) = mpsc::channel::<()>();
+    while faults.wait_for.as_ref().is_some_and(|file| !file.exists()) {
+        let _ = wait.recv_timeout(Duration::from_millis(5));
+    }
+    let _door = faults.bind.as_ref().map(|address| {
+        let listener = TcpListener::bind(address).expect("the address is free");
+        Door::over(listener, faults, requests)
+    });
+    match tell {
+        Tell::Notify => notify("READY=1"),
+        Tell::Descriptor => {
+            let number = variable(env::NOTIFY_FD).and_then(|text| text.parse().ok());
+            let number = number.expect("a readiness descriptor was handed over");
+            // SAFETY: the supervisor passed a pipe under this number, for us alone to own.
+            #[expect(unsafe_code, reason = "an inherited descriptor is a number")]
+            let pipe = unsafe { OwnedFd::from_raw_fd(number) };
+            std::fs::File::from(pipe).write_all(b"\n").expect("the supervisor reads");
+        }
+        Tell::Output => println!("soon listening\nnow listening on a port"),
+        Tell::Errors => eprintln!("soon listening\nnow listening on a port"),
+        Tell::Nobody => {}
+    }
+    let every = variable(env::WATCHDOG_USEC).and_then(|text| text.parse().ok());
+    let Some(every) = every.map(|time: u64| Duration::from_micros(time / 4)) else {
+        let _ = wait.recv_timeout(Duration::MAX);
+        return;
+    };
+    assert_eq!(variable(env::WATCHDOG_PID), Some(std::process::id().to_string()));
+    loop {
+        if !is_sick(faults) {
+            notify("WATCHDOG=1");
+        }
+        let _ = wait.recv_timeout(every);
+    }
+}
+
+fn is_sick(faults: &Faults) -> bool {
+    faults.sick_when.as_ref().is_some_and(|file| file.exists())
+}
+
+/// Says something of itself, as `sd_notify` does.
+fn notify(words: &str) {
+    let path = variable(env::NOTIFY_SOCKET).expect("a notification socket was handed over");
+    let socket = UnixDatagram::unbound().expect("a socket");
+    socket.send_to(words.as_bytes(), path).expect("the supervisor listens");
 }
 
 /// Those who outlive us.
@@ -286,11 +407,15 @@ impl Door {
         // SAFETY: the supervisor passed a listener under this number, for us alone to own.
         #[expect(unsafe_code, reason = "an inherited descriptor is a number")]
         let listener = unsafe { TcpListener::from_raw_fd(env::LISTEN_FDS_START) };
+        Some(Door::over(listener, faults, requests))
+    }
+
+    fn over(listener: TcpListener, faults: &Faults, requests: &Arc<AtomicU64>) -> Door {
         listener.set_nonblocking(true).expect("a listener can be made nonblocking");
         let (woken, wake) = std::io::pipe().expect("a pipe");
-        let (answer_after, requests) = (faults.answer_after, Arc::clone(requests));
-        let thread = std::thread::spawn(move || serve(&listener, &woken, answer_after, &requests));
-        Some(Door { wake, thread })
+        let (faults, requests) = (faults.clone(), Arc::clone(requests));
+        let thread = std::thread::spawn(move || serve(&listener, &woken, &faults, &requests));
+        Door { wake, thread }
     }
 
     /// Stops accepting, and waits for what runs.
@@ -303,7 +428,7 @@ impl Door {
 fn serve(
     listener: &TcpListener,
     woken: &std::io::PipeReader,
-    answer_after: Duration,
+    faults: &Faults,
     requests: &Arc<AtomicU64>,
 ) {
     let mut accepted = 0u32;
@@ -320,8 +445,9 @@ fn serve(
         let Ok((stream, _)) = listener.accept() else { continue };
         accepted += 1;
         let (done, requests) = (done.clone(), Arc::clone(requests));
+        let faults = faults.clone();
         std::thread::spawn(move || {
-            answer(&stream, answer_after);
+            answer(&stream, &faults);
             requests.fetch_add(1, Ordering::Relaxed);
             let _ = done.send(());
         });
@@ -335,7 +461,7 @@ fn serve(
 const HOARD_BYTES: usize = 64 << 20;
 
 /// One request, one answer: our process id.
-fn answer(mut stream: &TcpStream, after: Duration) {
+fn answer(mut stream: &TcpStream, faults: &Faults) {
     stream.set_nonblocking(false).expect("a stream can be made blocking");
     let mut head = Vec::new();
     let mut bytes = [0u8; 1024];
@@ -349,11 +475,12 @@ fn answer(mut stream: &TcpStream, after: Duration) {
         std::mem::forget(vec![1u8; HOARD_BYTES]);
     }
     let (_never, wait) = mpsc::channel::<()>();
-    let _ = wait.recv_timeout(after);
+    let _ = wait.recv_timeout(faults.answer_after);
     let body = std::process::id().to_string();
+    let status = if is_sick(faults) { "503 Service Unavailable" } else { "200 OK" };
     let _ = write!(
         stream,
-        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
         body.len()
     );
 }

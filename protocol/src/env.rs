@@ -20,3 +20,14 @@ pub const LISTEN_PID: &str = "LISTEN_PID";
 pub const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES";
 /// The first inherited descriptor of the convention.
 pub const LISTEN_FDS_START: i32 = 3;
+
+/// Path of the socket to which a program may send `READY=1` and the like (the convention of
+/// systemd), where its app asks for that.
+pub const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+/// How often at least the program must send `WATCHDOG=1`, in microseconds.
+pub const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
+/// The process that is meant by it.
+pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
+/// The descriptor to which the program writes a line once it is ready (the convention of s6),
+/// where its app asks for that.
+pub const NOTIFY_FD: &str = "NOTIFY_FD";

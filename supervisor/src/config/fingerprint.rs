@@ -1,10 +1,11 @@
 //! The identity of a worker: everything that it can only learn by being started anew.
 //!
 //! In it: program, arguments, directory, variables, listener, stop signal, user, group, umask,
-//! nice, resource limits, and all of our own worker's settings, its log level included, for a
-//! worker is told its settings only once. Not in it: the generation, which would roll everything at
-//! each reload; and what the supervisor alone acts on (instances, time limits, restart and rollout
-//! policy, how much output is kept), which changes without touching a worker.
+//! nice, resource limits, what it is handed to tell its readiness and its life by, and all of our
+//! own worker's settings, its log level included, for a worker is told its settings only once. Not
+//! in it: the generation, which would roll everything at each reload; and what the supervisor alone
+//! acts on (instances, time limits, probes, restart and rollout policy, how much output is kept),
+//! which changes without touching a worker.
 //!
 //! The number must stay the same over releases, for it is compared with that of workers which an
 //! earlier supervisor started. So it is FNV-1a over the encoded fields, not the standard library's
@@ -12,7 +13,7 @@
 
 use mcp_protocol::frame::{self, FrameError};
 
-use super::AppConfig;
+use super::{AppConfig, ReadyBy};
 use crate::machine::Fingerprint;
 
 /// The fingerprint of an app's workers; what its `goal` says about it is not looked at.
@@ -30,9 +31,21 @@ pub(super) fn of(app: &AppConfig) -> Result<Fingerprint, FrameError> {
         &app.listen,
         app.stop_signal,
         &app.process,
+        handed(&app.health.ready),
+        &app.health.watchdog,
         &settings,
     ))?;
     Ok(Fingerprint(fnv_1a(&bytes)))
+}
+
+/// A number for what a program is given, to say by it that it is ready.
+fn handed(ready: &ReadyBy) -> u8 {
+    match ready {
+        ReadyBy::Age | ReadyBy::Link | ReadyBy::Probe => 0,
+        ReadyBy::Notification => 1,
+        ReadyBy::Descriptor => 2,
+        ReadyBy::Line(_) => 3,
+    }
 }
 
 fn fnv_1a(bytes: &[u8]) -> u64 {

@@ -61,8 +61,12 @@ pub(super) enum Kind {
     Warehouse,
     Address,
     AddressOrOff,
-    /// `"link"`, or how long a program must have been alive.
+    /// One of a few words, or how long a program must have been alive.
     Readiness,
+    /// An address that may hold `{slot}`.
+    ProbeAddress,
+    /// A page that may hold `{slot}` and `{pid}`.
+    ProbePage,
     Signal,
     /// A user or a group, by name or number, or "inherit".
     Account,
@@ -129,6 +133,7 @@ const APP: &[Key] = &[
         "1",
     ),
     key("ready", Kind::Readiness, r#""link""#),
+    key("ready_line", Kind::Text, r#""listening on""#),
     key("stop_signal", Kind::Signal, r#""SIGTERM""#),
     key("env", Kind::Variables, ""),
     process::USER,
@@ -181,6 +186,18 @@ const HEALTH: &[Key] = &[
     key("heartbeat_timeout", WAIT, r#""15s""#),
     key("drain_timeout", WAIT, r#""30s""#),
     key("idle_grace", WAIT, r#""2s""#),
+    key("watchdog_timeout", WAIT, r#""30s""#),
+    table("probe", PROBE),
+];
+
+const PROBE: &[Key] = &[
+    key("tcp", Kind::ProbeAddress, r#""127.0.0.1:9000""#),
+    key("http", Kind::ProbePage, r#""http://127.0.0.1:9000/healthz""#),
+    key("command", Kind::Command, r#"["pg_isready", "-q"]"#),
+    key("interval", WAIT, r#""10s""#),
+    key("timeout", WAIT, r#""2s""#),
+    key("failures", Kind::Count { min: 1, max: 1000, what: "a number of failures" }, "3"),
+    key("start_interval", WAIT, r#""250ms""#),
 ];
 
 const LOGS: &[Key] = &[

@@ -19,6 +19,7 @@ mod compare;
 mod environment;
 mod file;
 mod fingerprint;
+mod health;
 mod keys;
 mod locate;
 mod off;
@@ -39,6 +40,8 @@ mod worker;
 mod tests;
 
 pub use compare::differences;
+pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
+pub(crate) use health::{filled, page};
 pub(crate) use keys::INSTANCES_MAX;
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
@@ -155,6 +158,8 @@ pub struct AppConfig {
     pub settings: Option<Box<Settings>>,
     /// The signal that asks it to leave, when it has no link.
     pub stop_signal: i32,
+    /// How it is found to be ready and well.
+    pub health: HealthConfig,
     /// As whom it runs, and what it may use.
     pub process: ProcessConfig,
     /// How much of its output is kept.

@@ -31,6 +31,12 @@ pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) const OUTPUT: OutputConfig = OutputConfig { bytes_max: 50_000_000, files_max: 10 };
 /// So many failed probes in a row mean that a worker is not well.
 pub(super) const PROBE_FAILURES_MAX: u32 = 3;
+/// The pause between two probes of a worker that serves.
+pub(super) const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a probe may take.
+pub(super) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The pause between two probes of a worker that starts.
+pub(super) const PROBE_START_INTERVAL: Duration = Duration::from_millis(250);
 /// Files were left alone for so long: the workers are replaced.
 pub(super) const WATCH_DELAY: Duration = Duration::from_millis(500);
 /// How many slots may hold two workers during a roll.

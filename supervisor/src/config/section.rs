@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::file::{Entry, Node, Value, child_key};
 use super::keys::{Key, Kind, nearest, tables_with};
 use super::problem::Report;
-use super::{off, process, timetable, value, watch};
+use super::{health, off, process, timetable, value, watch};
 
 /// Checks a table and everything below it: names of keys, kinds and ranges of values.
 pub(super) fn check(node: &Node, keys: &'static [Key], report: &mut Report) {
@@ -82,7 +82,9 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Warehouse => value::warehouse(node).map(drop),
         Kind::Address => value::address(node).map(drop),
         Kind::AddressOrOff => value::address_or_off(node).map(drop),
-        Kind::Readiness => value::readiness(node).map(drop),
+        Kind::Readiness => health::ready(node).map(drop),
+        Kind::ProbeAddress => health::probe_address(node).map(drop),
+        Kind::ProbePage => health::probe_page(node).map(drop),
         Kind::Signal => value::signal(node).map(drop),
         Kind::Account => process::account(node).map(drop),
         Kind::Umask => process::umask(node).map(drop),
@@ -266,9 +268,16 @@ impl<'a> Section<'a> {
         value::address_or_off(self.node(name)?).ok()
     }
 
-    /// `None`: not written; `Some(None)`: "link".
-    pub(super) fn readiness(&self, name: &str) -> Option<Option<Duration>> {
-        value::readiness(self.node(name)?).ok()
+    pub(super) fn ready(&self, name: &str) -> Option<health::Ready> {
+        health::ready(self.node(name)?).ok()
+    }
+
+    pub(super) fn probe_address(&self, name: &str) -> Option<&'a str> {
+        health::probe_address(self.node(name)?).ok()
+    }
+
+    pub(super) fn probe_page(&self, name: &str) -> Option<&'a str> {
+        health::probe_page(self.node(name)?).ok()
     }
 
     pub(super) fn signal(&self, name: &str) -> Option<i32> {

@@ -313,18 +313,6 @@ pub(super) fn address_or_off(node: &Node) -> Result<Option<SocketAddr>, String> 
     }
 }
 
-/// What makes a worker ready: a duration, or `None` for the word "link".
-pub(super) fn readiness(node: &Node) -> Result<Option<Duration>, String> {
-    match &node.value {
-        Value::Text(text) if text == "link" => Ok(None),
-        Value::Text(text) if !text.starts_with(|c: char| c.is_ascii_digit()) => Err(format!(
-            "{} is unknown; write \"link\", or how long a program must have been alive, such as \"2s\"",
-            quoted(text)
-        )),
-        _other => duration(node, "1ms", "24h").map(Some),
-    }
-}
-
 /// The signals that may ask a program to leave.
 const SIGNALS: &[(&str, i32)] = &[
     ("SIGTERM", libc::SIGTERM),

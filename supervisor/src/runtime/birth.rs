@@ -3,22 +3,26 @@
 //! Everything that a run has is made here before the fork, and put away again when there is no
 //! process after all. How a process is made is `spawn`'s business.
 
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 
+use mcp_protocol::env;
 use nix::sys::signal::Signal as UnixSignal;
 use nix::unistd::{Gid, Uid, fchown};
 
 use crate::config::AppConfig;
-use crate::machine::{RunId, SlotId};
+use crate::machine::{AppName, RunId, SlotId};
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::hands::{Hands, c_string};
 use crate::runtime::output::Stream;
 use crate::runtime::processes::Birth;
+use crate::runtime::readiness::Handed;
 use crate::runtime::run_lock::{RunLock, Terms};
-use crate::runtime::spawn::{Launch, Named, Spawned, spawn};
+use crate::runtime::spawn::{Launch, Named, Spawned, ready_pipe_number, spawn};
 use crate::runtime::tree::Tree;
 
 impl Hands {
@@ -37,13 +41,15 @@ impl Hands {
         let lock = self.lock(run, &slot, &app, cgroup.as_ref());
         let born =
             lock.and_then(|lock| match self.bear((run, &slot, &app), &named, (&lock, directory)) {
-                Ok(spawned) => Ok((lock.hand_over(spawned.pid.as_raw()), spawned)),
+                Ok((spawned, handed)) => {
+                    Ok((lock.hand_over(spawned.pid.as_raw()), spawned, handed))
+                }
                 Err(why) => {
                     lock.discard();
                     Err(why)
                 }
             });
-        let (lock, spawned) = match born {
+        let (lock, spawned, handed) = match born {
             Ok(born) => born,
             Err(why) => {
                 cgroup.into_iter().for_each(|cgroup| self.processes.cgroups.retire(cgroup));
@@ -54,19 +60,23 @@ impl Hands {
             Some(cgroup) => Tree::in_cgroup(spawned.pid, cgroup),
             None => Tree::to_walk(spawned.pid, run, self.config.socket(), &lock),
         };
+        let health = handed.watch((run, spawned.pid), app.health.ready, &self.inbox);
         let birth = Birth {
             run,
             listen: self.listeners.address(&slot.app),
             slot,
             settings: app.settings,
             stop_signal: stop_signal(app.stop_signal),
+            health,
             named,
             tree,
             lock,
         };
         self.processes
             .adopt_newborn(birth, spawned, &self.inbox)
-            .map_err(|error| format!("cannot watch the new process: {error}"))
+            .map_err(|error| format!("cannot watch the new process: {error}"))?;
+        self.begin_probing(run);
+        Ok(())
     }
 
     fn lock(
@@ -92,23 +102,30 @@ impl Hands {
         (run, slot, app): (RunId, &SlotId, &AppConfig),
         named: &Named,
         (lock, directory): (&RunLock, Option<File>),
-    ) -> Result<Spawned, String> {
-        let output = self.open_output(&slot.app, Stream::Output, app)?;
-        let errors = self.open_output(&slot.app, Stream::Errors, app)?;
+    ) -> Result<(Spawned, Handed), String> {
+        let output = self.open_output((run, &slot.app), Stream::Output, app)?;
+        let errors = self.open_output((run, &slot.app), Stream::Errors, app)?;
         give(app, &[&output, &errors])?;
+        let listener = self.listeners.of(&slot.app);
+        let directory_of_sockets = &self.config.supervisor.run_directory;
+        let number = ready_pipe_number(listener);
+        let handed = Handed::prepare(run, app, directory_of_sockets, number)?;
         let mut arguments = vec![named.program.clone()];
         for argument in &app.arguments {
-            arguments.push(c_string(argument.as_bytes())?);
+            arguments.push(c_string(handed.fill(argument).as_bytes())?);
         }
+        let listen_pid = listener.map(|_| env::LISTEN_PID);
         let mut launch = Launch {
             named,
             arguments,
-            variables: self.variables(run, slot, app)?,
-            listener: self.listeners.of(&slot.app),
+            variables: self.variables(run, slot, app, &handed)?,
+            pid_variables: listen_pid.into_iter().chain(handed.pid_variable()).collect(),
+            listener,
+            ready_pipe: handed.ready_pipe(),
             output: output.as_fd(),
             errors: errors.as_fd(),
             input: self.nothing.as_fd(),
-            lock: lock.file().as_fd(),
+            lock: Some(lock.file().as_fd()),
             cgroup: directory.as_ref().map(AsFd::as_fd),
         };
         let mut spawned = spawn(&launch);
@@ -120,8 +137,75 @@ impl Hands {
             launch.cgroup = None;
             spawned = spawn(&launch);
         }
-        spawned.map_err(|error| format!("cannot start a process: {}", in_words(&error)))
+        let failed = |error| format!("cannot start a process: {}", in_words(&error));
+        spawned.map(|spawned| (spawned, handed)).map_err(failed)
     }
+
+    fn open_output(
+        &mut self,
+        (run, name): (RunId, &AppName),
+        stream: Stream,
+        app: &AppConfig,
+    ) -> Result<OwnedFd, String> {
+        let opened = match app.health.ready.line() {
+            Some(line) => self.outputs.open_own((name, stream), app.output, (run, line)),
+            None => self.outputs.open(name, stream, app.output),
+        };
+        opened.map_err(|error| format!("cannot open the log of app `{name}`: {error}"))
+    }
+
+    /// The environment of a new process: what its probe has too, and what it alone is handed.
+    fn variables(
+        &self,
+        run: RunId,
+        slot: &SlotId,
+        app: &AppConfig,
+        handed: &Handed,
+    ) -> Result<Vec<CString>, String> {
+        let mut all = self.common_variables(run, slot, app);
+        if self.listeners.of(&slot.app).is_some() {
+            all.insert(env::LISTEN_FDS.into(), "1".into());
+            all.insert(env::LISTEN_FDNAMES.into(), slot.app.to_string().into());
+        }
+        for (name, value) in handed.variables() {
+            all.insert(name.into(), value);
+        }
+        c_strings(all)
+    }
+
+    /// A few inherited variables, the app's own, and where its place is. Never the operator's
+    /// whole environment, which may hold secrets.
+    pub(crate) fn common_variables(
+        &self,
+        run: RunId,
+        slot: &SlotId,
+        app: &AppConfig,
+    ) -> BTreeMap<OsString, OsString> {
+        let inherited = self.inherited.iter().cloned();
+        let account = app.process.account.iter().flat_map(|account| {
+            let name = OsString::from(&account.name);
+            let home = account.home.clone().into_os_string();
+            [("HOME", home), ("USER", name.clone()), ("LOGNAME", name)]
+                .map(|(name, value)| (name.into(), value))
+        });
+        let own = app.variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let place = [
+            (env::APP, slot.app.to_string().into()),
+            (env::SLOT, slot.index.to_string().into()),
+            (env::RUN, run.0.to_string().into()),
+            (env::SOCKET, self.config.socket().into_os_string()),
+        ];
+        let place = place.map(|(name, value)| (name.into(), value));
+        inherited.chain(account).chain(own).chain(place).collect()
+    }
+}
+
+/// An environment as the kernel takes it.
+pub(crate) fn c_strings(variables: BTreeMap<OsString, OsString>) -> Result<Vec<CString>, String> {
+    let line = |(name, value): (OsString, OsString)| {
+        c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat())
+    };
+    variables.into_iter().map(line).collect()
 }
 
 fn stop_signal(number: i32) -> UnixSignal {

@@ -6,23 +6,21 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 use mcp_protocol::control::{Response, Status};
-use mcp_protocol::env;
 use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::mpsc;
 
-use crate::config::{AppConfig, Config};
-use crate::machine::{Action, AppName, Event, Notice, RequestId, RunId, SlotId};
+use crate::config::Config;
+use crate::machine::{Action, Event, Notice, PhaseName, RequestId, RunId, SlotId};
 use crate::runtime::answer::Waiter;
 use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::Logging;
 use crate::runtime::lookout::Lookout;
 use crate::runtime::memory;
 use crate::runtime::news::News;
-use crate::runtime::output::{Outputs, Stream};
+use crate::runtime::output::Outputs;
 use crate::runtime::processes::Processes;
 use crate::runtime::rotation;
 use crate::runtime::state::Memory;
@@ -59,15 +57,18 @@ impl Hands {
         match action {
             Action::Spawn { run, slot, fingerprint: _ } => {
                 let why = self.start(run, slot).err()?;
+                self.outputs.release(run);
                 return Some(Event::SpawnFailed { run, why });
             }
             Action::Drain { run, grace } => {
-                if let Some(process) = self.processes.get(run) {
+                if let Some(process) = self.processes.get_mut(run) {
+                    process.health.leave();
                     process.ask_to_leave(grace);
                 }
             }
             Action::Kill { run, why: _ } => {
-                if let Some(process) = self.processes.get(run) {
+                if let Some(process) = self.processes.get_mut(run) {
+                    process.health.leave();
                     process.kill();
                 }
             }
@@ -77,7 +78,12 @@ impl Hands {
                 }
             }
             Action::Remember(changes) => self.memory.remember(changes),
-            Action::Announce(notice) => self.announce(notice),
+            Action::Announce(notice) => {
+                if let Notice::Moved { run: Some(run), to: PhaseName::Ready, .. } = &notice {
+                    self.note_ready(*run);
+                }
+                self.announce(notice);
+            }
             Action::Reply { .. } | Action::Exit => {}
         }
         None
@@ -160,6 +166,7 @@ impl Hands {
         if config != self.config {
             self.generation += 1;
             self.config = config;
+            self.renew_probes();
         }
         Ok(())
     }
@@ -190,55 +197,6 @@ impl Hands {
                 let _ = link.try_send(ToWorker::ReopenLogs);
             }
         }
-    }
-
-    pub(super) fn open_output(
-        &mut self,
-        name: &AppName,
-        stream: Stream,
-        app: &AppConfig,
-    ) -> Result<std::os::fd::OwnedFd, String> {
-        self.outputs
-            .open(name, stream, app.output)
-            .map_err(|error| format!("cannot open the log of app `{name}`: {error}"))
-    }
-
-    /// The environment of a new process: a few inherited variables, the app's own, and where its
-    /// place is. Never the operator's whole environment, which may hold secrets.
-    pub(super) fn variables(
-        &self,
-        run: RunId,
-        slot: &SlotId,
-        app: &AppConfig,
-    ) -> Result<Vec<CString>, String> {
-        let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
-        for (name, value) in &self.inherited {
-            all.insert(name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        }
-        if let Some(account) = &app.process.account {
-            let home = account.home.as_os_str().as_bytes().to_vec();
-            all.insert(b"HOME".to_vec(), home);
-            all.insert(b"USER".to_vec(), account.name.clone().into_bytes());
-            all.insert(b"LOGNAME".to_vec(), account.name.clone().into_bytes());
-        }
-        for (name, value) in &app.variables {
-            all.insert(name.clone().into_bytes(), value.clone().into_bytes());
-        }
-        let mut place = vec![
-            (env::APP, slot.app.to_string()),
-            (env::SLOT, slot.index.to_string()),
-            (env::RUN, run.0.to_string()),
-        ];
-        if self.listeners.of(&slot.app).is_some() {
-            place.push((env::LISTEN_FDS, "1".to_owned()));
-            place.push((env::LISTEN_FDNAMES, slot.app.to_string()));
-        }
-        for (name, value) in place {
-            all.insert(name.as_bytes().to_vec(), value.into_bytes());
-        }
-        let socket = self.config.socket().into_os_string().into_vec();
-        all.insert(env::SOCKET.as_bytes().to_vec(), socket);
-        all.into_iter().map(|(name, value)| c_string(&[&name[..], b"=", &value].concat())).collect()
     }
 
     /// One line for people: the only place that logs what the machine decided.

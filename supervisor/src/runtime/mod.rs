@@ -19,13 +19,16 @@ mod lookout;
 mod memory;
 mod metrics;
 mod news;
+mod notification;
 mod operator;
 mod orphans;
 mod output;
 mod picture;
 mod port_owner;
+mod probe;
 mod proc;
 mod processes;
+mod readiness;
 mod rotation;
 mod run_lock;
 mod schedule;
@@ -205,12 +208,10 @@ impl Supervisor {
             }
             News::Ended { run } => {
                 self.hands.sample_last(run, self.clock.elapsed());
-                match self.hands.processes.reap(run) {
-                    Some((process, exit)) if !process.exec_failed => {
-                        vec![Event::Exited { run, exit }]
-                    }
-                    Some(_) | None => Vec::new(),
-                }
+                let ended = self.hands.processes.reap(run);
+                self.hands.outputs.release(run);
+                let exited = ended.filter(|(process, _)| !process.exec_failed);
+                exited.map(|(_, exit)| Event::Exited { run, exit }).into_iter().collect()
             }
             News::WorkerConnected { run, pid, outbox, verdict } => {
                 let _ = verdict.send(self.hands.welcome(run, pid, outbox));
@@ -222,6 +223,10 @@ impl Supervisor {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
             }
+            News::Said { run, said } => self.hands.heed(run, said),
+            News::Hindered { run, why } => self.hands.note_hindrance(run, why),
+            News::ProbePassed { run } => vec![Event::Heartbeat { run }],
+            News::ProbeFailed { run, why } => vec![Event::ProbeFailed { run, why }],
             News::LinkLost { run } => {
                 if let Some(process) = self.hands.processes.get_mut(run) {
                     process.link = None;

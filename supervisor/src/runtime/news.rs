@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{AppName, RunId};
 use crate::runtime::memory::Roots;
+use crate::runtime::notification::Said;
 
 /// How many pieces of news may wait before their senders do.
 pub(crate) const INBOX_MAX: usize = 1024;
@@ -35,6 +36,14 @@ pub(crate) enum News {
     BootFailed { run: RunId, why: String },
     /// A worker is alive.
     Heartbeat { run: RunId, vitals: Box<Vitals> },
+    /// A program said something of itself.
+    Said { run: RunId, said: Said },
+    /// Something keeps a worker from being ready.
+    Hindered { run: RunId, why: String },
+    /// A probe found a worker well.
+    ProbePassed { run: RunId },
+    /// A probe found that a worker is not well.
+    ProbeFailed { run: RunId, why: String },
     /// A worker's connection is gone.
     LinkLost { run: RunId },
     /// An operator wants something.

@@ -133,7 +133,7 @@ fn slot_status(slot: &SlotView, hands: &Hands, now: Moment) -> SlotStatus {
         why: slot.why.clone(),
         leaving: slot.leaving.iter().filter_map(|run| pid(*run)).collect(),
         successor: slot.successor.map(|run| run.0),
-        message: None,
+        message: process.and_then(|process| process.health.message()),
         cpu_percent: process.and_then(|process| process.usage.cpu_percent),
         threads: usage.map(|usage| usage.threads),
         rss_bytes: usage.map(|usage| usage.rss_bytes),

@@ -26,7 +26,9 @@ use crate::machine::{Exit, RunId, SlotId};
 use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{in_time, pause};
 use crate::runtime::news::News;
+use crate::runtime::probe::Helpers;
 use crate::runtime::proc;
+use crate::runtime::readiness::Health;
 use crate::runtime::run_lock;
 use crate::runtime::spawn::{Named, Spawned, exec_failure, watchable};
 use crate::runtime::tree::Tree;
@@ -51,6 +53,8 @@ pub(crate) struct Process {
     pub(crate) link: Option<mpsc::Sender<ToWorker>>,
     /// What it counted so far.
     pub(crate) vitals: Vitals,
+    /// How it is found to be ready and well.
+    pub(crate) health: Health,
     /// What it takes of the machine.
     pub(crate) usage: Usage,
     /// It never became the program; its end is no news.
@@ -67,6 +71,8 @@ pub(crate) struct Processes {
     pub(crate) cgroups: Cgroups,
     /// Where the locks of runs lie.
     pub(crate) locks: PathBuf,
+    /// Commands that ask about runs.
+    pub(crate) helpers: Helpers,
 }
 
 /// What is known of a child before it is born.
@@ -77,6 +83,7 @@ pub(crate) struct Birth {
     pub(crate) listen: Option<SocketAddr>,
     pub(crate) settings: Option<Box<Settings>>,
     pub(crate) stop_signal: UnixSignal,
+    pub(crate) health: Health,
     pub(crate) named: Named,
     pub(crate) tree: Tree,
     pub(crate) lock: PathBuf,
@@ -86,7 +93,7 @@ impl Processes {
     /// No child yet; orphans of those to come will be ours to reap.
     pub(crate) fn new(cgroups: Cgroups, locks: PathBuf) -> io::Result<Processes> {
         nix::sys::prctl::set_child_subreaper(true)?;
-        Ok(Processes { by_run: BTreeMap::new(), cgroups, locks })
+        Ok(Processes { by_run: BTreeMap::new(), cgroups, locks, helpers: Helpers::default() })
     }
 
     /// Takes a new child in and watches for its end.
@@ -124,6 +131,7 @@ impl Processes {
             stop_signal: birth.stop_signal,
             link: None,
             vitals: Vitals::default(),
+            health: birth.health,
             usage: Usage::default(),
             exec_failed: false,
             pidfd,
@@ -174,13 +182,14 @@ impl Processes {
     /// Reaps orphans: they became our children when their parents died.
     ///
     /// Our own children are looked at, never taken: `reap` wants their exit. One of them hides
-    /// those behind it until then; a program started by anything but `spawn` would lose its exit
-    /// status here.
+    /// those behind it until then; a program that is neither a run nor a helper would lose its
+    /// exit status here.
     pub(crate) fn reap_strangers(&mut self) {
         let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         while let Ok(status) = waitid(Id::All, ended | WaitPidFlag::WNOWAIT) {
             let Some(pid) = status.pid() else { return };
-            if self.by_run.values().any(|process| process.pid == pid) {
+            let ours = self.by_run.values().any(|process| process.pid == pid);
+            if ours || self.helpers.has(pid) {
                 return;
             }
             let _ = waitid(Id::Pid(pid), ended);

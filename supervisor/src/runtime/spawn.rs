@@ -39,18 +39,23 @@ pub(crate) struct Launch<'a> {
     pub(crate) named: &'a Named,
     /// Its arguments, its own name first.
     pub(crate) arguments: Vec<CString>,
-    /// `NAME=value`, complete; `LISTEN_PID` is added here.
+    /// `NAME=value`, complete but for those of the child's own process id.
     pub(crate) variables: Vec<CString>,
+    /// Names of variables that hold the child's process id, such as `LISTEN_PID`.
+    pub(crate) pid_variables: Vec<&'static str>,
     /// The listener that becomes descriptor 3.
     pub(crate) listener: Option<BorrowedFd<'a>>,
+    /// What it writes a line to once it is ready: the descriptor after the listener.
+    pub(crate) ready_pipe: Option<BorrowedFd<'a>>,
     /// Standard output.
     pub(crate) output: BorrowedFd<'a>,
     /// Standard error.
     pub(crate) errors: BorrowedFd<'a>,
     /// Standard input: nothing.
     pub(crate) input: BorrowedFd<'a>,
-    /// Held by the program and all that it starts, until the last of them ended.
-    pub(crate) lock: BorrowedFd<'a>,
+    /// Held by the program and all that it starts, until the last of them ended; a command that
+    /// only asks about a run has none.
+    pub(crate) lock: Option<BorrowedFd<'a>>,
     /// The cgroup in which it is born.
     pub(crate) cgroup: Option<BorrowedFd<'a>>,
 }
@@ -100,40 +105,51 @@ pub(crate) fn spawn(launch: &Launch<'_>) -> io::Result<Spawned> {
     let input = above(&launch.input)?;
     let output = above(&launch.output)?;
     let errors = above(&launch.errors)?;
-    let lock = above(&launch.lock)?;
+    let lock = launch.lock.as_ref().map(above).transpose()?;
     let listener = launch.listener.as_ref().map(above).transpose()?;
+    let ready_pipe = launch.ready_pipe.as_ref().map(above).transpose()?;
 
-    // The child writes its own process id into this string: only it knows the number.
-    let mut listen_pid = [env::LISTEN_PID.as_bytes(), b"=", &[0; PID_DIGITS + 1]].concat();
-    let digits_at = env::LISTEN_PID.len() + 1;
+    // The child writes its own process id into these strings: only it knows the number.
+    let mut pid_variables: Vec<Vec<u8>> = launch
+        .pid_variables
+        .iter()
+        .map(|name| [name.as_bytes(), b"=", &[0; PID_DIGITS + 1]].concat())
+        .collect();
     let mut variables: Vec<*const c_char> =
         launch.variables.iter().map(|variable| variable.as_ptr()).collect();
-    if listener.is_some() {
-        variables.push(listen_pid.as_ptr().cast());
-    }
+    variables.extend(pid_variables.iter().map(|variable| variable.as_ptr().cast()));
     variables.push(ptr::null());
+    let pid_digits = pid_variables
+        .iter_mut()
+        .map(|variable| {
+            let digits_at = variable.len() - PID_DIGITS - 1;
+            variable[digits_at..].as_mut_ptr()
+        })
+        .collect();
     let mut arguments: Vec<*const c_char> =
         launch.arguments.iter().map(|argument| argument.as_ptr()).collect();
     arguments.push(ptr::null());
 
+    let standard = [&input, &output, &errors];
+    let inherited = standard.into_iter().chain(&listener).chain(&ready_pipe);
     let child = Child {
         program: launch.named.program.as_ptr(),
         arguments: arguments.as_ptr(),
         variables: variables.as_ptr(),
-        pid_digits: listen_pid[digits_at..].as_mut_ptr(),
+        pid_digits,
         working_directory: launch.named.working_directory.as_ptr(),
-        descriptors: [
-            input.as_raw_fd(),
-            output.as_raw_fd(),
-            errors.as_raw_fd(),
-            listener.as_ref().map_or(-1, AsRawFd::as_raw_fd),
-        ],
-        lock: lock.as_raw_fd(),
+        descriptors: inherited.map(AsRawFd::as_raw_fd).collect(),
+        lock: lock.as_ref().map(AsRawFd::as_raw_fd),
         reporter: reporter.as_raw_fd(),
         process: &launch.named.process,
     };
     let (pid, pidfd) = fork(&child, launch.cgroup)?;
     Ok(born(pid, pidfd, report))
+}
+
+/// The number under which a child finds the descriptor after its listener.
+pub(crate) fn ready_pipe_number(listener: Option<BorrowedFd<'_>>) -> RawFd {
+    env::LISTEN_FDS_START + RawFd::from(listener.is_some())
 }
 
 /// Makes the child; returns in the parent only.
@@ -244,11 +260,12 @@ struct Child<'a> {
     program: *const c_char,
     arguments: *const *const c_char,
     variables: *const *const c_char,
-    pid_digits: *mut u8,
+    /// Where its process id is to be written.
+    pid_digits: Vec<*mut u8>,
     working_directory: *const c_char,
-    /// What becomes descriptor 0, 1, 2, 3; a negative number is left out.
-    descriptors: [RawFd; 4],
-    lock: RawFd,
+    /// What becomes descriptor 0, 1, 2 and so on.
+    descriptors: Vec<RawFd>,
+    lock: Option<RawFd>,
     reporter: RawFd,
     process: &'a ProcessConfig,
 }
@@ -265,16 +282,19 @@ impl Child<'_> {
             if libc::setpgid(0, 0) != 0 {
                 self.fail(Step::Group, 0);
             }
-            for (target, source) in (0..).zip(self.descriptors) {
-                if source >= 0 && libc::dup2(source, target) < 0 {
+            let mut first_other: RawFd = 0;
+            for source in &self.descriptors {
+                if libc::dup2(*source, first_other) < 0 {
                     self.fail(Step::Descriptors, 0);
                 }
+                first_other += 1;
             }
-            if libc::dup2(self.lock, LOCK_FD) < 0 {
-                self.fail(Step::Descriptors, 0);
+            match self.lock {
+                Some(lock) if libc::dup2(lock, LOCK_FD) < 0 => self.fail(Step::Descriptors, 0),
+                Some(_) => {}
+                None => close_at_exec(LOCK_FD, LOCK_FD),
             }
             // Whatever we inherited ourselves is nobody else's business.
-            let first_other = if self.descriptors[3] >= 0 { 4 } else { 3 };
             close_at_exec(first_other, LOCK_FD - 1);
             close_at_exec(LOCK_FD + 1, c_int::MAX);
             self.take_on_attributes();
@@ -340,7 +360,7 @@ impl Child<'_> {
         }
     }
 
-    /// Writes our process id after `LISTEN_PID=`, without allocating.
+    /// Writes our process id after `LISTEN_PID=` and the like, without allocating.
     unsafe fn write_pid(&self) {
         // SAFETY: getpid cannot fail.
         let mut rest = unsafe { libc::getpid() }.unsigned_abs();
@@ -354,9 +374,11 @@ impl Child<'_> {
                 break;
             }
         }
-        // SAFETY: there is room for PID_DIGITS bytes and a zero, which is there already.
-        unsafe {
-            ptr::copy_nonoverlapping(&raw const digits[first], self.pid_digits, PID_DIGITS - first);
+        for place in &self.pid_digits {
+            // SAFETY: there is room for PID_DIGITS bytes and a zero, which is there already.
+            unsafe {
+                ptr::copy_nonoverlapping(&raw const digits[first], *place, PID_DIGITS - first);
+            }
         }
     }
 

@@ -122,7 +122,7 @@ impl Supervisor {
         tokio::spawn(link::accept(door, news.clone()));
         signals::watch(&news).map_err(system("handle signals"))?;
         let lookout = Lookout::start(&config, &news).await;
-        let outputs = output::Outputs::start(&config.supervisor.run_directory, logs)
+        let outputs = output::Outputs::start(&config.supervisor.run_directory, logs, news.clone())
             .map_err(system("start the thread for output"))?;
         let hands = Hands {
             generation: 1,

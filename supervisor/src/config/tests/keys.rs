@@ -49,6 +49,22 @@ fn known() -> BTreeSet<String> {
     known
 }
 
+/// The paths of keys that the shipped file shows as an example only: they are not for its app.
+fn examples() -> BTreeSet<String> {
+    let mut table = "apps.NAME".to_owned();
+    let mut examples = BTreeSet::new();
+    for line in SHIPPED.lines() {
+        let header = line.trim_start_matches(['#', ' ']).strip_prefix("[apps.query");
+        if let Some((rest, _)) = header.and_then(|rest| rest.split_once(']')) {
+            table = format!("apps.NAME{rest}");
+        }
+        if let Some((name, _)) = line.strip_prefix("#   ").and_then(|rest| rest.split_once(" = ")) {
+            examples.insert(format!("{table}.{name}"));
+        }
+    }
+    examples
+}
+
 fn written(node: &Node, into: &mut BTreeSet<String>) {
     match &node.value {
         Value::Table(entries) if !node.key.ends_with(".env") => {
@@ -87,6 +103,9 @@ fn the_shipped_file_names_every_key_with_its_default() {
     let mut names = BTreeSet::new();
     written(&root, &mut names);
     names.retain(|name| !name.starts_with("environments."));
+    let examples = examples();
+    assert!(examples.len() >= 9, "{examples:?}");
+    names.extend(examples);
     assert_eq!(names, known());
     let all = workplace.load(everything_enabled(), None).unwrap_or_else(|why| panic!("{why}"));
     let short = workplace.load(SHIPPED, None).unwrap();

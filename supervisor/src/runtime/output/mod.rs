@@ -1,0 +1,457 @@
+//! What any program prints goes to files: through FIFOs, moved by `splice`, in a thread of its own.
+//!
+//! A FIFO that the child holds open for reading and writing never breaks, so a program that prints
+//! does not die with its supervisor. `splice` moves bytes inside the kernel: there is no moment at
+//! which they exist only in our memory. The thread keeps slow disks away from the loop.
+//!
+//! When the disk is full, what is printed is dropped after a second, counted, and the gap is
+//! marked in the file once there is room again: a program must not stand still for its log.
+//!
+//! All runs of an app share a FIFO for each stream. Where a line of output says that a run is
+//! ready, each run has FIFOs of its own, for it must be known whose line it was.
+
+mod log_file;
+mod pump;
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::Mode;
+
+use crate::config::OutputConfig;
+use crate::machine::{AppName, RunId};
+use crate::runtime::news::News;
+use log_file::LogFile;
+use pump::{Channel, Own, Pump};
+use tokio::sync::{mpsc, oneshot};
+
+/// How much a program may print while nobody reads.
+const PIPE_BYTES: i32 = 1024 * 1024;
+/// How much is moved in one go.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// How much is moved for one program before the others have their turn.
+const TURN_CHUNKS: u32 = 16;
+/// A longer line may be cut by a rotation, or by another run's.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// How often a disk that refused is tried again.
+const RETRY_EVERY: Duration = Duration::from_millis(200);
+/// After so many refusals the program's output is dropped rather than held.
+const REFUSALS_MAX: u32 = 5;
+
+/// The two streams of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stream {
+    Output,
+    Errors,
+}
+
+/// The pump's handle: opens FIFOs for programs and tells what was lost.
+#[derive(Debug)]
+pub(crate) struct Outputs {
+    directory: PathBuf,
+    log_directory: PathBuf,
+    /// Streams whose file the thread has.
+    kept: BTreeSet<Key>,
+    /// FIFOs that the runs of an app share.
+    shared: BTreeMap<Key, PathBuf>,
+    /// FIFOs that a run has for itself.
+    own: BTreeMap<RunId, Vec<PathBuf>>,
+    /// Streams for which FIFOs of an earlier supervisor's runs were looked for.
+    searched: BTreeSet<Key>,
+    /// Those that were found.
+    found: BTreeSet<PathBuf>,
+    orders: Sender<Order>,
+    wake: File,
+    thread: Option<JoinHandle<()>>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// One stream of an app: what flows into one file.
+type Key = (AppName, Stream);
+
+/// What the loop tells the thread.
+enum Order {
+    Keep(Key, Box<LogFile>),
+    Carry(Box<Channel>),
+    Release(RunId),
+    Policy(AppName, OutputConfig),
+    Reopen,
+    /// Tell once everything that was written until now is in the files.
+    Flush(oneshot::Sender<()>),
+    Finish,
+}
+
+impl Outputs {
+    /// Starts the thread. FIFOs are made in `directory`, files in `log_directory`; `inbox` hears
+    /// of runs whose line was seen.
+    pub(crate) fn start(
+        directory: &Path,
+        log_directory: &Path,
+        inbox: mpsc::Sender<News>,
+    ) -> io::Result<Outputs> {
+        let (wake_read, wake) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+        let (orders, received) = channel();
+        let dropped = Arc::new(AtomicU64::new(0));
+        let pump = Pump::new(wake_read.into(), Arc::clone(&dropped), inbox)?;
+        let thread = std::thread::Builder::new()
+            .name("output".to_owned())
+            .spawn(move || pump.run(&received))?;
+        Ok(Outputs {
+            directory: directory.to_owned(),
+            log_directory: log_directory.to_owned(),
+            kept: BTreeSet::new(),
+            shared: BTreeMap::new(),
+            own: BTreeMap::new(),
+            searched: BTreeSet::new(),
+            found: BTreeSet::new(),
+            orders,
+            wake: wake.into(),
+            thread: Some(thread),
+            dropped,
+        })
+    }
+
+    /// The writing end of an app's stream, for one process.
+    pub(crate) fn open(
+        &mut self,
+        app: &AppName,
+        stream: Stream,
+        policy: OutputConfig,
+    ) -> io::Result<OwnedFd> {
+        let key = (app.clone(), stream);
+        if !self.shared.contains_key(&key) {
+            let path = self.directory.join(format!("{app}.{}", stream.ending()));
+            match nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
+                Ok(()) | Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            self.carry(&key, policy, &path, None)?;
+            self.shared.insert(key.clone(), path);
+        }
+        writing_end(&self.shared[&key])
+    }
+
+    /// The writing end of a run's own stream. The first line in it that contains the text is news
+    /// that the run is ready.
+    pub(crate) fn open_own(
+        &mut self,
+        (app, stream): (&AppName, Stream),
+        policy: OutputConfig,
+        (run, line): (RunId, &str),
+    ) -> io::Result<OwnedFd> {
+        let key = (app.clone(), stream);
+        self.find_earlier(&key, policy)?;
+        let path = self.make_own(&key, run)?;
+        self.own.entry(run).or_default().push(path.clone());
+        self.carry(&key, policy, &path, Some(Own::new(Some(run), Some(line.to_owned()))))?;
+        writing_end(&path)
+    }
+
+    /// A run has ended: what is left in its own FIFOs is kept, and they go.
+    pub(crate) fn release(&mut self, run: RunId) {
+        if let Some(paths) = self.own.remove(&run) {
+            remove(paths.iter());
+            self.tell(Order::Release(run));
+        }
+    }
+
+    /// A new policy for an app's files.
+    pub(crate) fn set_policy(&mut self, app: &AppName, policy: OutputConfig) {
+        self.tell(Order::Policy(app.clone(), policy));
+    }
+
+    /// Opens all files anew: somebody renamed them.
+    pub(crate) fn reopen(&mut self) {
+        self.tell(Order::Reopen);
+    }
+
+    /// Tells once everything that programs wrote until now is in their files; of a run's own FIFO,
+    /// whole lines. The thread may be held up by a disk: whoever waits needs a bound.
+    pub(crate) fn flush(&self) -> oneshot::Receiver<()> {
+        let (done, flushed) = oneshot::channel();
+        self.tell(Order::Flush(done));
+        flushed
+    }
+
+    /// Bytes that were dropped because the disk refused them.
+    pub(crate) fn dropped_bytes(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Moves what is left, ends the thread, removes the FIFOs.
+    pub(crate) fn finish(mut self) {
+        self.tell(Order::Finish);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        remove(self.shared.values().chain(self.own.values().flatten()).chain(&self.found));
+    }
+
+    /// Lets the thread move what comes out of a FIFO.
+    fn carry(
+        &mut self,
+        key: &Key,
+        policy: OutputConfig,
+        path: &Path,
+        own: Option<Own>,
+    ) -> io::Result<()> {
+        let fifo = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags((OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
+            .open(path)?;
+        // A smaller pipe than we would like still works.
+        let _ = fcntl(&fifo, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+        if !self.kept.contains(key) {
+            std::fs::create_dir_all(&self.log_directory)?;
+            let name = format!("{}.{}.log", key.0, key.1.ending());
+            let file = LogFile::open(self.log_directory.join(name), policy)?;
+            self.tell(Order::Keep(key.clone(), Box::new(file)));
+            self.kept.insert(key.clone());
+        }
+        self.tell(Order::Carry(Box::new(Channel::new(key.clone(), fifo.into(), own))));
+        Ok(())
+    }
+
+    /// Makes a FIFO for one run. Its name is its own even if an earlier supervisor's run had the
+    /// same number and still writes; `@` is in no app's name.
+    fn make_own(&self, (app, stream): &Key, run: RunId) -> io::Result<PathBuf> {
+        for more in 0.. {
+            let number = if more == 0 { run.0.to_string() } else { format!("{}-{more}", run.0) };
+            let path = self.directory.join(format!("{app}@{number}.{}", stream.ending()));
+            match nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
+                Ok(()) => return Ok(path),
+                Err(Errno::EEXIST) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Err(io::Error::other("no name is left"))
+    }
+
+    /// Goes on with FIFOs that runs of an earlier supervisor write to, and removes those that
+    /// nobody has open.
+    fn find_earlier(&mut self, key: &Key, policy: OutputConfig) -> io::Result<()> {
+        if !self.searched.insert(key.clone()) {
+            return Ok(());
+        }
+        let (begin, end) = (format!("{}@", key.0), format!(".{}", key.1.ending()));
+        for entry in std::fs::read_dir(&self.directory)?.flatten() {
+            let (name, path) = (entry.file_name(), entry.path());
+            let named = name.to_str().is_some_and(|n| n.starts_with(&begin) && n.ends_with(&end));
+            let fifo = entry.file_type().is_ok_and(|kind| kind.is_fifo());
+            if !named || !fifo {
+                continue;
+            }
+            let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            match OpenOptions::new().write(true).custom_flags(flags.bits()).open(&path) {
+                Ok(_held) => {
+                    self.carry(key, policy, &path, Some(Own::new(None, None)))?;
+                    self.found.insert(path);
+                }
+                Err(_) => remove(std::iter::once(&path)),
+            }
+        }
+        Ok(())
+    }
+
+    fn tell(&self, order: Order) {
+        // The thread outlives every order but the last; a full wake pipe wakes it as well.
+        let _ = self.orders.send(order);
+        let _ = (&self.wake).write(&[1]);
+    }
+}
+
+impl Stream {
+    fn ending(self) -> &'static str {
+        match self {
+            Stream::Output => "out",
+            Stream::Errors => "err",
+        }
+    }
+}
+
+/// Its own description, so that our O_NONBLOCK does not reach the program.
+fn writing_end(path: &Path) -> io::Result<OwnedFd> {
+    let mut file = OpenOptions::new();
+    file.read(true).write(true).custom_flags(OFlag::O_CLOEXEC.bits());
+    Ok(file.open(path)?.into())
+}
+
+fn remove<'a>(paths: impl Iterator<Item = &'a PathBuf>) {
+    for path in paths {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(bytes_max: u64, files_max: u32) -> OutputConfig {
+        OutputConfig { bytes_max, files_max }
+    }
+
+    fn outputs(directory: &Path) -> (Outputs, mpsc::Receiver<News>) {
+        let (inbox, news) = mpsc::channel(8);
+        (Outputs::start(directory, directory, inbox).unwrap(), news)
+    }
+
+    #[test]
+    fn a_burst_over_many_rotations_loses_doubles_and_splits_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let app = AppName::new("query");
+        let mut outputs = outputs(directory.path()).0;
+        let writer = outputs.open(&app, Stream::Output, policy(64 * 1024, 1000)).unwrap();
+        let mut writer = File::from(writer);
+        let mut expected = String::new();
+        for number in 0..20_000 {
+            let line = format!("{number} {}\n", "x".repeat(number % 97));
+            writer.write_all(line.as_bytes()).unwrap();
+            expected.push_str(&line);
+        }
+        outputs.finish();
+
+        let mut files: Vec<(u32, PathBuf)> = std::fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                let ending = path.extension().unwrap().to_str().unwrap().parse();
+                (ending.unwrap_or(0), path)
+            })
+            .collect();
+        files.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+        assert!(files.len() > 4, "only {} files: nothing was rotated", files.len());
+        let mut found = String::new();
+        for (_, path) in &files {
+            let content = std::fs::read_to_string(path).unwrap();
+            // A file that was begun by the very last rotation is empty.
+            let whole = content.is_empty() || content.ends_with('\n');
+            assert!(whole, "{} ends in the middle of a line", path.display());
+            found.push_str(&content);
+        }
+        assert!(found == expected, "{} of {} bytes came through", found.len(), expected.len());
+        assert!(!directory.path().join("query.out").exists(), "the FIFO is left behind");
+    }
+
+    #[test]
+    fn after_a_flush_the_last_word_is_in_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let app = AppName::new("query");
+        let (mut outputs, _news) = outputs(directory.path());
+        let stream = (&app, Stream::Errors);
+        let shared = outputs.open(&app, Stream::Errors, policy(1 << 30, 1)).unwrap();
+        let own = outputs.open_own(stream, policy(1 << 30, 1), (RunId(1), "up")).unwrap();
+        for writer in [shared, own] {
+            let mut writer = File::from(writer);
+            for number in 0..500 {
+                let line = format!("{}{number}\n", "x".repeat(number * 20));
+                writer.write_all(line.as_bytes()).unwrap();
+                outputs.flush().blocking_recv().unwrap();
+                let text = std::fs::read_to_string(directory.path().join("query.err.log")).unwrap();
+                assert!(text.ends_with(&format!("{number}\n")), "{number} is on its way");
+            }
+        }
+        outputs.finish();
+    }
+
+    fn said(directory: &Path) -> String {
+        std::fs::read_to_string(directory.join("query.out.log")).unwrap()
+    }
+
+    #[test]
+    fn two_runs_with_fifos_of_their_own_never_share_a_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let app = AppName::new("query");
+        let (mut outputs, mut news) = outputs(directory.path());
+        let mut writers: Vec<File> = [RunId(1), RunId(2)]
+            .map(|run| {
+                let stream = (&app, Stream::Output);
+                outputs.open_own(stream, policy(1 << 20, 1), (run, "ready now")).unwrap().into()
+            })
+            .into();
+        // Both are in the middle of a line all the time, and end without an end of it.
+        for number in 0..500 {
+            for writer in &mut writers {
+                write!(writer, "{number} ").unwrap();
+            }
+            for writer in &mut writers {
+                write!(writer, "{}\n{}", "x".repeat(number), &"rea"[..number % 3]).unwrap();
+            }
+        }
+        write!(writers[1], "ready now\nlast words").unwrap();
+        assert!(matches!(news.blocking_recv(), Some(News::Ready { run: RunId(2) })));
+        drop(writers);
+        outputs.release(RunId(2));
+        outputs.finish();
+        let said = said(directory.path());
+        for number in 0..500 {
+            let line = format!("{}{number} {}\n", &"rea"[..(number + 2) % 3], "x".repeat(number));
+            let line = if number == 0 { "0 \n".to_owned() } else { line };
+            let times = said.split_inclusive('\n').filter(|found| **found == line).count();
+            assert_eq!(times, 2, "{line}");
+        }
+        for line in ["\nrready now\n", "\nlast words\n"] {
+            assert!(said.contains(line), "{}", &said[said.len() - 99..]);
+        }
+        assert_eq!(said.lines().count(), 500 * 2 + 3, "the rest of run 1 is a line too");
+        let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+
+    #[test]
+    fn a_line_is_waited_for_unless_it_is_too_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let app = AppName::new("query");
+        let (mut outputs, mut news) = outputs(directory.path());
+        let stream = (&app, Stream::Output);
+        let writer = outputs.open_own(stream, policy(1 << 30, 1), (RunId(7), "up")).unwrap();
+        let mut writer = File::from(writer);
+        // More than the FIFO holds: it would stand still if its beginning were not moved.
+        writer.write_all(&vec![b'x'; 3 * 1024 * 1024]).unwrap();
+        writer.write_all(b"\nup").unwrap();
+        assert!(news.try_recv().is_err(), "the line is not whole");
+        writer.write_all(b"\n").unwrap();
+        assert!(matches!(news.blocking_recv(), Some(News::Ready { run: RunId(7) })));
+        outputs.release(RunId(7));
+        outputs.finish();
+        assert_eq!(said(directory.path()).len(), 3 * 1024 * 1024 + 4);
+    }
+
+    #[test]
+    fn what_runs_of_an_earlier_supervisor_say_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = |name: &str| {
+            let path = directory.path().join(name);
+            nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+            path
+        };
+        let (held, left) = (fifo("query@1.out"), fifo("query@2.out"));
+        let mut old = File::from(writing_end(&held).unwrap());
+        old.write_all(b"before\nwhile nobody").unwrap();
+        let app = AppName::new("query");
+        let (mut outputs, mut news) = outputs(directory.path());
+        let stream = (&app, Stream::Output);
+        let new = outputs.open_own(stream, policy(1 << 20, 1), (RunId(1), "listens")).unwrap();
+        assert!(!left.exists(), "nobody has it open");
+        old.write_all(b" listens\n").unwrap();
+        File::from(new).write_all(b"the new one listens\n").unwrap();
+        assert!(matches!(news.blocking_recv(), Some(News::Ready { run: RunId(1) })));
+        outputs.finish();
+        let mut lines: Vec<_> = said(directory.path()).lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["before", "the new one listens", "while nobody listens"]);
+        assert!(!held.exists());
+    }
+}
