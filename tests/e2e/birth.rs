@@ -37,16 +37,20 @@ fn slot(status: &Value) -> &Value {
     &status["apps"][0]["slots"][0]
 }
 
-/// What the slot says when its program cannot be started any more.
-fn why_after_death(house: &House) -> String {
-    // Alive is not yet begun: a loaded machine may take its time over the exec.
+/// The process in the slot, once it is a `sleep`: "alive for 20 ms" may be over before.
+fn begun(house: &House) -> u64 {
     let status = house.wait_until("a program that runs", |status| {
         slot(status)["pid"].as_u64().is_some_and(|pid| {
             let words = std::fs::read_to_string(format!("/proc/{pid}/cmdline"));
             words.is_ok_and(|words| words.contains("sleep\0"))
         })
     });
-    signal("-KILL", slot(&status)["pid"].as_u64().unwrap());
+    slot(&status)["pid"].as_u64().unwrap()
+}
+
+/// What the slot says when its program cannot be started any more.
+fn why_after_death(house: &House) -> String {
+    signal("-KILL", begun(house));
     let status = house.wait_until("a failed birth", |status| {
         slot(status)["status"] == "waiting restart"
             && slot(status)["why"].as_str().is_some_and(|why| why.starts_with("cannot"))
@@ -70,19 +74,19 @@ fn a_program_that_went_away_or_changed_says_so_and_runs_again_when_it_is_mended(
     let path = script(&house, "job.sh", good);
     house.write(&configuration("[\"./job.sh\"]", ""));
     house.start();
+    begun(&house);
 
     std::fs::remove_file(&path).unwrap();
     let why = why_after_death(&house);
     assert!(why.contains("job.sh") && why.contains("does not exist"), "{why}");
-    let online = |status: &Value| slot(status)["status"] == "online";
     script(&house, "job.sh", good);
-    house.wait_until("the mended program", online);
+    begun(&house);
 
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     let why = why_after_death(&house);
     assert!(why.contains("job.sh") && why.contains("Permission denied"), "{why}");
     script(&house, "job.sh", good);
-    house.wait_until("the mended program", online);
+    begun(&house);
 
     script(&house, "job.sh", "#!/no/such/interpreter\n");
     let why = why_after_death(&house);
@@ -99,6 +103,7 @@ fn a_directory_that_went_away_says_so() {
     std::fs::create_dir(house.path("place")).unwrap();
     house.write(&configuration("[\"sleep\", \"1000\"]", "cwd = \"place\""));
     house.start();
+    begun(&house);
     std::fs::remove_dir(house.path("place")).unwrap();
     let why = why_after_death(&house);
     let place = house.path("place");
@@ -122,7 +127,7 @@ fn a_program_is_born_with_the_attributes_of_its_app() {
     let words = "echo plain; echo again > /dev/stdout; exec sleep 1000";
     let house = job(&format!("[\"sh\", \"-c\", \"{words}\"]"), &more);
     house.start();
-    let pid = slot(&house.status())["pid"].as_u64().unwrap();
+    let pid = begun(&house);
     let of = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap();
     let status = of("status");
     assert!(status.contains("Umask:\t0027"), "{status}");
@@ -158,7 +163,7 @@ fn a_named_user_has_its_groups_its_home_and_its_name() {
     let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
     let house = job("[\"sleep\", \"1000\"]", "cwd = \"/\"\nuser = \"nobody\"");
     house.start();
-    let pid = slot(&house.status())["pid"].as_u64().unwrap();
+    let pid = begun(&house);
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     assert!(status.contains(&format!("Uid:\t{}\t", nobody.uid)), "{status}");
     assert!(status.contains(&format!("Gid:\t{}\t", nobody.gid)), "{status}");
