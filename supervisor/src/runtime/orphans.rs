@@ -4,7 +4,7 @@
 //! by itself; any other program does not, and is asked by its stop signal. Whoever overstays their
 //! grace is killed with all that they started.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::clock::{in_time, pause};
-use crate::runtime::proc::{self, Known};
+use crate::runtime::proc::{self, Known, Stat};
 use crate::runtime::run_lock::{self, Note};
 
 /// How often to look whether they have left.
@@ -35,38 +35,37 @@ struct Survivor {
 /// Waits until nobody of an earlier supervisor is left, and helps those who need it.
 ///
 /// # Errors
-/// The process ids of those who do not even die.
-pub(crate) async fn wait_until_gone(locks: &Path) -> Result<(), Vec<i32>> {
+/// Those who do not even die, in words.
+pub(crate) async fn wait_until_gone(locks: &Path) -> Result<(), String> {
     let mut survivors: Vec<Survivor> = Vec::new();
+    let everyone = proc::everyone();
     for lock in run_lock::all_in(locks) {
         let note = Note::read(&lock);
-        let members = members(&lock, &note);
-        if members.is_empty() {
-            forget(&lock, &note);
-            continue;
+        match members(&lock, &note, &everyone) {
+            Some(members) => survivors.push(Survivor::new(lock, note, &members)),
+            None => forget(&lock, &note),
         }
-        survivors.push(Survivor::new(lock, note, &members));
     }
     while !survivors.is_empty() {
         pause(LOOK_EVERY).await;
         let mut stuck = Vec::new();
+        let everyone = proc::everyone();
         survivors.retain(|survivor| {
-            let members = members(&survivor.lock, &survivor.note);
-            if members.is_empty() {
+            let Some(members) = members(&survivor.lock, &survivor.note, &everyone) else {
                 forget(&survivor.lock, &survivor.note);
                 return false;
-            }
+            };
             let now = in_time(Duration::ZERO);
             if now >= survivor.kill_at || !survivor.note.main.is_some_and(Known::is_alive) {
                 survivor.kill(&members);
             }
             if now >= survivor.give_up_at {
-                stuck.extend(members.iter().map(|member| member.pid));
+                stuck.push(survivor.in_words(&members));
             }
             true
         });
         if !stuck.is_empty() {
-            return Err(stuck);
+            return Err(stuck.join(", "));
         }
     }
     Ok(())
@@ -97,6 +96,11 @@ impl Survivor {
         Survivor { lock, note, kill_at, give_up_at: kill_at + DYING_TIME }
     }
 
+    fn in_words(&self, members: &BTreeSet<Known>) -> String {
+        let pids: Vec<i32> = members.iter().map(|member| member.pid).collect();
+        format!("processes {pids:?}, who hold `{}`", self.lock.display())
+    }
+
     fn kill(&self, members: &BTreeSet<Known>) {
         let pids: Vec<i32> = members.iter().map(|member| member.pid).collect();
         tracing::warn!(?pids, "killing what is left of an earlier supervisor's run");
@@ -120,21 +124,23 @@ fn ask(note: &Note, members: &BTreeSet<Known>) {
     }
 }
 
-/// Everyone of a run: its first process, who lives in its cgroup, who holds its lock, and all
-/// their descendants.
-fn members(lock: &Path, note: &Note) -> BTreeSet<Known> {
+/// Everyone of a run: its first process, who lives in its cgroup, and all their descendants. When
+/// there is nobody, whoever else holds its lock: to look for those takes long. `None`: nobody at
+/// all. An empty set: somebody whom we do not see, or not yet.
+fn members(lock: &Path, note: &Note, everyone: &BTreeMap<i32, Stat>) -> Option<BTreeSet<Known>> {
     let main = note.main.filter(|main| main.is_alive()).map(|main| main.pid);
     let cgroup = note.terms.cgroup.as_deref().map(Cgroup::at);
     let inside = cgroup.as_ref().map(Cgroup::members).unwrap_or_default();
-    let holders = if run_lock::is_free(lock) { Vec::new() } else { holders(lock) };
-    let roots: Vec<i32> = main.into_iter().chain(inside).chain(holders).collect();
+    let mut roots: Vec<i32> = main.into_iter().chain(inside).collect();
     if roots.is_empty() {
-        return BTreeSet::new();
+        if run_lock::is_free(lock) {
+            return None;
+        }
+        roots = holders(lock);
     }
-    let everyone = proc::everyone();
-    let found = proc::with_descendants(&everyone, roots).into_iter();
+    let found = proc::with_descendants(everyone, roots).into_iter();
     let stats = found.filter_map(|pid| everyone.get(&pid)).filter(|stat| !stat.ended);
-    stats.map(|stat| stat.known).collect()
+    Some(stats.map(|stat| stat.known).collect())
 }
 
 /// The processes that hold this file open, as far as we may look.

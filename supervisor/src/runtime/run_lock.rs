@@ -101,7 +101,10 @@ pub(crate) fn remove(path: &Path) {
 
 /// Whether nobody holds a lock.
 pub(crate) fn is_free(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+    match File::open(path) {
+        Ok(file) => file.try_lock().is_ok(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 /// What an earlier supervisor wrote down about a run.

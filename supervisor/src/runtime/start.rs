@@ -61,12 +61,12 @@ pub enum StartError {
     },
     /// Programs of an earlier supervisor are in the way.
     #[error(
-        "cannot start: processes {pids:?} of an earlier supervisor do not even die of SIGKILL; \
-         they wait in the kernel, for a disk or a network"
+        "cannot start: {who} of an earlier supervisor do not even die of SIGKILL; they wait in \
+         the kernel, for a disk or a network, or are not ours to kill"
     )]
     Survivors {
-        /// Their process ids.
-        pids: Vec<i32>,
+        /// Their process ids and locks.
+        who: String,
     },
     /// Something of the operating system is missing.
     #[error("cannot {operation}")]
@@ -113,7 +113,7 @@ impl Supervisor {
         let logging = logging::start(&config, options.console).map_err(system("open the log"))?;
         let locks = run_lock::directory(&config.supervisor.run_directory)
             .map_err(system("make the directory of the locks"))?;
-        orphans::wait_until_gone(&locks).await.map_err(|pids| StartError::Survivors { pids })?;
+        orphans::wait_until_gone(&locks).await.map_err(|who| StartError::Survivors { who })?;
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);

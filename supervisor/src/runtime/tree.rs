@@ -119,11 +119,17 @@ impl Tree {
         let everyone = proc::everyone();
         let (main, own) = (self.main.as_raw(), std::process::id().cast_signed());
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let orphans = everyone.values().filter(|stat| stat.parent == own).filter(|stat| {
+        // Who their parent is may change while we look; who holds the lock does not.
+        let orphans = everyone.values().filter(|stat| {
             let pid = stat.known.pid;
+            if proc::target_of(pid, LOCK_FD).is_some_and(|target| target == *lock) {
+                return true;
+            }
+            if stat.parent != own {
+                return false;
+            }
             stat.group == main
                 || seen.contains(&stat.known)
-                || proc::target_of(pid, LOCK_FD).is_some_and(|target| target == *lock)
                 || (proc::variable_of(pid, env::RUN) == Some(run.0.to_string())
                     && proc::variable_of(pid, env::SOCKET).is_some_and(|it| *socket == *it))
         });
