@@ -39,6 +39,7 @@ mod worker;
 mod tests;
 
 pub use compare::differences;
+pub(crate) use fingerprint::fnv_1a;
 pub(crate) use keys::INSTANCES_MAX;
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
