@@ -117,7 +117,7 @@ impl Supervisor {
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);
-        let metrics_address = serve_metrics(&config, &news)?;
+        let metrics = serve_metrics(&config, &news)?;
         let door = socket::bind(&config.socket(), lock)?;
         tokio::spawn(link::accept(door, news.clone()));
         signals::watch(&news).map_err(system("handle signals"))?;
@@ -129,7 +129,7 @@ impl Supervisor {
             processes: processes::Processes::new(Cgroups::open(config.supervisor.cgroups), locks)
                 .map_err(system("become the parent of orphans"))?,
             listeners,
-            metrics: metrics_address,
+            metrics,
             totals: totals::Totals::default(),
             outputs,
             logging,
@@ -158,16 +158,15 @@ impl Supervisor {
     }
 }
 
-/// Where the metrics are really served; `None` when they are not.
+/// Where `/metrics` is served, if it is.
 fn serve_metrics(
     config: &Config,
     news: &mpsc::Sender<News>,
 ) -> Result<Option<SocketAddr>, StartError> {
     let Some(address) = config.supervisor.metrics else { return Ok(None) };
-    let bound = metrics::bind(address).map_err(|source| StartError::Metrics {
-        address,
-        owner: port_owner::in_words(address),
-        source,
+    let bound = metrics::bind(address).map_err(|source| {
+        let owner = port_owner::in_words(address);
+        StartError::Metrics { address, owner, source }
     })?;
     let served = bound.local_addr().ok();
     tokio::spawn(metrics::serve(bound, news.clone()));
