@@ -40,6 +40,7 @@ mod worker;
 mod tests;
 
 pub use compare::differences;
+pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
 pub(crate) use keys::INSTANCES_MAX;

@@ -113,7 +113,13 @@ async fn write_on(
 #[serde(deny_unknown_fields)]
 struct Document {
     version: u32,
+    /// Of the apps, so that a flipped bit does not become another number of workers.
+    checksum: String,
     apps: BTreeMap<String, Entry>,
+}
+
+fn checksum(apps: &BTreeMap<String, Entry>) -> Result<String, serde_json::Error> {
+    Ok(format!("{:016x}", crate::config::fnv_1a(&serde_json::to_vec(apps)?)))
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -153,11 +159,15 @@ fn read(file: &Path) -> Result<Changes, String> {
     if document.version != VERSION {
         return Err(format!("its version is {}, and {VERSION} is understood", document.version));
     }
+    let sum = checksum(&document.apps).map_err(|error| error.to_string())?;
+    if sum != document.checksum {
+        return Err("it was damaged, or changed by hand".to_owned());
+    }
     let changes = document.apps.into_iter().map(|(name, entry)| {
         if !crate::config::is_name(&name) {
             return Err(format!("`{}` is no name of an app", name.escape_debug()));
         }
-        if entry.instances.is_some_and(|count| !(1..=crate::config::INSTANCES_MAX).contains(&count))
+        if entry.instances.is_some_and(|count| !(0..=crate::config::INSTANCES_MAX).contains(&count))
         {
             return Err(format!("the number of instances of `{name}` is out of range"));
         }
@@ -197,7 +207,9 @@ fn write(file: &Path, changes: &Changes) -> io::Result<()> {
         let stopped_slots = change.stopped_slots.clone();
         (name.to_string(), Entry { instances: change.instances, presence, stopped_slots })
     });
-    let document = Document { version: VERSION, apps: apps.collect() };
+    let apps = apps.collect();
+    let checksum = checksum(&apps).map_err(io::Error::other)?;
+    let document = Document { version: VERSION, checksum, apps };
     let mut text = serde_json::to_vec_pretty(&document).map_err(io::Error::other)?;
     text.push(b'\n');
     let directory = file.parent().unwrap_or(Path::new("/"));
@@ -265,23 +277,44 @@ mod tests {
     }
 
     #[test]
+    fn a_file_with_any_bit_flipped_is_refused_or_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join(FILE_NAME);
+        write(&file, &changes()).unwrap();
+        let whole = fs::read(&file).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            fs::write(&file, flipped).unwrap();
+            let read = read(&file);
+            assert!(read.is_err() || read == Ok(changes()), "{bit}: {read:?}");
+        }
+    }
+
+    #[test]
     fn what_is_foreign_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join(FILE_NAME);
-        for text in [
-            "[]",
-            "{}",
-            r#"{"version":2,"apps":{}}"#,
-            r#"{"version":1,"apps":{},"more":1}"#,
-            r#"{"version":1,"apps":{"a":{"presence":"hiding"}}}"#,
-            r#"{"version":1,"apps":{"a":{"instances":-1}}}"#,
-            r#"{"version":1,"apps":{"a":{"instances":0}}}"#,
-            r#"{"version":1,"apps":{"a":{"instances":100000}}}"#,
-            r#"{"version":1,"apps":{"../a":{}}}"#,
-        ] {
+        let refused = |text: &str, why: &str| {
             fs::write(&file, text).unwrap();
-            assert!(read(&file).is_err(), "{text}");
-        }
+            let said = read(&file).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
+        };
+        refused("[]", "invalid length");
+        refused("{}", "missing field");
+        refused(r#"{"version":1,"checksum":"0","apps":{}}"#, "damaged");
+        refused(r#"{"version":1,"checksum":"0","apps":{},"more":1}"#, "unknown field");
+        refused(r#"{"version":1,"checksum":"0","apps":{"a":{"presence":"hiding"}}}"#, "hiding");
+        refused(r#"{"version":1,"checksum":"0","apps":{"a":{"instances":-1}}}"#, "invalid value");
+        // What would be ours, but for what it says.
+        let signed = |version: u32, apps: &str| {
+            let apps: BTreeMap<String, Entry> = serde_json::from_str(apps).unwrap();
+            let checksum = checksum(&apps).unwrap();
+            serde_json::to_string(&Document { version, checksum, apps }).unwrap()
+        };
+        refused(&signed(2, "{}"), "its version is 2");
+        refused(&signed(1, r#"{"a":{"instances":100000}}"#), "out of range");
+        refused(&signed(1, r#"{"../a":{}}"#), "no name of an app");
     }
 
     #[tokio::test]
