@@ -98,6 +98,7 @@ fn after_the_supervisor_was_killed_its_workers_leave_and_a_new_one_starts() {
     let text = std::fs::read_to_string(&file).unwrap().replace("127.0.0.1:0", &address);
     std::fs::write(&file, text).unwrap();
     signal("-KILL", supervisor);
+    wait_for("the supervisor's end", || !alive(supervisor));
     house.start();
     assert_eq!(house.address().to_string(), address);
     for worker in workers {

@@ -7,6 +7,7 @@
 
 mod birth;
 mod boot;
+mod changes;
 mod crash;
 mod cycles;
 mod harness;
@@ -19,3 +20,4 @@ mod reload;
 mod stop;
 mod systemd;
 mod tree;
+mod verbs;

@@ -1,17 +1,12 @@
 //! What a simulated operator wants, and what they do at bad moments.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
 use mcp_supervisor::machine::{
-    AppGoal, AppName, Command, Desired, Event, Fingerprint, Readiness, RequestId, RestartPolicy,
-    RestartWhen, Rng, Rollout, Scope,
+    AppName, Change, Changes, Command, Desired, Event, Presence, RequestId, Rng, Scale, Scope,
+    SlotId,
 };
 
+use crate::goals::{self, NAMES};
 use crate::weather::one_of;
-
-/// The apps that may be wanted.
-const NAMES: [&str; 3] = ["admin", "mail", "query"];
 
 /// An operator, and what they wrote last.
 #[derive(Debug)]
@@ -23,13 +18,7 @@ pub(crate) struct Operator {
 impl Operator {
     /// An operator who wants something.
     pub(crate) fn new(rng: &mut Rng) -> Operator {
-        let mut apps = BTreeMap::new();
-        for name in NAMES {
-            if apps.is_empty() || rng.below(2) == 0 {
-                apps.insert(AppName::new(name), goal(rng));
-            }
-        }
-        Operator { desired: Desired { generation: 1, apps }, next_request: 1 }
+        Operator { desired: goals::desired(rng), next_request: 1 }
     }
 
     /// The configuration as it is written now.
@@ -37,24 +26,40 @@ impl Operator {
         Event::Configured(self.desired.clone())
     }
 
+    /// A file that they think about, but have not put in force.
+    pub(crate) fn draft(&self, rng: &mut Rng) -> Desired {
+        let mut draft = self.desired.clone();
+        for _ in 0..rng.below(3) {
+            goals::edit(rng, &mut draft);
+        }
+        draft
+    }
+
     /// Something an operator may do at any moment.
     pub(crate) fn act(&mut self, rng: &mut Rng) -> Event {
-        match rng.below(12) {
-            0..=4 => {
-                self.edit(rng);
-                self.configuration()
+        let command = match rng.below(30) {
+            0..=7 => {
+                goals::edit(rng, &mut self.desired);
+                return self.configuration();
             }
-            5 => Event::ConfigRejected { problem: "line 1".to_owned() },
-            6..=8 => {
-                let scope = scope(rng);
-                self.ask(Command::Reload(scope))
-            }
-            9 | 10 => {
-                let scope = scope(rng);
-                self.ask(Command::Restart(scope))
-            }
-            _ => self.ask(Command::Settle),
-        }
+            8 => return Event::ConfigRejected { problem: "line 1".to_owned() },
+            9..=12 => Command::Reload(scope(rng)),
+            13..=15 => Command::Restart(scope(rng)),
+            16..=18 => Command::Start(scope(rng)),
+            19 | 20 => Command::Stop(scope(rng)),
+            21 => Command::Delete(scope(rng)),
+            22 => Command::Reset(scope(rng)),
+            23 | 24 => Command::Forget(scope(rng)),
+            25 | 26 => Command::Scale { app: name(rng), to: scale(rng) },
+            27 => Command::Signal { scope: scope(rng), number: one_of(rng, &[1, 10]) },
+            _ => Command::Settle,
+        };
+        self.ask(command)
+    }
+
+    /// In good weather they want to have again what they stopped.
+    pub(crate) fn start_all(&mut self) -> Event {
+        self.ask(Command::Start(Scope::All))
     }
 
     /// A wish under a number of its own.
@@ -63,70 +68,52 @@ impl Operator {
         self.next_request += 1;
         Event::Asked { request, command }
     }
+}
 
-    fn edit(&mut self, rng: &mut Rng) {
-        self.desired.generation += 1;
-        let name = AppName::new(one_of(rng, &NAMES));
-        let Some(old) = self.desired.apps.get_mut(&name) else {
-            self.desired.apps.insert(name, goal(rng));
-            return;
-        };
-        match rng.below(10) {
-            0..=4 => old.fingerprint = Fingerprint(rng.below(4)),
-            5 | 6 => old.instances = instances(rng),
-            7 | 8 => {
-                let (instances, fingerprint) = (old.instances, old.fingerprint);
-                *old = AppGoal { instances, fingerprint, ..goal(rng) };
-            }
-            _ => {
-                self.desired.apps.remove(&name);
+/// Files or a time table ask for new workers.
+pub(crate) fn refresh(rng: &mut Rng) -> Event {
+    Event::Refresh { app: name(rng), why: "src changed".to_owned() }
+}
+
+/// What an earlier supervisor remembered.
+pub(crate) fn remembered(rng: &mut Rng) -> Changes {
+    let mut changes = Changes::new();
+    for name in NAMES.iter().chain(&["nobody"]) {
+        if rng.below(3) == 0 {
+            let change = Change {
+                instances: one_of(rng, &[None, Some(2), Some(4)]),
+                presence: one_of(
+                    rng,
+                    &[Presence::Wanted, Presence::Wanted, Presence::Stopped, Presence::Deleted],
+                ),
+                stopped_slots: one_of(rng, &[None, Some(0), Some(7)]).into_iter().collect(),
+            };
+            if change != Change::default() {
+                changes.insert(AppName::new(name), change);
             }
         }
     }
+    changes
 }
 
-fn scope(rng: &mut Rng) -> Scope {
-    match rng.below(5) {
+fn name(rng: &mut Rng) -> AppName {
+    AppName::new(if rng.below(16) == 0 { "nobody" } else { one_of(rng, &NAMES) })
+}
+
+/// Who is meant; now and then nobody that there is.
+pub(crate) fn scope(rng: &mut Rng) -> Scope {
+    match rng.below(8) {
         0 => Scope::All,
-        1 if rng.below(4) == 0 => Scope::App(AppName::new("nobody")),
-        _ => Scope::App(AppName::new(one_of(rng, &NAMES))),
+        1..=4 => Scope::App(name(rng)),
+        _ => Scope::Slot(SlotId { app: name(rng), index: one_of(rng, &[0, 0, 0, 1, 1, 1, 2, 3]) }),
     }
 }
 
-fn instances(rng: &mut Rng) -> u32 {
-    one_of(rng, &[1, 2, 3])
-}
-
-fn goal(rng: &mut Rng) -> AppGoal {
-    const ALWAYS: RestartWhen = RestartWhen::Always;
-    let limit = one_of(rng, &[1, 1, 2]);
-    let restart = RestartPolicy {
-        when: one_of(rng, &[ALWAYS, ALWAYS, ALWAYS, RestartWhen::OnFailure, RestartWhen::Never]),
-        backoff_min: Duration::from_millis(100),
-        backoff_max: Duration::from_secs(one_of(rng, &[1, 5])),
-        stable_after: Duration::from_secs(one_of(rng, &[2, 10])),
-        max_restarts: one_of(rng, &[2, 5, 10]),
-        window: Duration::from_secs(one_of(rng, &[10, 60])),
-        stop_exit_codes: BTreeSet::new(),
-    };
-    AppGoal {
-        instances: instances(rng),
-        fingerprint: Fingerprint(rng.below(4)),
-        readiness: match rng.below(3) {
-            0 => Readiness::AliveFor(Duration::from_secs(1)),
-            _ => Readiness::Told,
-        },
-        start_timeout: Duration::from_secs(one_of(rng, &[5, 10])),
-        heartbeat_timeout: one_of(rng, &[None, Some(6), Some(9)]).map(Duration::from_secs),
-        drain_timeout: Duration::from_secs(one_of(rng, &[2, 5])),
-        restart,
-        rollout: match rng.below(3) {
-            0 => Rollout { max_surge: 0, max_unavailable: limit, pause_between: None },
-            _ => Rollout { max_surge: limit, max_unavailable: 0, pause_between: None },
-        },
-        probe_failures_max: 3,
-        memory_bytes_max: None,
-        max_age: None,
-        depends_on: BTreeSet::new(),
+fn scale(rng: &mut Rng) -> Scale {
+    match rng.below(8) {
+        0..=3 => Scale::To(one_of(rng, &[0, 1, 2, 3, 4])),
+        4 => Scale::To(300),
+        5 => Scale::More(1),
+        _ => Scale::Fewer(1),
     }
 }

@@ -1,44 +1,49 @@
 //! What must hold after every event, judged from outside: by what went in and what came out.
 //!
-//! Nothing here looks into the machine. Deaths, streaks and waits are counted again, so that the
-//! machine is compared with the rules and not with itself.
+//! Nothing here looks into the machine. Who is wanted, deaths, streaks and waits are counted again,
+//! so that the machine is compared with the rules and not with itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mcp_supervisor::machine::{
-    Action, AppGoal, AppName, AppView, Command, Event, KillCause, Moment, Notice, Outcome,
-    PhaseName, RequestId, RestartWhen, RunId, Scope, SlotId, SlotView, Snapshot, Urgency,
+    Action, AppGoal, AppName, AppView, Change, Command, Desired, Event, Fingerprint, KillCause,
+    Moment, PhaseName, RequestId, RunId, Scope, SlotId, SlotView, Snapshot, Urgency,
 };
 
 use crate::deaths::Deaths;
-use crate::sights::{see, see_outcome};
+use crate::model::{Model, covers, touches};
+use crate::requests::Wish;
+use crate::rolls::RollSeen;
+use crate::sights::see;
+use crate::stage::{Broken, holds};
 
 /// Everything that was seen from outside.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     /// What is wanted.
-    pub(crate) apps: BTreeMap<AppName, AppGoal>,
+    pub(crate) model: Model,
     /// The runs that were spawned and whose end was not told yet.
     pub(crate) runs: BTreeMap<RunId, Run>,
     /// What was seen at least once.
     pub(crate) sights: BTreeSet<&'static str>,
     /// The deaths that are not forgiven.
     pub(crate) deaths: BTreeMap<SlotId, Deaths>,
+    /// The slots whose worker was done, and whether it did what it was for.
+    pub(crate) finished: BTreeMap<SlotId, bool>,
+    /// How the roll of each app went.
+    pub(crate) rolls: BTreeMap<AppName, RollSeen>,
+    /// Since when the pause of each app's rolls holds.
+    pub(crate) paces: BTreeMap<AppName, Moment>,
+    /// How many reloads each app saw.
+    pub(crate) epochs: BTreeMap<AppName, u64>,
     /// The wishes that await an answer.
     pub(crate) asked: BTreeMap<RequestId, Wish>,
     /// How the service is to end.
     pub(crate) ending: Option<Urgency>,
+    /// Who died in this event, and before it was stable.
+    pub(crate) fell: Option<Run>,
     over: bool,
-}
-
-/// What an operator awaits an answer to.
-#[derive(Debug)]
-pub(crate) struct Wish {
-    asked: Moment,
-    command: Command,
-    /// The apps that it was about when it was asked.
-    apps: BTreeSet<AppName>,
 }
 
 /// A run, as far as it can be told from outside.
@@ -46,12 +51,24 @@ pub(crate) struct Wish {
 pub(crate) struct Run {
     /// Its place.
     pub(crate) slot: SlotId,
+    /// What it was made of.
+    pub(crate) fingerprint: Fingerprint,
+    /// How many reloads of its app came before it.
+    pub(crate) epoch: u64,
     /// When it was spawned.
     pub(crate) spawned: Moment,
     /// When it became ready.
     pub(crate) ready: Option<Moment>,
+    /// When its age began to count: when it became ready, or the limit changed.
+    pub(crate) young: Moment,
     /// When it was last heard of.
     pub(crate) heard: Moment,
+    /// Failed probes in a row.
+    pub(crate) unwell: u32,
+    /// True once there was a reason to replace it although it is of the wanted kind.
+    pub(crate) retired: bool,
+    /// True once it may have been too old.
+    pub(crate) aged: bool,
     /// When it was asked to leave, and how long that may take.
     pub(crate) drained: Option<(Moment, Duration)>,
     /// Why it was killed.
@@ -63,26 +80,39 @@ pub(crate) struct Run {
 /// The pictures before and after an event.
 pub(crate) type Pictures<'a> = (&'a Snapshot, &'a Snapshot);
 
+impl Run {
+    /// The phase that the picture must show.
+    pub(crate) fn phase(&self) -> PhaseName {
+        match (self.killed, self.drained, self.ready) {
+            (Some(_), _, _) => PhaseName::Killing,
+            (None, Some(_), _) => PhaseName::Draining,
+            (None, None, Some(_)) => PhaseName::Ready,
+            (None, None, None) => PhaseName::Starting,
+        }
+    }
+}
+
 impl Watch {
     /// True once the machine said that it is over.
     pub(crate) fn over(&self) -> bool {
         self.over
     }
 
-    /// Every wish has been answered.
-    pub(crate) fn nothing_pending(&self, when: &str) -> Result<(), String> {
-        match self.asked.iter().next() {
-            Some((request, wish)) => {
-                Err(format!("{when}: request {} ({wish:?}) was never answered", request.0))
-            }
-            None => Ok(()),
-        }
+    /// The goal of an app, if it runs or has not left yet.
+    pub(crate) fn goal(&self, app: &AppName) -> Option<&AppGoal> {
+        self.model.goals.get(app)
     }
 
-    /// Every wanted slot is in the picture, and no other.
-    pub(crate) fn all_wanted_are_shown(&self, picture: &Snapshot) -> bool {
-        let wanted = self.apps.iter().map(|(name, goal)| (name, goal.instances as usize));
-        wanted.eq(picture.apps.iter().map(|app| (&app.name, app.slots.len())))
+    /// True when this run is not of the wanted kind, or has had its time.
+    pub(crate) fn is_outdated(&self, run: &Run) -> bool {
+        let other = |goal: &AppGoal| goal.fingerprint != run.fingerprint;
+        run.retired
+            || run.epoch != self.epoch(&run.slot.app)
+            || self.goal(&run.slot.app).is_none_or(other)
+    }
+
+    fn epoch(&self, app: &AppName) -> u64 {
+        self.epochs.get(app).copied().unwrap_or(0)
     }
 
     /// Checks one call of `handle`.
@@ -92,145 +122,198 @@ impl Watch {
         event: &Event,
         actions: &[Action],
         pictures: Pictures<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<(), Broken> {
         if self.over {
-            return holds(actions.is_empty(), || format!("{actions:?} after the end"));
+            return holds("nothing follows the end", actions.is_empty(), || format!("{actions:?}"));
         }
         see(&mut self.sights, event, actions, pictures);
-        self.take_in(now, event, pictures)?;
+        let changes = self.model.changes.clone();
+        self.fell = None;
+        self.take_in(now, event, pictures);
+        self.remembers(event, actions, changes)?;
+        self.signals(event, actions, pictures.0)?;
         for (place, action) in actions.iter().enumerate() {
-            let last = place + 1 == actions.len();
             match action {
                 Action::Spawn { run, slot, fingerprint } => {
-                    let goal = self.apps.get(&slot.app).ok_or("a spawn that nobody wants")?;
-                    holds(goal.fingerprint == *fingerprint, || format!("{run}: an old kind"))?;
-                    self.spawned(now, *run, slot, pictures.1)?;
+                    self.spawned(now, (*run, *fingerprint), slot, pictures)?;
                 }
                 Action::Drain { run, grace } => {
-                    self.drained(now, (*run, *grace), event, pictures)?
+                    self.drained(now, (*run, *grace), event, pictures)?;
                 }
-                Action::Kill { run, why } => self.killed(now, *run, *why)?,
+                Action::Kill { run, why } => self.killed(now, *run, *why, event)?,
                 Action::Signal { .. } | Action::Remember(_) => {}
-                Action::Announce(notice) => self.announced(now, notice, pictures)?,
+                Action::Announce(notice) => {
+                    self.readied(now, notice);
+                    self.announced(now, notice, pictures)?;
+                }
                 Action::Reply { request, outcome } => {
-                    self.replied(*request, outcome, pictures.1)?;
+                    self.replied(*request, outcome, event, pictures.1)?;
                 }
                 Action::Exit => {
-                    holds(last, || "an action after the exit".to_owned())?;
-                    holds(self.runs.is_empty(), || format!("left behind: {:?}", self.runs))?;
+                    let last = place + 1 == actions.len() && self.runs.is_empty();
+                    holds("the exit comes last", last, || format!("left: {:?}", self.runs))?;
                     self.over = true;
                 }
             }
         }
-        self.changes_were_announced(actions, pictures)?;
-        self.everybody_is_known(pictures.1)
+        self.probes_kill(event)?;
+        self.rolls_are_right(now, event, actions, pictures)?;
+        self.picture_is_right(actions, pictures)
     }
 
     /// Remembers what an event means, by the rules.
-    fn take_in(
-        &mut self,
-        now: Moment,
-        event: &Event,
-        pictures: Pictures<'_>,
-    ) -> Result<(), String> {
+    fn take_in(&mut self, now: Moment, event: &Event, pictures: Pictures<'_>) {
+        self.note_the_aged(now);
         match event {
-            Event::Tick
-            | Event::ProbeFailed { .. }
-            | Event::Measured { .. }
-            | Event::Refresh { .. }
-            | Event::Remembered(_)
-            | Event::ConfigRejected { .. }
-            | Event::BootFailed { .. }
-            | Event::Ready { .. } => {}
+            Event::Tick | Event::ConfigRejected { .. } | Event::BootFailed { .. } => {}
+            Event::Ready { .. } => {}
             Event::Heartbeat { run } => {
                 if let Some(run) = self.runs.get_mut(run) {
                     run.heard = now;
+                    run.unwell = 0;
                 }
             }
-            Event::Configured(desired) => {
-                if self.ending.is_none() {
-                    self.configured(now, &desired.apps, pictures)?;
+            Event::ProbeFailed { run, .. } => {
+                if let Some(run) = self.runs.get_mut(run) {
+                    run.unwell += u32::from(run.phase() == PhaseName::Ready);
                 }
             }
-            Event::SpawnFailed { run, .. } => self.ended(now, *run, false, pictures.0),
-            Event::Exited { run, exit } => {
-                self.ended(now, *run, *exit == mcp_supervisor::machine::Exit::Code(0), pictures.0);
-            }
-            Event::Asked { request, command } => {
-                let apps = self.apps.keys().cloned().collect();
-                self.asked.insert(*request, Wish { asked: now, command: command.clone(), apps });
-                match command {
-                    Command::Reload(scope) | Command::Restart(scope) => self.forgive(scope),
-                    Command::Settle
-                    | Command::Start(_)
-                    | Command::Stop(_)
-                    | Command::Delete(_)
-                    | Command::Reset(_)
-                    | Command::Forget(_)
-                    | Command::Scale { .. }
-                    | Command::Signal { .. } => {}
-                    Command::Shutdown => self.shut_down(Urgency::Drain),
-                }
-                if let Command::Restart(scope) = command {
-                    let in_scope = |run: &&mut Run| covers(scope, &run.slot.app);
-                    for run in self.runs.values_mut().filter(in_scope) {
-                        run.planned |= self.ending.is_none();
-                    }
+            Event::Measured { run, memory_bytes } => self.measured(now, *run, *memory_bytes),
+            Event::Refresh { app, .. } => {
+                if self.model.runs(app) {
+                    self.reloaded(now, app);
+                    self.forgive(&Scope::App(app.clone()));
                 }
             }
+            Event::Remembered(changes) => self.model.remembered(changes),
+            Event::Configured(desired) => self.configured(now, desired),
+            Event::SpawnFailed { run, .. } => self.ended(now, *run, None, pictures.0),
+            Event::Exited { run, exit } => self.ended(now, *run, Some(*exit), pictures.0),
+            Event::Asked { request, command } => self.ordered(now, *request, command),
             Event::Shutdown(urgency) => self.shut_down(*urgency),
         }
-        // What became ready only shows in the picture: some become so by being alive.
-        for slot in slots(pictures.1).filter(|(_, slot)| slot.phase == PhaseName::Ready) {
-            let run = slot.1.run.and_then(|run| self.runs.get_mut(&run));
-            if let Some(run) = run.filter(|run| run.ready.is_none()) {
-                run.ready = Some(now);
-                run.heard = now;
-            }
-        }
-        Ok(())
+        self.forget_the_unwanted();
     }
 
-    fn configured(
-        &mut self,
-        now: Moment,
-        apps: &BTreeMap<AppName, AppGoal>,
-        (before, after): Pictures<'_>,
-    ) -> Result<(), String> {
-        for (name, goal) in apps {
-            let other = self.apps.get(name).is_some_and(|old| old.fingerprint != goal.fingerprint);
-            for deaths in self.deaths.iter_mut().filter(|(slot, _)| slot.app == *name) {
-                deaths.1.rearm(now, goal.restart.backoff_max);
+    fn configured(&mut self, now: Moment, desired: &Desired) {
+        let before = self.model.goals.clone();
+        self.model.configure(&desired.apps);
+        for name in self.model.shown() {
+            let (Some(old), Some(goal)) = (before.get(&name), self.model.goals.get(&name)) else {
+                continue;
+            };
+            let (longest, other_age) = (goal.restart.backoff_max, old.max_age != goal.max_age);
+            let other_kind = old.fingerprint != goal.fingerprint;
+            for (_, deaths) in self.deaths.iter_mut().filter(|(slot, _)| slot.app == name) {
+                deaths.rearm(now, longest);
             }
-            if other {
-                self.forgive(&Scope::App(name.clone()));
-                for (id, slot) in slots(before).filter(|(id, _)| id.app == *name) {
-                    let failed = |(other, slot): &(SlotId, &SlotView)| {
-                        *other == id && slot.phase == PhaseName::Failed
-                    };
-                    let forgiven = !slots(after).any(|slot| failed(&slot));
-                    holds(slot.phase != PhaseName::Failed || forgiven, || {
-                        format!("{id} was not forgiven by a new kind of worker")
-                    })?;
-                    if slot.phase == PhaseName::Failed && id.index < goal.instances {
-                        self.sights.insert("a failed slot was forgiven");
-                    }
+            for run in self.runs.values_mut().filter(|run| run.slot.app == name && other_age) {
+                run.young = now;
+            }
+            if old.rollout.pause_between != goal.rollout.pause_between {
+                self.paces.insert(name.clone(), now);
+            }
+            if other_kind {
+                self.forgive(&Scope::App(name));
+            }
+        }
+    }
+
+    fn ordered(&mut self, now: Moment, request: RequestId, command: &Command) {
+        let shown = self.model.shown();
+        let meant = self.model.order(command);
+        let runs = &self.runs;
+        self.asked.insert(request, Wish::new(now, command, (meant, shown.clone()), runs));
+        if meant.is_err() {
+            return;
+        }
+        match command {
+            Command::Reload(Scope::Slot(slot)) => {
+                for run in self.runs.values_mut().filter(|run| run.slot == *slot) {
+                    run.retired |= run.phase() == PhaseName::Ready;
                 }
+                self.forgive(&Scope::Slot(slot.clone()));
+            }
+            Command::Reload(scope) => {
+                for app in shown.iter().filter(|app| touches(scope, app)) {
+                    self.reloaded(now, app);
+                }
+                self.forgive(scope);
+            }
+            Command::Restart(scope) => {
+                for run in self.runs.values_mut().filter(|run| covers(scope, &run.slot)) {
+                    run.planned = true;
+                }
+                self.forgive(scope);
+            }
+            Command::Start(scope) => self.forgive(scope),
+            Command::Reset(scope) => {
+                self.deaths.retain(|slot, _| !covers(scope, slot));
+            }
+            Command::Settle
+            | Command::Stop(_)
+            | Command::Delete(_)
+            | Command::Forget(_)
+            | Command::Scale { .. }
+            | Command::Signal { .. } => {}
+            Command::Shutdown => self.shut_down(Urgency::Drain),
+        }
+    }
+
+    /// Everybody of an app is outdated, but for those who were started at this very moment.
+    fn reloaded(&mut self, now: Moment, app: &AppName) {
+        let epoch = self.epochs.entry(app.clone()).or_default();
+        let before = *epoch;
+        *epoch += 1;
+        let goal = self.model.goals.get(app).map(|goal| goal.fingerprint);
+        for run in self.runs.values_mut().filter(|run| run.slot.app == *app) {
+            let current = run.epoch == before && Some(run.fingerprint) == goal;
+            if current && run.spawned == now {
+                run.epoch = *epoch;
             }
         }
-        self.deaths
-            .retain(|slot, _| apps.get(&slot.app).is_some_and(|goal| slot.index < goal.instances));
-        self.apps = apps.clone();
-        for run in self.runs.values_mut() {
-            let goal = self.apps.get(&run.slot.app);
-            run.planned |= goal.is_none_or(|goal| run.slot.index >= goal.instances);
+    }
+
+    fn measured(&mut self, now: Moment, run: RunId, bytes: u64) {
+        let Some(run) = self.runs.get_mut(&run) else { return };
+        let Some(goal) = self.model.goals.get(&run.slot.app) else { return };
+        let stable = run.ready.is_some_and(|ready| now.since(ready) >= goal.restart.stable_after);
+        let large = goal.memory_bytes_max.is_some_and(|max| bytes > max);
+        if large && stable && run.phase() == PhaseName::Ready {
+            run.retired = true;
+            self.sights.insert("too large");
         }
-        Ok(())
+    }
+
+    /// Up to a tenth before its time, so that not all that began together end together.
+    fn note_the_aged(&mut self, now: Moment) {
+        for run in self.runs.values_mut().filter(|run| run.ready.is_some()) {
+            let age = self.model.goals.get(&run.slot.app).and_then(|goal| goal.max_age);
+            if age.is_some_and(|age| now.since(run.young) >= age * 9 / 10) && !run.aged {
+                run.aged = true;
+                self.sights.insert("too old");
+            }
+        }
     }
 
     fn forgive(&mut self, scope: &Scope) {
         if self.ending.is_none() {
-            self.deaths.retain(|slot, _| !covers(scope, &slot.app));
+            self.deaths.retain(|slot, _| !covers(scope, slot));
+            self.finished.retain(|slot, _| !covers(scope, slot));
+        }
+    }
+
+    fn forget_the_unwanted(&mut self) {
+        let model = &self.model;
+        self.deaths.retain(|slot, _| model.wants(slot));
+        self.finished.retain(|slot, _| model.wants(slot));
+        // Whoever is being killed would have had to go anyway, unless others must go first.
+        let killed: Vec<_> = self.runs.iter().filter(|(_, run)| run.killed.is_some()).collect();
+        let planned = killed.into_iter().filter(|(_, run)| !model.wants(&run.slot));
+        let planned: Vec<_> =
+            planned.filter(|(_, run)| !self.is_needed(run)).map(|(id, _)| *id).collect();
+        for id in planned {
+            self.runs.entry(id).and_modify(|run| run.planned = true);
         }
     }
 
@@ -238,142 +321,29 @@ impl Watch {
         if self.ending != Some(Urgency::Now) {
             self.ending = Some(urgency);
         }
-        self.apps.clear();
+        self.model.ending = true;
     }
 
-    fn ended(&mut self, now: Moment, id: RunId, clean: bool, before: &Snapshot) {
-        let Some(run) = self.runs.remove(&id) else { return };
-        let Some(goal) = self.apps.get(&run.slot.app) else { return };
-        let seated = slots(before).any(|(_, slot)| slot.run == Some(id));
-        let clean = clean && run.killed.is_none();
-        let counted = match goal.restart.when {
-            RestartWhen::Always => true,
-            RestartWhen::OnFailure => !clean,
-            RestartWhen::Never => false,
-        };
-        if seated && counted && !run.planned {
-            let ready_for = run.ready.map(|ready| now.since(ready));
-            self.deaths.entry(run.slot).or_default().died(now, ready_for, &goal.restart);
-        }
-    }
-
-    fn announced(
-        &mut self,
-        now: Moment,
-        notice: &Notice,
-        (before, _): Pictures<'_>,
-    ) -> Result<(), String> {
-        let Notice::Moved { slot, run, to, why, next_in } = notice else { return Ok(()) };
-        let Some(goal) = self.apps.get(&slot.app) else { return Ok(()) };
-        let deaths = self.deaths.entry(slot.clone()).or_default();
-        match to {
-            PhaseName::Backoff => {
-                let wait = next_in.ok_or("a backoff without end")?;
-                deaths.waits(now, wait, &goal.restart).map_err(|why| format!("{slot}: {why}"))
-            }
-            PhaseName::Failed if why.as_ref().is_some_and(|why| why.starts_with("gave up")) => {
-                deaths.gives_up(now, &goal.restart).map_err(|why| format!("{slot}: {why}"))
-            }
-            PhaseName::Failed | PhaseName::Stopped => {
-                // A death that is not counted: hopeless, or the slot's successor goes on.
-                let promoted =
-                    slots(before).any(|(_, view)| view.run == *run && view.successor.is_some());
-                if *to == PhaseName::Failed && !promoted {
-                    deaths.uncount();
-                }
-                Ok(())
-            }
-            PhaseName::Starting | PhaseName::Ready | PhaseName::Draining | PhaseName::Killing => {
-                Ok(())
-            }
-        }
-    }
-
-    fn replied(
-        &mut self,
-        request: RequestId,
-        outcome: &Outcome,
-        after: &Snapshot,
-    ) -> Result<(), String> {
-        let wish = self.asked.remove(&request);
-        let Wish { asked, command, apps } =
-            wish.ok_or_else(|| format!("{} was answered twice", request.0))?;
-        see_outcome(&mut self.sights, &command, outcome);
-        if matches!(outcome, Outcome::Failed { .. }) {
-            return Ok(());
-        }
-        let (scope, since) = match &command {
-            Command::Shutdown => {
-                return holds(self.runs.is_empty(), || "stopped too early".to_owned());
-            }
-            Command::Start(_)
-            | Command::Stop(_)
-            | Command::Delete(_)
-            | Command::Reset(_)
-            | Command::Forget(_)
-            | Command::Scale { .. }
-            | Command::Signal { .. } => return Ok(()),
-            Command::Settle => (&Scope::All, Moment::ZERO),
-            Command::Reload(scope) | Command::Restart(scope) => (scope, asked),
-        };
-        let meant = |app: &AppName| {
-            covers(scope, app) && (command == Command::Settle || apps.contains(app))
-        };
-        for (id, slot) in slots(after).filter(|(id, _)| meant(&id.app)) {
-            if self.apps.get(&id.app).is_none_or(|goal| id.index >= goal.instances) {
-                continue;
-            }
-            let fresh = slot.run.and_then(|run| self.runs.get(&run));
-            let fresh = fresh.is_some_and(|run| run.spawned >= since);
-            let served = slot.phase == PhaseName::Ready && fresh;
-            // One app of a reload may be done, and lose a worker, while another still rolls.
-            let leaves = matches!(slot.phase, PhaseName::Draining | PhaseName::Killing);
-            let old_serves = slot.run.is_some() && !fresh && !leaves;
-            let replaced = matches!(command, Command::Reload(_)) && !old_serves;
-            holds(served || replaced || slot.phase == PhaseName::Stopped, || {
-                format!("{command:?} is answered with done, but {id} is {:?}", slot.phase)
-            })?;
-        }
-        Ok(())
-    }
-
-    /// Nobody is forgotten, and nobody is waited for that does not exist.
-    fn everybody_is_known(&self, after: &Snapshot) -> Result<(), String> {
-        let mut shown: Vec<RunId> = slots(after)
-            .flat_map(|(_, slot)| {
-                slot.run.into_iter().chain(slot.successor).chain(slot.leaving.iter().copied())
+    /// Says so exactly when changes were made, and says which.
+    fn remembers(
+        &self,
+        event: &Event,
+        actions: &[Action],
+        before: BTreeMap<AppName, Change>,
+    ) -> Result<(), Broken> {
+        let told = matches!(event, Event::Remembered(_));
+        let changed = !told && before != self.model.changes;
+        let said: Vec<_> = actions
+            .iter()
+            .filter_map(|action| match action {
+                Action::Remember(changes) => Some(changes),
+                _ => None,
             })
             .collect();
-        shown.sort();
-        let known: Vec<RunId> = self.runs.keys().copied().collect();
-        holds(shown == known, || format!("shown {shown:?}, but there are {known:?}"))
-    }
-
-    /// A slot that shows another phase was announced to have entered it.
-    fn changes_were_announced(
-        &self,
-        actions: &[Action],
-        (before, after): Pictures<'_>,
-    ) -> Result<(), String> {
-        for (id, slot) in slots(after) {
-            // A successor that takes the seat of a dead worker was announced when it was started.
-            let same = slots(before).any(|(other, old)| {
-                let promoted = slot.run.is_some() && slot.run == old.successor;
-                other == id && (old.phase == slot.phase || promoted)
-            });
-            let said = |action: &Action| match action {
-                Action::Announce(Notice::Moved { slot: moved, to, .. }) => {
-                    *moved == id && *to == slot.phase
-                }
-                _ => false,
-            };
-            // The vacant seat of a forgiven slot waits a moment for those who leave.
-            let quiet = same || slot.phase == PhaseName::Stopped;
-            holds(quiet || actions.iter().any(said), || {
-                format!("{id} is {:?}, and nobody was told", slot.phase)
-            })?;
-        }
-        Ok(())
+        let right = if changed { said == [&self.model.changes] } else { said.is_empty() };
+        holds("changes are remembered", right, || {
+            format!("{before:?} became {:?}, said is {said:?}", self.model.changes)
+        })
     }
 }
 
@@ -390,15 +360,7 @@ pub(crate) fn app<'a>(picture: &'a Snapshot, name: &AppName) -> Option<&'a AppVi
     picture.apps.iter().find(|app| app.name == *name)
 }
 
-fn covers(scope: &Scope, app: &AppName) -> bool {
-    match scope {
-        Scope::All => true,
-        Scope::App(name) => name == app,
-        Scope::Slot(slot) => slot.app == *app,
-    }
-}
-
-/// A fact, or what is the case instead.
-pub(crate) fn holds(fact: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
-    if fact { Ok(()) } else { Err(otherwise()) }
+/// One slot of a picture.
+pub(crate) fn slot<'a>(picture: &'a Snapshot, id: &SlotId) -> Option<&'a SlotView> {
+    app(picture, &id.app)?.slots.iter().find(|slot| slot.index == id.index)
 }

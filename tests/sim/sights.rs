@@ -10,17 +10,20 @@ use mcp_supervisor::machine::{
 use crate::properties::slots;
 
 /// Everything that a sweep must have seen at least once.
-pub(crate) const ALL: [&str; 27] = [
+pub(crate) const ALL: [&str; 46] = [
     "killed: never ready",
     "killed: heartbeat lost",
+    "killed: not well",
     "killed: drain overrun",
     "killed: hurry",
     "a killed process that stays",
     "gave up",
     "hopeless exit",
     "a worker that was done",
-    "a failed slot was forgiven",
+    "too large",
+    "too old",
     "roll began",
+    "roll began by itself",
     "roll ended",
     "roll stopped",
     "a successor took over",
@@ -30,14 +33,30 @@ pub(crate) const ALL: [&str; 27] = [
     "stale news",
     "news after the shutdown",
     "an app that is leaving",
+    "a slot that waits for another app",
+    "changes from before",
+    "settle done",
+    "settle failed",
     "reload done",
     "reload failed",
     "restart done",
     "restart failed",
-    "settle done",
-    "settle failed",
-    "unknown app",
+    "start done",
+    "start failed",
+    "stop done",
+    "delete done",
+    "reset done",
+    "forget done",
+    "forget failed",
+    "scale done",
+    "scale failed",
+    "signal done",
+    "signal failed",
     "shutdown done",
+    "unknown app",
+    "unknown slot",
+    "too many workers",
+    "a slot cannot be deleted",
 ];
 
 /// Notes what there is to see in one call of `handle`.
@@ -75,10 +94,10 @@ fn see_event(sights: &mut BTreeSet<&'static str>, event: &Event, before: &Snapsh
     let rolls =
         |app: &mcp_supervisor::machine::AppView| matches!(app.roll, RollView::Rolling { .. });
     match event {
-        Event::Tick
-        | Event::ConfigRejected { .. }
-        | Event::Refresh { .. }
-        | Event::Remembered(_) => {}
+        Event::Tick | Event::ConfigRejected { .. } | Event::Refresh { .. } => {}
+        Event::Remembered(_) => {
+            sights.insert("changes from before");
+        }
         Event::Configured(_) if before.stopping => {
             sights.insert("news after the shutdown");
         }
@@ -121,6 +140,10 @@ fn see_handover(sights: &mut BTreeSet<&'static str>, before: &Snapshot, after: &
             None => {}
         }
     }
+    let waits = |why: &String| why.starts_with("waits for");
+    if slots(after).any(|(_, slot)| slot.why.as_ref().is_some_and(waits)) {
+        sights.insert("a slot that waits for another app");
+    }
     if after.apps.iter().any(|app| !app.slots.is_empty()) && after.stopping {
         sights.insert("an app that is leaving");
     }
@@ -138,7 +161,8 @@ fn see_notice(sights: &mut BTreeSet<&'static str>, notice: &Notice) {
             "a worker that was done"
         }
         Notice::Stuck { .. } => "a killed process that stays",
-        Notice::RollBegan { .. } => "roll began",
+        Notice::RollBegan { why: Some(_), .. } => "roll began by itself",
+        Notice::RollBegan { why: None, .. } => "roll began",
         Notice::RollEnded { .. } => "roll ended",
         Notice::RollStopped { .. } => "roll stopped",
         Notice::Moved { .. }
@@ -149,12 +173,17 @@ fn see_notice(sights: &mut BTreeSet<&'static str>, notice: &Notice) {
 }
 
 fn see_reply(sights: &mut BTreeSet<&'static str>, event: &Event, outcome: &Outcome) {
-    let unknown = match outcome {
-        Outcome::Done => false,
-        Outcome::Failed { why, .. } => why.starts_with("there is no app"),
-    };
-    if unknown && matches!(event, Event::Asked { .. }) {
-        sights.insert("unknown app");
+    let Outcome::Failed { why, .. } = outcome else { return };
+    let refusals = [
+        ("there is no app", "unknown app"),
+        ("there is no slot", "unknown slot"),
+        ("a single slot cannot be deleted", "a slot cannot be deleted"),
+    ];
+    let refused = refusals.into_iter().find(|(words, _)| why.starts_with(words));
+    let refused = refused.map(|(_, sight)| sight);
+    let many = why.contains("cannot have").then_some("too many workers");
+    if matches!(event, Event::Asked { .. }) {
+        sights.extend(refused.or(many));
     }
 }
 
@@ -164,28 +193,26 @@ pub(crate) fn see_outcome(
     command: &Command,
     outcome: &Outcome,
 ) {
+    let done = *outcome == Outcome::Done;
     if let Outcome::Failed { why, .. } = outcome
-        && (why.starts_with("there is no app") || why == "the service is ending")
+        && (why.starts_with("there is no") || why == "the service is ending")
     {
         return;
     }
-    let done = *outcome == Outcome::Done;
-    sights.insert(match command {
-        Command::Settle if done => "settle done",
-        Command::Settle => "settle failed",
-        Command::Reload(_) if done => "reload done",
-        Command::Reload(_) => "reload failed",
-        Command::Restart(_) if done => "restart done",
-        Command::Restart(_) => "restart failed",
-        Command::Start(_) => "start done",
-        Command::Stop(_) => "stop done",
-        Command::Delete(_) => "delete done",
-        Command::Reset(_) => "reset done",
-        Command::Forget(_) => "forget done",
-        Command::Scale { .. } => "scale done",
-        Command::Signal { .. } => "signal done",
-        Command::Shutdown => "shutdown done",
-    });
+    let (well, badly) = match command {
+        Command::Settle => ("settle done", "settle failed"),
+        Command::Reload(_) => ("reload done", "reload failed"),
+        Command::Restart(_) => ("restart done", "restart failed"),
+        Command::Start(_) => ("start done", "start failed"),
+        Command::Stop(_) => ("stop done", "stop failed"),
+        Command::Delete(_) => ("delete done", "delete failed"),
+        Command::Reset(_) => ("reset done", "reset failed"),
+        Command::Forget(_) => ("forget done", "forget failed"),
+        Command::Scale { .. } => ("scale done", "scale failed"),
+        Command::Signal { .. } => ("signal done", "signal failed"),
+        Command::Shutdown => ("shutdown done", "shutdown failed"),
+    };
+    sights.insert(if done { well } else { badly });
 }
 
 fn holds(slot: &mcp_supervisor::machine::SlotView, run: RunId) -> bool {

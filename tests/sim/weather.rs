@@ -20,6 +20,12 @@ pub(crate) struct Weather {
     pub(crate) dies_later: u64,
     /// A worker stops giving signs of life.
     pub(crate) hangs: u64,
+    /// Probes find a worker unwell from some time on.
+    pub(crate) sickens: u64,
+    /// A worker takes more and more memory.
+    pub(crate) grows: u64,
+    /// A probe fails although the worker is well.
+    pub(crate) probe_fails: u64,
     /// A worker does not leave when it is asked to.
     pub(crate) ignores_drain: u64,
     /// A killed process is not gone at once.
@@ -28,6 +34,10 @@ pub(crate) struct Weather {
     pub(crate) late_news: u64,
     /// News arrives twice.
     pub(crate) doubled_news: u64,
+    /// The clock leaps forward between two events.
+    pub(crate) leaps: u64,
+    /// Files change, or a time table says that it is time.
+    pub(crate) refreshes: u64,
     /// The operator does something between two events.
     pub(crate) operator: u64,
 }
@@ -42,11 +52,16 @@ impl Weather {
             never_ready: fault(300),
             dies_later: fault(600),
             hangs: fault(400),
+            sickens: fault(400),
+            grows: fault(500),
+            probe_fails: fault(200),
             ignores_drain: fault(500),
             lingers: fault(200),
             late_news: fault(400),
             doubled_news: fault(300),
-            operator: fault(150),
+            leaps: fault(6),
+            refreshes: fault(20),
+            operator: 5 + fault(150),
         }
     }
 
@@ -74,12 +89,14 @@ pub(crate) fn one_of<T: Copy>(rng: &mut Rng, choices: &[T]) -> T {
 
 /// How a worker dies that was not asked to.
 pub(crate) fn death(rng: &mut Rng) -> Exit {
-    const DEATHS: [Exit; 10] = [
+    const DEATHS: [Exit; 12] = [
         Exit::Code(1),
         Exit::Code(1),
         Exit::Code(1),
         Exit::Code(3),
         Exit::Code(3),
+        Exit::Code(4),
+        Exit::Code(4),
         Exit::Signal(11),
         Exit::Signal(9),
         Exit::Code(0),

@@ -48,6 +48,12 @@ fn ask(cli: &Cli, request: &Request) -> Result<Status, CommandError> {
             say!("{line}");
         }
     });
+    if let Ok(status) = &outcome {
+        // The last steps may have come together with the answer.
+        for line in progress.lines(status) {
+            say!("{line}");
+        }
+    }
     outcome.map_err(|error| match error {
         AskError::Failed { reason, cause: FailureCause::Configuration, .. } => {
             CommandError::Refused { reason }

@@ -79,7 +79,13 @@ fn in_background(cli: &Cli) -> Result<(), CommandError> {
         }
     });
     match outcome {
-        Ok(status) => print(&report::status_table(&status, colour())),
+        Ok(status) => {
+            // Who was ready before we asked has not been shown yet.
+            for line in progress.lines(&status) {
+                say!("{line}");
+            }
+            print(&report::status_table(&status, colour()))
+        }
         Err(failed @ AskError::Failed { .. }) => {
             let status = runtime::ask(&config.socket(), &Request::Status, &mut |_| {});
             if status.is_ok_and(|status| !status.stopping) {

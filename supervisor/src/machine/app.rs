@@ -170,11 +170,10 @@ impl App {
         let wanted: BTreeSet<u32> = self.wanted_slots().map(|slot| slot.id.index).collect();
         for (index, slot) in &mut self.slots {
             if !wanted.contains(index) {
-                let stopped = *index < shown;
+                let why = if *index < shown { "stopped by an operator" } else { unwanted };
                 match stay {
-                    Stay::No if stopped => slot.empty(turn, &self.goal, "stopped by an operator"),
-                    Stay::No => slot.empty(turn, &self.goal, unwanted),
-                    Stay::Needed => {}
+                    Stay::Needed if !slot.is_empty() => slot.tally.forgive(),
+                    Stay::Needed | Stay::No => slot.empty(turn, &self.goal, why),
                 }
                 continue;
             }

@@ -32,7 +32,7 @@ mod snapshot;
 mod turn;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use action::{Action, KillCause, Notice, Outcome};
 pub use desired::{
@@ -217,7 +217,11 @@ impl Machine {
         self.config_problem = None;
         turn.announce(Notice::ConfigAccepted { generation: desired.generation });
         self.desired = desired.apps;
+        let before = self.changes.clone();
         self.arrange(turn);
+        if self.changes != before {
+            turn.act(Action::Remember(self.changes.clone()));
+        }
         for app in self.apps.values_mut() {
             app.resume_roll(turn);
         }
@@ -267,7 +271,13 @@ impl Machine {
         };
         for _ in 0..PASSES_MAX {
             let mut progress = Progress::None;
-            let needed = order::needed(&self.apps);
+            let needed = match self.life {
+                // In a hurry nobody waits for anybody.
+                Life::Ending(Urgency::Now) => BTreeSet::new(),
+                Life::Serving | Life::Ending(Urgency::Drain) | Life::Over => {
+                    order::needed(&self.apps)
+                }
+            };
             for (name, gate) in order::gates(&self.apps) {
                 let Some(app) = self.apps.get_mut(&name) else { continue };
                 app.gate = gate;

@@ -136,8 +136,7 @@ impl Machine {
 
     /// Takes back what was stopped or deleted at run time.
     fn want(&mut self, turn: &mut Turn, reach: &Reach) {
-        let instances = |name: &AppName| self.apps.get(name).map_or(0, |app| app.goal.instances);
-        let slots = reach.apps.first().map_or(0, instances);
+        let slots = reach.apps.first().and_then(|name| self.instances(name)).unwrap_or(0);
         self.change(turn, reach, |change| {
             match (reach.slot, change.presence) {
                 (None, _) => change.stopped_slots.clear(),
@@ -168,19 +167,18 @@ impl Machine {
     /// Changes what is wanted of apps at run time.
     fn change(&mut self, turn: &mut Turn, reach: &Reach, mut edit: impl FnMut(&mut Change)) {
         for name in &reach.apps {
-            let change = self.changes.entry(name.clone()).or_default();
-            edit(change);
-            let in_file = self.desired.get(name).map(|goal| goal.instances);
-            change.instances = change.instances.filter(|count| Some(*count) != in_file);
-            if *change == Change::default() {
-                self.changes.remove(name);
-            }
+            edit(self.changes.entry(name.clone()).or_default());
         }
         self.arrange(turn);
     }
 
-    /// Puts file and run-time changes together, in force.
+    /// Puts file and run-time changes together, in force. What the file says as well is no change.
     pub(super) fn arrange(&mut self, turn: &mut Turn) {
+        for (name, change) in &mut self.changes {
+            let in_file = self.desired.get(name).map(|goal| goal.instances);
+            change.instances = change.instances.filter(|count| Some(*count) != in_file);
+        }
+        self.changes.retain(|_, change| *change != Change::default());
         for app in self.apps.values_mut().filter(|app| !self.desired.contains_key(&app.name)) {
             app.remove();
         }
@@ -234,13 +232,18 @@ impl Machine {
             let hint = if deleted { "; `start` brings a deleted one back" } else { "" };
             return Err(format!("there is no app `{name}`; there are: {known}{hint}"));
         }
-        let count = self.apps.get(&name).map(|app| app.goal.instances);
-        match (slot, count) {
+        match (slot, self.instances(&name)) {
             (Some(index), Some(count)) if index >= count => Err(format!(
                 "there is no slot {name}[{index}]; `{name}` has {count}, counted from 0"
             )),
             (Some(_), Some(_) | None) | (None, _) => Ok(Reach { apps: vec![name], slot }),
         }
+    }
+
+    /// How many workers are wanted of an app that the file names, deleted at run time or not.
+    fn instances(&self, name: &AppName) -> Option<u32> {
+        let in_file = self.desired.get(name)?.instances;
+        Some(self.changes.get(name).and_then(|change| change.instances).unwrap_or(in_file))
     }
 
     fn each(&mut self, reach: &Reach, mut act: impl FnMut(&mut App)) {

@@ -185,8 +185,8 @@ fn arranged(
     let counts = |setback: &&Setback| setback.run >= since && reach.covers(&setback.slot);
     let setback = turn.setbacks.iter().find(counts).map(Complaint::from);
     let kept_out = || {
-        let mut complaints = reach.apps(apps).filter_map(App::kept_out);
-        complaints.find(|complaint| reach.covers(&complaint.slot))
+        let vacant = |slot: &Slot| matches!(slot.seat, Seat::Vacant) && reach.covers(&slot.id);
+        reach.apps(apps).find_map(|app| app.held_up(vacant))
     };
     let complaint = setback
         .or_else(|| reach.wanted(apps).find(|slot| gave_up(slot)).map(Slot::complaint))

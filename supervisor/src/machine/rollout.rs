@@ -93,12 +93,20 @@ impl App {
         Some(format!("{} {why}", slot.id))
     }
 
+    /// True when an outdated worker serves: it was to leave, and is wanted again before it did.
+    fn keeps_outdated(&self) -> bool {
+        self.wanted_slots()
+            .filter_map(Slot::seated)
+            .any(|worker| worker.is_ready() && self.is_outdated(worker))
+    }
+
     /// Moves a roll one step.
     pub(super) fn step_roll(&mut self, turn: &mut Turn) {
         match self.roll {
             Roll::Idle => {
-                if let Some(why) = self.retirement() {
-                    self.begin_roll(turn, Some(why));
+                let why = self.retirement();
+                if why.is_some() || self.keeps_outdated() {
+                    self.begin_roll(turn, why);
                     self.roll_on(turn);
                 }
             }
@@ -126,16 +134,16 @@ impl App {
         {
             self.roll = Roll::Rolling { watching_until: Some(turn.after(pause)) };
         }
-        // While somebody that it depends on is away, no worker is started; why take one down?
-        let watching = matches!(self.roll, Roll::Rolling { watching_until: Some(_) });
-        if watching || self.gate != Gate::Open {
+        if matches!(self.roll, Roll::Rolling { watching_until: Some(_) }) {
             return;
         }
         let Rollout { max_surge, max_unavailable, pause_between: _ } = self.goal.rollout;
-        if max_surge > 0 {
+        // While somebody that it depends on is away, no worker is started; why take one down?
+        let open = self.gate == Gate::Open;
+        if open && max_surge > 0 {
             self.raise(turn, max_surge);
         }
-        if max_unavailable > 0 || max_surge == 0 {
+        if open && (max_unavailable > 0 || max_surge == 0) {
             self.replace(turn, max_unavailable);
         }
         self.end_roll(turn);

@@ -14,6 +14,9 @@ pub fn reload_plan(apps: &[AppPlan]) -> String {
         apps.iter().partition(|app| is_touched(app));
     for app in &touched {
         text.push_str(&format!("\n{}: {}\n", app.app, headline(app)));
+        if app.fate == AppFate::Kept && app.differences.is_empty() {
+            text.push_str("  differs: nothing in the file\n");
+        }
         for difference in &app.differences {
             text.push_str(&format!("  differs: {}\n", printable(difference.as_bytes())));
         }
@@ -39,7 +42,7 @@ fn headline(app: &AppPlan) -> String {
     let workers = |count: Option<u32>| count.unwrap_or(0);
     let (now, then) = (workers(app.instances_now), workers(app.instances_then));
     match app.fate {
-        AppFate::Added => format!("new in the file, {then} instances"),
+        AppFate::Added => format!("new in the file, {then} x"),
         AppFate::Removed => "not in the file any more".to_owned(),
         AppFate::Kept if now != then => format!("instances {now} → {then}"),
         AppFate::Kept if !app.replaced.is_empty() => "workers are replaced".to_owned(),
@@ -130,7 +133,7 @@ fn in_words(app: &AppChange) -> String {
         words.push(format!("{} stopped", slots.join(", ")));
     }
     match app.instances_in_file {
-        Some(count) => format!("{}; the file says {count} instances", words.join(", ")),
+        Some(count) => format!("{}; the file says {count}", words.join(", ")),
         None => format!("{}; the file does not name it", words.join(", ")),
     }
 }
@@ -254,10 +257,10 @@ mod tests {
             foreign,
         ]));
         let expected = "kept in /s/changes.json; it holds again after a restart of the supervisor:\n\
-            \na.b: 6 instances, a.b[1] stopped; the file says 4 instances\n\
+            \na.b: 6 instances, a.b[1] stopped; the file says 4\n\
             \x20 [apps.\"a.b\"]\n  instances = 6\n\
             \x20 # a single slot cannot be left out in the file; lower `instances`\n\
-            \nidle: stopped; the file says 4 instances\n\
+            \nidle: stopped; the file says 4\n\
             \x20 # remove [apps.idle] and all tables below it\n\
             \ngone: 2 instances; the file does not name it\n";
         assert!(text.starts_with(expected), "{text}");

@@ -89,9 +89,9 @@ fn slot_text(
             slot.cpu_percent.map_or(String::new(), |share| format!("{} now, ", percent(share)));
         rows.push(("processor", format!("{now}{} altogether", seconds(time))));
     }
-    let threads = slot.threads.map(|count| format!("{count} threads"));
+    let threads = slot.threads.map(|count| format!("threads: {count}"));
     let descriptors = process.and_then(|process| process.descriptors);
-    let descriptors = descriptors.map(|count| format!("{count} open descriptors"));
+    let descriptors = descriptors.map(|count| format!("open descriptors: {count}"));
     let both: Vec<String> = threads.into_iter().chain(descriptors).collect();
     if !both.is_empty() {
         rows.push(("holds", both.join(", ")));

@@ -24,8 +24,8 @@ use crate::runtime::rotation;
 pub const FILE_NAME: &str = "supervisor.log";
 /// How much of it is kept.
 const KEPT: OutputConfig = OutputConfig { bytes_max: 50 * 1024 * 1024, files_max: 10 };
-/// How many lines may wait for the disk.
-const LINES_MAX: usize = 16 * 1024;
+/// How many lines may wait for the disk. Each place costs 32 bytes from the start.
+const LINES_MAX: usize = 4 * 1024;
 
 /// Whether people look at our standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use mcp_protocol::control::{SlotPhase, Status};
 use mcp_protocol::message::CallOutcome;
@@ -62,8 +62,8 @@ pub(crate) async fn serve(listener: tokio::net::TcpListener, inbox: mpsc::Sender
         let service = TowerToHyperService::new(routes.clone());
         tokio::spawn(async move {
             let _place = place;
-            let mut builder = Builder::new(TokioExecutor::new());
-            builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+            let mut builder = Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
             // A scraper that goes away in the middle is its own loss.
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         });

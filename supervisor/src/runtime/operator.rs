@@ -245,7 +245,9 @@ mod tests {
             // Until the other side gives up.
             stream.read_to_end(&mut Vec::new()).unwrap();
         });
-        let error = glance(&path, Duration::from_millis(300)).unwrap_err();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || drop(tell.send(glance(&path, Duration::from_millis(300)))));
+        let error = told.recv_timeout(Duration::from_secs(10)).unwrap().unwrap_err();
         assert!(matches!(error, AskError::Wire(WireError::TimedOut)), "{error}");
         hears.join().unwrap();
     }

@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::ptr;
+use std::sync::OnceLock;
 
 use nix::sys::signal::Signal;
 
@@ -123,9 +124,13 @@ pub(crate) fn target_of(pid: i32, descriptor: i32) -> Option<PathBuf> {
 }
 
 /// Identity of this boot: process ids and start times of another one mean nothing.
-pub(crate) fn boot_id() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
+pub(crate) fn boot_id() -> &'static str {
+    // Read once: a birth waits for nothing that cannot change.
+    static BOOT_ID: OnceLock<String> = OnceLock::new();
+    BOOT_ID.get_or_init(|| {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        id.trim().to_owned()
+    })
 }
 
 #[cfg(test)]

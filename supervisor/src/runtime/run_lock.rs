@@ -115,7 +115,7 @@ pub(crate) struct Note {
 impl Note {
     /// Reads a lock's file. What is missing in a torn one is what asks for the least patience.
     pub(crate) fn read(path: &Path) -> Note {
-        Note::parse(&fs::read_to_string(path).unwrap_or_default(), &proc::boot_id())
+        Note::parse(&fs::read_to_string(path).unwrap_or_default(), proc::boot_id())
     }
 
     fn parse(text: &str, boot_id: &str) -> Note {
@@ -192,11 +192,11 @@ mod tests {
     fn a_torn_note_and_one_of_another_boot_name_nobody() {
         let text = format!("{}pid=12\nstarted=345\n", terms().written());
         let boot = proc::boot_id();
-        assert_eq!(Note::parse(&text, &boot).main, Some(Known { pid: 12, started: 345 }));
+        assert_eq!(Note::parse(&text, boot).main, Some(Known { pid: 12, started: 345 }));
         let elsewhen = Note::parse(&text, "another boot");
         assert_eq!((elsewhen.main, elsewhen.terms.cgroup), (None, None));
         for end in 0..text.len() {
-            assert_eq!(Note::parse(&text[..end], &boot).main, None, "{end}");
+            assert_eq!(Note::parse(&text[..end], boot).main, None, "{end}");
         }
     }
 }
