@@ -17,6 +17,7 @@ Look:
   status            Every worker: state, process, uptime, restarts, memory   [also: ls, list]
   describe TARGET   Everything about an app              [also: show, info, desc]
   logs [APP]        The last lines of the logs; --follow goes on
+  monit             A live screen: apps, slots, logs, and keys to act on them
   pid [TARGET]      Process ids, one a line
   env TARGET        The environment of a running process
 

@@ -16,7 +16,7 @@ use crate::runtime::hands::{self, Hands};
 use crate::runtime::listeners::{BindError, Listeners};
 use crate::runtime::logging::{self, Console};
 use crate::runtime::lookout::Lookout;
-use crate::runtime::news::INBOX_MAX;
+use crate::runtime::news::{INBOX_MAX, News};
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
@@ -117,16 +117,7 @@ impl Supervisor {
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);
-        let mut metrics_address = None;
-        if let Some(address) = config.supervisor.metrics {
-            let bound = metrics::bind(address).map_err(|source| StartError::Metrics {
-                address,
-                owner: port_owner::in_words(address),
-                source,
-            })?;
-            metrics_address = bound.local_addr().ok();
-            tokio::spawn(metrics::serve(bound, news.clone()));
-        }
+        let metrics = serve_metrics(&config, &news)?;
         let door = socket::bind(&config.socket(), lock)?;
         tokio::spawn(link::accept(door, news.clone()));
         signals::watch(&news).map_err(system("handle signals"))?;
@@ -138,7 +129,7 @@ impl Supervisor {
             processes: processes::Processes::new(Cgroups::open(config.supervisor.cgroups), locks)
                 .map_err(system("become the parent of orphans"))?,
             listeners,
-            metrics: metrics_address,
+            metrics,
             totals: totals::Totals::default(),
             outputs,
             logging,
@@ -165,6 +156,21 @@ impl Supervisor {
             ended: false,
         })
     }
+}
+
+/// Where `/metrics` is served, if it is.
+fn serve_metrics(
+    config: &Config,
+    news: &mpsc::Sender<News>,
+) -> Result<Option<SocketAddr>, StartError> {
+    let Some(address) = config.supervisor.metrics else { return Ok(None) };
+    let bound = metrics::bind(address).map_err(|source| {
+        let owner = port_owner::in_words(address);
+        StartError::Metrics { address, owner, source }
+    })?;
+    let served = bound.local_addr().ok();
+    tokio::spawn(metrics::serve(bound, news.clone()));
+    Ok(served)
 }
 
 fn system(operation: &str) -> impl Fn(io::Error) -> StartError + '_ {
