@@ -44,7 +44,8 @@ impl Watching {
         };
         let apps: BTreeMap<_, _> = config.apps.iter().filter_map(part).collect();
         let supervisor = &config.supervisor;
-        let own = [&supervisor.log_directory, &supervisor.run_directory];
+        let own =
+            [&supervisor.log_directory, &supervisor.run_directory, &supervisor.state_directory];
         // Made already, or not yet watched.
         let never = own.map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).to_vec();
         if apps.is_empty() && self.board.is_none() {
