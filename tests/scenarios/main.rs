@@ -5,17 +5,14 @@
 //! `UPDATE=1` writes them anew. A time on an indented line means that no event came: a deadline
 //! passed. The line `status` shows the picture that an operator would see.
 
+mod play;
 mod script;
 mod words;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use mcp_supervisor::machine::{Action, Event, Machine, Moment};
-
-/// More wake-ups than any story has between two lines.
-const TICKS_MAX: u32 = 200;
+use play::play;
 
 #[test]
 fn stories_end_as_they_are_told() {
@@ -52,50 +49,6 @@ fn stories() -> Vec<PathBuf> {
         entries.filter(|path| path.extension().is_some_and(|end| end == "story")).collect();
     paths.sort();
     paths
-}
-
-fn play(story: &str) -> Result<String, String> {
-    let mut machine = Machine::new(1);
-    let mut told = String::new();
-    for line in story.lines() {
-        if line.starts_with(' ') {
-            continue;
-        }
-        let Some((at, what)) = script::line(line)? else {
-            let _ = writeln!(told, "{line}");
-            continue;
-        };
-        wait_until(&mut machine, at, &mut told)?;
-        let _ = writeln!(told, "{line}");
-        match what {
-            script::Line::Status => told.push_str(&words::status(&machine.snapshot())),
-            script::Line::Event(event) => {
-                tell(&machine.handle(Moment::after_start(at), *event), None, &mut told);
-            }
-        }
-    }
-    Ok(told)
-}
-
-/// Lets every deadline pass that comes before the next line.
-fn wait_until(machine: &mut Machine, at: Duration, told: &mut String) -> Result<(), String> {
-    for _ in 0..TICKS_MAX {
-        match machine.next_deadline() {
-            Some(deadline) if deadline.since_start() < at => {
-                let actions = machine.handle(deadline, Event::Tick);
-                tell(&actions, Some(deadline.since_start()), told);
-            }
-            Some(_) | None => return Ok(()),
-        }
-    }
-    Err("the machine does not come to rest".to_owned())
-}
-
-fn tell(actions: &[Action], at: Option<Duration>, told: &mut String) {
-    let mut at = at.map(|at| format!("{}ms", at.as_millis())).unwrap_or_default();
-    for line in actions.iter().filter_map(words::action) {
-        let _ = writeln!(told, "{:>8}   -> {line}", std::mem::take(&mut at));
-    }
 }
 
 fn difference(written: &str, played: &str) -> String {

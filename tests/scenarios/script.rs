@@ -17,6 +17,10 @@ pub(crate) enum Line {
     Event(Box<Event>),
     /// The picture.
     Status,
+    /// The seed of the machine; before everything else.
+    Seed(u64),
+    /// The clock leaps to the next line: no deadline before it passes in time.
+    Leap,
 }
 
 /// Reads a line; nothing for a comment or an empty one.
@@ -32,6 +36,8 @@ pub(crate) fn line(text: &str) -> Result<Option<(Duration, Line)>, String> {
     let rest = rest.trim();
     let event = match verb {
         "status" => return Ok(Some((at, Line::Status))),
+        "leap" => return Ok(Some((at, Line::Leap))),
+        "seed" => return Ok(Some((at, Line::Seed(rest.parse().map_err(|_| wrong())?)))),
         "tick" => Event::Tick,
         "config" => Event::Configured(desired(rest)?),
         "rejected" => Event::ConfigRejected { problem: rest.to_owned() },
@@ -153,7 +159,7 @@ fn desired(text: &str) -> Result<Desired, String> {
 }
 
 /// What is wanted where a story does not say otherwise.
-fn goal(instances: u32, kind: u64) -> AppGoal {
+pub(crate) fn goal(instances: u32, kind: u64) -> AppGoal {
     AppGoal {
         instances,
         fingerprint: Fingerprint(kind),
@@ -186,6 +192,8 @@ fn set(goal: &mut AppGoal, key: &str, value: &str) -> Result<(), String> {
         "drain" => goal.drain_timeout = duration(value)?,
         "stable" => goal.restart.stable_after = duration(value)?,
         "max" => goal.restart.max_restarts = number(value)?,
+        "backoff" => goal.restart.backoff_max = duration(value)?,
+        "window" => goal.restart.window = duration(value)?,
         "memory" => goal.memory_bytes_max = Some(u64::from(number(value)?)),
         "age" => goal.max_age = Some(duration(value)?),
         "pause" => goal.rollout.pause_between = Some(duration(value)?),
@@ -238,6 +246,10 @@ fn number(text: &str) -> Result<u32, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     if let Some(ms) = text.strip_suffix("ms") {
         return Ok(Duration::from_millis(u64::from(number(ms)?)));
+    }
+    if let Some(ns) = text.strip_suffix("ns") {
+        let ns = ns.parse().map_err(|_| format!("`{ns}` is no number"))?;
+        return Ok(Duration::from_nanos(ns));
     }
     let seconds = text.strip_suffix('s').ok_or_else(|| format!("`{text}` has no unit"))?;
     Ok(Duration::from_secs(u64::from(number(seconds)?)))

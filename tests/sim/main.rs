@@ -10,22 +10,30 @@ mod goals;
 mod life;
 mod model;
 mod operator;
+mod pen;
 mod picture;
 mod plans;
+#[path = "../scenarios/play.rs"]
+mod play;
 mod properties;
 mod requests;
 mod rolls;
 mod rules;
+#[path = "../scenarios/script.rs"]
+mod script;
+mod shrink;
 mod sights;
 mod stage;
 mod weather;
+#[path = "../scenarios/words.rs"]
+mod words;
 mod world;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use stage::Keep;
+use stage::{Keep, Stage};
 use world::World;
 
 /// How many seeds are played where nobody says otherwise.
@@ -53,8 +61,7 @@ fn what_always_holds_holds() {
     let seeds = number("SIM_SEEDS").unwrap_or(SEEDS);
     let mut sweep = sweep(seeds);
     if let Some(seed) = sweep.failed.first() {
-        let broken = World::play(*seed, Keep::Nothing).broken;
-        panic!("seed {seed}: {broken:?}\nreplay with SIM_SEED={seed} {REPLAY}");
+        panic!("{}", failure(*seed));
     }
     let seen = &sweep.sights;
     let missed: Vec<&str> = sights::ALL.into_iter().filter(|sight| !seen.contains(sight)).collect();
@@ -96,9 +103,9 @@ fn sweep(seeds: u64) -> Sweep {
 fn play(seed: u64, sweep: &mut Sweep) {
     let twice = seed % TWICE == 0;
     let keep = if twice { Keep::Digest } else { Keep::Nothing };
-    let story = World::play(seed, keep);
+    let story = World::play(Stage::new(seed, keep));
     if twice {
-        let again = World::play(seed, keep).stage.digest;
+        let again = World::play(Stage::new(seed, keep)).stage.digest;
         assert_eq!(story.stage.digest, again, "seed {seed} went another way the second time");
     }
     if story.broken.is_some() {
@@ -110,9 +117,19 @@ fn play(seed: u64, sweep: &mut Sweep) {
 
 #[expect(clippy::print_stdout, reason = "asked for by the person who runs the test")]
 fn replay(seed: u64) {
-    let story = World::play(seed, Keep::All);
+    let story = World::play(Stage::new(seed, Keep::All));
     println!("{}", story.stage.log);
-    assert!(story.broken.is_none(), "seed {seed}: {:?}", story.broken);
+    assert!(story.broken.is_none(), "{}", failure(seed));
+}
+
+/// What went wrong in a seed, as the shortest story that shows it.
+fn failure(seed: u64) -> String {
+    let broken = World::play(Stage::new(seed, Keep::Nothing)).broken;
+    let story = shrink::tell(seed, None).map(|(story, _)| story).unwrap_or_default();
+    format!(
+        "seed {seed}: {broken:?}\nreplay with SIM_SEED={seed} {REPLAY}\n\
+         or save this below tests/scenarios/:\n\n{story}"
+    )
 }
 
 #[expect(clippy::disallowed_methods, reason = "a switch for the person who runs the tests")]

@@ -14,6 +14,8 @@ impl Watch {
         (before, after): Pictures<'_>,
     ) -> Result<(), Broken> {
         self.model.is_shown(after)?;
+        let ending = self.ending.is_some();
+        holds("the picture shows the end", after.stopping == ending, || ending.to_string())?;
         self.everybody_is_known(after)?;
         for (id, slot) in slots(after) {
             // A successor that takes the seat of a dead worker was announced when it was started.

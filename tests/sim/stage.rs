@@ -13,6 +13,12 @@ use crate::properties::Watch;
 /// More events than any run has: beyond it the machine spins.
 const EVENTS_MAX: u32 = 50_000;
 
+/// After every so many events the machine is asked whether there is more to do.
+const TWICE: u32 = 8;
+
+/// A rule over what is done about one event.
+pub(crate) type Rule = fn(&[Action]) -> Result<(), Broken>;
+
 /// A rule that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Broken {
@@ -64,8 +70,12 @@ pub(crate) enum Keep {
 
 /// A machine under watch.
 pub(crate) struct Stage {
+    /// The seed of the machine, and of all that is done to it.
+    pub(crate) seed: u64,
     /// The machine.
     pub(crate) machine: Machine,
+    /// One more rule than there are.
+    pub(crate) planted: Option<Rule>,
     /// What is known of it from outside.
     pub(crate) watch: Watch,
     /// The picture after the last event.
@@ -88,6 +98,8 @@ impl Stage {
     pub(crate) fn new(seed: u64, keep: Keep) -> Stage {
         let machine = Machine::new(seed);
         Stage {
+            seed,
+            planted: None,
             picture: machine.snapshot(),
             machine,
             watch: Watch::default(),
@@ -141,11 +153,25 @@ impl Stage {
         self.record(&event, &actions);
         let before = std::mem::replace(&mut self.picture, self.machine.snapshot());
         self.watch.check(now, &event, &actions, (&before, &self.picture))?;
+        if let Some(rule) = self.planted {
+            rule(&actions)?;
+        }
+        if self.events % TWICE == 0 {
+            self.all_was_done()?;
+        }
         let deadline = self.machine.next_deadline();
         holds("a deadline lies ahead", deadline.is_none_or(|at| at > now), || {
             format!("{deadline:?} was kept")
         })?;
         Ok(actions)
+    }
+
+    /// Whatever could be done about an event was done at once: a second look finds nothing.
+    fn all_was_done(&self) -> Result<(), Broken> {
+        let mut again = self.machine.clone();
+        let more = again.handle(self.now, Event::Tick);
+        let same = more.is_empty() && again.snapshot() == self.picture;
+        holds("all is done at once", same, || format!("{more:?}, {:?}", again.snapshot()))
     }
 
     fn record(&mut self, event: &Event, actions: &[Action]) {

@@ -11,7 +11,7 @@ use mcp_supervisor::machine::{
 
 use crate::life::{Next, Process};
 use crate::operator::{self, Operator};
-use crate::stage::{Broken, Clock, Keep, Stage, Step, holds};
+use crate::stage::{Broken, Clock, Stage, Step, holds};
 use crate::weather::{Weather, between, strikes};
 use crate::{plans, weather};
 
@@ -21,6 +21,10 @@ const STORM: Duration = Duration::from_secs(150);
 const REST: Duration = Duration::from_secs(900);
 /// After so long everybody is gone.
 const END: Duration = Duration::from_secs(500);
+
+/// The rules about what must happen at last.
+pub(crate) const LASTING: [&str; 4] =
+    ["all comes to rest", "all that is wanted serves", "every wish is answered", "the end comes"];
 
 /// The world.
 pub(crate) struct World {
@@ -48,10 +52,10 @@ pub(crate) struct Story {
 
 impl World {
     /// Plays one seed to its end.
-    pub(crate) fn play(seed: u64, keep: Keep) -> Story {
-        let mut rng = Rng::new(seed);
+    pub(crate) fn play(stage: Stage) -> Story {
+        let mut rng = Rng::new(stage.seed);
         let operator = Operator::new(&mut rng);
-        let mut world = World::around(Stage::new(seed, keep), operator, rng);
+        let mut world = World::around(stage, operator, rng);
         let broken = world.live().err();
         Story { broken, stage: world.stage }
     }
