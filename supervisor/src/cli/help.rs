@@ -16,7 +16,6 @@ The service:
 Look:
   status            Every worker: state, process, uptime, restarts, memory   [also: ls, list]
   describe TARGET   Everything about an app              [also: show, info, desc]
-  monit             A live screen with keys to reload, restart, stop     [also: dash]
   logs [APP]        The last lines of the logs; --follow goes on
   monit             A live screen: apps, slots, logs, keys to act        [also: dash]
   pid [TARGET]      Process ids, one a line
