@@ -174,7 +174,7 @@ fn each_run_has_a_cgroup_and_none_is_left() {
 #[test]
 fn without_cgroups_orphans_are_reaped_and_ours_keep_their_exit() {
     let more = "[apps.tidy]\nexec = [\"sh\", \"-c\", \"(sleep 0.01 &) ; exec sleep 1000\"]\n\
-                ready = \"20ms\"\n[apps.brief]\nexec = [\"sh\", \"-c\", \"(sleep 1000 &) ; exit 3\"]\n\
+                ready = \"20ms\"\n[apps.brief]\nexec = [\"sh\", \"-c\", \"(setsid sleep 1000 &) ; sleep 0.05 ; exit 3\"]\n\
                 ready = \"1s\"\n[apps.brief.restart]\nbackoff_min = \"10ms\"\n\
                 backoff_max = \"10ms\"\nmax_restarts = 5";
     let house = unlinked("off", "", more);
