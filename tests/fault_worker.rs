@@ -203,7 +203,13 @@ fn without_link(faults: &Faults, tell: Tell) -> ExitCode {
         notify(&format!("STATUS={status}"));
     }
     if faults.notify_flood {
-        std::thread::spawn(|| (0u64..).for_each(|number| notify(&format!("STATUS={number}"))));
+        std::thread::spawn(|| {
+            let mut number = 0u64;
+            loop {
+                notify(&format!("STATUS={number}"));
+                number += 1;
+            }
+        });
     }
     let later = faults.clone();
     std::thread::spawn(move || become_ready(&later, tell, &requests));

@@ -16,13 +16,14 @@ use nix::unistd::{Gid, Uid, fchown};
 
 use crate::config::AppConfig;
 use crate::machine::{AppName, RunId, SlotId};
+use crate::runtime::birth_failure::Named;
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::hands::{Hands, c_string};
 use crate::runtime::output::Stream;
 use crate::runtime::processes::Birth;
 use crate::runtime::readiness::Handed;
 use crate::runtime::run_lock::{RunLock, Terms};
-use crate::runtime::spawn::{Launch, Named, Spawned, ready_pipe_number, spawn};
+use crate::runtime::spawn::{Launch, Spawned, ready_pipe_number, spawn};
 use crate::runtime::tree::Tree;
 
 impl Hands {

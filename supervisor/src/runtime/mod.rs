@@ -8,6 +8,7 @@ mod answer;
 mod asked;
 mod background;
 mod birth;
+mod birth_failure;
 mod cgroup;
 mod clock;
 mod hands;

@@ -22,11 +22,12 @@ use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
 use crate::machine::{Exit, RunId};
+use crate::runtime::birth_failure::{Named, exec_failure};
 use crate::runtime::clock::{in_time, pause};
 use crate::runtime::hands::nothing;
 use crate::runtime::news::News;
 use crate::runtime::notification::harmless;
-use crate::runtime::spawn::{Launch, Named, exec_failure, spawn, watchable};
+use crate::runtime::spawn::{Launch, spawn, watchable};
 
 /// How much of an answer is read: its first line is in there.
 const ANSWER_BYTES_MAX: usize = 1024;

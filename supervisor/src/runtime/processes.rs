@@ -23,6 +23,7 @@ use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
 use crate::machine::{Exit, RunId, SlotId};
+use crate::runtime::birth_failure::{Named, exec_failure};
 use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{in_time, pause};
 use crate::runtime::news::News;
@@ -30,7 +31,7 @@ use crate::runtime::probe::Helpers;
 use crate::runtime::proc;
 use crate::runtime::readiness::Health;
 use crate::runtime::run_lock;
-use crate::runtime::spawn::{Named, Spawned, exec_failure, watchable};
+use crate::runtime::spawn::{Spawned, watchable};
 use crate::runtime::tree::Tree;
 use crate::runtime::vitals::Usage;
 

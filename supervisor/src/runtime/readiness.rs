@@ -21,11 +21,11 @@ use tokio::task::AbortHandle;
 use crate::config::{AppConfig, ProbeTarget, ReadyBy, filled, page};
 use crate::machine::{Event, RunId, SlotId};
 use crate::runtime::birth::c_strings;
+use crate::runtime::birth_failure::Named;
 use crate::runtime::hands::{Hands, c_string};
 use crate::runtime::news::News;
 use crate::runtime::notification::{Activity, NotificationSocket, Said};
 use crate::runtime::probe::{Order, Probe, Target};
-use crate::runtime::spawn::Named;
 
 /// Others may pass through a directory.
 const PASSABLE: u32 = 0o001;
