@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::ptr;
+use std::sync::OnceLock;
 
 use nix::sys::signal::Signal;
 
@@ -124,8 +125,12 @@ pub(crate) fn target_of(pid: i32, descriptor: i32) -> Option<PathBuf> {
 
 /// Identity of this boot: process ids and start times of another one mean nothing.
 pub(crate) fn boot_id() -> String {
-    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    id.trim().to_owned()
+    static ID: OnceLock<String> = OnceLock::new();
+    let read = || {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        id.trim().to_owned()
+    };
+    ID.get_or_init(read).clone()
 }
 
 #[cfg(test)]
