@@ -48,11 +48,17 @@ class Results:
     def __init__(self):
         self.samples = {}
         self.remarks = []
+        self.notes = []
 
     def add(self, measure, manager, count, value):
         self.samples.setdefault((measure, manager, count), []).append(value)
 
+    def note(self, words):
+        """How this run was made."""
+        self.notes.append(words)
+
     def remark(self, words):
+        """Something that could not be measured."""
         self.remarks.append(words)
         print(f"  {words}", file=sys.stderr)
 
@@ -193,6 +199,8 @@ def arguments():
     parser.add_argument("--parts", default="sizes,together", help="`sizes`, `together` or both")
     parser.add_argument("--ours", action="append", default=[], metavar="NAME=BINARY",
                         help="a binary of ours; several are compared with the first one")
+    parser.add_argument("--realtime", action="store_true",
+                        help="before all other work on a busy machine; everybody alike; root only")
     return parser.parse_args()
 
 
@@ -209,6 +217,9 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     world.become_subreaper()
     install.build(TOOLS, HERE)
+    if wanted.realtime:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))
+        results.note("everything ran at real-time priority, beside other work on the same cores")
     for name, why in install.install(names, TOOLS).items():
         results.remark(f"{name} is left out, it cannot be installed: {why}")
         names.remove(name)

@@ -48,6 +48,7 @@ def tables(results, names, plan):
         if name in PEERS and PEERS[name].note:
             lines.append(f"{name} {PEERS[name].note}.")
     lines.extend(f"Not measured: {words}" for words in results.remarks)
+    lines.extend(f"Note: {words}." for words in results.notes)
     lines.append(
         f"Rounds {plan.rounds}, status runs {plan.status_runs} a round, kills {plan.kills} "
         f"({plan.slow_kills} for circus with its default), idle {plan.idle_seconds} s."

@@ -213,7 +213,8 @@ fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandErr
 }
 
 fn load(cli: &Cli) -> Result<Config, CommandError> {
-    config::load(&cli.config, cli.env.as_deref(), &surroundings()?)
+    let surroundings = with_time_zone(surroundings()?);
+    config::load(&cli.config, cli.env.as_deref(), &surroundings)
         .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })
 }
 
@@ -230,9 +231,14 @@ fn surroundings() -> Result<Surroundings, CommandError> {
         search_path: std::env::split_paths(&search_path).collect(),
         run_directory: first_directory("RUNTIME_DIRECTORY"),
         log_directory: first_directory("LOGS_DIRECTORY"),
-        time_zone: Some(jiff::tz::TimeZone::system()),
+        time_zone: None,
         state_directory: first_directory("STATE_DIRECTORY"),
     })
+}
+
+/// For reading a whole file: to find the machine's zone costs more than all else that `status` does.
+fn with_time_zone(surroundings: Surroundings) -> Surroundings {
+    Surroundings { time_zone: Some(jiff::tz::TimeZone::system()), ..surroundings }
 }
 
 fn inherited() -> Vec<(OsString, OsString)> {

@@ -9,7 +9,9 @@ use mcp_supervisor::config;
 use mcp_supervisor::report::{self, Progress};
 use mcp_supervisor::runtime::{self, AskError, Background, Console, Options};
 
-use super::{CommandError, colour, inherited, load, print, socket, surroundings, system};
+use super::{
+    CommandError, colour, inherited, load, print, socket, surroundings, system, with_time_zone,
+};
 
 /// What a supervisor in the background still prints, a panic above all, goes here.
 const STRAY_OUTPUT: &str = "supervisor.stderr.log";
@@ -30,7 +32,7 @@ fn in_foreground(cli: &Cli, console: Console) -> Result<(), CommandError> {
     let stray = config.supervisor.log_directory.join(STRAY_OUTPUT);
     let file = cli.config.clone();
     let environment = cli.env.clone();
-    let surroundings = surroundings()?;
+    let surroundings = with_time_zone(surroundings()?);
     let options = Options {
         console,
         inherited: inherited(),

@@ -81,7 +81,7 @@ impl Hands {
     }
 
     fn lock(
-        &self,
+        &mut self,
         run: RunId,
         slot: &SlotId,
         app: &AppConfig,
@@ -93,7 +93,8 @@ impl Hands {
             grace: app.goal.drain_timeout,
             cgroup: cgroup.map(|cgroup| cgroup.path().to_owned()),
         };
-        RunLock::take(&self.processes.locks, slot, run, &terms)
+        let spare = self.processes.spare_locks.remove(slot);
+        RunLock::take((&self.processes.locks, spare), slot, run, &terms)
             .map_err(|error| format!("cannot take the lock of {run} of {slot}: {error}"))
     }
 

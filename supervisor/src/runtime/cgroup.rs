@@ -87,13 +87,12 @@ impl Cgroups {
         }
     }
 
-    /// Removes the cgroup of a run that ended; later, if somebody is still dying in it.
+    /// The run of this cgroup ended: the next `sweep` removes it.
     pub(crate) fn retire(&mut self, cgroup: Cgroup) {
         self.emptying.push(cgroup.path);
-        self.sweep();
     }
 
-    /// Removes what became empty in the meantime.
+    /// Removes those of ended runs in which nobody is left; the others stay for the next time.
     pub(crate) fn sweep(&mut self) {
         self.emptying.retain(|path| matches!(fs::remove_dir(path), Err(error) if is_busy(&error)));
     }

@@ -143,7 +143,11 @@ impl Supervisor {
         let mut replies = Vec::new();
         let mut moved = false;
         while let Some(event) = events.pop_front() {
-            for action in self.machine.handle(now, event) {
+            // Words come after deeds: to write them down takes time, and a successor has none.
+            let (words, deeds): (Vec<Action>, Vec<Action>) = (self.machine.handle(now, event))
+                .into_iter()
+                .partition(|action| matches!(action, Action::Announce(_)));
+            for action in deeds.into_iter().chain(words) {
                 match &action {
                     Action::Reply { request, outcome } => {
                         replies.push((*request, outcome.clone()));
@@ -164,6 +168,8 @@ impl Supervisor {
                 events.extend(self.hands.carry_out(action));
             }
         }
+        // Whoever died has its successor by now, so nobody waits for this.
+        self.hands.processes.put_away();
         if moved && !self.hands.waiting.is_empty() {
             self.hands.show_progress(&self.picture());
         }

@@ -74,6 +74,8 @@ pub(crate) struct Processes {
     pub(crate) locks: PathBuf,
     /// Commands that ask about runs.
     pub(crate) helpers: Helpers,
+    /// Those whose run ended in this turn and that nobody holds, for the slot's next run.
+    pub(crate) spare_locks: BTreeMap<SlotId, PathBuf>,
 }
 
 /// What is known of a child before it is born.
@@ -94,7 +96,8 @@ impl Processes {
     /// No child yet; orphans of those to come will be ours to reap.
     pub(crate) fn new(cgroups: Cgroups, locks: PathBuf) -> io::Result<Processes> {
         nix::sys::prctl::set_child_subreaper(true)?;
-        Ok(Processes { by_run: BTreeMap::new(), cgroups, locks, helpers: Helpers::default() })
+        let (by_run, spare_locks) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Processes { by_run, cgroups, locks, spare_locks, helpers: Helpers::default() })
     }
 
     /// Takes a new child in and watches for its end.
@@ -159,7 +162,15 @@ impl Processes {
         self.by_run.iter().map(|(run, process)| (*run, process))
     }
 
-    /// Reaps a child that ended, and puts away what it had.
+    /// Removes what runs left that ended in this turn and that no new run took.
+    pub(crate) fn put_away(&mut self) {
+        for lock in std::mem::take(&mut self.spare_locks).into_values() {
+            run_lock::remove(&lock);
+        }
+        self.cgroups.sweep();
+    }
+
+    /// Reaps a child that ended; what it had is left for its successor, or for `put_away`.
     pub(crate) fn reap(&mut self, run: RunId) -> Option<(Process, Exit)> {
         let process = self.by_run.get(&run)?;
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
@@ -171,10 +182,11 @@ impl Processes {
             Ok(_) | Err(_) => Exit::Code(-1),
         };
         let process = self.by_run.remove(&run)?;
-        run_lock::remove(&process.lock);
-        match process.tree.cgroup() {
-            Some(cgroup) => self.cgroups.retire(cgroup.clone()),
-            None => self.cgroups.sweep(),
+        if let Some(other) = self.spare_locks.insert(process.slot.clone(), process.lock.clone()) {
+            run_lock::remove(&other);
+        }
+        if let Some(cgroup) = process.tree.cgroup() {
+            self.cgroups.retire(cgroup.clone());
         }
         self.reap_strangers();
         Some((process, exit))

@@ -8,7 +8,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,24 +52,37 @@ pub(crate) struct RunLock {
     path: PathBuf,
     /// Closing it does not unlock: the program holds the same open file.
     file: File,
+    /// How the run wants to be stopped, as it is written down.
+    terms: String,
 }
 
 impl RunLock {
     /// Takes the lock of a run. Nobody else can have it: a survivor's was waited for at the start.
+    ///
+    /// A file that an earlier run of the slot left is used again: to make and to remove one may
+    /// wait for the disk, and a program that died is to run again at once. What stands in it is
+    /// written anew by `hand_over`; until then it tells of a dead process, and of a lock held.
     pub(crate) fn take(
-        directory: &Path,
+        (directory, spare): (&Path, Option<PathBuf>),
         slot: &SlotId,
         run: RunId,
         terms: &Terms,
     ) -> io::Result<RunLock> {
-        let path = directory.join(format!("{}.{}.{}", slot.app, slot.index, run.0));
         let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        options.read(true).write(true).mode(0o600);
+        if let Some(path) = spare
+            && let Ok(file) = options.open(&path)
+            && file.try_lock().is_ok()
+        {
+            return Ok(RunLock { path, file, terms: terms.written() });
+        }
+        let path = directory.join(format!("{}.{}.{}", slot.app, slot.index, run.0));
+        let mut file = options.create(true).truncate(false).open(&path)?;
         file.try_lock()?;
         file.set_len(0)?;
-        file.write_all(terms.written().as_bytes())?;
-        Ok(RunLock { path, file })
+        let terms = terms.written();
+        file.write_all(terms.as_bytes())?;
+        Ok(RunLock { path, file, terms })
     }
 
     /// The open file that the program inherits.
@@ -81,7 +94,13 @@ impl RunLock {
     pub(crate) fn hand_over(mut self, pid: i32) -> PathBuf {
         // Without these lines a later supervisor finds them by who holds the file.
         if let Some(Stat { known: Known { pid, started }, .. }) = Stat::of(pid) {
-            let _ = self.file.write_all(format!("pid={pid}\nstarted={started}\n").as_bytes());
+            self.terms.push_str(&format!("pid={pid}\nstarted={started}\n"));
+        }
+        let _ = self.file.write_all_at(self.terms.as_bytes(), 0);
+        // An earlier run's may have been longer.
+        let length = self.terms.len() as u64;
+        if self.file.metadata().is_ok_and(|about| about.len() > length) {
+            let _ = self.file.set_len(length);
         }
         self.path
     }
@@ -178,9 +197,10 @@ mod tests {
         let directory = directory(run_directory.path()).unwrap();
         let slot = SlotId { app: AppName::new("job"), index: 2 };
         let own = Stat::of(std::process::id().cast_signed()).unwrap().known;
-        let lock = RunLock::take(&directory, &slot, RunId(7), &terms()).unwrap();
+        let take = |spare| RunLock::take((&directory, spare), &slot, RunId(7), &terms());
+        let lock = take(None).unwrap();
         let copy = lock.file().try_clone().unwrap();
-        assert!(RunLock::take(&directory, &slot, RunId(7), &terms()).is_err());
+        assert!(take(None).is_err());
         let path = lock.hand_over(own.pid);
         assert_eq!(all_in(&directory), [directory.join("job.2.7")]);
         assert_eq!(Note::read(&path), Note { terms: terms(), main: Some(own) });
@@ -189,6 +209,23 @@ mod tests {
         drop(copy);
         remove(&path);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_file_of_an_ended_run_serves_the_next_one_and_tells_of_it_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let slot = SlotId { app: AppName::new("job"), index: 0 };
+        let own = Stat::of(std::process::id().cast_signed()).unwrap().known;
+        let take = |spare, run, terms: &Terms| {
+            RunLock::take((directory.path(), spare), &slot, RunId(run), terms).unwrap()
+        };
+        let first = take(None, 1, &terms()).hand_over(own.pid);
+        let short = Terms { cgroup: None, ..terms() };
+        let lock = take(Some(first.clone()), 2, &short);
+        let held = take(Some(first.clone()), 3, &short);
+        assert_eq!(held.path, directory.path().join("job.0.3"), "the spare one is held");
+        assert_eq!(lock.hand_over(own.pid), first);
+        assert_eq!(Note::read(&first), Note { terms: short, main: Some(own) });
     }
 
     #[test]

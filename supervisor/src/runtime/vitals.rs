@@ -3,7 +3,8 @@
 //! One read of `stat` serves a whole line of `status`. What costs the kernel a walk through the
 //! process's memory is read only when somebody asks for that one process.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::runtime::hands::Hands;
 /// Two samples that are closer together than this say nothing about a share of a processor: the
 /// kernel counts in hundredths of a second.
 const SHARE_OVER_MIN: Duration = Duration::from_millis(200);
+
+/// Room for the longest line of `stat`: fifty numbers and a name.
+const STAT_BYTES_MAX: usize = 1200;
 
 /// What one read of `stat` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +83,10 @@ impl Hands {
 
 /// What the process takes now; nothing when it has gone. Of a zombie, its processor time.
 pub(crate) fn sample(pid: Pid) -> Option<Sample> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    // One call reads the whole line; how long it is, the kernel does not say before.
+    let mut line = [0; STAT_BYTES_MAX];
+    let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
+    parse(&String::from_utf8_lossy(&line[..length]))
 }
 
 fn parse(stat: &str) -> Option<Sample> {
