@@ -91,6 +91,8 @@ pub(crate) struct Stage {
     /// A digest of everything that happened.
     pub(crate) digest: u64,
     keep: Keep,
+    /// When a deadline passed, if nothing came in since.
+    ticked: Option<Moment>,
 }
 
 impl Stage {
@@ -109,12 +111,20 @@ impl Stage {
             log: String::new(),
             digest: 0,
             keep,
+            ticked: None,
         }
     }
 
     /// Takes a step.
     pub(crate) fn step(&mut self, step: Step) -> Result<Vec<Action>, Broken> {
+        let ticked = self.ticked.take();
         if self.keep == Keep::All {
+            // What comes in at the moment of a deadline may come before it or behind it, and a leap
+            // passes none.
+            let behind = ticked
+                .filter(|at| *at == step.at || step.clock == Clock::Leaps)
+                .map(|at| Step { at, clock: Clock::Runs, event: Event::Tick });
+            self.schedule.extend(behind);
             self.schedule.push(step.clone());
         }
         self.handle(step.at, step.event)
@@ -122,6 +132,7 @@ impl Stage {
 
     /// Lets a deadline pass.
     pub(crate) fn tick(&mut self, at: Moment) -> Result<Vec<Action>, Broken> {
+        self.ticked = Some(at);
         self.handle(at, Event::Tick)
     }
 
