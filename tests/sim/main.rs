@@ -97,7 +97,7 @@ fn sweep(seeds: u64) -> Sweep {
 }
 
 fn play(seed: u64, sweep: &mut Sweep) {
-    let twice = seed % TWICE == 0;
+    let twice = seed.is_multiple_of(TWICE);
     let keep = if twice { Keep::Digest } else { Keep::Nothing };
     let story = World::play(Stage::new(seed, keep));
     if twice {

@@ -167,7 +167,7 @@ impl Stage {
         if let Some(rule) = self.planted {
             rule(&actions)?;
         }
-        if self.events % TWICE == 0 {
+        if self.events.is_multiple_of(TWICE) {
             self.all_was_done()?;
         }
         let deadline = self.machine.next_deadline();
