@@ -14,7 +14,7 @@ use crate::properties::Watch;
 const EVENTS_MAX: u32 = 50_000;
 
 /// After every so many events the machine is asked whether there is more to do.
-const TWICE: u32 = 8;
+const TWICE: u32 = 4;
 
 /// A rule over what is done about one event.
 pub(crate) type Rule = fn(&[Action]) -> Result<(), Broken>;
@@ -181,8 +181,7 @@ impl Stage {
     fn all_was_done(&self) -> Result<(), Broken> {
         let mut again = self.machine.clone();
         let more = again.handle(self.now, Event::Tick);
-        let same = more.is_empty() && again.snapshot() == self.picture;
-        holds("all is done at once", same, || format!("{more:?}, {:?}", again.snapshot()))
+        holds("all is done at once", more.is_empty(), || format!("{more:?}"))
     }
 
     fn record(&mut self, event: &Event, actions: &[Action]) {
