@@ -113,12 +113,11 @@ impl Watch {
         if let Command::Reload(_) = wish.command {
             let stays = |id: &&RunId| {
                 let run = self.runs.get(id);
-                let seated = run.is_some_and(|run| {
+                run.is_some_and(|run| {
                     slot(after, &run.slot).is_some_and(|view| view.run == Some(**id))
                         && self.model.wants(&run.slot)
                         && run.phase() == PhaseName::Ready
-                });
-                seated
+                })
             };
             let stays = wish.old.iter().find(stays);
             return holds(RULE, stays.is_none(), || format!("{:?}: {stays:?} stays", wish.command));

@@ -25,8 +25,12 @@ impl Watch {
         let Notice::Moved { run: Some(id), to: PhaseName::Ready, .. } = notice else { return };
         let Some(run) = self.runs.get_mut(id).filter(|run| run.ready.is_none()) else { return };
         (run.ready, run.heard, run.young) = (Some(now), now, now);
-        let kind = (now, run.fingerprint, run.epoch);
-        self.rolls.entry(run.slot.app.clone()).or_default().readied.push(kind);
+        let run = run.clone();
+        // Of a kind that was not wanted then, nobody is watched.
+        if !self.is_outdated(&run) {
+            let kind = (now, run.fingerprint, run.epoch);
+            self.rolls.entry(run.slot.app).or_default().readied.push(kind);
+        }
     }
 
     /// A worker is to be replaced: there is a reason, and enough time has passed since the last.

@@ -213,6 +213,18 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_goes_the_same_way_when_it_is_played_again() {
+        for seed in 0..100 {
+            let story = World::play(Stage::new(seed, Keep::All));
+            let mut stage = Stage::new(seed, Keep::All);
+            for step in story.stage.schedule {
+                assert_eq!(stage.play(step), Ok(()), "seed {seed}");
+            }
+            assert_eq!(stage.digest, story.stage.digest, "seed {seed} went another way");
+        }
+    }
+
+    #[test]
     fn every_step_can_be_written_and_read_again() {
         for seed in 0..40 {
             let schedule = World::play(Stage::new(seed, Keep::All)).stage.schedule;

@@ -14,7 +14,7 @@ use crate::properties::Watch;
 const EVENTS_MAX: u32 = 50_000;
 
 /// After every so many events the machine is asked whether there is more to do.
-const TWICE: u32 = 8;
+const TWICE: u32 = 4;
 
 /// A rule over what is done about one event.
 pub(crate) type Rule = fn(&[Action]) -> Result<(), Broken>;
@@ -91,6 +91,8 @@ pub(crate) struct Stage {
     /// A digest of everything that happened.
     pub(crate) digest: u64,
     keep: Keep,
+    /// When a deadline passed, if nothing came in since.
+    ticked: Option<Moment>,
 }
 
 impl Stage {
@@ -109,12 +111,20 @@ impl Stage {
             log: String::new(),
             digest: 0,
             keep,
+            ticked: None,
         }
     }
 
     /// Takes a step.
     pub(crate) fn step(&mut self, step: Step) -> Result<Vec<Action>, Broken> {
+        let ticked = self.ticked.take();
         if self.keep == Keep::All {
+            // What comes in at the moment of a deadline may come before it or behind it, and a leap
+            // passes none.
+            let behind = ticked
+                .filter(|at| *at == step.at || step.clock == Clock::Leaps)
+                .map(|at| Step { at, clock: Clock::Runs, event: Event::Tick });
+            self.schedule.extend(behind);
             self.schedule.push(step.clone());
         }
         self.handle(step.at, step.event)
@@ -122,6 +132,7 @@ impl Stage {
 
     /// Lets a deadline pass.
     pub(crate) fn tick(&mut self, at: Moment) -> Result<Vec<Action>, Broken> {
+        self.ticked = Some(at);
         self.handle(at, Event::Tick)
     }
 
@@ -156,7 +167,7 @@ impl Stage {
         if let Some(rule) = self.planted {
             rule(&actions)?;
         }
-        if self.events % TWICE == 0 {
+        if self.events.is_multiple_of(TWICE) {
             self.all_was_done()?;
         }
         let deadline = self.machine.next_deadline();
@@ -170,8 +181,7 @@ impl Stage {
     fn all_was_done(&self) -> Result<(), Broken> {
         let mut again = self.machine.clone();
         let more = again.handle(self.now, Event::Tick);
-        let same = more.is_empty() && again.snapshot() == self.picture;
-        holds("all is done at once", same, || format!("{more:?}, {:?}", again.snapshot()))
+        holds("all is done at once", more.is_empty(), || format!("{more:?}"))
     }
 
     fn record(&mut self, event: &Event, actions: &[Action]) {

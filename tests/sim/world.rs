@@ -16,7 +16,10 @@ use crate::weather::{Weather, between, strikes};
 use crate::{plans, weather};
 
 /// How long the weather is bad.
-const STORM: Duration = Duration::from_secs(150);
+const STORM: Duration = Duration::from_secs(120);
+/// A storm in which less happens goes on, and an operator does something every few seconds.
+pub(crate) const EVENTS_MIN: u32 = 200;
+const IDLE: Duration = Duration::from_secs(5);
 /// After so long in good weather everything has come to rest.
 const REST: Duration = Duration::from_secs(900);
 /// After so long everybody is gone.
@@ -93,6 +96,11 @@ impl World {
         let settle = self.operator.ask(Command::Settle);
         self.handle(settle)?;
         self.run_until(self.now + STORM, |_| false)?;
+        while self.stage.events < EVENTS_MIN {
+            let event = self.operator.act(&mut self.rng);
+            self.handle(event)?;
+            self.run_until(self.now + IDLE, |_| false)?;
+        }
         if self.rng.below(4) != 0 {
             self.weather = Weather::calm();
             if self.rng.below(2) == 0 {

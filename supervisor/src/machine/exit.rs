@@ -101,5 +101,19 @@ mod tests {
         assert_eq!(Exit::Signal(9).to_string(), "killed by SIGKILL, perhaps out of memory");
         assert_eq!(Exit::Signal(11).to_string(), "killed by SIGSEGV");
         assert_eq!(Exit::Signal(64).to_string(), "killed by signal 64");
+        assert_eq!(Exit::Code(78).to_string(), "exit code 78 (configuration refused)");
+        assert_eq!(Exit::Code(125).to_string(), "exit code 125 (do not start again)");
+    }
+
+    /// Every signal that ends a process by itself has its name, as `kill -l` has it.
+    #[test]
+    fn signals() {
+        let names = "1 HUP 2 INT 3 QUIT 4 ILL 6 ABRT 7 BUS 8 FPE 10 USR1 12 USR2 13 PIPE 14 ALRM \
+                     15 TERM 24 XCPU 25 XFSZ 31 SYS";
+        let words: Vec<&str> = names.split_whitespace().collect();
+        for pair in words.chunks(2) {
+            let number = pair[0].parse().unwrap();
+            assert_eq!(Exit::Signal(number).to_string(), format!("killed by SIG{}", pair[1]));
+        }
     }
 }
