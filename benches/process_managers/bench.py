@@ -118,6 +118,7 @@ def measure_size(make, count, plan, results):
     except (RuntimeError, OSError, world.subprocess.TimeoutExpired) as error:
         results.remark(f"{manager.name} with {count} programs: {error}")
     finally:
+        manager.put_away()
         world.end_everything()
         manager.marks.close()
 
@@ -132,10 +133,11 @@ def measure_status(manager, count, plan, results):
 
 def measure_together(makes, count, plan, results):
     """All managers at once: idle, then killed programs."""
-    managers, programs = [], {}
+    everyone, managers, programs = [], [], {}
     try:
         for make in makes:
             manager = make()
+            everyone.append(manager)
             manager.prepare(count)
             manager.start()
             marks = manager.marks.wait_for(count, PATIENCE)
@@ -158,6 +160,8 @@ def measure_together(makes, count, plan, results):
                 longest = max((manager.stable for manager in managers), default=0)
                 time.sleep(max(0, longest - (time.monotonic() - began)))
     finally:
+        for manager in everyone:
+            manager.put_away()
         world.end_everything()
 
 

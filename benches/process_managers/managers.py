@@ -54,6 +54,9 @@ class Manager:
         """The manager's own processes, or the first ones of them."""
         return [self.daemon.pid]
 
+    def put_away(self):
+        """Removes what would outlive the processes of a manager that is killed."""
+
     def run(self, *argv, timeout=120):
         return world.run([*map(str, argv)], env=self.env, cwd=self.home, log=self.log, timeout=timeout)
 
@@ -109,6 +112,13 @@ class Ours(Manager):
 
     def roots(self):
         return [json.loads(self.run(self.binary, "status", "--json"))["pid"]]
+
+    def put_away(self):
+        # A supervisor that is killed leaves its empty cgroups to the next one.
+        try:
+            self.stop()
+        except (RuntimeError, OSError, world.subprocess.TimeoutExpired):
+            pass
 
 
 class Pm2(Manager):
