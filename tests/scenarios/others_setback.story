@@ -16,9 +16,8 @@
            -> query[0] run-2 stopped: exit code 0
            -> Spawn query[0] run-4 kind 7
   1095ms   -> Spawn mail[0] run-5 kind 1
-1300ms  exited run-4 code 3
-           -> query[0] run-4 backoff 81ms: exit code 3
-           -> Reply 1: failed: query[0]: exit code 3
-  1381ms   -> Spawn query[0] run-6 kind 7
-1400ms  ready run-5
-           -> mail[0] run-5 ready
+1200ms  exited run-5 code 3
+           -> mail[0] run-5 backoff 162ms: exit code 3
+1300ms  ready run-4
+           -> query[0] run-4 ready
+           -> Reply 1: done
