@@ -164,7 +164,7 @@ fn the_screen_shows_the_house_and_its_keys_change_it() {
     terminal.wait_for(&after[1].to_string());
     // A restart asks first, and `no` leaves everything as it is.
     terminal.press("R");
-    terminal.wait_for("clients notice (y/n)");
+    terminal.wait_for("restart query, all at once? clients notice (y/n)");
     terminal.press("n");
     terminal.wait_for("q quit");
     assert_eq!(house.pids(), after);
@@ -177,6 +177,39 @@ fn the_screen_shows_the_house_and_its_keys_change_it() {
         let seen = terminal.look();
         seen.contains("query[1]") && !seen.contains("restarts")
     });
+    terminal.press("q");
+    assert!(ended(&mut monit).success());
+    terminal.assert_given_back();
+}
+
+#[test]
+fn keys_stop_one_slot_and_start_it_again_and_the_other_is_left_alone() {
+    let house = House::with_workers(2, "", "");
+    house.start();
+    let before = house.pids();
+    let states = |house: &House| -> Vec<String> {
+        house.slots().iter().map(|slot| slot["status"].as_str().unwrap().to_owned()).collect()
+    };
+    let mut terminal = Terminal::new();
+    let mut monit = monit(&house, &terminal);
+    terminal.wait_for("query[1]");
+    // From the app down to its second slot.
+    terminal.press("jjs");
+    terminal.wait_for("stop query[1] until it is started again? (y/n)");
+    assert_eq!(states(&house), ["online", "online"], "nobody said yes");
+    terminal.press("y");
+    terminal.wait_for("query[1] was stopped");
+    assert_eq!(states(&house), ["online", "stopped"]);
+    assert!(!alive(before[1]));
+    terminal.wait_for("1/2 online");
+    // The app's line tells what differs from the file.
+    terminal.press("k");
+    terminal.press("k");
+    terminal.wait_for("changed: query[1] stopped by an operator");
+    terminal.press("jjS");
+    terminal.wait_for("query[1] was started");
+    assert_eq!(states(&house), ["online", "online"]);
+    assert_eq!(house.pids()[0], before[0]);
     terminal.press("q");
     assert!(ended(&mut monit).success());
     terminal.assert_given_back();
@@ -262,7 +295,7 @@ fn the_screen_outlives_the_supervisor_and_says_so() {
         seen.contains(&pid) && !seen.contains("no supervisor runs here")
     });
     // The whole service is stopped from the screen.
-    terminal.press("s");
+    terminal.press("X");
     terminal.wait_for("stop the whole service");
     terminal.press("y");
     terminal.wait_for("no supervisor runs here");

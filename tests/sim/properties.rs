@@ -106,9 +106,12 @@ impl Watch {
     /// True when this run is not of the wanted kind, or has had its time.
     pub(crate) fn is_outdated(&self, run: &Run) -> bool {
         let other = |goal: &AppGoal| goal.fingerprint != run.fingerprint;
-        run.retired
-            || run.epoch != self.epoch(&run.slot.app)
-            || self.goal(&run.slot.app).is_none_or(other)
+        self.is_due(run) || self.goal(&run.slot.app).is_none_or(other)
+    }
+
+    /// True when this run is to be replaced, whatever the file says.
+    pub(crate) fn is_due(&self, run: &Run) -> bool {
+        run.retired || run.epoch != self.epoch(&run.slot.app)
     }
 
     fn epoch(&self, app: &AppName) -> u64 {

@@ -26,3 +26,32 @@ impl Rng {
         u64::try_from(product >> 64).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers that the generator's authors give for this seed.
+    #[test]
+    fn numbers() {
+        let mut rng = Rng::new(1_234_567);
+        let expected = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+            4_593_380_528_125_082_431,
+            16_408_922_859_458_223_821,
+        ];
+        for number in expected {
+            assert_eq!(rng.next_u64(), number);
+        }
+    }
+
+    #[test]
+    fn below_a_bound() {
+        let mut rng = Rng::new(1);
+        let seen: std::collections::BTreeSet<u64> = (0..100).map(|_| rng.below(5)).collect();
+        assert!(seen.into_iter().eq(0..5), "every number below the bound, and no other");
+        assert_eq!(rng.below(0), 0);
+    }
+}

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use mcp_protocol::control::{SlotStatus, Status};
 
-use super::processor::Usage;
-
 /// How many pictures are remembered; more than the widest terminal shows.
 const PICTURES_MAX: usize = 300;
 
@@ -53,7 +51,7 @@ impl Past {
     }
 
     /// Takes a picture in; rows that are not in it are forgotten.
-    pub(super) fn take(&mut self, status: &Status, usage: &Usage) {
+    pub(super) fn take(&mut self, status: &Status) {
         // An uptime that went back is another supervisor, whose counts say nothing about ours.
         let wall = self.seen_at.and_then(|seen| status.uptime.checked_sub(seen));
         self.seen_at = Some(status.uptime);
@@ -65,7 +63,7 @@ impl Past {
                 let mut history = earlier.remove(&name).unwrap_or_default();
                 let sample = Sample {
                     memory: slot.rss_bytes,
-                    cpu: slot.pid.and_then(|pid| usage.get(&pid)).map(|cpu| tenths(*cpu)),
+                    cpu: slot.cpu_percent.map(|share| tenths(f64::from(share))),
                     requests: history.requests_since(slot, wall),
                 };
                 sum = sum.and(sample);

@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use super::model::{Model, Row};
 use super::paint::Paint;
 use super::screen::{mark, put};
-use crate::report::{bytes, duration, note, phase};
+use crate::report::{bytes, duration, note, phase, printable};
 
 /// A column of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, model: &Model, paint: Paint)
     // The selected row stands in the middle, as far as the ends of the list allow.
     let first = selected.saturating_sub(shown / 2).min(rows.len().saturating_sub(shown));
     for (at, row) in (1..area.height).zip(&rows[first..]) {
-        draw_cells(buffer, line(at), &columns, |column| cell(model, *row, column, paint));
+        draw_cells(buffer, line(at), &columns, |column| cell(*row, column, paint));
         if first + usize::from(at) - 1 == selected {
             mark(buffer, line(at));
         }
@@ -145,8 +145,8 @@ fn draw_cells(
     }
 }
 
-fn cell(model: &Model, row: Row<'_>, column: Column, paint: Paint) -> (String, Style) {
-    let cpu = || model.cpu(row).map_or_else(dash, |cpu| format!("{cpu:.1}%"));
+fn cell(row: Row<'_>, column: Column, paint: Paint) -> (String, Style) {
+    let cpu = || row.cpu().map_or_else(dash, |cpu| format!("{cpu:.1}%"));
     match (row, column) {
         (_, Column::Cpu) => (cpu(), paint.plain()),
         (Row::App(app), column) => (app_cell(app, column), paint.strong()),
@@ -170,13 +170,27 @@ fn app_cell(app: &AppStatus, column: Column) -> String {
             let known = app.slots.iter().filter_map(|slot| slot.rss_bytes);
             known.reduce(|one, two| one + two).map_or_else(dash, bytes)
         }
-        Column::Note => match &app.roll {
-            RollStatus::Idle => app.listen.clone().unwrap_or_default(),
-            RollStatus::Rolling { replaced, total } => format!("reloading {replaced}/{total}"),
-            RollStatus::Stopped { why } => format!("reload stopped: {why}"),
-        },
+        Column::Note => app_notes(app).join("; "),
         Column::Pid | Column::Uptime | Column::Cpu => String::new(),
     }
+}
+
+/// What an operator should know of an app, the most pressing first, printable.
+pub(super) fn app_notes(app: &AppStatus) -> Vec<String> {
+    let roll = match &app.roll {
+        RollStatus::Idle => None,
+        RollStatus::Rolling { replaced, total } => {
+            Some(format!("reloading: {replaced} of {total} replaced"))
+        }
+        RollStatus::Stopped { why } => {
+            Some(format!("reload stopped, the old workers go on serving: {why}"))
+        }
+    };
+    let changes = app.changes.iter().map(|change| format!("changed: {change}"));
+    let remarks = app.remarks.iter().map(|remark| format!("note: {remark}"));
+    let place = app.listen.iter().map(|place| format!("listens on {place}"));
+    let notes = roll.into_iter().chain(changes).chain(remarks).chain(place);
+    notes.map(|words| printable(words.as_bytes())).collect()
 }
 
 fn slot_cell(slot: &SlotStatus, column: Column) -> String {

@@ -9,7 +9,6 @@ mod intent;
 mod list;
 mod model;
 mod paint;
-mod processor;
 mod run;
 mod screen;
 mod tail;

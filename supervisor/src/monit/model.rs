@@ -3,12 +3,11 @@
 
 use std::path::PathBuf;
 
-use mcp_protocol::control::{AppStatus, SlotStatus, Status};
+use mcp_protocol::control::{AppStatus, SlotStatus, Status, Target};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::history::{History, Past, slot_name};
 use super::intent::Intent;
-use super::processor::Usage;
 use crate::runtime::WORKER_LOG;
 
 /// How far Page Up and Page Down go.
@@ -34,7 +33,6 @@ pub(super) struct Model {
     /// What became of the last wish.
     pub(super) message: Option<Message>,
     past: Past,
-    usage: Usage,
     selected: Option<RowName>,
 }
 
@@ -121,6 +119,25 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Whom a key acts on.
+    fn target(self) -> Target {
+        match self {
+            Row::App(app) => Target::App(app.name.clone()),
+            Row::Slot(app, slot) => Target::Slot { app: app.name.clone(), slot: slot.index },
+        }
+    }
+
+    /// Per cent of one processor; of an app, the sum.
+    pub(super) fn cpu(self) -> Option<f32> {
+        match self {
+            Row::Slot(_, slot) => slot.cpu_percent,
+            Row::App(app) => {
+                let known = app.slots.iter().filter_map(|slot| slot.cpu_percent);
+                known.reduce(|one, two| one + two)
+            }
+        }
+    }
+
     /// What it is called on the screen.
     pub(super) fn title(self) -> String {
         match self {
@@ -132,11 +149,10 @@ impl<'a> Row<'a> {
 
 impl Model {
     /// A new picture, or why there is none. The last one stays: it is better than nothing.
-    pub(super) fn take_picture(&mut self, picture: Result<(Status, Usage), String>) {
+    pub(super) fn take_picture(&mut self, picture: Result<Status, String>) {
         match picture {
-            Ok((status, usage)) => {
-                self.past.take(&status, &usage);
-                self.usage = usage;
+            Ok(status) => {
+                self.past.take(&status);
                 self.picture = Some(status);
                 self.trouble = None;
             }
@@ -170,10 +186,16 @@ impl Model {
         rows
     }
 
-    /// The selected line's number among the rows.
+    /// The selected line's number among the rows. A slot that is gone leaves its app selected, so
+    /// that the next key does not act on another app.
     pub(super) fn selected_at(&self) -> usize {
+        let rows = self.rows();
+        let place = |wanted: &RowName| rows.iter().position(|row| row.name() == *wanted);
         let wanted = self.selected.as_ref();
-        self.rows().iter().position(|row| Some(&row.name()) == wanted).unwrap_or(0)
+        let at = wanted.and_then(|(app, slot)| {
+            place(&(app.clone(), *slot)).or_else(|| place(&(app.clone(), None)))
+        });
+        at.unwrap_or(0)
     }
 
     /// The selected line.
@@ -184,15 +206,6 @@ impl Model {
     /// The recent past of a line.
     pub(super) fn history(&self, row: Row<'_>) -> Option<&History> {
         self.past.of(&row.title())
-    }
-
-    /// Per cent of one processor; of an app, the sum.
-    pub(super) fn cpu(&self, row: Row<'_>) -> Option<f64> {
-        let of = |slot: &SlotStatus| self.usage.get(&slot.pid?).copied();
-        match row {
-            Row::Slot(_, slot) => of(slot),
-            Row::App(app) => app.slots.iter().filter_map(of).reduce(|one, two| one + two),
-        }
     }
 
     /// The logs that the selected app has.
@@ -257,9 +270,8 @@ impl Model {
             KeyCode::Tab => self.next_stream(),
             KeyCode::Char('/' | 'f') => self.mode = Mode::Filter,
             KeyCode::Char('?' | 'h') => self.mode = Mode::Help,
-            KeyCode::Char('r') => return self.wish(|app| Intent::Reload { app }),
-            KeyCode::Char('R') => return self.wish(|app| Intent::Restart { app }),
-            KeyCode::Char('s') => return self.wish(|_| Intent::Stop),
+            KeyCode::Char('X') => return self.ask(Intent::Shutdown),
+            KeyCode::Char(letter) => return self.act(letter),
             _ => {}
         }
         Effect::None
@@ -282,12 +294,29 @@ impl Model {
         self.keep_selection();
     }
 
-    fn wish(&mut self, of: impl FnOnce(String) -> Intent) -> Effect {
-        let Some(row) = self.selected() else {
-            self.message = Some(Message::Failure("no app is selected".to_owned()));
-            return Effect::None;
+    /// What a letter wishes for the selected line.
+    fn act(&mut self, letter: char) -> Effect {
+        let of: fn(Row<'_>) -> Intent = match letter {
+            'r' => |row| Intent::Reload(row.target()),
+            'R' => |row| Intent::Restart(row.target()),
+            's' => |row| Intent::Stop(row.target()),
+            'S' => |row| Intent::Start(row.target()),
+            'z' => |row| Intent::Reset(row.target()),
+            '+' => |row| Intent::Grow { app: row.app().name.clone() },
+            '-' => |row| Intent::Shrink { app: row.app().name.clone() },
+            _ => return Effect::None,
         };
-        let intent = of(row.app().name.clone());
+        match self.selected().map(of) {
+            Some(intent) => self.ask(intent),
+            None => {
+                self.message = Some(Message::Failure("nothing is selected".to_owned()));
+                Effect::None
+            }
+        }
+    }
+
+    /// Dangerous wishes are asked about first.
+    fn ask(&mut self, intent: Intent) -> Effect {
         if intent.question().is_none() {
             return Effect::Ask(intent);
         }

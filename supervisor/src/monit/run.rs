@@ -12,7 +12,6 @@ use ratatui::crossterm::event::{self, Event, KeyEvent, KeyEventKind};
 
 use super::intent::Intent;
 use super::model::{Effect, Log, Message, Model};
-use super::processor::{Processor, Usage};
 use super::screen;
 use super::tail::Tail;
 use super::terminal::{MonitError, Terminal, end_by, watch_signals};
@@ -31,7 +30,7 @@ enum News {
     /// The terminal has another size, or has its focus back.
     Redraw,
     /// How everything is, or why that is not known.
-    Picture(Box<Result<(Status, Usage), String>>),
+    Picture(Box<Result<Status, String>>),
     /// The last lines of a log.
     Log(Log),
     /// What became of a wish.
@@ -99,13 +98,8 @@ pub fn run(socket: &Path, colour: Colour) -> Result<(), MonitError> {
 fn watch_service(socket: PathBuf, tell: Sender<News>) -> Sender<()> {
     let (look_now, told) = mpsc::channel();
     thread::spawn(move || {
-        let mut processor = Processor::default();
         while heard(&told).is_some() {
             let picture = runtime::glance(&socket, ANSWER_TIME).map_err(|error| in_words(&error));
-            let picture = picture.map(|status| {
-                let usage = processor.look(&status);
-                (status, usage)
-            });
             if tell.send(News::Picture(Box::new(picture))).is_err() {
                 return;
             }

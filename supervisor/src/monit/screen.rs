@@ -1,7 +1,7 @@
 //! The live screen, drawn from the model. Pure: the same model gives the same cells. Whatever a
 //! worker wrote is made printable in `put`, the one door for words.
 
-use mcp_protocol::control::{RollStatus, Status};
+use mcp_protocol::control::{SlotStatus, Status};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -23,14 +23,27 @@ const LOG_LINES: u16 = 5;
 /// The most lines that a message or a problem may take.
 const WORDS_LINES_MAX: usize = 4;
 
-const KEYS: &str = "q quit  ? help  arrows move  Tab log  r reload  R restart  s stop  / filter";
-const HELP: [&str; 13] = [
+/// The most remarks on the whole that are shown; `status` has them all.
+const REMARKS_MAX: usize = 3;
+/// How many lines of a body allow for one line of notes on the selected row.
+const BODY_A_NOTE: u16 = 5;
+
+const KEYS: &str =
+    "q quit  ? help  Tab log  / find  r reload  R restart  s stop  S start  +- scale";
+const HELP: [&str; 20] = [
     "up, down, j, k   move; Page Up, Page Down, Home, End too",
     "Tab              the next log of the selected app",
-    "r                reload the app: new workers before old, nobody notices",
-    "R                restart the app: all at once; asks first",
-    "s                stop the whole service; asks first",
     "/ or f           show only what has this in its name; Esc shows all",
+    "",
+    "Keys that act on the selected line, a whole app or a single slot:",
+    "r                reload: new workers before old, nobody notices",
+    "R                restart: stop, then start; asks first",
+    "s                stop until it is started again; asks first",
+    "S                start what was stopped or gave up",
+    "z                reset: forgive deaths, try at once what waits or gave up",
+    "+, -             one worker of the app more or fewer; - asks first",
+    "",
+    "X                stop the whole service; asks first",
     "?                this help; any key closes it",
     "q, Esc, Ctrl-C   leave; the service goes on",
     "",
@@ -47,7 +60,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, colour: Colour) {
     let buffer = frame.buffer_mut();
     let head = model.picture.as_ref().map_or("mcp-supervisor".to_owned(), head);
     put(buffer, page.top(1), &head, paint.strong());
-    for (words, style) in problems(model, paint) {
+    for (words, style) in problems(model, paint).into_iter().chain(remarks(model, paint)) {
         put(buffer, page.top(1), &words, style);
     }
     if page.rest.height > 1 {
@@ -91,7 +104,7 @@ fn draw_body(buffer: &mut Buffer, mut page: Page, model: &Model, paint: Paint) {
         Some(row) if page.rest.height >= BODY_WITH_DETAILS => Some(row),
         Some(_) | None => None,
     };
-    let notes = details.map_or(Vec::new(), |row| notes(row, page.rest.width));
+    let notes = details.map_or(Vec::new(), |row| notes(row, page.rest));
     let series = details.map_or(Vec::new(), |row| series(model, row));
     let details_height = details.map_or(0, |_| height(1 + notes.len() + series.len()));
     let rest = page.rest.height.saturating_sub(details_height);
@@ -152,6 +165,18 @@ fn problems(model: &Model, paint: Paint) -> Vec<(String, Style)> {
     problems.into_iter().map(|words| (words, paint.alarm())).collect()
 }
 
+/// What is worth knowing of the whole.
+fn remarks(model: &Model, paint: Paint) -> Vec<(String, Style)> {
+    let all = model.picture.as_ref().map_or(&[][..], |status| &status.remarks);
+    let mut shown: Vec<String> =
+        all.iter().take(REMARKS_MAX).map(|remark| format!("note: {}", one_line(remark))).collect();
+    if let Some(last) = shown.last_mut().filter(|_| all.len() > REMARKS_MAX) {
+        let more = all.len() + 1 - REMARKS_MAX;
+        *last = format!("note: {more} more remarks; `mcp-supervisor status` has them all");
+    }
+    shown.into_iter().map(|words| (words, paint.strong())).collect()
+}
+
 fn one_line(words: &str) -> String {
     words.lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
@@ -179,28 +204,31 @@ fn draw_footer(buffer: &mut Buffer, area: Rect, model: &Model, paint: Paint) {
     }
 }
 
-/// Why the selected row is as it is, folded to the width.
-fn notes(row: Row<'_>, width: u16) -> Vec<String> {
+/// Why the selected row is as it is, folded to the width; what has no room ends in an ellipsis.
+fn notes(row: Row<'_>, body: Rect) -> Vec<String> {
     let words = match row {
-        Row::Slot(_, slot) => note(slot),
-        Row::App(app) => {
-            let mut parts: Vec<String> =
-                app.listen.iter().map(|place| format!("listens on {place}")).collect();
-            match &app.roll {
-                RollStatus::Idle => {}
-                RollStatus::Rolling { replaced, total } => {
-                    parts.push(format!("reloading: {replaced} of {total} replaced"));
-                }
-                RollStatus::Stopped { why } => {
-                    parts.push(format!("reload stopped, the old workers go on serving: {why}"));
-                }
-            }
-            parts.extend(app.remarks.clone());
-            parts.join("; ")
-        }
+        Row::App(app) => list::app_notes(app),
+        Row::Slot(_, slot) => slot_notes(slot),
     };
-    let letters: Vec<char> = words.chars().collect();
-    letters.chunks(usize::from(width.max(1))).take(2).map(|line| line.iter().collect()).collect()
+    let letters: Vec<char> = words.join("; ").chars().collect();
+    let width = usize::from(body.width.max(1));
+    let lines_max = usize::from(body.height / BODY_A_NOTE);
+    let lines = letters.chunks(width).map(|line| line.iter().collect());
+    let mut lines: Vec<String> = lines.take(lines_max).collect();
+    if let Some(last) = lines.last_mut().filter(|_| letters.len() > width * lines_max) {
+        last.pop();
+        last.push('…');
+    }
+    lines
+}
+
+fn slot_notes(slot: &SlotStatus) -> Vec<String> {
+    let threads = slot.threads.map(|count| format!("{count} thread{}", plural(count)));
+    [Some(note(slot)).filter(|words| !words.is_empty()), threads].into_iter().flatten().collect()
+}
+
+fn plural(count: u32) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// A sparkline with its words.

@@ -4,17 +4,25 @@
 //! earlier supervisor left behind, and is replaced; one with a lock is never touched.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
 use interprocess::local_socket::{GenericFilePath, ListenerOptions};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::poll::{PollTimeout, poll};
+
+use crate::runtime::proc::Stat;
 
 /// The name of the lock in the run directory; it holds the process id of whoever has it.
 const LOCK_NAME: &str = "supervisor.lock";
+
+/// How long, and how often, to look whether a supervisor that has ended let go of the lock.
+const ENDING_LOOKS: u32 = 200;
+const ENDING_LOOK_EVERY_MS: u16 = 10;
 
 /// Why the socket is not ours.
 #[derive(Debug, thiserror::Error)]
@@ -62,20 +70,42 @@ pub(crate) fn lock(run_directory: &Path) -> Result<Lock, SocketError> {
         .mode(0o600)
         .open(&path)
         .map_err(failed("open", &path))?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+    match lock_soon(file) {
         Ok(mut locked) => {
             let note = locked.set_len(0).and_then(|()| writeln!(locked, "{}", std::process::id()));
             note.map_err(failed("write", &path))?;
             Ok(Lock { _file: locked })
         }
-        Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
+        Err((mut file, Errno::EWOULDBLOCK)) => {
             let mut pid = String::new();
-            let _ = file.read_to_string(&mut pid);
+            let _ = file.rewind().and_then(|()| file.read_to_string(&mut pid));
             let pid = if pid.trim().is_empty() { "unknown" } else { pid.trim() };
             Err(SocketError::AlreadyRuns { pid: pid.to_owned() })
         }
         Err((_, errno)) => Err(failed("lock", &path)(errno.into())),
     }
+}
+
+/// Takes the lock, and waits a little for a holder who has ended already: one that was killed lets
+/// go of its files an instant later than it is seen to be gone.
+fn lock_soon(mut file: File) -> Result<Flock<File>, (File, Errno)> {
+    for _ in 0..ENDING_LOOKS {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Err((held, Errno::EWOULDBLOCK)) if has_ended(&held) => file = held,
+            outcome => return outcome,
+        }
+        // Nothing to poll for: a wait, before there is an executor that could wait.
+        let _ = poll(&mut [], PollTimeout::from(ENDING_LOOK_EVERY_MS));
+    }
+    Flock::lock(file, FlockArg::LockExclusiveNonblock)
+}
+
+/// Whether the process that wrote its id into the lock is gone, or as good as gone.
+fn has_ended(mut file: &File) -> bool {
+    let mut pid = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut pid));
+    let pid: Option<i32> = read.ok().and_then(|_| pid.trim().parse().ok());
+    pid.is_some_and(|pid| Stat::of(pid).is_none_or(|stat| stat.ended))
 }
 
 /// Who has the lock of a run directory: a supervisor that runs, starts or ends.
@@ -130,5 +160,17 @@ mod tests {
         assert!(error.to_string().starts_with(&words), "{error}");
         drop(first);
         lock(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_holder_who_has_ended_is_told_from_one_who_runs() {
+        let note = |pid: &str| {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(pid.as_bytes()).unwrap();
+            has_ended(&file)
+        };
+        assert!(!note(&std::process::id().to_string()), "we run");
+        assert!(note(&i32::MAX.to_string()), "no process has this number");
+        assert!(!note(""), "who has not written yet is about to run");
     }
 }

@@ -1,8 +1,10 @@
 //! What the screen shows and what keys mean, without a terminal: models in, cells and wishes out.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod keys;
 
-use mcp_protocol::control::{Request, Status, Target};
+use std::collections::BTreeSet;
+
+use mcp_protocol::control::Status;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -30,7 +32,8 @@ fn sample(uptime: u64) -> Status {
         slot(
             0,
             "ready",
-            &json!({ "rss_bytes": 88_400_000, "requests_total": uptime.abs_diff(90).pow(2) }),
+            &json!({ "rss_bytes": 88_400_000, "requests_total": uptime.abs_diff(90).pow(2),
+                "cpu_percent": 12.5, "threads": 5, "message": "warming \u{9b}caches" }),
         ),
         slot(1, "failed", &json!({ "pid": null, "why": "gave up after 5 deaths: exit code 3" })),
     ];
@@ -54,8 +57,7 @@ fn sample(uptime: u64) -> Status {
 fn model() -> Model {
     let mut model = Model::default();
     for second in 0..8 {
-        let usage = BTreeMap::from([(4121, 12.5)]);
-        model.take_picture(Ok((sample(90 + second * second), usage)));
+        model.take_picture(Ok(sample(90 + second * second)));
     }
     model
 }
@@ -116,7 +118,7 @@ line 13
 line 14
 line 15
 query was reloaded
-q quit  ? help  arrows move  Tab log  r reload  R restart  s stop  / filter";
+q quit  ? help  Tab log  / find  r reload  R restart  s stop  S start  +- scale";
 
 #[test]
 fn everything_has_its_place_on_80_by_24() {
@@ -150,7 +152,7 @@ fn no_size_is_too_small() {
     model.trouble = Some("no supervisor runs here\nat all".to_owned());
     model.message = Some(Message::Failure("one\ntwo\nthree\nfour\nfive".to_owned()));
     model.filter = "q".to_owned();
-    for mode in [Mode::Browse, Mode::Filter, Mode::Help, Mode::Confirm(Intent::Stop)] {
+    for mode in [Mode::Browse, Mode::Filter, Mode::Help, Mode::Confirm(Intent::Shutdown)] {
         model.mode = mode;
         for height in (0..16).chain([24, 40]) {
             for width in (0..30).chain([60, 72, 80, 300]) {
@@ -173,7 +175,7 @@ fn the_selected_row_is_always_in_sight() {
         })
         .collect();
     let mut model = Model::default();
-    model.take_picture(Ok((status, BTreeMap::new())));
+    model.take_picture(Ok(status));
     for _ in 0..60 {
         let name = selected(&model);
         let shown = text(&model, (80, 8));
@@ -199,29 +201,81 @@ fn colours_mean_what_they_mean_in_status_and_can_be_turned_off() {
 }
 
 #[test]
-fn nothing_that_a_worker_wrote_commands_the_terminal() {
-    const EVIL: &str = "\u{1b}[2J\u{9b}31m\r\n\u{7}";
+fn nothing_that_a_worker_or_a_file_said_commands_the_terminal() {
+    const PLACES: [&str; 10] = [
+        "file", "picture", "roll", "change", "remark", "why", "message", "trouble", "outcome",
+        "log",
+    ];
+    let evil = |place: &str| {
+        assert!(PLACES.contains(&place), "{place} is looked for");
+        format!("{place}\u{1b}[2J\u{9b}31m\r\n\u{7}")
+    };
     let mut status = sample(90);
-    status.config_problem = Some(EVIL.to_owned());
-    status.apps[0].roll = mcp_protocol::control::RollStatus::Stopped { why: EVIL.to_owned() };
-    status.apps[0].remarks = vec![EVIL.to_owned()];
-    status.apps[0].slots[0].why = Some(EVIL.to_owned());
+    status.config_problem = Some(evil("file"));
+    status.remarks = vec![evil("picture")];
+    status.apps[0].roll = mcp_protocol::control::RollStatus::Stopped { why: evil("roll") };
+    status.apps[0].changes = vec![evil("change")];
+    status.apps[0].remarks = vec![evil("remark")];
+    status.apps[0].slots[0].why = Some(evil("why"));
+    status.apps[0].slots[0].message = Some(evil("message"));
     let mut model = Model::default();
-    model.take_picture(Ok((status, BTreeMap::new())));
-    model.take_picture(Err(EVIL.to_owned()));
-    model.message = Some(Message::Failure(EVIL.to_owned()));
+    model.take_picture(Ok(status));
+    model.take_picture(Err(evil("trouble")));
     let path = model.wanted_log().unwrap();
-    model.take_log(Log { path, lines: vec![EVIL.to_owned()], trouble: None });
+    model.take_log(Log { path, lines: vec![evil("log")], trouble: None });
     for _ in 0..2 {
-        let backend = drawn(&model, (200, 40), Colour::Shown);
+        model.message = Some(Message::Failure(evil("outcome")));
+        let backend = drawn(&model, (300, 40), Colour::Shown);
         for cell in backend.buffer().content() {
             assert!(!cell.symbol().chars().any(char::is_control), "{:?}", cell.symbol());
         }
-        let shown = text(&model, (200, 40));
-        let visible = shown.matches("\\u{1b}[2J\\u{9b}31m").count();
-        assert!(visible >= 6, "control characters are shown, not swallowed:\n{shown}");
+        let shown = text(&model, (300, 40));
+        for place in PLACES {
+            let visible = format!("{place}\\u{{1b}}[2J\\u{{9b}}31m");
+            assert!(shown.contains(&visible), "{place} is shown, not swallowed:\n{shown}");
+        }
         press(&mut model, "j");
     }
+}
+
+#[test]
+fn what_differs_from_the_file_is_told_and_what_has_no_room_is_marked() {
+    let mut status = sample(90);
+    status.apps[0].changes = vec!["query[1] stopped by an operator".to_owned()];
+    status.apps[0].remarks = vec!["serves the embedded sample account".to_owned()];
+    status.remarks = vec!["`old` was changed, and the file does not name it".to_owned()];
+    let mut model = Model::default();
+    model.take_picture(Ok(status.clone()));
+    let shown = text(&model, (80, 24));
+    for words in [
+        "note: `old` was changed, and the file does not name it",
+        "changed: query[1] stopped by an operator; note: serves the embedded sample accou",
+        "nt; listens on 127.0.0.1:8000",
+    ] {
+        assert!(shown.contains(words), "{words} in\n{shown}");
+    }
+    // A wide screen tells it beside the app, whatever is selected.
+    key(&mut model, KeyCode::End);
+    assert!(text(&model, (200, 24)).contains("changed: query[1] stopped"));
+    // Many words leave room for the rest, and it is plain that there are more.
+    status.apps[0].changes = vec!["x".repeat(1_000)];
+    status.remarks = (0..7).map(|number| format!("remark {number}")).collect();
+    model.take_picture(Ok(status));
+    key(&mut model, KeyCode::Home);
+    let shown = text(&model, (80, 24));
+    assert!(shown.contains("xxx…\n"), "{shown}");
+    for words in ["remark 0", "remark 1", "5 more remarks; `mcp-supervisor status` has them all"] {
+        assert!(shown.contains(&format!("note: {words}\n")), "{words} in\n{shown}");
+    }
+    assert!(shown.contains("web[0]"), "the list is there:\n{shown}");
+}
+
+#[test]
+fn a_slot_tells_what_it_says_of_itself_and_how_many_threads_it_has() {
+    let mut model = model();
+    press(&mut model, "j");
+    let shown = text(&model, (80, 24));
+    assert!(shown.contains("\nsays: warming \\u{9b}caches; 5 threads\n"), "{shown}");
 }
 
 #[test]
@@ -231,75 +285,8 @@ fn a_picture_that_does_not_come_leaves_the_last_one() {
     let shown = text(&model, (100, 24));
     assert!(shown.contains("no supervisor runs here: gone (asked again"), "{shown}");
     assert!(shown.contains("query[0]"), "{shown}");
-    model.take_picture(Ok((sample(140), BTreeMap::new())));
+    model.take_picture(Ok(sample(140)));
     assert!(!text(&model, (100, 24)).contains("no supervisor runs here"));
-}
-
-#[test]
-fn keys_become_requests_and_dangerous_ones_ask_first() {
-    let mut model = model();
-    let target = || Target::App("query".to_owned());
-    let Effect::Ask(reload) = press(&mut model, "r") else { panic!("r reloads") };
-    assert_eq!(reload.request(), Request::Reload { target: target() });
-    assert_eq!(press(&mut model, "R"), Effect::None);
-    assert!(text(&model, (80, 24)).contains("restart every worker of query"));
-    assert_eq!(press(&mut model, "x"), Effect::None, "neither yes nor no");
-    let Effect::Ask(restart) = press(&mut model, "y") else { panic!("y is yes") };
-    assert_eq!(restart.request(), Request::Restart { target: target() });
-    assert_eq!(press(&mut model, "sn"), Effect::None);
-    assert_eq!(model.mode, Mode::Browse);
-    let Effect::Ask(stop) = press(&mut model, "sy") else { panic!("y is yes") };
-    assert_eq!(stop.request(), Request::Shutdown);
-    assert_eq!(press(&mut Model::default(), "r"), Effect::None, "there is nothing to reload");
-}
-
-#[test]
-fn q_escape_and_ctrl_c_leave() {
-    assert_eq!(press(&mut model(), "q"), Effect::Quit);
-    assert_eq!(key(&mut model(), KeyCode::Esc), Effect::Quit);
-    for mode in [Mode::Browse, Mode::Filter, Mode::Help, Mode::Confirm(Intent::Stop)] {
-        let mut model = model();
-        model.mode = mode;
-        let key = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(model.press(key), Effect::Quit);
-    }
-    let mut model = model();
-    press(&mut model, "?");
-    assert!(text(&model, (80, 24)).contains("new workers before old"));
-    assert_eq!(press(&mut model, "q"), Effect::None, "it closes the help only");
-}
-
-#[test]
-fn the_selection_stays_where_it_is_when_pictures_come() {
-    let mut model = model();
-    press(&mut model, "jjj");
-    assert_eq!(selected(&model), "web");
-    let mut fewer = sample(200);
-    fewer.apps[0].slots.pop();
-    model.take_picture(Ok((fewer.clone(), BTreeMap::new())));
-    assert_eq!(selected(&model), "web");
-    key(&mut model, KeyCode::Up);
-    assert_eq!(selected(&model), "query[0]");
-    fewer.apps.remove(0);
-    model.take_picture(Ok((fewer, BTreeMap::new())));
-    assert_eq!(selected(&model), "web", "what is gone cannot be selected");
-    key(&mut model, KeyCode::End);
-    assert_eq!(selected(&model), "web[0]");
-}
-
-#[test]
-fn a_filter_shows_a_part_and_escape_shows_all() {
-    let mut model = model();
-    press(&mut model, "/we");
-    assert_eq!(model.rows().iter().map(|row| row.title()).collect::<Vec<_>>(), ["web", "web[0]"]);
-    assert!(text(&model, (80, 24)).contains("filter: we_"));
-    press(&mut model, "q");
-    assert!(model.rows().is_empty(), "q is a letter here");
-    key(&mut model, KeyCode::Backspace);
-    key(&mut model, KeyCode::Enter);
-    assert_eq!(selected(&model), "web");
-    assert_eq!(key(&mut model, KeyCode::Esc), Effect::None);
-    assert_eq!(model.rows().len(), 5);
 }
 
 #[test]
@@ -322,7 +309,7 @@ fn tab_walks_through_the_logs_that_there_are() {
 fn the_past_has_an_end() {
     let mut model = Model::default();
     for second in 0..1_000 {
-        model.take_picture(Ok((sample(second), BTreeMap::new())));
+        model.take_picture(Ok(sample(second)));
     }
     let row = model.selected().unwrap();
     assert_eq!(model.history(row).unwrap().memory.len(), 300);
@@ -336,12 +323,12 @@ fn another_supervisor_does_not_continue_the_counts() {
     };
     let before = requests(&model);
     assert_eq!(before, [10, 50, 130, 250, 410, 610, 850]);
-    model.take_picture(Ok((sample(3), BTreeMap::new())));
+    model.take_picture(Ok(sample(3)));
     assert_eq!(requests(&model), [before, vec![0]].concat());
     // A new run in the slot counts from nothing: 16 requests in the second since.
     let mut replaced = sample(4);
     replaced.apps[0].slots[0].run = Some(77);
     replaced.apps[0].slots[0].requests_total = Some(16);
-    model.take_picture(Ok((replaced, BTreeMap::new())));
+    model.take_picture(Ok(replaced));
     assert_eq!(requests(&model).last(), Some(&160));
 }
