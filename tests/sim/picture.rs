@@ -51,8 +51,18 @@ impl Watch {
             holds(RULE, phase.is_none_or(|phase| phase == view.phase), || {
                 format!("{id} is shown as {:?}, but {:?} is {phase:?}", view.phase, view.run)
             })?;
-            let ahead = view.deadline.is_none_or(|at| at > Moment::ZERO);
-            holds(RULE, ahead, || format!("{id} has a deadline before time began"))?;
+            let run = view.run.and_then(|run| self.runs.get(&run));
+            let right = match (view.phase, run.and_then(|run| run.drained)) {
+                (PhaseName::Draining, Some((at, grace))) => view.deadline == Some(at + grace),
+                (PhaseName::Starting | PhaseName::Backoff | PhaseName::Draining, _) => {
+                    view.deadline.is_some_and(|at| at > Moment::ZERO)
+                }
+                (
+                    PhaseName::Ready | PhaseName::Killing | PhaseName::Stopped | PhaseName::Failed,
+                    _,
+                ) => view.deadline.is_none(),
+            };
+            holds(RULE, right, || format!("{id}: the deadline {:?} of {run:?}", view.deadline))?;
         }
         shown.sort();
         let same = shown
