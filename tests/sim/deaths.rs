@@ -113,7 +113,10 @@ impl Watch {
                 self.finished.insert(run.slot, good);
             }
         } else {
-            let ready_for = run.ready.map(|ready| now.since(ready));
+            // The time in which it hung is no service.
+            let hung = matches!(run.killed, Some(KillCause::HeartbeatLost | KillCause::Unhealthy));
+            let until = if hung { run.heard } else { now };
+            let ready_for = run.ready.map(|ready| until.since(ready));
             self.deaths.entry(run.slot).or_default().died(now, ready_for, &goal.restart);
         }
     }

@@ -169,6 +169,12 @@ impl Model {
             let goal = AppGoal { instances: self.instances(&name), ..self.file[&name].clone() };
             self.goals.insert(name, goal);
         }
+        // Who waits for whom is as the file says now, for those who were deleted as well.
+        for (name, goal) in &mut self.goals {
+            if let Some(file) = self.file.get(name) {
+                goal.depends_on.clone_from(&file.depends_on);
+            }
+        }
     }
 
     /// How many workers an app has in the file, or at run time.

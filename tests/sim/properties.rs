@@ -171,7 +171,9 @@ impl Watch {
             Event::Tick | Event::ConfigRejected { .. } | Event::BootFailed { .. } => {}
             Event::Ready { .. } => {}
             Event::Heartbeat { run } => {
-                if let Some(run) = self.runs.get_mut(run) {
+                // Who is being killed was given up: what it says now comes too late.
+                let heard = |run: &&mut Run| run.killed.is_none();
+                if let Some(run) = self.runs.get_mut(run).filter(heard) {
                     run.heard = now;
                     run.unwell = 0;
                 }

@@ -172,7 +172,7 @@ impl App {
             if !wanted.contains(index) {
                 let why = if *index < shown { "stopped by an operator" } else { unwanted };
                 match stay {
-                    Stay::Needed if !slot.is_empty() => slot.tally.forgive(),
+                    Stay::Needed if !slot.is_empty() => slot.forget_past(),
                     Stay::Needed | Stay::No => slot.empty(turn, &self.goal, why),
                 }
                 continue;

@@ -155,7 +155,7 @@ impl Slot {
     }
 
     fn count(&mut self, turn: &mut Turn, worker: &Worker, goal: &AppGoal) -> Verdict {
-        let ready_for = worker.ready_at.map(|ready_at| turn.now.since(ready_at));
+        let ready_for = worker.ready_for(turn.now);
         self.tally.death(turn.now, ready_for, &goal.restart, &mut turn.rng)
     }
 

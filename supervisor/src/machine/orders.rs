@@ -9,6 +9,7 @@ use crate::machine::app::App;
 use crate::machine::desired::{AppGoal, AppName, Change, Presence, SlotId};
 use crate::machine::event::{Command, RequestId, Scale, Scope};
 use crate::machine::requests::{Reach, Wish, Workers, refuse};
+use crate::machine::slot::Slot;
 use crate::machine::turn::Turn;
 
 /// The most workers of one app, as `config/keys.rs` has it for the file.
@@ -187,7 +188,11 @@ impl Machine {
             let instances = change.instances.unwrap_or(goal.instances);
             let goal = AppGoal { instances, ..goal.clone() };
             match (self.apps.get_mut(name), change.presence) {
-                (Some(app), Presence::Deleted) => app.remove(),
+                (Some(app), Presence::Deleted) => {
+                    // Who waits for whom is as the file says now, or two might wait for each other.
+                    app.goal.depends_on = goal.depends_on;
+                    app.remove();
+                }
                 (Some(app), Presence::Wanted | Presence::Stopped) => app.configure(turn, goal),
                 (None, Presence::Deleted) => continue,
                 (None, Presence::Wanted | Presence::Stopped) => {
@@ -256,7 +261,9 @@ impl Machine {
 impl App {
     /// Stops the workers within reach, to start them again.
     fn restart(&mut self, turn: &mut Turn, reach: &Reach) {
-        for slot in self.slots.values_mut().filter(|slot| reach.covers(&slot.id)) {
+        let wanted: Vec<u32> = self.wanted_slots().map(|slot| slot.id.index).collect();
+        let meant = |slot: &&mut Slot| reach.covers(&slot.id) && wanted.contains(&slot.id.index);
+        for slot in self.slots.values_mut().filter(meant) {
             slot.restart(turn, &self.goal);
         }
     }

@@ -280,13 +280,18 @@ impl Slot {
         }
     }
 
-    /// Moves a slot that is not wanted one step towards emptiness. Should it be wanted again
-    /// before its last worker has left, it starts without a past.
-    pub(super) fn empty(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
+    /// Takes note that it is not wanted: should it be wanted again before its last worker has
+    /// left, it starts without a past.
+    pub(super) fn forget_past(&mut self) {
         self.tally.forgive();
+        self.plan_the_end();
+    }
+
+    /// Moves a slot that is not wanted one step towards emptiness.
+    pub(super) fn empty(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
         self.dismiss_successor(turn, goal, why);
         self.drain_seat(turn, goal, why);
-        self.plan_the_end();
+        self.forget_past();
         match self.seat {
             Seat::Finished { .. } | Seat::Backoff { .. } | Seat::Failed => {
                 self.vacate(turn.now);

@@ -46,6 +46,8 @@ pub(super) struct Worker {
     pub(super) why: Option<String>,
     /// When it became ready, if ever.
     pub(super) ready_at: Option<Moment>,
+    /// When it was last known to be well, once it was ready.
+    well_at: Moment,
     /// Why it is to be replaced although it is of the wanted kind.
     pub(super) retired: Option<String>,
     /// What it said itself about why it cannot serve.
@@ -120,6 +122,7 @@ impl Worker {
             since,
             why: None,
             ready_at: None,
+            well_at: turn.now,
             retired: None,
             boot_words: None,
             probe_words: None,
@@ -131,6 +134,7 @@ impl Worker {
         let heard_by = goal.heartbeat_timeout.map(|timeout| turn.after(timeout));
         let old_at = goal.max_age.map(|age| turn.sooner(age));
         self.ready_at = Some(turn.now);
+        self.well_at = turn.now;
         self.probe_words = None;
         self.enter(turn, Stage::Ready { heard_by, old_at, failures: 0 }, None);
         self.announce(turn, slot, None);
@@ -143,6 +147,7 @@ impl Worker {
             Stage::Ready { heard_by, failures, .. } => {
                 *heard_by = goal.heartbeat_timeout.map(|timeout| turn.after(timeout));
                 *failures = 0;
+                self.well_at = turn.now;
             }
             Stage::Starting { .. } | Stage::Draining { .. } | Stage::Killing { .. } => {}
         }
@@ -321,11 +326,25 @@ impl Worker {
 
     /// Reports that it died although it was ready, before it was stable.
     pub(super) fn relapse(&self, turn: &mut Turn, slot: &SlotId, goal: &AppGoal, why: String) {
-        let ready_for = self.ready_at.map(|at| turn.now.since(at));
+        let ready_for = self.ready_for(turn.now);
         let watched = goal.rollout.pause_between.unwrap_or_default().max(goal.restart.stable_after);
         if ready_for.is_some_and(|time| time < watched) {
             turn.relapses.push(Setback { slot: slot.clone(), run: self.run, kind: self.kind, why });
         }
+    }
+
+    /// How long it served, if it ever did. The time in which it hung is no service.
+    pub(super) fn ready_for(&self, now: Moment) -> Option<Duration> {
+        let until = match self.stage {
+            Stage::Killing { why: KillCause::HeartbeatLost | KillCause::Unhealthy, .. } => {
+                self.well_at
+            }
+            Stage::Starting { .. }
+            | Stage::Ready { .. }
+            | Stage::Draining { .. }
+            | Stage::Killing { .. } => now,
+        };
+        self.ready_at.map(|at| until.since(at))
     }
 
     fn kill_words(&self, why: KillCause, goal: &AppGoal) -> String {
