@@ -10,13 +10,13 @@
            | db roll idle
            |   0 failed, restarts 0, why gave up after 1 deaths in 60s; last: exit code 3, last exit code 3
            | query roll idle
-           |   0 stopped, restarts 0, why waits for `db`, which does not serve
+           |   0 stopped, restarts 0, why waits for `db`, which does not serve and gave up (`start` tries again)
 1s      ask 2 stop db
            -> Remember db=stopped
            -> db[0] stopped: stopped by an operator
            -> Reply 2: done
 2s      ask 3 start query
-           -> Reply 3: failed: query[0]: waits for `db`, which is stopped
+           -> Reply 3: failed: query[0]: waits for `db`, which is stopped (`start` starts it)
 3s      ask 4 start db
            -> Remember nothing
            -> Spawn db[0] run-2 kind 1

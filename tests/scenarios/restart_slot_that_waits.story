@@ -20,9 +20,9 @@
            -> Drain run-2 within 5s
 2100ms  exited run-2 code 0
            -> query[0] run-2 stopped: exit code 0
-           -> Reply 2: failed: query[0]: waits for `db`, which is stopped
+           -> Reply 2: failed: query[0]: waits for `db`, which is stopped (`start` starts it)
 3s      ask 3 restart query[1]
            -> Drain run-3 within 5s
 3100ms  exited run-3 code 0
            -> query[1] run-3 stopped: exit code 0
-           -> Reply 3: failed: query[1]: waits for `db`, which is stopped
+           -> Reply 3: failed: query[1]: waits for `db`, which is stopped (`start` starts it)

@@ -76,7 +76,10 @@ impl Model {
                     Scale::More(count) => now + count,
                     Scale::Fewer(count) => now.saturating_sub(*count),
                 };
-                if count > INSTANCES_MAX {
+                if count == 0 && self.shows(app) {
+                    return Err("would have no worker");
+                }
+                if count > INSTANCES_MAX && self.shows(app) {
                     return Err("cannot have");
                 }
                 let names = self.shown();

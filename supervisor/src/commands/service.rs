@@ -92,8 +92,8 @@ fn in_background(cli: &Cli) -> Result<(), CommandError> {
             let status = runtime::ask(&config.socket(), &Request::Status, &mut |_| {});
             if status.is_ok_and(|status| !status.stopping) {
                 say!(
-                    "hint: the supervisor keeps trying; see `mcp-supervisor status` and `logs`; \
-                     `stop` ends it"
+                    "hint: the supervisor runs on; `mcp-supervisor status` says what it tries again \
+                     and what waits for you, `logs` why; `stop` ends it"
                 );
             }
             Err(failed.into())

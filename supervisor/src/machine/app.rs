@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::machine::desired::{AppGoal, AppName, Presence, SlotId};
 use crate::machine::moment::Moment;
-use crate::machine::order::Gate;
+use crate::machine::order::{Gate, RollTurn};
 use crate::machine::rollout::Roll;
 use crate::machine::slot::{Seat, Slot, Wanted};
 use crate::machine::snapshot::AppView;
@@ -25,6 +25,8 @@ pub(super) struct App {
     pub(super) stopped_slots: BTreeSet<u32>,
     /// Whether workers may be started now.
     pub(super) gate: Gate,
+    /// Whether its roll may go on now.
+    pub(super) turn_in_roll: RollTurn,
     /// How many reloads it has seen.
     epoch: u64,
     /// How its roll stands.
@@ -60,6 +62,7 @@ impl App {
             presence: Presence::Wanted,
             stopped_slots: BTreeSet::new(),
             gate: Gate::Open,
+            turn_in_roll: RollTurn::Now,
             epoch: 0,
             roll: Roll::Idle,
             slots: BTreeMap::new(),

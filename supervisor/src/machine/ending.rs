@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use crate::machine::action::KillCause;
 use crate::machine::backoff::Verdict;
-use crate::machine::desired::{AppGoal, RestartWhen, RunId};
+use crate::machine::desired::{AppGoal, RestartWhen, RunId, SlotId};
 use crate::machine::exit::{Exit, Meaning};
+use crate::machine::moment::Moment;
 use crate::machine::slot::{Seat, Slot, Wanted};
 use crate::machine::snapshot::PhaseName;
-use crate::machine::turn::{Move, Turn};
+use crate::machine::turn::{Move, Setback, Turn};
 use crate::machine::worker::{Stage, Worker};
 
 /// How a run ended.
@@ -168,6 +169,31 @@ impl Slot {
 
     fn gone(&self, turn: &mut Turn, worker: &Worker, words: &str) {
         self.moved(turn, PhaseName::Stopped, Some(worker.run), Some(words));
+    }
+}
+
+impl Worker {
+    /// Reports that it died although it was ready, before it was stable.
+    fn relapse(&self, turn: &mut Turn, slot: &SlotId, goal: &AppGoal, why: String) {
+        let ready_for = self.ready_for(turn.now);
+        let watched = goal.rollout.pause_between.unwrap_or_default().max(goal.restart.stable_after);
+        if ready_for.is_some_and(|time| time < watched) {
+            turn.relapses.push(Setback { slot: slot.clone(), run: self.run, kind: self.kind, why });
+        }
+    }
+
+    /// How long it served, if it ever did. The time in which it hung is no service.
+    fn ready_for(&self, now: Moment) -> Option<Duration> {
+        let until = match self.stage {
+            Stage::Killing { why: KillCause::HeartbeatLost | KillCause::Unhealthy, .. } => {
+                self.well_at
+            }
+            Stage::Starting { .. }
+            | Stage::Ready { .. }
+            | Stage::Draining { .. }
+            | Stage::Killing { .. } => now,
+        };
+        self.ready_at.map(|at| until.since(at))
     }
 }
 

@@ -48,6 +48,7 @@ pub use snapshot::{AppView, PhaseName, RollView, SlotView, Snapshot};
 
 use app::{App, Progress, Stay};
 use ending::End;
+use order::RollTurn;
 use requests::{Requests, Wish, refuse};
 use slot::Slot;
 use turn::Turn;
@@ -278,9 +279,12 @@ impl Machine {
                     order::needed(&self.apps)
                 }
             };
+            let later = order::later(&self.apps);
             for (name, gate) in order::gates(&self.apps) {
                 let Some(app) = self.apps.get_mut(&name) else { continue };
                 app.gate = gate;
+                let waits = later.contains(&name);
+                app.turn_in_roll = if waits { RollTurn::Later } else { RollTurn::Now };
                 let stay = if needed.contains(&name) { Stay::Needed } else { Stay::No };
                 if app.reconcile(turn, unwanted, stay) == Progress::Made {
                     progress = Progress::Made;

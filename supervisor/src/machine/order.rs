@@ -27,6 +27,16 @@ pub(super) enum Gate {
     },
 }
 
+/// Whether the roll of an app may go on now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum RollTurn {
+    /// It may.
+    #[default]
+    Now,
+    /// Somebody that it depends on is being rolled, and may not serve for a while.
+    Later,
+}
+
 /// The apps, as the machine keeps them.
 type Apps = BTreeMap<AppName, App>;
 
@@ -39,7 +49,7 @@ pub(super) fn gates(apps: &Apps) -> BTreeMap<AppName, Gate> {
 fn gate(app: &App, apps: &Apps, links: usize) -> Gate {
     for on in &app.goal.depends_on {
         let Some(other) = apps.get(on) else {
-            return Gate::Hopeless { on: on.clone(), why: "is not there" };
+            return Gate::Hopeless { on: on.clone(), why: "is not there (`start` brings it back)" };
         };
         if other.wanted_slots().any(Slot::is_up) {
             continue;
@@ -63,12 +73,21 @@ fn hopeless(app: &App, apps: &Apps, links: usize) -> Option<&'static str> {
         Some(Seat::Taken(_) | Seat::Backoff { .. }) => false,
     };
     match app.presence {
-        Presence::Stopped => Some("is stopped"),
-        Presence::Deleted => Some("is not there"),
+        Presence::Stopped => Some("is stopped (`start` starts it)"),
+        Presence::Deleted => Some("was deleted (`start` brings it back)"),
         Presence::Wanted if wanted().next().is_none() => Some("has no worker"),
-        Presence::Wanted if wanted().all(ended) => Some("does not serve"),
+        Presence::Wanted if wanted().all(ended) => {
+            Some("does not serve and gave up (`start` tries again)")
+        }
         Presence::Wanted => None,
     }
+}
+
+/// The apps whose roll waits for that of another: those that others depend on come first.
+pub(super) fn later(apps: &Apps) -> BTreeSet<AppName> {
+    let rolling = |name: &AppName| apps.get(name).is_some_and(App::is_rolling);
+    let waits = |app: &&App| app.goal.depends_on.iter().any(rolling);
+    apps.values().filter(waits).map(|app| app.name.clone()).collect()
 }
 
 /// The apps whose workers must stay a while, because somebody who depends on them is leaving.

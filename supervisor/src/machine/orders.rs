@@ -99,8 +99,8 @@ impl Machine {
     }
 
     fn scale(&mut self, turn: &mut Turn, app: AppName, to: Scale) -> Result<Reach, String> {
+        let reach = self.shown(Scope::App(app.clone()))?;
         let count = self.count(&app, to)?;
-        let reach = self.shown(Scope::App(app))?;
         self.change(turn, &reach, |change| change.instances = Some(count));
         Ok(reach)
     }
@@ -129,6 +129,9 @@ impl Machine {
             Scale::More(count) => now.saturating_add(count),
             Scale::Fewer(count) => now.saturating_sub(count),
         };
+        if count == 0 {
+            return Err(format!("`{app}` would have no worker left; `stop {app}` stops it"));
+        }
         if count > INSTANCES_MAX {
             return Err(format!("`{app}` cannot have {count} workers; {INSTANCES_MAX} at most"));
         }

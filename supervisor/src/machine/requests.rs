@@ -169,11 +169,11 @@ fn settled(setbacks: &mut BTreeMap<SlotId, u32>, apps: &Apps, turn: &Turn) -> Op
 }
 
 fn reloaded(reach: &Reach, apps: &Apps) -> Option<Outcome> {
-    if let Some(failed) = reach.apps(apps).find_map(stopped_roll) {
-        return Some(failed);
+    // One app's failure is told when the others are through as well.
+    if reach.apps(apps).any(App::is_rolling) {
+        return None;
     }
-    let rolling = reach.apps(apps).any(App::is_rolling);
-    (!rolling).then_some(Outcome::Done)
+    Some(reach.apps(apps).find_map(stopped_roll).unwrap_or(Outcome::Done))
 }
 
 fn arranged(

@@ -10,7 +10,7 @@ use crate::machine::action::Notice;
 use crate::machine::app::App;
 use crate::machine::desired::{Presence, Rollout};
 use crate::machine::moment::Moment;
-use crate::machine::order::Gate;
+use crate::machine::order::{Gate, RollTurn};
 use crate::machine::slot::{Seat, Slot};
 use crate::machine::snapshot::RollView;
 use crate::machine::turn::{Complaint, Turn};
@@ -138,8 +138,9 @@ impl App {
             return;
         }
         let Rollout { max_surge, max_unavailable, pause_between: _ } = self.goal.rollout;
-        // While somebody that it depends on is away, no worker is started; why take one down?
-        let open = self.gate == Gate::Open;
+        // While somebody that it depends on is away, or soon will be, no worker is started; why take
+        // one down?
+        let open = self.gate == Gate::Open && self.turn_in_roll == RollTurn::Now;
         if open && max_surge > 0 {
             self.raise(turn, max_surge);
         }

@@ -47,7 +47,7 @@ pub(super) struct Worker {
     /// When it became ready, if ever.
     pub(super) ready_at: Option<Moment>,
     /// When it was last known to be well, once it was ready.
-    well_at: Moment,
+    pub(super) well_at: Moment,
     /// Why it is to be replaced although it is of the wanted kind.
     pub(super) retired: Option<String>,
     /// What it said itself about why it cannot serve.
@@ -322,29 +322,6 @@ impl Worker {
     /// Reports that it failed before it was ever ready.
     pub(super) fn set_back(&self, turn: &mut Turn, slot: &SlotId, why: String) {
         turn.setbacks.push(Setback { slot: slot.clone(), run: self.run, kind: self.kind, why });
-    }
-
-    /// Reports that it died although it was ready, before it was stable.
-    pub(super) fn relapse(&self, turn: &mut Turn, slot: &SlotId, goal: &AppGoal, why: String) {
-        let ready_for = self.ready_for(turn.now);
-        let watched = goal.rollout.pause_between.unwrap_or_default().max(goal.restart.stable_after);
-        if ready_for.is_some_and(|time| time < watched) {
-            turn.relapses.push(Setback { slot: slot.clone(), run: self.run, kind: self.kind, why });
-        }
-    }
-
-    /// How long it served, if it ever did. The time in which it hung is no service.
-    pub(super) fn ready_for(&self, now: Moment) -> Option<Duration> {
-        let until = match self.stage {
-            Stage::Killing { why: KillCause::HeartbeatLost | KillCause::Unhealthy, .. } => {
-                self.well_at
-            }
-            Stage::Starting { .. }
-            | Stage::Ready { .. }
-            | Stage::Draining { .. }
-            | Stage::Killing { .. } => now,
-        };
-        self.ready_at.map(|at| until.since(at))
     }
 
     fn kill_words(&self, why: KillCause, goal: &AppGoal) -> String {

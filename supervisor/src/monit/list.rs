@@ -183,7 +183,7 @@ pub(super) fn app_notes(app: &AppStatus) -> Vec<String> {
             Some(format!("reloading: {replaced} of {total} replaced"))
         }
         RollStatus::Stopped { why } => {
-            Some(format!("reload stopped, the old workers go on serving: {why}"))
+            Some(format!("reload stopped (mend the cause, then `reload` again): {why}"))
         }
     };
     let changes = app.changes.iter().map(|change| format!("changed: {change}"));

@@ -126,7 +126,7 @@ pub(super) fn app_line(app: &AppStatus) -> String {
             line.push_str(&format!("  reloading: {replaced} of {total} replaced\n"));
         }
         RollStatus::Stopped { why } => line.push_str(&format!(
-            "  reload stopped, the old workers go on serving: {}\n",
+            "  reload stopped (mend the cause, then `reload` again): {}\n",
             printable(why.as_bytes())
         )),
     }

@@ -89,7 +89,7 @@ impl Hands {
         let last = self.last_output(&app);
         tokio::spawn(async move {
             let last_output = last.since(since).await.join(" | ");
-            tracing::error!(%app, why, last_output, "roll stopped, the old workers go on serving");
+            tracing::error!(%app, why, last_output, "roll stopped, nobody else is replaced");
         });
     }
 }

@@ -184,10 +184,21 @@ impl Hands {
         if config.supervisor == self.config.supervisor {
             return Ok(());
         }
+        let (now, then) = (&self.config.supervisor, &config.supervisor);
+        let differs = [
+            ("run_directory", now.run_directory != then.run_directory),
+            ("log_directory", now.log_directory != then.log_directory),
+            ("state_directory", now.state_directory != then.state_directory),
+            ("log_level", now.log_level != then.log_level),
+            ("metrics", now.metrics != then.metrics),
+            ("cgroups", now.cgroups != then.cgroups),
+        ];
+        let keys: Vec<&str> =
+            differs.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect();
         Err(format!(
-            "[supervisor] cannot change while it runs: put it back as it was (run_directory \
-             is `{}`), `stop`, then change it and `start`",
-            self.config.supervisor.run_directory.display()
+            "[supervisor] cannot change while it runs, and differs in {}: put it back as it was; \
+             to change it, `stop`, change it, `start`",
+            keys.join(", ")
         ))
     }
 
