@@ -5,7 +5,7 @@
 1ms     ask 1 settle
 100ms   exited run-1 code 3
            -> db[0] run-1 failed: gave up after 1 deaths in 60s; last: exit code 3
-           -> Reply 1: failed: db[0]: gave up after 1 deaths in 60s; last: exit code 3
+           -> Reply 1: failed: db[0]: gave up after 1 deaths in 60s; last: exit code 3; query[0]: waits for `db`, which does not serve and gave up (`start` tries again)
 200ms   status
            | db roll idle
            |   0 failed, restarts 0, why gave up after 1 deaths in 60s; last: exit code 3, last exit code 3

@@ -15,6 +15,12 @@ use crate::machine::turn::{Complaint, Setback, Turn};
 /// So many failed starts of one slot are an answer to "is everything ready yet?".
 const SETBACKS_MAX: u32 = 3;
 
+/// So many failures are named in one answer.
+const FAILURES_SHOWN: usize = 5;
+
+/// How often each slot failed to start, and why the last time.
+type Setbacks = BTreeMap<SlotId, (u32, String)>;
+
 /// The apps, as the machine keeps them.
 type Apps = BTreeMap<AppName, App>;
 
@@ -34,7 +40,7 @@ pub(super) enum Wish {
     /// Everything wanted is ready.
     Settle {
         /// Failed starts since it was asked.
-        setbacks: BTreeMap<SlotId, u32>,
+        setbacks: Setbacks,
     },
     /// These apps are of the wanted kind.
     Reload(Reach),
@@ -140,32 +146,52 @@ impl Wish {
     }
 }
 
-fn settled(setbacks: &mut BTreeMap<SlotId, u32>, apps: &Apps, turn: &Turn) -> Option<Outcome> {
+/// The answer once every app is decided: ready, given up, or kept out until a person acts. One
+/// failure is told with all the others.
+fn settled(setbacks: &mut Setbacks, apps: &Apps, turn: &Turn) -> Option<Outcome> {
     for setback in &turn.setbacks {
-        *setbacks.entry(setback.slot.clone()).or_default() += 1;
+        let (count, why) = setbacks.entry(setback.slot.clone()).or_default();
+        (*count, *why) = (*count + 1, setback.why.clone());
     }
-    let failed = apps.values().flat_map(App::wanted_slots).find(|slot| gave_up(slot));
-    let hopeless = || {
-        let often = |setback: &&Setback| {
-            setbacks.get(&setback.slot).is_some_and(|count| *count >= SETBACKS_MAX)
-        };
-        turn.setbacks.iter().find(often).map(|setback| Complaint {
-            slot: setback.slot.clone(),
-            why: format!("failed to start {SETBACKS_MAX} times; last: {}", setback.why),
-        })
+    let mut failures = Vec::new();
+    for app in apps.values() {
+        if app.is_rolling() {
+            return None;
+        }
+        let before = failures.len();
+        let waiting = app.kept_out();
+        let mut kept_out = waiting.clone();
+        for slot in app.wanted_slots().filter(|slot| !slot.is_settled()) {
+            let complaint = match (gave_up(slot), setbacks.get(&slot.id)) {
+                (true, _) => slot.complaint(),
+                (false, Some((SETBACKS_MAX.., why))) => Complaint {
+                    slot: slot.id.clone(),
+                    why: format!("failed to start {SETBACKS_MAX} times; last: {why}"),
+                },
+                // Whoever still starts, or waits for what will come, is not decided.
+                (false, _) if !matches!(slot.seat, Seat::Vacant) || waiting.is_none() => {
+                    return None;
+                }
+                (false, _) => match kept_out.take() {
+                    Some(complaint) => complaint,
+                    None => continue,
+                },
+            };
+            failures.push((complaint.words(), complaint.slot));
+        }
+        if let (Roll::Stopped { complaint, .. }, true) = (&app.roll, before == failures.len()) {
+            failures.push((roll_words(app, complaint), complaint.slot.clone()));
+        }
+    }
+    let words: Vec<&str> = failures.iter().map(|(words, _)| words.as_str()).collect();
+    let why = match words.len().checked_sub(FAILURES_SHOWN) {
+        None | Some(0) => words.join("; "),
+        Some(more) => format!("{}; and {more} more", words[..FAILURES_SHOWN].join("; ")),
     };
-    let complaint = failed
-        .map(Slot::complaint)
-        .or_else(hopeless)
-        .map(|complaint| failure(&complaint))
-        .or_else(|| apps.values().find_map(stopped_roll))
-        .or_else(|| apps.values().find_map(App::kept_out).map(|complaint| failure(&complaint)));
-    if complaint.is_some() {
-        return complaint;
-    }
-    let rolling = apps.values().any(App::is_rolling);
-    let settled = apps.values().flat_map(App::wanted_slots).all(Slot::is_settled);
-    (settled && !rolling).then_some(Outcome::Done)
+    Some(match failures.into_iter().next() {
+        Some((_, slot)) => Outcome::Failed { why, slot: Some(slot) },
+        None => Outcome::Done,
+    })
 }
 
 fn reloaded(reach: &Reach, apps: &Apps) -> Option<Outcome> {
@@ -219,12 +245,15 @@ fn failure(complaint: &Complaint) -> Outcome {
 fn stopped_roll(app: &App) -> Option<Outcome> {
     match &app.roll {
         Roll::Stopped { complaint, again_at: _ } => {
-            let why = complaint.words();
-            let why = format!("the roll of `{}` stopped: {why}; {}", app.name, aftermath(app));
+            let why = roll_words(app, complaint);
             Some(Outcome::Failed { why, slot: Some(complaint.slot.clone()) })
         }
         Roll::Idle | Roll::Rolling { .. } => None,
     }
+}
+
+fn roll_words(app: &App, complaint: &Complaint) -> String {
+    format!("the roll of `{}` stopped: {}; {}", app.name, complaint.words(), aftermath(app))
 }
 
 /// What holds after a roll stopped: said only as far as it is true.
