@@ -92,6 +92,9 @@ pub(crate) fn note(slot: &SlotStatus) -> String {
     if let Some(message) = &slot.message {
         parts.push(format!("says: {}", printable(message.as_bytes())));
     }
+    if slot.phase == SlotPhase::Failed {
+        parts.push("`start` tries again".to_owned());
+    }
     parts.extend(deadline(slot));
     if slot.successor.is_some() {
         parts.push("successor starting".to_owned());

@@ -200,6 +200,19 @@ fn parent(pid: Pid) -> Option<Pid> {
     rest.split_whitespace().nth(1)?.parse().ok().map(Pid::from_raw)
 }
 
+/// Removes the sockets of an earlier supervisor's runs, once nobody of them is left.
+pub(crate) fn sweep(run_directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(run_directory) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_prefix('n')?.strip_suffix(".sock"));
+        if number.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit())) {
+            // What cannot be removed is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

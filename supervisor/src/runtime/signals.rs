@@ -2,8 +2,9 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGXFSZ};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
@@ -20,6 +21,8 @@ const SIGNALS: [(i32, Signal); 5] = [
 
 /// Sends news of every signal to the inbox from now on.
 pub(crate) fn watch(inbox: &mpsc::Sender<News>) -> io::Result<()> {
+    // A log that reaches a limit on the size of files must be an error, not our end.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     for (number, signal) in SIGNALS {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;

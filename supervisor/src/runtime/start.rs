@@ -20,8 +20,8 @@ use crate::runtime::news::{INBOX_MAX, News};
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
-    Supervisor, link, metrics, orphans, output, port_owner, processes, run_lock, signals, state,
-    totals,
+    Supervisor, link, metrics, notification, orphans, output, port_owner, processes, run_lock,
+    signals, state, totals,
 };
 
 /// Reads the configuration file anew.
@@ -114,6 +114,7 @@ impl Supervisor {
         let locks = run_lock::directory(&config.supervisor.run_directory)
             .map_err(system("make the directory of the locks"))?;
         orphans::wait_until_gone(&locks).await.map_err(|who| StartError::Survivors { who })?;
+        notification::sweep(&config.supervisor.run_directory);
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);
