@@ -182,10 +182,12 @@ async fn ask(address: SocketAddr, path: &str) -> Result<(), String> {
     }
     let line = answer.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = harmless(line, WHY_CHARS_MAX);
-    let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
-    match status.and_then(|status| status.parse::<u16>().ok()) {
+    // Whoever listens there may be anybody: the version is as long as they please.
+    let words = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split_once(' '));
+    let words = words.map_or("", |(_, words)| words);
+    match words.split(' ').next().and_then(|status| status.parse::<u16>().ok()) {
         Some(200..400) => Ok(()),
-        Some(_) => Err(format!("http://{address}{path} answered {}", &line["HTTP/1.1 ".len()..])),
+        Some(_) => Err(format!("http://{address}{path} answered {words}")),
         None => Err(format!("http://{address}{path} gave an answer that is not HTTP: {line:?}")),
     }
 }
@@ -305,6 +307,41 @@ impl Drop for Command {
                 let _ = pidfd.readable().await;
                 order.reap(pid, &pidfd);
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the probe makes of a page whose server says this.
+    async fn asked(answer: &[u8]) -> Result<(), String> {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let serve = async {
+            let (mut stream, _) = server.accept().await.unwrap();
+            // Read first, or the end of the connection would take the answer with it.
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        };
+        let (said, ()) = tokio::join!(ask(address, "/"), serve);
+        said.map_err(|why| why.replace(&format!("http://{address}/ "), ""))
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_taken_as_it_comes() {
+        assert_eq!(asked(b"HTTP/1.1 200 OK\r\n").await, Ok(()));
+        assert_eq!(asked(b"HTTP/1.0 302\n").await, Ok(()));
+        let failed = |words: &str| Err(format!("answered {words}"));
+        assert_eq!(asked(b"HTTP/1.1 503 Not now\r\n").await, failed("503 Not now"));
+        assert_eq!(asked(b"HTTP/1.\xff 500 x\r\n").await, failed("500 x"));
+        assert_eq!(asked(b"HTTP/1. 500\r\n").await, failed("500"));
+        for other in
+            [b"".as_slice(), b"\n", b"HTTP/1.", b"HTTP/1.1 ", b"HTTP/1.\xc3 \xff", b"SSH-2.0"]
+        {
+            let why = asked(other).await.unwrap_err();
+            assert!(why.starts_with("gave an answer that is not HTTP"), "{why}");
         }
     }
 }
