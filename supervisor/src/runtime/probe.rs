@@ -27,7 +27,7 @@ use crate::runtime::clock::{in_time, pause};
 use crate::runtime::hands::nothing;
 use crate::runtime::news::News;
 use crate::runtime::notification::harmless;
-use crate::runtime::spawn::{Launch, spawn, watchable};
+use crate::runtime::spawn::{Launch, Spawned, spawn, watchable};
 
 /// How much of an answer is read: its first line is in there.
 const ANSWER_BYTES_MAX: usize = 1024;
@@ -182,10 +182,12 @@ async fn ask(address: SocketAddr, path: &str) -> Result<(), String> {
     }
     let line = answer.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = harmless(line, WHY_CHARS_MAX);
-    let status = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
-    match status.and_then(|status| status.parse::<u16>().ok()) {
+    // Whoever listens there may be anybody: the version is as long as they please.
+    let words = line.strip_prefix("HTTP/1.").and_then(|rest| rest.split_once(' '));
+    let words = words.map_or("", |(_, words)| words);
+    match words.split(' ').next().and_then(|status| status.parse::<u16>().ok()) {
         Some(200..400) => Ok(()),
-        Some(_) => Err(format!("http://{address}{path} answered {}", &line["HTTP/1.1 ".len()..])),
+        Some(_) => Err(format!("http://{address}{path} answered {words}")),
         None => Err(format!("http://{address}{path} gave an answer that is not HTTP: {line:?}")),
     }
 }
@@ -197,9 +199,14 @@ impl Order {
 
     fn start(self: &Arc<Order>) -> Result<Command, String> {
         let failed = |error: io::Error| format!("cannot start `{}`: {error}", self.program());
-        let (output, writer) =
-            nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|errno| failed(errno.into()))?;
-        let input = nothing().map_err(failed)?;
+        let (output, spawned) = self.launch().map_err(failed)?;
+        self.follow(output, spawned).map_err(failed)
+    }
+
+    /// Hands it to the kernel.
+    fn launch(&self) -> io::Result<(pipe::Receiver, Spawned)> {
+        let (output, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        let input = nothing()?;
         let launch = Launch {
             named: &self.named,
             arguments: self.arguments.clone(),
@@ -213,13 +220,25 @@ impl Order {
             lock: None,
             cgroup: None,
         };
-        let output = pipe::Receiver::from_owned_fd(output).map_err(failed)?;
-        let spawned = spawn(&launch).map_err(failed)?;
-        let pid = spawned.pid;
-        self.helpers.all().insert(pid.as_raw());
-        let report = pipe::Receiver::from_owned_fd(spawned.report).map_err(failed)?;
-        let pidfd = Some(watchable(spawned.pidfd).map_err(failed)?);
-        Ok(Command { order: Arc::clone(self), pid, pidfd, output, report })
+        let output = pipe::Receiver::from_owned_fd(output)?;
+        Ok((output, spawn(&launch)?))
+    }
+
+    /// Waits for it from now on, or ends it.
+    fn follow(self: &Arc<Order>, output: pipe::Receiver, spawned: Spawned) -> io::Result<Command> {
+        let Spawned { pid, pidfd, report } = spawned;
+        let report = pipe::Receiver::from_owned_fd(report);
+        match report.and_then(|report| Ok((report, watchable(pidfd)?))) {
+            Ok((report, pidfd)) => {
+                self.helpers.all().insert(pid.as_raw());
+                Ok(Command { order: Arc::clone(self), pid, pidfd: Some(pidfd), output, report })
+            }
+            Err(error) => {
+                // Never one of the helpers, it is reaped as a stranger.
+                let _ = killpg(pid, Signal::SIGKILL);
+                Err(error)
+            }
+        }
     }
 
     /// Ends whoever is left of a command's group, and tells how it ended itself.
@@ -306,5 +325,60 @@ impl Drop for Command {
                 order.reap(pid, &pidfd);
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ProcessConfig;
+
+    /// What the probe makes of a page whose server says this.
+    async fn asked(answer: &[u8]) -> Result<(), String> {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = server.local_addr().unwrap();
+        let serve = async {
+            let (mut stream, _) = server.accept().await.unwrap();
+            // Read first, or the end of the connection would take the answer with it.
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(answer).await.unwrap();
+        };
+        let (said, ()) = tokio::join!(ask(address, "/"), serve);
+        said.map_err(|why| why.replace(&format!("http://{address}/ "), ""))
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_taken_as_it_comes() {
+        assert_eq!(asked(b"HTTP/1.1 200 OK\r\n").await, Ok(()));
+        assert_eq!(asked(b"HTTP/1.0 302\n").await, Ok(()));
+        let failed = |words: &str| Err(format!("answered {words}"));
+        assert_eq!(asked(b"HTTP/1.1 503 Not now\r\n").await, failed("503 Not now"));
+        assert_eq!(asked(b"HTTP/1.\xff 500 x\r\n").await, failed("500 x"));
+        assert_eq!(asked(b"HTTP/1. 500\r\n").await, failed("500"));
+        for other in
+            [b"".as_slice(), b"\n", b"HTTP/1.", b"HTTP/1.1 ", b"HTTP/1.\xc3 \xff", b"SSH-2.0"]
+        {
+            let why = asked(other).await.unwrap_err();
+            assert!(why.starts_with("gave an answer that is not HTTP"), "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_that_cannot_be_waited_for_is_ended_and_left_to_be_reaped() {
+        let program = c"/bin/sleep".to_owned();
+        let process = ProcessConfig::default();
+        let order = Arc::new(Order {
+            named: Named { program: program.clone(), working_directory: c"/".to_owned(), process },
+            arguments: vec![program, c"1000".to_owned()],
+            variables: Vec::new(),
+            helpers: Helpers::default(),
+        });
+        let (output, mut spawned) = order.launch().unwrap();
+        let pid = spawned.pid;
+        spawned.report = std::fs::File::open("/dev/null").unwrap().into();
+        assert!(order.follow(output, spawned).is_err());
+        assert!(!order.helpers.has(pid), "nobody would ever reap it");
+        let ended = waitid(Id::Pid(pid), WaitPidFlag::WEXITED).unwrap();
+        assert_eq!(ended, WaitStatus::Signaled(pid, Signal::SIGKILL, false));
     }
 }
