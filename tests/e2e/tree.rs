@@ -249,6 +249,29 @@ fn a_survivor_that_ignores_its_stop_signal_is_killed_at_its_grace() {
 }
 
 #[test]
+fn a_program_cannot_choose_whom_the_next_supervisor_kills() {
+    let (directory, _) = escape_file();
+    let fake = directory.path().join("cgroup.kill");
+    std::fs::write(&fake, "").unwrap();
+    let more = "[apps.query.health]\ndrain_timeout = \"300ms\"\n[apps.liar]\nready = \"10ms\"\n\
+                exec = [\"bash\", \"-c\", \"echo pid=1 >&63 || echo refused; exec sleep 1000\"]\n";
+    let house = unlinked("off", "--ignore-drain", more);
+    house.start();
+    house.wait_until("the fault", |_| house.logs().contains("unlinked and running"));
+    house.wait_until("the attempt", |_| house.logs().contains("refused"));
+    murder(&house);
+    // As if the program had been allowed to.
+    for lock in std::fs::read_dir(house.path("run/locks")).unwrap().flatten() {
+        let note = std::fs::read_to_string(lock.path()).unwrap();
+        assert!(!note.contains("pid=1\n"), "{note}");
+        let cgroup = directory.path().display();
+        std::fs::write(lock.path(), format!("{note}cgroup={cgroup}\n")).unwrap();
+    }
+    house.start();
+    assert_eq!(std::fs::read_to_string(&fake).unwrap(), "", "{}", house.logs());
+}
+
+#[test]
 fn a_survivor_that_closed_its_lock_is_known_by_its_process_id() {
     let house = unlinked("off", "--drop-lock", "");
     house.start();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
-use crate::runtime::cgroup::Cgroup;
+use crate::runtime::cgroup::{self, Cgroup};
 use crate::runtime::clock::{in_time, pause};
 use crate::runtime::proc::{self, Known, Stat};
 use crate::runtime::run_lock::{self, Note};
@@ -39,8 +39,13 @@ struct Survivor {
 pub(crate) async fn wait_until_gone(locks: &Path) -> Result<(), String> {
     let mut survivors: Vec<Survivor> = Vec::new();
     let everyone = proc::everyone();
+    let own_cgroup = cgroup::own_cgroup().ok();
     for lock in run_lock::all_in(locks) {
-        let note = Note::read(&lock);
+        let mut note = Note::read(&lock);
+        let believed = |path: &PathBuf| {
+            own_cgroup.as_ref().is_some_and(|own| cgroup::is_of_a_run(path, own))
+        };
+        note.terms.cgroup = note.terms.cgroup.filter(believed);
         match members(&lock, &note, &everyone) {
             Some(members) => survivors.push(Survivor::new(lock, note, &members)),
             None => forget(&lock, &note),

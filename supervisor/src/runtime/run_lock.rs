@@ -2,7 +2,9 @@
 //!
 //! The lock belongs to the open file, not to us: the program and all that it starts inherit it,
 //! and it is free when the last of them ended, whatever became of us. Inside the file stands who
-//! they are and how they want to be stopped, for a supervisor that remembers nothing.
+//! they are and how they want to be stopped, for a supervisor that remembers nothing. That is
+//! believed, so the open file that they inherit can only be read: who may not open ours by its
+//! name cannot choose whom a later supervisor kills.
 //!
 //! Whether somebody is to be stopped is decided by `orphans`, not here.
 
@@ -50,8 +52,10 @@ pub(crate) struct Terms {
 #[derive(Debug)]
 pub(crate) struct RunLock {
     path: PathBuf,
-    /// Closing it does not unlock: the program holds the same open file.
+    /// Closing it does not unlock: the program holds the same open file. Nobody writes by it.
     file: File,
+    /// The same file, opened once more to be written; nobody inherits this one.
+    note: File,
     /// How the run wants to be stopped, as it is written down.
     terms: String,
 }
@@ -69,23 +73,25 @@ impl RunLock {
         terms: &Terms,
     ) -> io::Result<RunLock> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).mode(0o600);
+        options.write(true).mode(0o600);
         if let Some(path) = spare
-            && let Ok(file) = options.open(&path)
+            && let Ok(note) = options.open(&path)
+            && let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
-            return Ok(RunLock { path, file, terms: terms.written() });
+            return Ok(RunLock { path, file, note, terms: terms.written() });
         }
         let path = directory.join(format!("{}.{}.{}", slot.app, slot.index, run.0));
-        let mut file = options.create(true).truncate(false).open(&path)?;
+        let mut note = options.create(true).truncate(false).open(&path)?;
+        let file = File::open(&path)?;
         file.try_lock()?;
-        file.set_len(0)?;
+        note.set_len(0)?;
         let terms = terms.written();
-        file.write_all(terms.as_bytes())?;
-        Ok(RunLock { path, file, terms })
+        note.write_all(terms.as_bytes())?;
+        Ok(RunLock { path, file, note, terms })
     }
 
-    /// The open file that the program inherits.
+    /// The open file that the program inherits; it can be read only.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
@@ -96,11 +102,11 @@ impl RunLock {
         if let Some(Stat { known: Known { pid, started }, .. }) = Stat::of(pid) {
             self.terms.push_str(&format!("pid={pid}\nstarted={started}\n"));
         }
-        let _ = self.file.write_all_at(self.terms.as_bytes(), 0);
+        let _ = self.note.write_all_at(self.terms.as_bytes(), 0);
         // An earlier run's may have been longer.
         let length = self.terms.len() as u64;
-        if self.file.metadata().is_ok_and(|about| about.len() > length) {
-            let _ = self.file.set_len(length);
+        if self.note.metadata().is_ok_and(|about| about.len() > length) {
+            let _ = self.note.set_len(length);
         }
         self.path
     }
@@ -179,6 +185,8 @@ impl Terms {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::machine::AppName;
 
@@ -209,6 +217,25 @@ mod tests {
         drop(copy);
         remove(&path);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_inherits_a_lock_cannot_write_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let slot = SlotId { app: AppName::new("job"), index: 0 };
+        let take = |spare, run| {
+            RunLock::take((directory.path(), spare), &slot, RunId(run), &terms()).unwrap()
+        };
+        let mut spare = None;
+        for run in 1..3 {
+            let lock = take(spare, run);
+            let inherited = lock.file().try_clone().unwrap();
+            let told = inherited.write_all_at(b"pid=1\n", 0).unwrap_err();
+            assert_eq!(told.raw_os_error(), Some(libc::EBADF), "{run}");
+            assert!(inherited.set_len(0).is_err(), "{run}");
+            assert_eq!(inherited.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            spare = Some(lock.hand_over(std::process::id().cast_signed()));
+        }
     }
 
     #[test]
