@@ -283,6 +283,43 @@ fn a_survivor_that_closed_its_lock_is_known_by_its_process_id() {
 }
 
 #[test]
+fn no_supervisor_starts_inside_a_program_of_an_earlier_one() {
+    for (way, begun) in [("auto", "sh"), ("off", "sh"), ("auto", "setsid sh"), ("off", "setsid sh")]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let house = House::new(&format!(
+            "[supervisor]\nmetrics = \"off\"\ncgroups = \"{way}\"\n[apps.query]\nready = \"10ms\"\n\
+             exec = [\"sh\", \"-c\", \"({begun} {} &) ; exec sleep 1000\"]\n",
+            place("script").display()
+        ));
+        let (go, said) = (place("go"), place("said"));
+        let script = format!(
+            "while [ ! -e {} ]; do sleep 0.02; done\n{} --config {} start >{said}.new 2>&1\n\
+             echo code $? >>{said}.new\nmv {said}.new {said}\nexec sleep 1000\n",
+            go.display(),
+            env!("CARGO_BIN_EXE_mcp-supervisor"),
+            house.path("ecosystem.toml").display(),
+            said = said.display(),
+        );
+        std::fs::write(place("script"), script).unwrap();
+        house.start();
+        let main = house.pids()[0];
+        murder(&house);
+        std::fs::write(&go, "").unwrap();
+        wait_for("the start from inside", || said.exists());
+        let said = std::fs::read_to_string(&said).unwrap();
+        let why = "cannot start from inside `query[0]`, a program of an earlier supervisor; start \
+                   it from elsewhere";
+        assert!(said.contains(why) && !said.contains("code 0"), "{way} {begun}: {said}");
+        assert!(alive(main), "{way} {begun}: nobody was asked to leave: {}", house.logs());
+        std::fs::remove_file(&go).unwrap();
+        house.start();
+        assert!(!alive(main), "{way} {begun}: {}", house.logs());
+    }
+}
+
+#[test]
 fn what_a_dead_supervisor_left_is_cleared_away() {
     let house = unlinked("auto", "", "");
     house.start();
