@@ -172,6 +172,33 @@ fn each_run_has_a_cgroup_and_none_is_left() {
 }
 
 #[test]
+fn an_escaped_process_dies_too_where_no_process_can_be_born_into_a_cgroup() {
+    let name = "an_escaped_process_dies_too_where_no_process_can_be_born_into_a_cgroup";
+    let (_directory, file) = escape_file();
+    let house = unlinked("auto", &format!("--grandchild --escape {}", file.display()), "");
+    house.start();
+    let own = cgroup_of(house.status()["pid"].as_u64().unwrap()).expect("Linux has cgroups");
+    let first = cgroup_of(house.pids()[0]).unwrap();
+    let home = first.parent().unwrap();
+    let said = house.run(&["stop", "query"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    wait_for("the first escape's end", || !alive(pid_in(&file)));
+    std::fs::remove_file(&file).unwrap();
+    // Nobody can be born into the cgroups of one whose threads are spread.
+    if first == own || std::fs::write(home.join("cgroup.type"), "threaded").is_err() {
+        return skip(name, "cgroup v2 is not writable");
+    }
+    let said = house.run(&["start", "query"]);
+    assert_eq!(said.code, Some(0), "{said:?}\n{}", house.logs());
+    assert!(house.logs().contains("can be born into a cgroup of ours"), "{}", house.logs());
+    let escaped = pid_in(&file);
+    assert_eq!(cgroup_of(escaped).as_deref(), Some(own.as_path()));
+    stopped(&house);
+    assert!(!alive(escaped), "{}", house.logs());
+    assert!(!home.exists(), "{} is left behind", home.display());
+}
+
+#[test]
 fn without_cgroups_orphans_are_reaped_and_ours_keep_their_exit() {
     let more = "[apps.tidy]\nexec = [\"sh\", \"-c\", \"(sleep 0.01 &) ; exec sleep 1000\"]\n\
                 ready = \"20ms\"\n[apps.brief]\nexec = [\"sh\", \"-c\", \"(setsid sleep 1000 &) ; sleep 0.05 ; exit 3\"]\n\

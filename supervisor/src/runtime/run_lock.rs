@@ -48,6 +48,15 @@ pub(crate) struct Terms {
     pub(crate) cgroup: Option<PathBuf>,
 }
 
+/// Where a process was born.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the cgroup that was made for its run, if one was.
+    Cgroup,
+    /// Where we are: the kernel would not have it in that cgroup, or there is none.
+    Ours,
+}
+
 /// A lock that was taken for a run about to begin.
 #[derive(Debug)]
 pub(crate) struct RunLock {
@@ -56,8 +65,8 @@ pub(crate) struct RunLock {
     file: File,
     /// The same file, opened once more to be written; nobody inherits this one.
     note: File,
-    /// How the run wants to be stopped, as it is written down.
-    terms: String,
+    /// How the run wants to be stopped.
+    terms: Terms,
 }
 
 impl RunLock {
@@ -79,16 +88,15 @@ impl RunLock {
             && let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
-            return Ok(RunLock { path, file, note, terms: terms.written() });
+            return Ok(RunLock { path, file, note, terms: terms.clone() });
         }
         let path = directory.join(format!("{}.{}.{}", slot.app, slot.index, run.0));
         let mut note = options.create(true).truncate(false).open(&path)?;
         let file = File::open(&path)?;
         file.try_lock()?;
         note.set_len(0)?;
-        let terms = terms.written();
-        note.write_all(terms.as_bytes())?;
-        Ok(RunLock { path, file, note, terms })
+        note.write_all(terms.written().as_bytes())?;
+        Ok(RunLock { path, file, note, terms: terms.clone() })
     }
 
     /// The open file that the program inherits; it can be read only.
@@ -97,14 +105,16 @@ impl RunLock {
     }
 
     /// The run has begun: writes down who it is, and leaves the lock to it.
-    pub(crate) fn hand_over(mut self, pid: i32) -> PathBuf {
+    pub(crate) fn hand_over(mut self, pid: i32, place: Place) -> PathBuf {
+        self.terms.cgroup = self.terms.cgroup.filter(|_| place == Place::Cgroup);
+        let mut text = self.terms.written();
         // Without these lines a later supervisor finds them by who holds the file.
         if let Some(Stat { known: Known { pid, started }, .. }) = Stat::of(pid) {
-            self.terms.push_str(&format!("pid={pid}\nstarted={started}\n"));
+            text.push_str(&format!("pid={pid}\nstarted={started}\n"));
         }
-        let _ = self.note.write_all_at(self.terms.as_bytes(), 0);
+        let _ = self.note.write_all_at(text.as_bytes(), 0);
         // An earlier run's may have been longer.
-        let length = self.terms.len() as u64;
+        let length = text.len() as u64;
         if self.note.metadata().is_ok_and(|about| about.len() > length) {
             let _ = self.note.set_len(length);
         }
@@ -209,7 +219,7 @@ mod tests {
         let lock = take(None).unwrap();
         let copy = lock.file().try_clone().unwrap();
         assert!(take(None).is_err());
-        let path = lock.hand_over(own.pid);
+        let path = lock.hand_over(own.pid, Place::Cgroup);
         assert_eq!(all_in(&directory), [directory.join("job.2.7")]);
         assert_eq!(Note::read(&path), Note { terms: terms(), main: Some(own) });
         remove(&path);
@@ -226,6 +236,7 @@ mod tests {
         let take = |spare, run| {
             RunLock::take((directory.path(), spare), &slot, RunId(run), &terms()).unwrap()
         };
+        let own = Stat::of(std::process::id().cast_signed()).unwrap().known;
         let mut spare = None;
         for run in 1..3 {
             let lock = take(spare, run);
@@ -234,7 +245,7 @@ mod tests {
             assert_eq!(told.raw_os_error(), Some(libc::EBADF), "{run}");
             assert!(inherited.set_len(0).is_err(), "{run}");
             assert_eq!(inherited.metadata().unwrap().permissions().mode() & 0o777, 0o600);
-            spare = Some(lock.hand_over(std::process::id().cast_signed()));
+            spare = Some(lock.hand_over(own.pid, Place::Cgroup));
         }
     }
 
@@ -246,13 +257,22 @@ mod tests {
         let take = |spare, run, terms: &Terms| {
             RunLock::take((directory.path(), spare), &slot, RunId(run), terms).unwrap()
         };
-        let first = take(None, 1, &terms()).hand_over(own.pid);
+        let first = take(None, 1, &terms()).hand_over(own.pid, Place::Cgroup);
         let short = Terms { cgroup: None, ..terms() };
         let lock = take(Some(first.clone()), 2, &short);
         let held = take(Some(first.clone()), 3, &short);
         assert_eq!(held.path, directory.path().join("job.0.3"), "the spare one is held");
-        assert_eq!(lock.hand_over(own.pid), first);
+        assert_eq!(lock.hand_over(own.pid, Place::Cgroup), first);
         assert_eq!(Note::read(&first), Note { terms: short, main: Some(own) });
+    }
+
+    #[test]
+    fn a_run_born_outside_its_cgroup_is_not_noted_to_be_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let slot = SlotId { app: AppName::new("job"), index: 0 };
+        let lock = RunLock::take((directory.path(), None), &slot, RunId(1), &terms()).unwrap();
+        let path = lock.hand_over(std::process::id().cast_signed(), Place::Ours);
+        assert_eq!(Note::read(&path).terms, Terms { cgroup: None, ..terms() });
     }
 
     #[test]
