@@ -172,6 +172,33 @@ fn each_run_has_a_cgroup_and_none_is_left() {
 }
 
 #[test]
+fn an_escaped_process_dies_too_where_no_process_can_be_born_into_a_cgroup() {
+    let name = "an_escaped_process_dies_too_where_no_process_can_be_born_into_a_cgroup";
+    let (_directory, file) = escape_file();
+    let house = unlinked("auto", &format!("--grandchild --escape {}", file.display()), "");
+    house.start();
+    let own = cgroup_of(house.status()["pid"].as_u64().unwrap()).expect("Linux has cgroups");
+    let first = cgroup_of(house.pids()[0]).unwrap();
+    let home = first.parent().unwrap();
+    let said = house.run(&["stop", "query"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    wait_for("the first escape's end", || !alive(pid_in(&file)));
+    std::fs::remove_file(&file).unwrap();
+    // Nobody can be born into the cgroups of one whose threads are spread.
+    if first == own || std::fs::write(home.join("cgroup.type"), "threaded").is_err() {
+        return skip(name, "cgroup v2 is not writable");
+    }
+    let said = house.run(&["start", "query"]);
+    assert_eq!(said.code, Some(0), "{said:?}\n{}", house.logs());
+    assert!(house.logs().contains("can be born into a cgroup of ours"), "{}", house.logs());
+    let escaped = pid_in(&file);
+    assert_eq!(cgroup_of(escaped).as_deref(), Some(own.as_path()));
+    stopped(&house);
+    assert!(!alive(escaped), "{}", house.logs());
+    assert!(!home.exists(), "{} is left behind", home.display());
+}
+
+#[test]
 fn without_cgroups_orphans_are_reaped_and_ours_keep_their_exit() {
     let more = "[apps.tidy]\nexec = [\"sh\", \"-c\", \"(sleep 0.01 &) ; exec sleep 1000\"]\n\
                 ready = \"20ms\"\n[apps.brief]\nexec = [\"sh\", \"-c\", \"(setsid sleep 1000 &) ; sleep 0.05 ; exit 3\"]\n\
@@ -249,6 +276,29 @@ fn a_survivor_that_ignores_its_stop_signal_is_killed_at_its_grace() {
 }
 
 #[test]
+fn a_program_cannot_choose_whom_the_next_supervisor_kills() {
+    let (directory, _) = escape_file();
+    let fake = directory.path().join("cgroup.kill");
+    std::fs::write(&fake, "").unwrap();
+    let more = "[apps.query.health]\ndrain_timeout = \"300ms\"\n[apps.liar]\nready = \"10ms\"\n\
+                exec = [\"bash\", \"-c\", \"echo pid=1 >&63 || echo refused; exec sleep 1000\"]\n";
+    let house = unlinked("off", "--ignore-drain", more);
+    house.start();
+    house.wait_until("the fault", |_| house.logs().contains("unlinked and running"));
+    house.wait_until("the attempt", |_| house.logs().contains("refused"));
+    murder(&house);
+    // As if the program had been allowed to.
+    for lock in std::fs::read_dir(house.path("run/locks")).unwrap().flatten() {
+        let note = std::fs::read_to_string(lock.path()).unwrap();
+        assert!(!note.contains("pid=1\n"), "{note}");
+        let cgroup = directory.path().display();
+        std::fs::write(lock.path(), format!("{note}cgroup={cgroup}\n")).unwrap();
+    }
+    house.start();
+    assert_eq!(std::fs::read_to_string(&fake).unwrap(), "", "{}", house.logs());
+}
+
+#[test]
 fn a_survivor_that_closed_its_lock_is_known_by_its_process_id() {
     let house = unlinked("off", "--drop-lock", "");
     house.start();
@@ -257,6 +307,43 @@ fn a_survivor_that_closed_its_lock_is_known_by_its_process_id() {
     let logs = after_a_murder(&house);
     assert!(!alive(main), "{logs}");
     assert!(!logs.contains("killing what is left"), "asking was enough: {logs}");
+}
+
+#[test]
+fn no_supervisor_starts_inside_a_program_of_an_earlier_one() {
+    for (way, begun) in [("auto", "sh"), ("off", "sh"), ("auto", "setsid sh"), ("off", "setsid sh")]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let house = House::new(&format!(
+            "[supervisor]\nmetrics = \"off\"\ncgroups = \"{way}\"\n[apps.query]\nready = \"10ms\"\n\
+             exec = [\"sh\", \"-c\", \"({begun} {} &) ; exec sleep 1000\"]\n",
+            place("script").display()
+        ));
+        let (go, said) = (place("go"), place("said"));
+        let script = format!(
+            "while [ ! -e {} ]; do sleep 0.02; done\n{} --config {} start >{said}.new 2>&1\n\
+             echo code $? >>{said}.new\nmv {said}.new {said}\nexec sleep 1000\n",
+            go.display(),
+            env!("CARGO_BIN_EXE_mcp-supervisor"),
+            house.path("ecosystem.toml").display(),
+            said = said.display(),
+        );
+        std::fs::write(place("script"), script).unwrap();
+        house.start();
+        let main = house.pids()[0];
+        murder(&house);
+        std::fs::write(&go, "").unwrap();
+        wait_for("the start from inside", || said.exists());
+        let said = std::fs::read_to_string(&said).unwrap();
+        let why = "cannot start from inside `query[0]`, a program of an earlier supervisor; start \
+                   it from elsewhere";
+        assert!(said.contains(why) && !said.contains("code 0"), "{way} {begun}: {said}");
+        assert!(alive(main), "{way} {begun}: nobody was asked to leave: {}", house.logs());
+        std::fs::remove_file(&go).unwrap();
+        house.start();
+        assert!(!alive(main), "{way} {begun}: {}", house.logs());
+    }
 }
 
 #[test]

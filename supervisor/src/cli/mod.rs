@@ -100,7 +100,7 @@ pub enum Command {
 /// Arguments of `start`.
 #[derive(Debug, Args)]
 pub struct Start {
-    /// What to start under the running supervisor: an app, one slot such as query[2] (or query:2),
+    /// What to start under the running supervisor: an app, one slot such as `query[2]` (or `query:2`),
     /// or all
     #[arg(value_name = "TARGET", value_parser = words::target, conflicts_with = "foreground")]
     pub target: Option<Target>,
@@ -123,7 +123,7 @@ pub struct Output {
 /// Arguments of commands for a target, or for everything.
 #[derive(Debug, Args)]
 pub struct MaybeTarget {
-    /// An app, one slot of it such as query[2] (or query:2), or all
+    /// An app, one slot of it such as `query[2]` (or `query:2`), or all
     #[arg(value_name = "TARGET", value_parser = words::target)]
     pub target: Option<Target>,
 }
@@ -131,7 +131,7 @@ pub struct MaybeTarget {
 /// Arguments of commands for a target that must be named.
 #[derive(Debug, Args)]
 pub struct OneTarget {
-    /// An app, one slot of it such as query[2] (or query:2), or all
+    /// An app, one slot of it such as `query[2]` (or `query:2`), or all
     #[arg(value_name = "TARGET", value_parser = words::target)]
     pub target: Target,
 }
@@ -139,7 +139,7 @@ pub struct OneTarget {
 /// Arguments of `reload`.
 #[derive(Debug, Args)]
 pub struct Reload {
-    /// An app, one slot of it such as query[2] (or query:2), or all
+    /// An app, one slot of it such as `query[2]` (or `query:2`), or all
     #[arg(value_name = "TARGET", value_parser = words::target)]
     pub target: Option<Target>,
     /// Only say what would happen, and why
@@ -153,7 +153,7 @@ pub struct Reload {
 /// Arguments of `describe`.
 #[derive(Debug, Args)]
 pub struct Describe {
-    /// An app, one slot of it such as query[2] (or query:2), or all
+    /// An app, one slot of it such as `query[2]` (or `query:2`), or all
     #[arg(value_name = "TARGET", value_parser = words::target)]
     pub target: Target,
     /// Print JSON instead of text
@@ -178,7 +178,7 @@ pub struct Signal {
     /// The signal: HUP, SIGHUP or 1
     #[arg(value_name = "SIG", value_parser = words::signal)]
     pub number: i32,
-    /// An app, one slot of it such as query[2] (or query:2), or all
+    /// An app, one slot of it such as `query[2]` (or `query:2`), or all
     #[arg(value_name = "TARGET", value_parser = words::target)]
     pub target: Target,
 }

@@ -22,7 +22,7 @@ use crate::runtime::hands::{Hands, c_string};
 use crate::runtime::output::Stream;
 use crate::runtime::processes::Birth;
 use crate::runtime::readiness::Handed;
-use crate::runtime::run_lock::{RunLock, Terms};
+use crate::runtime::run_lock::{Place, RunLock, Terms};
 use crate::runtime::spawn::{Launch, Spawned, ready_pipe_number, spawn};
 use crate::runtime::tree::Tree;
 
@@ -42,24 +42,27 @@ impl Hands {
         let lock = self.lock(run, &slot, &app, cgroup.as_ref());
         let born =
             lock.and_then(|lock| match self.bear((run, &slot, &app), &named, (&lock, directory)) {
-                Ok((spawned, handed)) => {
-                    Ok((lock.hand_over(spawned.pid.as_raw()), spawned, handed))
+                Ok((spawned, handed, place)) => {
+                    Ok((lock.hand_over(spawned.pid.as_raw(), place), spawned, handed, place))
                 }
                 Err(why) => {
                     lock.discard();
                     Err(why)
                 }
             });
-        let (lock, spawned, handed) = match born {
+        let (lock, spawned, handed, place) = match born {
             Ok(born) => born,
             Err(why) => {
                 cgroup.into_iter().for_each(|cgroup| self.processes.cgroups.retire(cgroup));
                 return Err(why);
             }
         };
-        let tree = match cgroup {
-            Some(cgroup) => Tree::in_cgroup(spawned.pid, cgroup),
-            None => Tree::to_walk(spawned.pid, run, self.config.socket(), &lock),
+        let tree = match (cgroup, place) {
+            (Some(cgroup), Place::Cgroup) => Tree::in_cgroup(spawned.pid, cgroup),
+            (unused, Place::Cgroup | Place::Ours) => {
+                unused.into_iter().for_each(|cgroup| self.processes.cgroups.retire(cgroup));
+                Tree::to_walk(spawned.pid, run, self.config.socket(), &lock)
+            }
         };
         let health = handed.watch((run, spawned.pid), app.health.ready, &self.inbox);
         let birth = Birth {
@@ -104,7 +107,7 @@ impl Hands {
         (run, slot, app): (RunId, &SlotId, &AppConfig),
         named: &Named,
         (lock, directory): (&RunLock, Option<File>),
-    ) -> Result<(Spawned, Handed), String> {
+    ) -> Result<(Spawned, Handed, Place), String> {
         let output = self.open_output((run, &slot.app), Stream::Output, app)?;
         let errors = self.open_output((run, &slot.app), Stream::Errors, app)?;
         give(app, &[&output, &errors])?;
@@ -130,17 +133,14 @@ impl Hands {
             lock: Some(lock.file().as_fd()),
             cgroup: directory.as_ref().map(AsFd::as_fd),
         };
-        let mut spawned = spawn(&launch);
-        if let Err(why) = &spawned
-            && launch.cgroup.is_some()
-            && !is_shortage(why)
-        {
-            self.processes.cgroups.give_up(why);
-            launch.cgroup = None;
-            spawned = spawn(&launch);
-        }
+        let cgroup = launch.cgroup;
+        let (spawned, refused) = with_or_without(cgroup.is_some(), |place| {
+            launch.cgroup = cgroup.filter(|_| place == Place::Cgroup);
+            spawn(&launch)
+        });
+        refused.iter().for_each(|why| self.processes.cgroups.give_up(why));
         let failed = |error| format!("cannot start a process: {}", in_words(&error));
-        spawned.map(|spawned| (spawned, handed)).map_err(failed)
+        spawned.map(|(spawned, place)| (spawned, handed, place)).map_err(failed)
     }
 
     fn open_output(
@@ -224,6 +224,25 @@ fn give(app: &AppConfig, streams: &[&OwnedFd]) -> Result<(), String> {
     Ok(())
 }
 
+/// Makes a process in its cgroup, or without when the kernel will not have it there. That it was
+/// the cgroup's fault is known only when there is a process without: then it is told as well.
+fn with_or_without<Process>(
+    has_cgroup: bool,
+    mut make: impl FnMut(Place) -> io::Result<Process>,
+) -> (io::Result<(Process, Place)>, Option<io::Error>) {
+    let mut make_in = |place| make(place).map(|process| (process, place));
+    if !has_cgroup {
+        return (make_in(Place::Ours), None);
+    }
+    match make_in(Place::Cgroup) {
+        Err(why) if !is_shortage(&why) => match make_in(Place::Ours) {
+            Ok(made) => (Ok(made), Some(why)),
+            Err(why) => (Err(why), None),
+        },
+        decided => (decided, None),
+    }
+}
+
 /// There is no room for one more process, wherever it is born.
 fn is_shortage(error: &io::Error) -> bool {
     [Some(libc::EAGAIN), Some(libc::ENOMEM), Some(libc::EMFILE), Some(libc::ENFILE)]
@@ -238,5 +257,34 @@ fn in_words(error: &io::Error) -> String {
             .to_owned(),
         Some(libc::ENOMEM) => "there is no memory for it".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was tried, what came of it, and whether cgroups are given up.
+    fn tried(has_cgroup: bool, errors: [i32; 2]) -> (Vec<Place>, Option<Place>, bool) {
+        let mut tried = Vec::new();
+        let (made, refused) = with_or_without(has_cgroup, |place| {
+            tried.push(place);
+            match errors[usize::from(place == Place::Ours)] {
+                0 => Ok(()),
+                error => Err(io::Error::from_raw_os_error(error)),
+            }
+        });
+        (tried, made.ok().map(|((), place)| place), refused.is_some())
+    }
+
+    #[test]
+    fn cgroups_are_given_up_only_when_a_process_could_be_made_without() {
+        let (cgroup, ours) = (Place::Cgroup, Place::Ours);
+        assert_eq!(tried(true, [0, 0]), (vec![cgroup], Some(cgroup), false));
+        assert_eq!(tried(true, [libc::EOPNOTSUPP, 0]), (vec![cgroup, ours], Some(ours), true));
+        let neither = tried(true, [libc::EPERM, libc::EPERM]);
+        assert_eq!(neither, (vec![cgroup, ours], None, false), "another fault than the cgroup's");
+        assert_eq!(tried(true, [libc::EMFILE, 0]), (vec![cgroup], None, false));
+        assert_eq!(tried(false, [0, 0]), (vec![ours], Some(ours), false));
     }
 }

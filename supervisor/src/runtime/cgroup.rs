@@ -8,7 +8,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
@@ -177,7 +177,7 @@ fn home() -> Result<PathBuf, String> {
 }
 
 /// The directory of the cgroup in which we run.
-fn own_cgroup() -> Result<PathBuf, String> {
+pub(crate) fn own_cgroup() -> Result<PathBuf, String> {
     let read =
         |path: &str| fs::read_to_string(path).map_err(|why| format!("cannot read {path}: {why}"));
     let mounts = read("/proc/self/mountinfo")?;
@@ -212,6 +212,17 @@ fn remove_leftovers(own: &Path) {
     }
 }
 
+/// Whether a cgroup, as it was written down, can be one of a run of a supervisor in our place:
+/// whoever wrote anything else does not decide where we write and kill.
+pub(crate) fn is_of_a_run(path: &Path, own: &Path) -> bool {
+    let Ok(below) = path.strip_prefix(own) else { return false };
+    let plain = below.components().all(|part| matches!(part, Component::Normal(_)));
+    let name = |path: Option<&Path>| Some(path?.file_name()?.to_str()?.to_owned());
+    let home = name(below.parent()).is_some_and(|name| supervisor_of(&name).is_some());
+    let number = name(Some(below)).and_then(|name| name.strip_prefix("run-")?.parse::<u64>().ok());
+    plain && home && number.is_some()
+}
+
 /// Whose directory this is.
 fn supervisor_of(name: &str) -> Option<Known> {
     let (pid, started) = name.strip_prefix(HOME_PREFIX)?.split_once('.')?;
@@ -230,6 +241,28 @@ fn remove_members(home: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_run_s_cgroup_below_our_own_is_believed() {
+        let believed = |path| is_of_a_run(Path::new(path), Path::new("/sys/fs/cgroup/a.service/"));
+        assert!(believed("/sys/fs/cgroup/a.service/mcp-supervisor.7.99/run-3"));
+        assert!(believed("/sys/fs/cgroup/a.service/sub/mcp-supervisor.7.99/run-3"));
+        for wrong in [
+            "/sys/fs/cgroup/b.service/mcp-supervisor.7.99/run-3",
+            "/sys/fs/cgroup/a.service",
+            "/sys/fs/cgroup/a.service/run-3",
+            "/sys/fs/cgroup/a.service/mcp-supervisor.7.99",
+            "/sys/fs/cgroup/a.service/mcp-supervisor.7.99/run-x",
+            "/sys/fs/cgroup/a.service/mcp-supervisor.7.99/3",
+            "/sys/fs/cgroup/a.service/mcp-supervisor.7/run-3",
+            "/sys/fs/cgroup/a.service/../b/mcp-supervisor.7.99/run-3",
+            "/tmp/mcp-supervisor.7.99/run-3",
+            "mcp-supervisor.7.99/run-3",
+            "",
+        ] {
+            assert!(!believed(wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn our_cgroup_is_found_on_plain_and_hybrid_systems_and_in_a_container() {

@@ -12,10 +12,11 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use tokio::time::Instant;
 
-use crate::runtime::cgroup::Cgroup;
+use crate::runtime::cgroup::{self, Cgroup};
 use crate::runtime::clock::{in_time, pause};
 use crate::runtime::proc::{self, Known, Stat};
 use crate::runtime::run_lock::{self, Note};
+use crate::runtime::start::StartError;
 
 /// How often to look whether they have left.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -35,17 +36,11 @@ struct Survivor {
 /// Waits until nobody of an earlier supervisor is left, and helps those who need it.
 ///
 /// # Errors
-/// Those who do not even die, in words.
-pub(crate) async fn wait_until_gone(locks: &Path) -> Result<(), String> {
-    let mut survivors: Vec<Survivor> = Vec::new();
-    let everyone = proc::everyone();
-    for lock in run_lock::all_in(locks) {
-        let note = Note::read(&lock);
-        match members(&lock, &note, &everyone) {
-            Some(members) => survivors.push(Survivor::new(lock, note, &members)),
-            None => forget(&lock, &note),
-        }
-    }
+/// Those who do not even die, and that we are one of them ourselves.
+pub(crate) async fn wait_until_gone(locks: &Path) -> Result<(), StartError> {
+    let found = find(locks)?.into_iter();
+    let mut survivors: Vec<Survivor> =
+        found.map(|(lock, note, members)| Survivor::new(lock, note, &members)).collect();
     while !survivors.is_empty() {
         pause(LOOK_EVERY).await;
         let mut stuck = Vec::new();
@@ -65,10 +60,46 @@ pub(crate) async fn wait_until_gone(locks: &Path) -> Result<(), String> {
             true
         });
         if !stuck.is_empty() {
-            return Err(stuck.join(", "));
+            return Err(StartError::Survivors { who: stuck.join(", ") });
         }
     }
     Ok(())
+}
+
+/// The runs of which somebody is left; what the others left is removed. Nobody is asked to leave
+/// before it is known that we are none of them: whoever ends them would end us.
+fn find(locks: &Path) -> Result<Vec<(PathBuf, Note, BTreeSet<Known>)>, StartError> {
+    let everyone = proc::everyone();
+    let own = std::process::id().cast_signed();
+    let own_cgroup = cgroup::own_cgroup().ok();
+    let mut found = Vec::new();
+    for lock in run_lock::all_in(locks) {
+        let mut note = Note::read(&lock);
+        let noted = note.terms.cgroup.take().zip(own_cgroup.as_ref());
+        let lives_there = noted.as_ref().is_some_and(|(noted, own)| own.starts_with(noted));
+        let believed = noted.filter(|(noted, own)| cgroup::is_of_a_run(noted, own));
+        note.terms.cgroup = believed.map(|(noted, _)| noted);
+        let members = members(&lock, &note, &everyone);
+        let is_member = members.iter().flatten().any(|member| member.pid == own);
+        if lives_there || is_member || fs::canonicalize(&lock).is_ok_and(|it| holds(own, &it)) {
+            return Err(StartError::Inside { program: program_of(&lock) });
+        }
+        match members {
+            Some(members) => found.push((lock, note, members)),
+            None => forget(&lock, &note),
+        }
+    }
+    Ok(found)
+}
+
+/// Whose lock this is, such as `query[2]`; its file is called `query.2.17`.
+fn program_of(lock: &Path) -> String {
+    let name = lock.file_name().unwrap_or_default().display().to_string();
+    let mut parts = name.rsplitn(3, '.').skip(1);
+    match (parts.next(), parts.next()) {
+        (Some(index), Some(app)) => format!("{app}[{index}]"),
+        _ => name,
+    }
 }
 
 impl Survivor {
@@ -149,11 +180,13 @@ fn holders(file: &Path) -> Vec<i32> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let own = std::process::id().cast_signed();
-    let holds = |pid: &i32| {
-        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-        descriptors.into_iter().any(|it| fs::read_link(it.path()).is_ok_and(|to| to == file))
-    };
-    pids.filter(|pid| *pid != own).filter(holds).collect()
+    pids.filter(|pid| *pid != own).filter(|pid| holds(*pid, &file)).collect()
+}
+
+/// Whether a process has this file open.
+fn holds(pid: i32, file: &Path) -> bool {
+    let mut descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors.any(|it| fs::read_link(it.path()).is_ok_and(|to| to == file))
 }
 
 /// Nobody is left of this run.
@@ -162,4 +195,15 @@ fn forget(lock: &Path, note: &Note) {
         Cgroup::at(cgroup).remove_with_home();
     }
     run_lock::remove(lock);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_tells_by_its_name_whose_it_is() {
+        assert_eq!(program_of(Path::new("/run/locks/a.b.2.17")), "a.b[2]");
+        assert_eq!(program_of(Path::new("/run/locks/strange")), "strange");
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! The lock belongs to the open file, not to us: the program and all that it starts inherit it,
 //! and it is free when the last of them ended, whatever became of us. Inside the file stands who
-//! they are and how they want to be stopped, for a supervisor that remembers nothing.
+//! they are and how they want to be stopped, for a supervisor that remembers nothing. That is
+//! believed, so the open file that they inherit can only be read: who may not open ours by its
+//! name cannot choose whom a later supervisor kills.
 //!
 //! Whether somebody is to be stopped is decided by `orphans`, not here.
 
@@ -46,14 +48,25 @@ pub(crate) struct Terms {
     pub(crate) cgroup: Option<PathBuf>,
 }
 
+/// Where a process was born.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the cgroup that was made for its run, if one was.
+    Cgroup,
+    /// Where we are: the kernel would not have it in that cgroup, or there is none.
+    Ours,
+}
+
 /// A lock that was taken for a run about to begin.
 #[derive(Debug)]
 pub(crate) struct RunLock {
     path: PathBuf,
-    /// Closing it does not unlock: the program holds the same open file.
+    /// Closing it does not unlock: the program holds the same open file. Nobody writes by it.
     file: File,
-    /// How the run wants to be stopped, as it is written down.
-    terms: String,
+    /// The same file, opened once more to be written; nobody inherits this one.
+    note: File,
+    /// How the run wants to be stopped.
+    terms: Terms,
 }
 
 impl RunLock {
@@ -69,38 +82,41 @@ impl RunLock {
         terms: &Terms,
     ) -> io::Result<RunLock> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true).mode(0o600);
+        options.write(true).mode(0o600);
         if let Some(path) = spare
-            && let Ok(file) = options.open(&path)
+            && let Ok(note) = options.open(&path)
+            && let Ok(file) = File::open(&path)
             && file.try_lock().is_ok()
         {
-            return Ok(RunLock { path, file, terms: terms.written() });
+            return Ok(RunLock { path, file, note, terms: terms.clone() });
         }
         let path = directory.join(format!("{}.{}.{}", slot.app, slot.index, run.0));
-        let mut file = options.create(true).truncate(false).open(&path)?;
+        let mut note = options.create(true).truncate(false).open(&path)?;
+        let file = File::open(&path)?;
         file.try_lock()?;
-        file.set_len(0)?;
-        let terms = terms.written();
-        file.write_all(terms.as_bytes())?;
-        Ok(RunLock { path, file, terms })
+        note.set_len(0)?;
+        note.write_all(terms.written().as_bytes())?;
+        Ok(RunLock { path, file, note, terms: terms.clone() })
     }
 
-    /// The open file that the program inherits.
+    /// The open file that the program inherits; it can be read only.
     pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
     /// The run has begun: writes down who it is, and leaves the lock to it.
-    pub(crate) fn hand_over(mut self, pid: i32) -> PathBuf {
+    pub(crate) fn hand_over(mut self, pid: i32, place: Place) -> PathBuf {
+        self.terms.cgroup = self.terms.cgroup.filter(|_| place == Place::Cgroup);
+        let mut text = self.terms.written();
         // Without these lines a later supervisor finds them by who holds the file.
         if let Some(Stat { known: Known { pid, started }, .. }) = Stat::of(pid) {
-            self.terms.push_str(&format!("pid={pid}\nstarted={started}\n"));
+            text.push_str(&format!("pid={pid}\nstarted={started}\n"));
         }
-        let _ = self.file.write_all_at(self.terms.as_bytes(), 0);
+        let _ = self.note.write_all_at(text.as_bytes(), 0);
         // An earlier run's may have been longer.
-        let length = self.terms.len() as u64;
-        if self.file.metadata().is_ok_and(|about| about.len() > length) {
-            let _ = self.file.set_len(length);
+        let length = text.len() as u64;
+        if self.note.metadata().is_ok_and(|about| about.len() > length) {
+            let _ = self.note.set_len(length);
         }
         self.path
     }
@@ -179,6 +195,8 @@ impl Terms {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::machine::AppName;
 
@@ -201,7 +219,7 @@ mod tests {
         let lock = take(None).unwrap();
         let copy = lock.file().try_clone().unwrap();
         assert!(take(None).is_err());
-        let path = lock.hand_over(own.pid);
+        let path = lock.hand_over(own.pid, Place::Cgroup);
         assert_eq!(all_in(&directory), [directory.join("job.2.7")]);
         assert_eq!(Note::read(&path), Note { terms: terms(), main: Some(own) });
         remove(&path);
@@ -212,6 +230,26 @@ mod tests {
     }
 
     #[test]
+    fn who_inherits_a_lock_cannot_write_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let slot = SlotId { app: AppName::new("job"), index: 0 };
+        let take = |spare, run| {
+            RunLock::take((directory.path(), spare), &slot, RunId(run), &terms()).unwrap()
+        };
+        let own = Stat::of(std::process::id().cast_signed()).unwrap().known;
+        let mut spare = None;
+        for run in 1..3 {
+            let lock = take(spare, run);
+            let inherited = lock.file().try_clone().unwrap();
+            let told = inherited.write_all_at(b"pid=1\n", 0).unwrap_err();
+            assert_eq!(told.raw_os_error(), Some(libc::EBADF), "{run}");
+            assert!(inherited.set_len(0).is_err(), "{run}");
+            assert_eq!(inherited.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            spare = Some(lock.hand_over(own.pid, Place::Cgroup));
+        }
+    }
+
+    #[test]
     fn the_file_of_an_ended_run_serves_the_next_one_and_tells_of_it_alone() {
         let directory = tempfile::tempdir().unwrap();
         let slot = SlotId { app: AppName::new("job"), index: 0 };
@@ -219,13 +257,22 @@ mod tests {
         let take = |spare, run, terms: &Terms| {
             RunLock::take((directory.path(), spare), &slot, RunId(run), terms).unwrap()
         };
-        let first = take(None, 1, &terms()).hand_over(own.pid);
+        let first = take(None, 1, &terms()).hand_over(own.pid, Place::Cgroup);
         let short = Terms { cgroup: None, ..terms() };
         let lock = take(Some(first.clone()), 2, &short);
         let held = take(Some(first.clone()), 3, &short);
         assert_eq!(held.path, directory.path().join("job.0.3"), "the spare one is held");
-        assert_eq!(lock.hand_over(own.pid), first);
+        assert_eq!(lock.hand_over(own.pid, Place::Cgroup), first);
         assert_eq!(Note::read(&first), Note { terms: short, main: Some(own) });
+    }
+
+    #[test]
+    fn a_run_born_outside_its_cgroup_is_not_noted_to_be_in_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let slot = SlotId { app: AppName::new("job"), index: 0 };
+        let lock = RunLock::take((directory.path(), None), &slot, RunId(1), &terms()).unwrap();
+        let path = lock.hand_over(std::process::id().cast_signed(), Place::Ours);
+        assert_eq!(Note::read(&path).terms, Terms { cgroup: None, ..terms() });
     }
 
     #[test]

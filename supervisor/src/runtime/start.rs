@@ -68,6 +68,15 @@ pub enum StartError {
         /// Their process ids and locks.
         who: String,
     },
+    /// We would end ourselves with the program that is in the way.
+    #[error(
+        "cannot start from inside `{program}`, a program of an earlier supervisor; start it from \
+         elsewhere"
+    )]
+    Inside {
+        /// The program's app and slot.
+        program: String,
+    },
     /// Something of the operating system is missing.
     #[error("cannot {operation}")]
     System {
@@ -113,7 +122,7 @@ impl Supervisor {
         let logging = logging::start(&config, options.console).map_err(system("open the log"))?;
         let locks = run_lock::directory(&config.supervisor.run_directory)
             .map_err(system("make the directory of the locks"))?;
-        orphans::wait_until_gone(&locks).await.map_err(|who| StartError::Survivors { who })?;
+        orphans::wait_until_gone(&locks).await?;
         notification::sweep(&config.supervisor.run_directory);
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
