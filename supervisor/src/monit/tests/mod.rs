@@ -103,7 +103,7 @@ query      1/2 online                             0   88.4 MB  12.5%
 web        0/1 online                             2         -      -
   web[0]   waiting restart       -       -        2         -      -
 ── query[1] ────────────────────────────────────────────────────────────────────
-gave up after 5 deaths: exit code 3
+gave up after 5 deaths: exit code 3; `start` tries again
 ── out ─ err ─ application ─ /srv/logs/query.out.log ───────────────────────────
 line 4
 line 5
