@@ -87,7 +87,7 @@ impl ReadyBy {
 /// `[apps.NAME.health.probe]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeConfig {
-    /// What is tried; texts in it are [`filled`] for each run.
+    /// What is tried; texts in it are filled for each run.
     pub target: ProbeTarget,
     /// The pause between two tries while it serves.
     pub interval: Duration,
