@@ -163,12 +163,36 @@ impl Hands {
             self.outputs.set_policy(name, app.output);
         }
         self.lookout.apply(&config);
+        self.logging.set_level(config.supervisor.log_level);
         if config != self.config {
             self.generation += 1;
             self.config = config;
             self.renew_probes();
+            self.adjust_workers();
         }
         Ok(())
+    }
+
+    /// Tells running workers what changed in what they can take on; whoever has no link yet is
+    /// told with all else.
+    fn adjust_workers(&mut self) {
+        for process in self.processes.iter_mut() {
+            let app = self.config.apps.get(&process.slot.app);
+            let wanted = app.and_then(|app| Some(app.settings.as_ref()?.adjustable()));
+            let (Some(wanted), Some(told)) = (wanted, &mut process.settings) else { continue };
+            if told.adjustable() == wanted {
+                continue;
+            }
+            told.adjust(wanted.clone());
+            if let Some(link) = &process.link
+                && link.try_send(ToWorker::Adjust(wanted)).is_err()
+            {
+                tracing::warn!(
+                    app = %process.slot.app, slot = process.slot.index,
+                    "a worker does not take messages; it goes on with its earlier limits and log level"
+                );
+            }
+        }
     }
 
     /// Workers whose memory is limited.
@@ -181,22 +205,21 @@ impl Hands {
 
     /// Whether this configuration can take the place of the one in force.
     pub(crate) fn allows(&self, config: &Config) -> Result<(), String> {
-        if config.supervisor == self.config.supervisor {
-            return Ok(());
-        }
         let (now, then) = (&self.config.supervisor, &config.supervisor);
         let differs = [
             ("run_directory", now.run_directory != then.run_directory),
             ("log_directory", now.log_directory != then.log_directory),
             ("state_directory", now.state_directory != then.state_directory),
-            ("log_level", now.log_level != then.log_level),
             ("metrics", now.metrics != then.metrics),
             ("cgroups", now.cgroups != then.cgroups),
         ];
         let keys: Vec<&str> =
             differs.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
         Err(format!(
-            "[supervisor] cannot change while it runs, and differs in {}: put it back as it was; \
+            "[supervisor] differs in {}, which cannot change while it runs: put it back as it was; \
              to change it, `stop`, change it, `start`",
             keys.join(", ")
         ))

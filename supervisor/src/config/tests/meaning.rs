@@ -238,6 +238,8 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "resources = { open_files = \"inherit\", core = \"inherit\" }",
         "[supervisor]\ncgroups = \"off\"",
         "exec = \"mcp-worker\"\nargs = []\ncwd = \".\"\nenv = {}",
+        "logs.level = \"debug\"",
+        "limits = { max_rows = 9, max_bytes = \"9MiB\", statement_timeout = \"9s\" }",
         "pool = { min = 1, max = 4 }\nlimits.max_bytes = \"8192KiB\"\nhttp.request_timeout = \"300s\"",
         "[supervisor]\nlog_level = \"debug\"\nmetrics = \"off\"\nrun_directory = \"elsewhere\"",
         "[apps.other]\nexec = \"other\"",
@@ -260,7 +262,6 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "resources.open_files = \"unlimited\"",
         "health.heartbeat_interval = \"3s\"",
         "health.idle_grace = \"3s\"",
-        "logs.level = \"debug\"",
         "http.header_timeout = \"9s\"",
         "http.request_timeout = \"9s\"",
         "http.max_body = \"2MiB\"",
@@ -273,9 +274,6 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "pool.acquire_timeout = \"9s\"",
         "pool.idle_timeout = \"9s\"",
         "pool.max_lifetime = \"9s\"",
-        "limits.max_rows = 9",
-        "limits.max_bytes = \"9MiB\"",
-        "limits.statement_timeout = \"9s\"",
         "[supervisor]\nlog_directory = \"elsewhere\"",
     ] {
         let fingerprint = of(different, "staging");
