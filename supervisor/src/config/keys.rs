@@ -4,6 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::process;
+use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
 pub(super) struct Key {
@@ -83,8 +84,6 @@ impl Kind {
     }
 }
 
-/// The most workers of one app.
-pub(crate) const INSTANCES_MAX: u32 = 256;
 /// The words for how severe a log line is, most severe first.
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// The words for whether each run has a cgroup of its own, in the order of what they mean.

@@ -43,7 +43,6 @@ pub use compare::differences;
 pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
-pub(crate) use keys::INSTANCES_MAX;
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
