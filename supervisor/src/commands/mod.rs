@@ -116,16 +116,7 @@ impl CommandError {
             | CommandError::DidNotStart { .. }
             | CommandError::Monit(_)
             | CommandError::Output(_)
-            | CommandError::System { .. } => {
-                let mut text = format!("error: {self}");
-                let mut cause = std::error::Error::source(self);
-                while let Some(error) = cause {
-                    text.push_str(&format!(": {error}"));
-                    cause = error.source();
-                }
-                text.push('\n');
-                text
-            }
+            | CommandError::System { .. } => format!("error: {}\n", report::with_causes(self)),
         }
     }
 }

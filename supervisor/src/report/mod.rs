@@ -14,5 +14,5 @@ pub use details::{description, description_json};
 pub use plan::{Plan, plan};
 pub(crate) use table::note;
 pub use table::{Colour, status_json, status_table};
-pub use words::{Progress, last_output, pong, printable, unknown_app};
+pub use words::{Progress, last_output, pong, printable, unknown_app, with_causes};
 pub(crate) use words::{bytes, duration, phase};

@@ -1,6 +1,7 @@
 //! Words for moments: durations, sizes, phases, and what changed since the last picture.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::time::Duration;
 
 use mcp_protocol::control::{SlotPhase, SlotStatus, Status};
@@ -73,6 +74,18 @@ pub fn last_output(lines: &[String]) -> String {
         true => String::new(),
         false => format!("the last lines of its output:\n{}", indented(lines)),
     }
+}
+
+/// An error and its causes in one line.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    words
 }
 
 /// Any bytes as one line that cannot command a terminal: control characters become visible.
@@ -184,6 +197,19 @@ mod tests {
         assert_eq!(last_output(&[]), "");
         let lines = ["a".to_owned(), "\u{1b}[2J".to_owned()];
         assert_eq!(last_output(&lines), "the last lines of its output:\n    a\n    \\u{1b}[2J\n");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn an_error_is_told_with_all_its_causes() {
+        let full = Layer("the disk is full", None);
+        let write = Layer("cannot write `a`", Some(Box::new(full)));
+        let start = Layer("cannot start", Some(Box::new(write)));
+        assert_eq!(with_causes(&start), "cannot start: cannot write `a`: the disk is full");
+        assert_eq!(with_causes(&Layer("alone", None)), "alone");
     }
 
     #[test]
