@@ -12,7 +12,7 @@ pub use changes::{changes, changes_json, reload_plan, reload_plan_json};
 pub use clients::client_config;
 pub use details::{description, description_json};
 pub use plan::{Plan, plan};
-pub(crate) use table::note;
 pub use table::{Colour, status_json, status_table};
+pub(crate) use table::{app_notes, note};
 pub use words::{Progress, last_output, pong, printable, unknown_app, with_causes};
 pub(crate) use words::{bytes, duration, phase};

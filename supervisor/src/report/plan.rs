@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::config::{AppConfig, Config, TimeTable};
 use crate::machine::Rollout;
+use crate::report::words::printable;
 
 /// The plan, as text and as JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,14 +35,14 @@ pub fn plan(config: &Config, now: Duration) -> Plan {
         text.push_str(&format!(
             "\n  {name}: {} x {}\n    {place}; {}\n",
             app.goal.instances,
-            command.join(" "),
+            printable(command.join(" ").as_bytes()),
             roll(app.goal.rollout)
         ));
         for line in reasons(app, now) {
-            text.push_str(&format!("    {line}\n"));
+            text.push_str(&format!("    {}\n", printable(line.as_bytes())));
         }
         for remark in &app.remarks {
-            text.push_str(&format!("    note: {remark}\n"));
+            text.push_str(&format!("    note: {}\n", printable(remark.as_bytes())));
         }
         apps.push(json!({
             "name": name.as_str(), "instances": app.goal.instances, "command": command,

@@ -102,6 +102,12 @@ pub fn printable(line: &[u8]) -> String {
         .collect()
 }
 
+/// The same for a text of several lines; the last one has no end.
+pub(crate) fn printable_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| printable(line.as_bytes())).collect();
+    lines.join("\n")
+}
+
 /// Turns pictures into lines: one for each slot whose state is not the one that was shown last.
 #[derive(Debug, Default)]
 pub struct Progress {
