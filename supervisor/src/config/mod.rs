@@ -46,6 +46,7 @@ pub(crate) use health::{filled, page};
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
+pub(crate) use rules::{rollout, ways};
 pub use rules::{rules, settings};
 pub(crate) use section::is_name;
 pub use timetable::TimeTable;
