@@ -78,6 +78,12 @@ pub(crate) struct Outputs {
     dropped: Arc<AtomicU64>,
 }
 
+/// The names of the files that an app's output and its errors are kept in.
+#[must_use]
+pub fn log_files(app: &str) -> [String; 2] {
+    [Stream::Output, Stream::Errors].map(|stream| stream.log_file(app))
+}
+
 /// One stream of an app: what flows into one file.
 type Key = (AppName, Stream);
 
@@ -216,7 +222,7 @@ impl Outputs {
         let _ = fcntl(&fifo, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
         if !self.kept.contains(key) {
             std::fs::create_dir_all(&self.log_directory)?;
-            let name = format!("{}.{}.log", key.0, key.1.ending());
+            let name = key.1.log_file(key.0.as_str());
             let file = LogFile::open(self.log_directory.join(name), policy)?;
             self.tell(Order::Keep(key.clone(), Box::new(file)));
             self.kept.insert(key.clone());
@@ -279,6 +285,10 @@ impl Stream {
             Stream::Output => "out",
             Stream::Errors => "err",
         }
+    }
+
+    fn log_file(self, app: &str) -> String {
+        format!("{app}.{}.log", self.ending())
     }
 }
 
