@@ -43,6 +43,7 @@ pub use compare::differences;
 pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
+pub(crate) use keys::nearest;
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use mcp_protocol::control::{SlotPhase, SlotStatus, Status};
 
-use crate::cli::nearest;
+use crate::config::nearest;
 use crate::report::details::indented;
 
 /// The phase in PM2's words, so that habits carry over.
@@ -195,6 +195,11 @@ mod tests {
             unknown_app("x", known.into_iter()),
             "there is no app `x`; there are: query, billing"
         );
+        let known = ["my-app", "Query"];
+        for (typed, meant) in [("my_app", "my-app"), ("query", "Query"), ("my-app2", "my-app")] {
+            let said = unknown_app(typed, known.into_iter());
+            assert!(said.contains(&format!("did you mean `{meant}`?")), "{said}");
+        }
         assert_eq!(unknown_app("x", std::iter::empty()), "there is no app `x`; there are: none");
     }
 
