@@ -162,6 +162,8 @@ fn each_run_has_a_cgroup_and_none_is_left() {
     assert_eq!(home.parent(), Some(own.as_path()));
     assert_eq!(cgroups[1].parent(), Some(home));
     assert_ne!(cgroups[0], cgroups[1]);
+    // As a program does that keeps its own children apart.
+    std::fs::create_dir_all(cgroups[0].join("of-its-own/deeper")).unwrap();
     signal("-KILL", pids[0]);
     house.wait_until("the replacement", |status| {
         status["apps"][0]["slots"][0]["pid"].as_u64().is_some_and(|pid| pid != pids[0])
