@@ -278,6 +278,27 @@ fn a_survivor_that_ignores_its_stop_signal_is_killed_at_its_grace() {
 }
 
 #[test]
+fn a_supervisor_that_waits_for_survivors_outlives_requests_by_signal() {
+    let health = "[apps.query.health]\ndrain_timeout = \"1500ms\"";
+    let house = unlinked("off", "--ignore-drain", health);
+    house.start();
+    house.wait_until("the fault", |_| house.logs().contains("unlinked and running"));
+    let main = house.pids()[0];
+    murder(&house);
+    let (quiet, silent) = (std::process::Stdio::null(), std::process::Stdio::null());
+    let mut next = house.command(&["start"]).stdout(quiet).stderr(silent).spawn().unwrap();
+    let waits = || house.logs().contains("asking a program of an earlier supervisor to leave");
+    wait_for("the next one to wait", waits);
+    let note = std::fs::read_to_string(house.path("run/supervisor.lock")).unwrap();
+    let supervisor: u64 = note.trim().parse().unwrap();
+    signal("-HUP", supervisor);
+    signal("-USR1", supervisor);
+    assert!(next.wait().unwrap().success(), "{}", house.logs());
+    assert_eq!(house.status()["pid"].as_u64(), Some(supervisor));
+    assert!(!alive(main), "{}", house.logs());
+}
+
+#[test]
 fn a_program_cannot_choose_whom_the_next_supervisor_kills() {
     let (directory, _) = escape_file();
     let fake = directory.path().join("cgroup.kill");
