@@ -1,8 +1,8 @@
 //! The children: who they are, how they are told to leave, and how they are reaped.
 //!
-//! Killing and reaping happen in the loop's thread alone. Until we reap it, a dead child's id and
-//! its group's cannot be given to anyone else, so a signal can never hit a stranger. A child's end
-//! is told when everyone whom it started has gone as well.
+//! Killing by number and reaping happen in the loop's thread alone. Until we reap it, a dead child's
+//! id and its group's cannot be given to anyone else, so a signal can never hit a stranger. A
+//! child's end is told when everyone whom it started has gone as well.
 
 use std::collections::BTreeMap;
 use std::io;
