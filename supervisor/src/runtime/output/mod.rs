@@ -213,11 +213,7 @@ impl Outputs {
         path: &Path,
         own: Option<Own>,
     ) -> io::Result<()> {
-        let fifo = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags((OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
-            .open(path)?;
+        let fifo = open_fifo(path, OFlag::O_NONBLOCK)?;
         // A smaller pipe than we would like still works.
         let _ = fcntl(&fifo, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
         if !self.kept.contains(key) {
@@ -260,7 +256,7 @@ impl Outputs {
             if !named || !fifo {
                 continue;
             }
-            let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
             match OpenOptions::new().write(true).custom_flags(flags.bits()).open(&path) {
                 Ok(_held) => {
                     self.carry(key, policy, &path, Some(Own::new(None, None)))?;
@@ -294,9 +290,20 @@ impl Stream {
 
 /// Its own description, so that our O_NONBLOCK does not reach the program.
 fn writing_end(path: &Path) -> io::Result<OwnedFd> {
-    let mut file = OpenOptions::new();
-    file.read(true).write(true).custom_flags(OFlag::O_CLOEXEC.bits());
-    Ok(file.open(path)?.into())
+    Ok(open_fifo(path, OFlag::empty())?.into())
+}
+
+/// Opens a FIFO for both directions; nothing else that has its name, and nothing that it leads to.
+fn open_fifo(path: &Path, flags: OFlag) -> io::Result<File> {
+    let flags = (flags | OFlag::O_NOFOLLOW).bits();
+    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
+    match file {
+        Ok(file) if file.metadata()?.file_type().is_fifo() => Ok(file),
+        Err(error) if error.raw_os_error() != Some(libc::ELOOP) => Err(error),
+        Ok(_) | Err(_) => {
+            Err(io::Error::other(format!("`{}` is no FIFO; remove it", path.display())))
+        }
+    }
 }
 
 fn remove<'a>(paths: impl Iterator<Item = &'a PathBuf>) {
@@ -374,6 +381,33 @@ mod tests {
             }
         }
         outputs.finish();
+    }
+
+    #[test]
+    fn what_is_not_what_its_name_says_is_not_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let app = AppName::new("query");
+        let (mut outputs, _news) = outputs(directory.path());
+        std::fs::write(place("precious"), "kept").unwrap();
+        let mut refused = |words: &str| {
+            let error = outputs.open(&app, Stream::Output, policy(1 << 20, 1)).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        };
+        for link_to in ["precious", "other"] {
+            std::os::unix::fs::symlink(place(link_to), place("query.out")).unwrap();
+            refused("query.out` is no FIFO; remove it");
+            std::fs::remove_file(place("query.out")).unwrap();
+        }
+        std::fs::write(place("query.out"), "").unwrap();
+        refused("query.out` is no FIFO; remove it");
+        std::fs::remove_file(place("query.out")).unwrap();
+        std::os::unix::fs::symlink(place("precious"), place("query.out.log")).unwrap();
+        refused("query.out.log` is a symbolic link");
+        std::fs::remove_file(place("query.out.log")).unwrap();
+        outputs.open(&app, Stream::Output, policy(1 << 20, 1)).unwrap();
+        outputs.finish();
+        assert_eq!(std::fs::read_to_string(place("precious")).unwrap(), "kept");
     }
 
     fn said(directory: &Path) -> String {
