@@ -169,7 +169,15 @@ impl Hands {
             self.config = config;
             self.renew_probes();
         }
+        self.forget_outputs();
         Ok(())
+    }
+
+    /// Lets go of the output of apps that the file does not name and of which nobody runs.
+    pub(crate) fn forget_outputs(&mut self) {
+        let Hands { config, processes, outputs, .. } = self;
+        let runs = |app| processes.iter().any(|(_, process)| process.slot.app == *app);
+        outputs.retain(|app| config.apps.contains_key(app) || runs(app));
     }
 
     /// Workers whose memory is limited.
