@@ -8,8 +8,6 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mcp_protocol::control::{Scale, Target};
 
-pub use words::nearest;
-
 /// The configuration file when none is named.
 pub const DEFAULT_CONFIG: &str = "ecosystem.toml";
 

@@ -4,6 +4,8 @@
 use mcp_protocol::control::{Scale, Target};
 use nix::sys::signal::Signal;
 
+use crate::config::nearest;
+
 /// `all`, `query`, or one slot: `query[2]`, or `query:2` for shells that take brackets for
 /// themselves.
 pub(super) fn target(text: &str) -> Result<Target, String> {
@@ -62,17 +64,6 @@ pub(super) fn signal(text: &str) -> Result<i32, String> {
     }
 }
 
-/// The known word that was probably meant by an unknown one.
-#[must_use]
-pub fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let reach = 1 + unknown.chars().count() / 4;
-    known
-        .map(|word| (strsim::damerau_levenshtein(unknown, word), word))
-        .filter(|(distance, _)| *distance <= reach)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +100,7 @@ mod tests {
         }
         assert_eq!(signal("usr2"), Ok(libc::SIGUSR2));
         assert_eq!(signal("SIGHPU").unwrap_err(), "there is no such signal; did you mean HUP?");
+        assert_eq!(signal("hpu").unwrap_err(), "there is no such signal; did you mean HUP?");
         assert_eq!(signal("USR3").unwrap_err(), "there is no such signal; did you mean USR1?");
         for wrong in ["0", "-1", "64", "", "terminate-it"] {
             assert!(signal(wrong).is_err(), "{wrong}");

@@ -16,11 +16,11 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use mcp_protocol::control::{FailureCause, Request, Target};
+use mcp_protocol::control::{FailureCause, Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
 use mcp_supervisor::config::{self, Config, Problems, Surroundings};
 use mcp_supervisor::monit::{self, MonitError};
-use mcp_supervisor::report::{self, Colour};
+use mcp_supervisor::report::{self, Colour, Progress};
 use mcp_supervisor::runtime::{self, AskError, StartError};
 
 use change::change;
@@ -116,16 +116,7 @@ impl CommandError {
             | CommandError::DidNotStart { .. }
             | CommandError::Monit(_)
             | CommandError::Output(_)
-            | CommandError::System { .. } => {
-                let mut text = format!("error: {self}");
-                let mut cause = std::error::Error::source(self);
-                while let Some(error) = cause {
-                    text.push_str(&format!(": {error}"));
-                    cause = error.source();
-                }
-                text.push('\n');
-                text
-            }
+            | CommandError::System { .. } => format!("error: {}\n", report::with_causes(self)),
         }
     }
 }
@@ -253,6 +244,25 @@ fn variable(name: &str) -> Option<OsString> {
 /// systemd names several directories in one variable, separated by colons; the first is ours.
 fn first_directory(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&variable(name)?).next()
+}
+
+/// Asks, and shows what happens until the answer is there.
+fn ask_and_show(
+    socket: &Path,
+    request: &Request,
+    mut progress: Progress,
+) -> Result<Status, AskError> {
+    let last = runtime::ask(socket, request, &mut |status| show(&mut progress, status))?;
+    // The last steps may have come together with the answer.
+    show(&mut progress, &last);
+    Ok(last)
+}
+
+/// Says what is new in a picture.
+fn show(progress: &mut Progress, status: &Status) {
+    for line in progress.lines(status) {
+        say!("{line}");
+    }
 }
 
 fn colour() -> Colour {

@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use mcp_protocol::env;
 use nix::sys::signal::Signal as UnixSignal;
+use nix::sys::stat::fstat;
 use nix::unistd::{Gid, Uid, fchown};
 
 use crate::config::AppConfig;
@@ -214,12 +215,19 @@ fn stop_signal(number: i32) -> UnixSignal {
     UnixSignal::try_from(number).unwrap_or(UnixSignal::SIGTERM)
 }
 
-/// A program may open its own output a second time, as `/dev/stdout`: then it must be its user's.
+/// A program may open its own output a second time, as `/dev/stdout`: then it must be its user's,
+/// and no longer that of a user whom the app had before.
 fn give(app: &AppConfig, streams: &[&OwnedFd]) -> Result<(), String> {
-    let Some(to) = &app.process.credentials else { return Ok(()) };
+    let (user, group) = match &app.process.credentials {
+        Some(to) => (Uid::from_raw(to.uid), Gid::from_raw(to.gid)),
+        None => (Uid::effective(), Gid::effective()),
+    };
     for stream in streams {
-        fchown(stream, Some(Uid::from_raw(to.uid)), Some(Gid::from_raw(to.gid)))
-            .map_err(|errno| format!("cannot give its output to user {}: {errno}", to.uid))?;
+        let has = fstat(stream).map(|about| (about.st_uid, about.st_gid));
+        if has != Ok((user.as_raw(), group.as_raw())) {
+            fchown(stream, Some(user), Some(group))
+                .map_err(|errno| format!("cannot give its output to user {user}: {errno}"))?;
+        }
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::machine::{Action, Event, Notice, PhaseName, RequestId, RunId, SlotId};
+use crate::report::with_causes;
 use crate::runtime::answer::Waiter;
 use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::Logging;
@@ -158,7 +159,7 @@ impl Hands {
     /// Takes a new configuration into use, or leaves everything as it was.
     pub(crate) fn apply(&mut self, config: Config) -> Result<(), String> {
         self.allows(&config)?;
-        self.listeners.rebind(&config).map_err(|error| in_words(&error))?;
+        self.listeners.rebind(&config).map_err(|error| with_causes(&error))?;
         for (name, app) in &config.apps {
             self.outputs.set_policy(name, app.output);
         }
@@ -170,6 +171,7 @@ impl Hands {
             self.renew_probes();
             self.adjust_workers();
         }
+        self.forget_outputs();
         Ok(())
     }
 
@@ -193,6 +195,13 @@ impl Hands {
                 );
             }
         }
+    }
+
+    /// Lets go of the output of apps that the file does not name and of which nobody runs.
+    pub(crate) fn forget_outputs(&mut self) {
+        let Hands { config, processes, outputs, .. } = self;
+        let runs = |app| processes.iter().any(|(_, process)| process.slot.app == *app);
+        outputs.retain(|app| config.apps.contains_key(app) || runs(app));
     }
 
     /// Workers whose memory is limited.
@@ -281,18 +290,6 @@ impl Hands {
     fn pid(&self, run: RunId) -> Option<i32> {
         Some(self.processes.get(run)?.pid.as_raw())
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(": ");
-        words.push_str(&error.to_string());
-        cause = error.source();
-    }
-    words
 }
 
 pub(super) fn c_string(bytes: &[u8]) -> Result<CString, String> {

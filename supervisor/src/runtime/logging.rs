@@ -5,7 +5,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::{Config, OutputConfig};
-use crate::runtime::rotation;
+use crate::runtime::rotation::{self, open_plain};
 
 /// The name of the supervisor's own log file.
 pub const FILE_NAME: &str = "supervisor.log";
@@ -108,7 +107,7 @@ struct OwnLog {
 
 impl OwnLog {
     fn open(path: PathBuf, reopen: &Arc<AtomicBool>) -> io::Result<OwnLog> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&path)?;
+        let file = open_plain(OpenOptions::new().append(true).create(true), &path)?;
         let bytes = file.metadata()?.len();
         Ok(OwnLog { path, file, bytes, reopen: Arc::clone(reopen) })
     }

@@ -70,7 +70,7 @@ fn rules_are_in_words_and_no_variable_is_shown() {
     assert_eq!(rule("ready"), "once it has been alive for 1s");
     assert_eq!(rule("restart"), "never");
     assert_eq!(rule("stop"), "SIGINT, 30s to finish, then SIGKILL");
-    assert!(rule("rollout").starts_with("the old worker leaves"), "{rules:?}");
+    assert!(rule("rollout").starts_with("old before new"), "{rules:?}");
     let settings = settings(&app);
     assert!(settings.contains(&("env.TOKEN".to_owned(), "(set)".to_owned())), "{settings:?}");
     assert!(!format!("{settings:?}").contains("secret"));
