@@ -28,6 +28,14 @@ pub(super) fn target(text: &str) -> Result<Target, String> {
     }
 }
 
+/// `KEY=VALUE`.
+pub(super) fn setting(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),
+        Some(_) | None => Err("write KEY=VALUE, such as apps.query.instances=2".to_owned()),
+    }
+}
+
 /// `4`, `+2` or `-2`.
 pub(super) fn scale(text: &str) -> Result<Scale, String> {
     let number = |digits: &str| {

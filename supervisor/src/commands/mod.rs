@@ -11,6 +11,7 @@ mod change;
 mod look;
 mod service;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -204,17 +205,17 @@ fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandErr
 }
 
 fn load(cli: &Cli) -> Result<Config, CommandError> {
-    let surroundings = with_time_zone(surroundings()?);
+    let surroundings = with_time_zone(surroundings(cli)?);
     config::load(&cli.config, cli.env.as_deref(), &surroundings)
         .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })
 }
 
 /// Where a supervisor of this file listens, also when the file has become unusable since.
 fn socket(cli: &Cli) -> Result<PathBuf, CommandError> {
-    Ok(config::socket_of(&cli.config, cli.env.as_deref(), &surroundings()?))
+    Ok(config::socket_of(&cli.config, cli.env.as_deref(), &surroundings(cli)?))
 }
 
-fn surroundings() -> Result<Surroundings, CommandError> {
+fn surroundings(cli: &Cli) -> Result<Surroundings, CommandError> {
     let program = std::env::current_exe().map_err(system("find our own program"))?;
     let search_path = variable("PATH").unwrap_or_default();
     Ok(Surroundings {
@@ -224,6 +225,8 @@ fn surroundings() -> Result<Surroundings, CommandError> {
         log_directory: first_directory("LOGS_DIRECTORY"),
         time_zone: None,
         state_directory: first_directory("STATE_DIRECTORY"),
+        variables: variables(),
+        set: cli.set.clone(),
     })
 }
 
@@ -239,6 +242,14 @@ fn inherited() -> Vec<(OsString, OsString)> {
 #[expect(clippy::disallowed_methods, reason = "the edge: what the process was started with")]
 fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
+}
+
+/// What the process was started with, as far as it is text.
+fn variables() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
 }
 
 /// systemd names several directories in one variable, separated by colons; the first is ours.

@@ -33,7 +33,7 @@ fn in_foreground(cli: &Cli, console: Console) -> Result<(), CommandError> {
     let stray = config.supervisor.log_directory.join(STRAY_OUTPUT);
     let file = cli.config.clone();
     let environment = cli.env.clone();
-    let surroundings = with_time_zone(surroundings()?);
+    let surroundings = with_time_zone(surroundings(cli)?);
     let options = Options {
         console,
         inherited: inherited(),
@@ -69,6 +69,9 @@ fn in_background(cli: &Cli) -> Result<(), CommandError> {
     arguments.push(config.file.as_os_str());
     if let Some(environment) = &cli.env {
         arguments.extend(["--env".as_ref(), OsStr::new(environment)]);
+    }
+    for setting in &cli.set {
+        arguments.extend(["--set".as_ref(), OsStr::new(setting)]);
     }
     say!("starting {} (environment {})", config.file.display(), config.environment);
     match runtime::start_background(&arguments).map_err(system("start the supervisor"))? {

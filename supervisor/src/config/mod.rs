@@ -1,9 +1,10 @@
 //! From `ecosystem.toml` to what is meant: [`Config`], or every problem of the file at once.
 //!
-//! Four steps: `file` reads what was written and where; `section` holds every value against the
-//! table in `keys`; `environment` lays the chosen environment over the base; `check`, `app` and
-//! `worker` turn it into what is meant and see to the rules between values. Defaults of a worker's
-//! settings are taken from the protocol crate, the supervisor's own are in `policy`.
+//! Four steps: `file` reads what was written and where; `layers` lays everything over it that may
+//! say otherwise (environments, variables, `--set`) or something where nothing is said (presets);
+//! `section` holds every value against the table in `keys`; `check`, `app` and `worker` turn it
+//! into what is meant and see to the rules between values. Defaults of a worker's settings are
+//! taken from the protocol crate, the supervisor's own are in `policy`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,24 +16,34 @@ use crate::machine::{AppGoal, AppName, Desired};
 
 mod app;
 mod check;
+mod command_line;
 mod compare;
+mod dotenv;
 mod environment;
 mod file;
 mod fingerprint;
+mod from_text;
 mod health;
+mod interpolation;
 mod keys;
+mod layers;
 mod locate;
 mod off;
 mod order;
+mod origin;
 mod policy;
+mod presets;
 mod problem;
 mod process;
 mod program;
 mod restart;
 mod rules;
 mod section;
+mod sources;
 mod timetable;
+mod tree;
 mod value;
+mod variables;
 mod watch;
 mod worker;
 
@@ -70,9 +81,14 @@ pub struct Surroundings {
     pub state_directory: Option<PathBuf>,
     /// The machine's time zone; UTC when it has none.
     pub time_zone: Option<jiff::tz::TimeZone>,
+    /// The process's environment. Secrets are among it.
+    pub variables: BTreeMap<String, String>,
+    /// Every `KEY=VALUE` of `--set`, in their order.
+    pub set: Vec<String>,
 }
 
-/// Reads a configuration file as it is meant in an environment (`None`: "development").
+/// Reads a configuration file as it is meant in an environment (`None`: the one that a variable
+/// names, else "development").
 ///
 /// # Errors
 /// Every problem of the file at once, in its order; of a text that is not TOML the first fault.
@@ -84,15 +100,18 @@ pub fn load(
     // Only fails for an empty path, which cannot be read either.
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let root = file::read(&file)?;
-    let environment = environment.unwrap_or(environment::DEFAULT);
     let mut report = problem::Report::new(&file);
-    section::check(&root, keys::FILE, &mut report);
-    let merged = environment::overlay(&root, environment, &mut report);
     let directory = file.parent().unwrap_or(Path::new("/"));
-    let whole = check::whole(&merged, environment, directory, surroundings, &mut report);
+    let laid = layers::lay(&root, directory, environment, surroundings, &mut report);
+    let environment = laid.environment.name;
+    let whole = check::whole(&laid.root, &environment, directory, surroundings, &mut report);
+    let mut sources = vec![file.clone()];
+    sources.extend(laid.looked_for);
     let config = whole.map(|(supervisor, apps)| Config {
         file: file.clone(),
-        environment: environment.to_owned(),
+        environment,
+        sources,
+        remarks: laid.remarks,
         supervisor,
         apps,
     });
@@ -109,6 +128,10 @@ pub struct Config {
     pub file: PathBuf,
     /// The environment's name.
     pub environment: String,
+    /// Every file that was read for it, or would be if it were there, absolute.
+    pub sources: Vec<PathBuf>,
+    /// What an operator should be reminded of.
+    pub remarks: Vec<String>,
     /// The supervisor's own part.
     pub supervisor: SupervisorConfig,
     /// The apps, by name.

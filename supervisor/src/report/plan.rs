@@ -24,6 +24,9 @@ const TIMES_SHOWN: usize = 3;
 pub fn plan(config: &Config, now: Duration) -> Plan {
     let mut text =
         format!("{} is fine (environment {})\n", config.file.display(), config.environment);
+    for remark in &config.remarks {
+        text.push_str(&format!("  note: {remark}\n"));
+    }
     let mut apps = Vec::new();
     for (name, app) in &config.apps {
         let place = app.listen.map_or_else(
@@ -57,6 +60,7 @@ pub fn plan(config: &Config, now: Duration) -> Plan {
         "config_file": config.file, "environment": config.environment, "metrics": metrics,
         "run_directory": config.supervisor.run_directory,
         "log_directory": config.supervisor.log_directory, "apps": apps,
+        "remarks": config.remarks,
     });
     Plan { text, json }
 }

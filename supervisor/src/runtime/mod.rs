@@ -89,6 +89,9 @@ struct Supervisor {
 
 impl Supervisor {
     async fn serve(mut self) {
+        for remark in &self.hands.config.remarks {
+            tracing::warn!("{remark}");
+        }
         for (name, app) in &self.hands.config.apps {
             for remark in &app.remarks {
                 tracing::warn!(app = %name, "{remark}");
