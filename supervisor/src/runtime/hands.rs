@@ -13,7 +13,7 @@ use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
-use crate::machine::{Action, Event, Notice, PhaseName, RequestId, RunId, SlotId};
+use crate::machine::{Action, AppName, Event, Notice, PhaseName, RequestId, RunId, SlotId};
 use crate::report::with_causes;
 use crate::runtime::answer::Waiter;
 use crate::runtime::listeners::Listeners;
@@ -169,7 +169,15 @@ impl Hands {
             self.config = config;
             self.renew_probes();
         }
+        self.forget_outputs();
         Ok(())
+    }
+
+    /// Lets go of the output of apps that the file does not name and of which nobody runs.
+    pub(crate) fn forget_outputs(&mut self) {
+        let Hands { config, processes, outputs, .. } = self;
+        let runs = |app: &AppName| processes.iter().any(|(_, process)| process.slot.app == *app);
+        outputs.retain(|app| config.apps.contains_key(app) || runs(app));
     }
 
     /// Workers whose memory is limited.

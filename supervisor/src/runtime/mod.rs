@@ -218,6 +218,7 @@ impl Supervisor {
                 self.hands.sample_last(run, self.clock.elapsed());
                 let ended = self.hands.processes.reap(run);
                 self.hands.outputs.release(run);
+                self.hands.forget_outputs();
                 let exited = ended.filter(|(process, _)| !process.exec_failed);
                 exited.map(|(_, exit)| Event::Exited { run, exit }).into_iter().collect()
             }

@@ -92,6 +92,8 @@ enum Order {
     Keep(Key, Box<LogFile>),
     Carry(Box<Channel>),
     Release(RunId),
+    /// Nobody of this app writes any more.
+    Leave(AppName),
     Policy(AppName, OutputConfig),
     Reopen,
     /// Tell once everything that was written until now is in the files.
@@ -171,6 +173,20 @@ impl Outputs {
             remove(paths.iter());
             self.tell(Order::Release(run));
         }
+    }
+
+    /// Lets go of the FIFOs of apps that are not there any more; what is left in them is kept.
+    pub(crate) fn retain(&mut self, is_there: impl Fn(&AppName) -> bool) {
+        let mut gone = BTreeSet::new();
+        self.shared.retain(|(app, _), path| {
+            let stays = is_there(app);
+            if !stays {
+                remove(std::iter::once(&*path));
+                gone.insert(app.clone());
+            }
+            stays
+        });
+        gone.into_iter().for_each(|app| self.tell(Order::Leave(app)));
     }
 
     /// A new policy for an app's files.
@@ -381,6 +397,28 @@ mod tests {
             }
         }
         outputs.finish();
+    }
+
+    #[test]
+    fn the_fifo_of_an_app_that_is_gone_goes_and_its_last_words_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let (app, other) = (AppName::new("query"), AppName::new("other"));
+        let (mut outputs, _news) = outputs(directory.path());
+        let mut open = |app| outputs.open(app, Stream::Output, policy(1 << 20, 1)).unwrap();
+        let (writer, _other) = (open(&app), open(&other));
+        File::from(writer).write_all(b"one\nlast words").unwrap();
+        outputs.retain(|app| *app == other);
+        assert!(!directory.path().join("query.out").exists());
+        assert!(directory.path().join("other.out").exists());
+        outputs.flush().blocking_recv().unwrap();
+        assert_eq!(said(directory.path()), "one\nlast words\n", "a line of its own");
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let open = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        assert_eq!(open.filter(|to| to.starts_with(directory.path().join("query.out"))).count(), 0);
+        let again = outputs.open(&app, Stream::Output, policy(1 << 20, 1)).unwrap();
+        File::from(again).write_all(b"and more\n").unwrap();
+        outputs.finish();
+        assert_eq!(said(directory.path()), "one\nlast words\nand more\n");
     }
 
     #[test]

@@ -153,6 +153,12 @@ impl Pump {
             Order::Release(run) => {
                 self.channels.iter_mut().for_each(|channel| end(channel, Some(run)));
             }
+            Order::Leave(app) => {
+                let shared = |one: &&mut Channel| one.own.is_none() && one.key.0 == app;
+                for channel in self.channels.iter_mut().filter(shared) {
+                    channel.own = Some(Own { ended: true, ..Own::new(None, None) });
+                }
+            }
             Order::Policy(app, policy) => {
                 for (_, file) in self.files.iter_mut().filter(|((name, _), _)| *name == app) {
                     file.policy = policy;
