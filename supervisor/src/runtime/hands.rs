@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::control::{Response, Status};
@@ -32,7 +33,8 @@ pub const WORKER_LOG: &str = "application.log";
 
 /// Everything that actions touch.
 pub(crate) struct Hands {
-    pub(crate) config: Config,
+    /// Shared with a birth, which changes everything else meanwhile.
+    pub(crate) config: Arc<Config>,
     pub(crate) generation: u64,
     pub(crate) processes: Processes,
     pub(crate) listeners: Listeners,
@@ -165,9 +167,9 @@ impl Hands {
         }
         self.lookout.apply(&config);
         self.logging.set_level(config.supervisor.log_level);
-        if config != self.config {
+        if config != *self.config {
             self.generation += 1;
-            self.config = config;
+            self.config = Arc::new(config);
             self.renew_probes();
             self.adjust_workers();
         }

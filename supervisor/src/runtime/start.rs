@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -150,7 +151,7 @@ impl Supervisor {
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
-            config,
+            config: Arc::new(config),
         };
         (options.listening)();
         Ok(Supervisor {

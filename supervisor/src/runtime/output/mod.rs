@@ -411,11 +411,14 @@ mod tests {
         assert!(!directory.path().join("query.out").exists());
         assert!(directory.path().join("other.out").exists());
         outputs.flush().blocking_recv().unwrap();
-        assert_eq!(said(directory.path()), "one\nlast words");
+        assert_eq!(said(directory.path()), "one\nlast words\n", "a line of its own");
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let open = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        assert_eq!(open.filter(|to| to.starts_with(directory.path().join("query.out"))).count(), 0);
         let again = outputs.open(&app, Stream::Output, policy(1 << 20, 1)).unwrap();
-        File::from(again).write_all(b" and more\n").unwrap();
+        File::from(again).write_all(b"and more\n").unwrap();
         outputs.finish();
-        assert_eq!(said(directory.path()), "one\nlast words and more\n");
+        assert_eq!(said(directory.path()), "one\nlast words\nand more\n");
     }
 
     #[test]
