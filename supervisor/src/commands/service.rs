@@ -10,7 +10,7 @@ use mcp_supervisor::report::{self, Progress};
 use mcp_supervisor::runtime::{self, AskError, Background, Console, Options};
 
 use super::{
-    CommandError, colour, inherited, load, print, socket, surroundings, system, with_time_zone,
+    CommandError, inherited, load, page, print, socket, surroundings, system, with_time_zone,
 };
 
 /// What a supervisor in the background still prints, a panic above all, goes here.
@@ -86,7 +86,7 @@ fn in_background(cli: &Cli) -> Result<(), CommandError> {
             for line in progress.lines(&status) {
                 say!("{line}");
             }
-            print(&report::status_table(&status, colour()))
+            print(&report::status_table(&status, page()))
         }
         Err(failed @ AskError::Failed { .. }) => {
             let status = runtime::ask(&config.socket(), &Request::Status, &mut |_| {});
@@ -105,11 +105,21 @@ fn in_background(cli: &Cli) -> Result<(), CommandError> {
 /// Ends the service.
 pub(super) fn stop(cli: &Cli) -> Result<(), CommandError> {
     let mut progress = Progress::default();
-    let last = runtime::stop(&socket(cli)?, &mut |status| {
+    let socket = socket(cli)?;
+    let outcome = runtime::stop(&socket, &mut |status| {
         for line in progress.lines(status) {
             say!("{line}");
         }
-    })?;
+    });
+    let last = match outcome {
+        Err(AskError::NotRunning { survivors, .. }) if !survivors.is_empty() => {
+            say!("no supervisor runs here; ending what an earlier one left: {survivors}");
+            runtime::end_survivors(&socket)?;
+            say!("stopped (nobody of them is left)");
+            return Ok(());
+        }
+        outcome => outcome?,
+    };
     say!("stopped (pid {} has ended, no worker is left)", last.pid);
     Ok(())
 }

@@ -1,29 +1,60 @@
-//! Where the supervisor of a file listens, even when the file has become unusable since.
+//! Where the supervisor of a file listens and logs, even when the file has become unusable since.
 //!
 //! An operator who asks for the status while the file is half written must be answered. So this
-//! takes what can be read, and the default for the rest; it reports nothing.
+//! takes what can be read, and the default for the rest; it reports nothing but an environment
+//! that does not exist, for which nothing could be taken.
 
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::{SOCKET_NAME, Surroundings, environment, policy};
+use super::problem::{Problems, Report};
+use super::{SOCKET_NAME, Surroundings, environment, file, policy};
 
 /// The socket of the supervisor that was started with this file and environment.
 #[must_use]
 pub fn socket_of(path: &Path, environment: Option<&str>, surroundings: &Surroundings) -> PathBuf {
+    let given = (surroundings.run_directory.as_deref(), policy::RUN_DIRECTORY);
+    directory(path, environment, "run_directory", given).join(SOCKET_NAME)
+}
+
+/// The directory of the log files of that supervisor.
+#[must_use]
+pub fn logs_of(path: &Path, environment: Option<&str>, surroundings: &Surroundings) -> PathBuf {
+    let given = (surroundings.log_directory.as_deref(), policy::LOG_DIRECTORY);
+    directory(path, environment, "log_directory", given)
+}
+
+/// Refuses an environment that neither the file defines nor everyone knows.
+///
+/// # Errors
+/// That environment, with those that there are. A file that cannot be read says nothing of it.
+pub fn check_environment(path: &Path, environment: Option<&str>) -> Result<(), Problems> {
+    let Some(chosen) = environment else { return Ok(()) };
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let Ok(root) = file::read(&path) else { return Ok(()) };
+    let mut report = Report::new(&path);
+    environment::overlay(&root, chosen, &mut report);
+    report.finish(Some(()))
+}
+
+/// A directory of `[supervisor]`: as written, else as the service manager gave it, else the usual.
+fn directory(
+    path: &Path,
+    environment: Option<&str>,
+    key: &str,
+    (given, usual): (Option<&Path>, &str),
+) -> PathBuf {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let text = std::fs::read_to_string(&file).unwrap_or_default();
+    let text = std::fs::read(&file).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
     let (table, _faults) = DeTable::parse_recoverable(&text);
     let chosen = environment.unwrap_or(environment::DEFAULT);
-    let written = member(table.get_ref(), &["environments", chosen, "supervisor", "run_directory"])
-        .or_else(|| member(table.get_ref(), &["supervisor", "run_directory"]));
-    let directory = match (written, &surroundings.run_directory) {
-        (Some(written), _) => PathBuf::from(written),
-        (None, Some(given)) => given.clone(),
-        (None, None) => PathBuf::from(policy::RUN_DIRECTORY),
-    };
-    file.parent().unwrap_or(Path::new("/")).join(directory).join(SOCKET_NAME)
+    let written = member(table.get_ref(), &["environments", chosen, "supervisor", key])
+        .or_else(|| member(table.get_ref(), &["supervisor", key]));
+    let directory = written.map(PathBuf::from);
+    let directory = directory.unwrap_or_else(|| given.unwrap_or(Path::new(usual)).to_owned());
+    file.parent().unwrap_or(Path::new("/")).join(directory)
 }
 
 fn member(table: &DeTable<'_>, path: &[&str]) -> Option<String> {
@@ -63,5 +94,29 @@ mod tests {
         let overlaid = format!("{base}[environments.staging.supervisor]\nrun_directory = \"s\"");
         assert_eq!(socket(&overlaid, Some("staging")), "s/supervisor.sock");
         assert_eq!(socket(&overlaid, None), "here/supervisor.sock");
+        let logs = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let logs = logs_of(&file, None, &surroundings);
+            logs.strip_prefix(directory.path()).unwrap().display().to_string()
+        };
+        assert_eq!(logs("[apps.x\ninstances = "), "logs");
+        assert_eq!(logs("[supervisor]\nlog_directory = \"said\"\n[apps.x\n"), "said");
+    }
+
+    #[test]
+    fn an_environment_that_nobody_knows_is_refused_unless_the_file_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ecosystem.toml");
+        let check = |text: &str, environment: Option<&str>| {
+            std::fs::write(&file, text).unwrap();
+            check_environment(&file, environment).map_err(|problems| problems.to_string())
+        };
+        let text = "[environments.night.apps.x]\ninstances = 2\n";
+        assert_eq!(check(text, None), Ok(()));
+        assert_eq!(check(text, Some("night")), Ok(()));
+        assert_eq!(check("", Some("production")), Ok(()));
+        let refused = check(text, Some("nigth")).unwrap_err();
+        assert!(refused.contains("did you mean \"night\"?"), "{refused}");
+        assert_eq!(check("[environments", Some("nigth")), Ok(()), "nobody can tell");
     }
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::config::{AppConfig, Config, TimeTable};
+use crate::config::{AppConfig, Config, Place, Problems, TimeTable};
 use crate::machine::Rollout;
+use crate::machine::words::span;
 
 /// The plan, as text and as JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,11 +55,25 @@ pub fn plan(config: &Config, now: Duration) -> Plan {
         text.push_str(&format!("\n  metrics on http://{address}/metrics\n"));
     }
     let json = json!({
-        "config_file": config.file, "environment": config.environment, "metrics": metrics,
+        "ok": true, "problems": [], "config_file": config.file, "environment": config.environment, "metrics": metrics,
         "run_directory": config.supervisor.run_directory,
         "log_directory": config.supervisor.log_directory, "apps": apps,
     });
     Plan { text, json }
+}
+
+/// What is wrong with a configuration, as JSON.
+#[must_use]
+pub fn problems_json(problems: &Problems) -> Value {
+    let one = |problem: &crate::config::Problem| {
+        json!({
+            "file": problem.file, "key": problem.key, "message": problem.message,
+            "line": problem.place.map(|Place { line, .. }| line),
+            "column": problem.place.map(|Place { column, .. }| column),
+        })
+    };
+    let list: Vec<Value> = problems.list().iter().map(one).collect();
+    json!({ "ok": false, "problems": list })
 }
 
 fn roll(rollout: Rollout) -> String {
@@ -70,7 +85,7 @@ fn roll(rollout: Rollout) -> String {
     if max_unavailable > 0 {
         ways.push(format!("old before new, {max_unavailable} at a time"));
     }
-    let pause = pause_between.map(|pause| format!(", {pause:?} apart")).unwrap_or_default();
+    let pause = pause_between.map(|pause| format!(", {} apart", span(pause))).unwrap_or_default();
     format!("reload: {}{pause}", ways.join(" and "))
 }
 
