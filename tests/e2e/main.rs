@@ -7,6 +7,7 @@
 
 mod birth;
 mod boot;
+mod broken;
 mod changes;
 mod crash;
 mod cycles;
@@ -19,6 +20,7 @@ mod readiness;
 mod refresh;
 mod reload;
 mod servers;
+mod several;
 mod stop;
 mod systemd;
 mod tree;

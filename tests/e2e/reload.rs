@@ -107,7 +107,7 @@ fn restart_replaces_every_worker() {
     let after = house.pids();
     assert!(before.iter().all(|pid| !after.contains(pid)), "{before:?} and {after:?}");
     let said = house.run(&["restart", "quarry"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("there is no app `quarry`"), "{said:?}");
 }
 

@@ -362,8 +362,8 @@ fn no_supervisor_starts_inside_a_program_of_an_earlier_one() {
         std::fs::write(&go, "").unwrap();
         wait_for("the start from inside", || said.exists());
         let said = std::fs::read_to_string(&said).unwrap();
-        let why = "cannot start from inside `query[0]`, a program of an earlier supervisor; start \
-                   it from elsewhere";
+        let why = "cannot start from inside `query[0]`, a program of an earlier supervisor; start or \
+                   stop the service from elsewhere";
         assert!(said.contains(why) && !said.contains("code 0"), "{way} {begun}: {said}");
         assert!(alive(main), "{way} {begun}: nobody was asked to leave: {}", house.logs());
         std::fs::remove_file(&go).unwrap();

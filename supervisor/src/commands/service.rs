@@ -10,7 +10,7 @@ use mcp_supervisor::report::{self, Progress};
 use mcp_supervisor::runtime::{self, AskError, Background, Console, Options};
 
 use super::{
-    CommandError, ask_and_show, colour, inherited, load, print, show, socket, surroundings, system,
+    CommandError, ask_and_show, inherited, load, page, print, show, socket, surroundings, system,
     with_time_zone,
 };
 
@@ -80,7 +80,7 @@ fn in_background(cli: &Cli) -> Result<(), CommandError> {
     }
     // Who was ready before we asked has not been shown yet either.
     match ask_and_show(&config.socket(), &Request::Settle, Progress::default()) {
-        Ok(status) => print(&report::status_table(&status, colour())),
+        Ok(status) => print(&report::status_table(&status, page())),
         Err(failed @ AskError::Failed { .. }) => {
             let status = runtime::ask(&config.socket(), &Request::Status, &mut |_| {});
             if status.is_ok_and(|status| !status.stopping) {
@@ -98,7 +98,16 @@ fn in_background(cli: &Cli) -> Result<(), CommandError> {
 /// Ends the service.
 pub(super) fn stop(cli: &Cli) -> Result<(), CommandError> {
     let mut progress = Progress::default();
-    let last = runtime::stop(&socket(cli)?, &mut |status| show(&mut progress, status))?;
+    let socket = socket(cli)?;
+    let last = match runtime::stop(&socket, &mut |status| show(&mut progress, status)) {
+        Err(AskError::NotRunning { survivors, .. }) if !survivors.is_empty() => {
+            say!("no supervisor runs here; ending what an earlier one left: {survivors}");
+            runtime::end_survivors(&socket)?;
+            say!("stopped (nobody of them is left)");
+            return Ok(());
+        }
+        outcome => outcome?,
+    };
     say!("stopped (pid {} has ended, no worker is left)", last.pid);
     Ok(())
 }

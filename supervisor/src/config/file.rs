@@ -123,7 +123,7 @@ pub(super) fn text(path: &Path) -> Result<String, Problems> {
     }
     std::fs::File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+        .map_err(|error| unreadable(cannot_read(&error)))?;
     if bytes.len() > FILE_BYTES_MAX {
         return Err(unreadable("is longer than 1 MiB; no configuration is".to_owned()));
     }
@@ -141,6 +141,15 @@ pub(super) fn text(path: &Path) -> Result<String, Problems> {
             Err(document.fault(at, "bytes that are not UTF-8; save the file as UTF-8"))
         }
         (_, None) => Ok(text),
+    }
+}
+
+fn cannot_read(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file; name another with --config, \
+                                         write one, or `mcp-supervisor init`"
+            .to_owned(),
+        _ => format!("cannot be read: {error}"),
     }
 }
 

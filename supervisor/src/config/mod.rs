@@ -55,7 +55,7 @@ pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
 pub(crate) use keys::nearest;
-pub use locate::socket_of;
+pub use locate::{check_environment, logs_of, socket_of};
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
 pub(crate) use rules::{rollout, ways};

@@ -30,6 +30,8 @@ mod rollout;
 mod slot;
 mod snapshot;
 mod turn;
+mod view;
+pub mod words;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,7 +46,9 @@ pub use exit::{Exit, Meaning};
 pub use moment::Moment;
 pub use plan::AppPlan;
 pub use rng::Rng;
-pub use snapshot::{AppView, PhaseName, RollView, SlotView, Snapshot};
+pub use snapshot::{
+    AppView, FailingProbe, Finished, PhaseName, Replaced, RollView, SlotView, Snapshot,
+};
 
 use app::{App, Progress, Stay};
 use ending::End;

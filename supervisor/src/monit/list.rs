@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use super::model::{Model, Row};
 use super::paint::Paint;
 use super::screen::{mark, put};
-use crate::report::{self, bytes, duration, note, phase, printable};
+use crate::report::{self, bytes, duration, note, printable, state};
 
 /// A column of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +153,7 @@ fn cell(row: Row<'_>, column: Column, paint: Paint) -> (String, Style) {
         (Row::Slot(_, slot), Column::Name) => {
             (format!("  {}", row.title()), paint.phase(slot.phase))
         }
-        (Row::Slot(_, slot), Column::State) => {
-            (phase(slot.phase).to_owned(), paint.phase(slot.phase))
-        }
+        (Row::Slot(_, slot), Column::State) => (state(slot).to_owned(), paint.phase(slot.phase)),
         (Row::Slot(_, slot), column) => (slot_cell(slot, column), paint.plain()),
     }
 }

@@ -5,6 +5,7 @@ use mcp_protocol::control::{AppChange, AppFate, AppPlan, ChangesKept, Presence};
 use serde_json::{Value, json};
 
 use crate::config::ways;
+use crate::machine::words::counted;
 use crate::report::words::printable;
 
 /// What a reload would do, app by app.
@@ -122,7 +123,7 @@ fn in_words(app: &AppChange) -> String {
         Presence::Deleted => words.push("deleted".to_owned()),
     }
     if let Some(count) = app.instances {
-        words.push(format!("{count} instances"));
+        words.push(counted(u64::from(count), "instance"));
     }
     if !app.stopped_slots.is_empty() {
         let slots: Vec<String> =

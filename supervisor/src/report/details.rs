@@ -5,22 +5,25 @@ use std::time::Duration;
 use mcp_protocol::control::{AppDescription, ProcessDetails, SlotStatus};
 use serde_json::{Value, json};
 
-use crate::report::table::{Colour, app_json, app_line, deadline, paint};
-use crate::report::words::{bytes, duration, percent, phase, printable};
+use crate::machine::words::counted;
+use crate::report::page::{Colour, Page};
+use crate::report::table::{app_json, app_line, deadline, paint};
+use crate::report::words::{bytes, duration, failing, percent, printable, state, why};
 
 /// How wide the names on the left are.
 const MARGIN: usize = 12;
 
 /// Apps, one after the other.
 #[must_use]
-pub fn description(apps: &[AppDescription], colour: Colour) -> String {
-    let texts: Vec<String> = apps.iter().map(|app| one(app, colour)).collect();
+pub fn description(apps: &[AppDescription], page: Page) -> String {
+    let texts: Vec<String> = apps.iter().map(|app| one(app, page)).collect();
     texts.join("\n")
 }
 
-fn one(app: &AppDescription, colour: Colour) -> String {
+fn one(app: &AppDescription, page: Page) -> String {
     let status = &app.status;
-    let mut text = app_line(status);
+    let row = |name: &str, words: &str| row(name, words, page);
+    let mut text = app_line(status, page);
     let instances = match app.instances_in_file {
         Some(count) => format!("{} now, {count} in the file", status.slots.len()),
         None => format!("{} now, the file does not name it", status.slots.len()),
@@ -42,7 +45,7 @@ fn one(app: &AppDescription, colour: Colour) -> String {
     }
     for slot in &status.slots {
         let details = app.processes.iter().find(|process| process.slot == slot.index);
-        text.push_str(&slot_text(&status.name, slot, details, colour));
+        text.push_str(&slot_text(&status.name, slot, details, page));
     }
     for log in app.logs.iter().filter(|log| !log.lines.is_empty()) {
         let name = log.file.file_name().unwrap_or(log.file.as_os_str());
@@ -52,20 +55,15 @@ fn one(app: &AppDescription, colour: Colour) -> String {
     text
 }
 
-fn slot_text(
-    app: &str,
-    slot: &SlotStatus,
-    process: Option<&ProcessDetails>,
-    colour: Colour,
-) -> String {
+fn slot_text(app: &str, slot: &SlotStatus, process: Option<&ProcessDetails>, page: Page) -> String {
     let name = format!("{app}[{}]", slot.index);
-    let head = format!("{name}  {} for {}", phase(slot.phase), duration(slot.for_time));
-    let mut text = match colour {
+    let head = format!("{name}  {} for {}", state(slot), duration(slot.for_time));
+    let mut text = match page.colour {
         Colour::Plain => format!("\n{head}\n"),
         Colour::Shown => format!("\n{}", paint(&head, slot.phase)),
     };
     let mut rows: Vec<(&str, String)> = Vec::new();
-    let why: Vec<String> = slot.why.clone().into_iter().chain(deadline(slot)).collect();
+    let why: Vec<String> = why(slot).into_iter().chain(deadline(slot)).collect();
     if !why.is_empty() {
         rows.push(("why", why.join("; ")));
     }
@@ -74,6 +72,8 @@ fn slot_text(
     }
     let last = slot.last_exit.as_deref().unwrap_or("none yet");
     rows.push(("restarts", format!("{}; last exit: {last}", slot.restarts)));
+    rows.extend(failing(slot).map(|words| ("probe", words)));
+    rows.extend(replaced(slot).map(|words| ("replaced", words)));
     if let Some(message) = &slot.message {
         rows.push(("says", message.clone()));
     }
@@ -104,12 +104,19 @@ fn slot_text(
         let pids: Vec<String> = slot.leaving.iter().map(ToString::to_string).collect();
         rows.push(("leaving", format!("pid {}", pids.join(", "))));
     }
-    rows.iter().for_each(|(name, words)| text.push_str(&row(name, words)));
+    rows.iter().for_each(|(name, words)| text.push_str(&row(name, words, page)));
     text
 }
 
-fn row(name: &str, words: &str) -> String {
-    format!("  {name:<MARGIN$} {}\n", printable(words.as_bytes()))
+fn row(name: &str, words: &str, page: Page) -> String {
+    page.wrapped(&format!("  {name:<MARGIN$} {}", printable(words.as_bytes())), MARGIN + 3)
+}
+
+/// Replacements that nobody asked for.
+fn replaced(slot: &SlotStatus) -> Option<String> {
+    let replaced = slot.replaced.as_ref()?;
+    let (times, ago) = (counted(replaced.times, "time"), duration(replaced.ago));
+    Some(format!("{times} without being asked to, the last time {ago} ago: {}", replaced.why))
 }
 
 /// Lines of a program, set off and harmless.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::config::{self, AppConfig, Config, TimeTable};
+use crate::config::{self, AppConfig, Config, Place, Problems, TimeTable};
 use crate::report::words::printable;
 
 /// The plan, as text and as JSON.
@@ -57,12 +57,26 @@ pub fn plan(config: &Config, now: Duration) -> Plan {
         text.push_str(&format!("\n  metrics on http://{address}/metrics\n"));
     }
     let json = json!({
-        "config_file": config.file, "environment": config.environment, "metrics": metrics,
+        "ok": true, "problems": [], "config_file": config.file, "environment": config.environment, "metrics": metrics,
         "run_directory": config.supervisor.run_directory,
         "log_directory": config.supervisor.log_directory, "apps": apps,
         "remarks": config.remarks,
     });
     Plan { text, json }
+}
+
+/// What is wrong with a configuration, as JSON.
+#[must_use]
+pub fn problems_json(problems: &Problems) -> Value {
+    let one = |problem: &crate::config::Problem| {
+        json!({
+            "file": problem.file, "key": problem.key, "message": problem.message,
+            "line": problem.place.map(|Place { line, .. }| line),
+            "column": problem.place.map(|Place { column, .. }| column),
+        })
+    };
+    let list: Vec<Value> = problems.list().iter().map(one).collect();
+    json!({ "ok": false, "problems": list })
 }
 
 /// What an app waits for, and what has its workers replaced.

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
-use mcp_protocol::control::{SlotPhase, SlotStatus, Status};
+use mcp_protocol::control::{Finished, SlotPhase, SlotStatus, Status};
 
 use crate::config::nearest;
+use crate::machine::words::counted;
+pub(crate) use crate::machine::words::size as bytes;
 use crate::report::details::indented;
 
 /// The phase in PM2's words, so that habits carry over.
-pub(crate) fn phase(phase: SlotPhase) -> &'static str {
+fn phase(phase: SlotPhase) -> &'static str {
     match phase {
         SlotPhase::Stopped => "stopped",
         SlotPhase::Starting => "launching",
@@ -19,6 +21,33 @@ pub(crate) fn phase(phase: SlotPhase) -> &'static str {
         SlotPhase::Backoff => "waiting restart",
         SlotPhase::Failed => "errored",
     }
+}
+
+/// What a slot is doing, in the same words; one whose program was done was not stopped by anybody.
+pub(crate) fn state(slot: &SlotStatus) -> &'static str {
+    if slot.finished.is_some() { "finished" } else { phase(slot.phase) }
+}
+
+/// Why a slot is as it is, in words that are harmless on a terminal.
+pub(super) fn why(slot: &SlotStatus) -> Option<String> {
+    let why = printable(slot.why.as_ref()?.as_bytes());
+    Some(match slot.finished {
+        None => why,
+        Some(Finished::ExitCode) => {
+            format!("{why}, one of its stop_exit_codes; `start` runs it again")
+        }
+        Some(Finished::Policy) => {
+            format!("{why}, and its restart policy leaves it at that; `start` runs it again")
+        }
+    })
+}
+
+/// The probes that failed of a worker that serves.
+pub(super) fn failing(slot: &SlotStatus) -> Option<String> {
+    let probe = slot.failing.as_ref()?;
+    let why = printable(probe.why.as_bytes());
+    let of = counted(u64::from(probe.failures_max), "probe");
+    Some(format!("{} of {of} failed: {why}", probe.failures))
 }
 
 /// A duration as people say it: its two largest units at the most.
@@ -30,15 +59,6 @@ pub(crate) fn duration(time: Duration) -> String {
         60..3_600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
         3_600..86_400 => format!("{}h{:02}m", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{}d{:02}h", seconds / 86_400, seconds % 86_400 / 3_600),
-    }
-}
-
-/// A size as people say it.
-pub(crate) fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000 => format!("{} kB", bytes / 1_000),
-        1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
-        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
     }
 }
 
@@ -65,6 +85,17 @@ pub fn unknown_app<'k>(app: &str, known: impl Iterator<Item = &'k str> + Clone) 
         }
         None => format!("there is no app `{app}`; there are: {names}"),
     }
+}
+
+/// That an app has no such slot, and which it has.
+#[must_use]
+pub fn unknown_slot(app: &str, slot: u32, count: u32) -> String {
+    let slots = match count {
+        0 => "it has none".to_owned(),
+        1 => format!("its only slot is {app}[0]"),
+        count => format!("its slots are {app}[0] to {app}[{}]", count - 1),
+    };
+    format!("there is no slot {app}[{slot}]; {slots}")
 }
 
 /// What a program wrote last, below the error that it may explain.
@@ -140,7 +171,7 @@ impl Progress {
 }
 
 fn slot_line(slot: &SlotStatus) -> String {
-    let mut line = phase(slot.phase).to_owned();
+    let mut line = state(slot).to_owned();
     if let Some(pid) = slot.pid {
         line.push_str(&format!("  pid {pid}"));
     }
@@ -157,8 +188,8 @@ fn slot_line(slot: &SlotStatus) -> String {
         | SlotPhase::Killing
         | SlotPhase::Failed => {}
     }
-    if let Some(why) = &slot.why {
-        line.push_str(&format!("  {}", printable(why.as_bytes())));
+    if let Some(why) = why(slot) {
+        line.push_str(&format!("  {why}"));
     }
     line
 }
@@ -168,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_and_sizes() {
+    fn durations() {
         let shown = [
             (Duration::from_millis(20), "20ms"),
             (Duration::from_secs(59), "59s"),
@@ -179,9 +210,6 @@ mod tests {
         for (time, words) in shown {
             assert_eq!(duration(time), words);
         }
-        assert_eq!(bytes(12_345), "12 kB");
-        assert_eq!(bytes(41_299_000), "41.2 MB");
-        assert_eq!(bytes(2_500_000_000), "2.5 GB");
     }
 
     #[test]
@@ -201,6 +229,13 @@ mod tests {
             assert!(said.contains(&format!("did you mean `{meant}`?")), "{said}");
         }
         assert_eq!(unknown_app("x", std::iter::empty()), "there is no app `x`; there are: none");
+    }
+
+    #[test]
+    fn an_unknown_slot_is_answered_with_those_that_there_are() {
+        let words = "there is no slot query[9]; its slots are query[0] to query[2]";
+        assert_eq!(unknown_slot("query", 9, 3), words);
+        assert_eq!(unknown_slot("a", 1, 1), "there is no slot a[1]; its only slot is a[0]");
     }
 
     #[test]

@@ -49,9 +49,10 @@ mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use mcp_protocol::control::{Response, Status, Target};
+use mcp_protocol::control::{Response, Status};
 use tokio::sync::mpsc;
 
+use crate::config::Config;
 use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, Scope, Urgency};
 use clock::Clock;
 use hands::Hands;
@@ -63,8 +64,9 @@ pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
 pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
-pub use operator::{AskError, ask, changes, describe, glance, plan, stop};
-pub use output::log_files;
+pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan, stop};
+pub use orphans::Survivors;
+pub use output::{app_of_log, log_files};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
 pub use tail::{FollowError, follow, last_lines};
@@ -220,6 +222,10 @@ impl Supervisor {
             News::Ended { run } => {
                 self.hands.sample_last(run, self.clock.elapsed());
                 let ended = self.hands.processes.reap(run);
+                let ended = ended.map(|(process, exit)| {
+                    let exit = self.hands.out_of_cpu_time(&process, exit);
+                    (process, exit)
+                });
                 self.hands.outputs.release(run);
                 self.hands.forget_outputs();
                 let exited = ended.filter(|(process, _)| !process.exec_failed);
@@ -272,7 +278,7 @@ impl Supervisor {
                 let urgency = if self.stop_signals == 1 { Urgency::Drain } else { Urgency::Now };
                 vec![Event::Shutdown(urgency)]
             }
-            Signal::Reload => match self.reload(None) {
+            Signal::Reload => match self.reload() {
                 Ok(configured) => vec![configured, self.own(Command::Reload(Scope::All))],
                 Err(problem) => vec![Event::ConfigRejected { problem }],
             },
@@ -288,9 +294,13 @@ impl Supervisor {
     }
 
     /// Reads the file anew and takes it into use, or says in words why not.
-    fn reload(&mut self, target: Option<&Target>) -> Result<Event, String> {
+    fn reload(&mut self) -> Result<Event, String> {
         let config = (self.load)().map_err(|problems| problems.to_string())?;
-        asked::named_in(&config, target)?;
+        self.take_into_use(config)
+    }
+
+    /// Takes a configuration into use, or says in words why not.
+    fn take_into_use(&mut self, config: Config) -> Result<Event, String> {
         self.hands.apply(config)?;
         self.systemd.reloading();
         Ok(Event::Configured(self.hands.config.desired(self.hands.generation)))

@@ -62,7 +62,7 @@ pub enum StartError {
     },
     /// Programs of an earlier supervisor are in the way.
     #[error(
-        "cannot start: {who} of an earlier supervisor do not even die of SIGKILL; they wait in \
+        "{who} of an earlier supervisor do not even die of SIGKILL; they wait in \
          the kernel, for a disk or a network, or are not ours to kill"
     )]
     Survivors {
@@ -71,8 +71,8 @@ pub enum StartError {
     },
     /// We would end ourselves with the program that is in the way.
     #[error(
-        "cannot start from inside `{program}`, a program of an earlier supervisor; start it from \
-         elsewhere"
+        "cannot start from inside `{program}`, a program of an earlier supervisor; start or stop \
+         the service from elsewhere"
     )]
     Inside {
         /// The program's app and slot.

@@ -8,13 +8,20 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 
-use crate::machine::RunId;
+use crate::config::Resource;
+use crate::machine::{Exit, RunId};
 use crate::runtime::hands::Hands;
 use crate::runtime::proc::Stat;
+use crate::runtime::processes::Process;
 
 /// Two samples that are closer together than this say nothing about a share of a processor: the
 /// kernel counts in hundredths of a second.
 const SHARE_OVER_MIN: Duration = Duration::from_millis(200);
+
+/// By this share of the limit, and by so much besides, the processor time that the kernel tells may
+/// lie below what it holds against the limit: that is counted in ticks, and a tick counts whole,
+/// however little of it was used.
+const COUNTING_SLIP: (f64, Duration) = (0.1, Duration::from_millis(500));
 
 /// What one read of `stat` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +84,32 @@ impl Hands {
     }
 }
 
+impl Hands {
+    /// Says of an end that looks as if the kernel had stopped a process at its `cpu_time` limit
+    /// that it may have been that: the time was used up, and the signal is one of those.
+    pub(crate) fn out_of_cpu_time(&self, process: &Process, exit: Exit) -> Exit {
+        let app = self.config.apps.get(&process.slot.app);
+        let limits = app.into_iter().flat_map(|app| &app.process.limits);
+        let seconds = limits.filter(|limit| limit.resource == Resource::CpuTime).map(|it| it.max);
+        let used = process.usage.last.map_or(Duration::ZERO, |last| last.cpu);
+        match (seconds.min(), exit) {
+            (Some(seconds), Exit::Signal(signal)) => judged(signal, used, seconds),
+            (_, exit) => exit,
+        }
+    }
+}
+
+/// What this signal means for a process that used so much of so many seconds.
+fn judged(signal: i32, used: Duration, seconds: u64) -> Exit {
+    let (share, more) = COUNTING_SLIP;
+    let used_up = used + more >= Duration::from_secs(seconds).mul_f64(1.0 - share);
+    match signal {
+        libc::SIGXCPU => Exit::CpuTime(signal),
+        libc::SIGKILL if used_up => Exit::CpuTime(signal),
+        _ => Exit::Signal(signal),
+    }
+}
+
 /// What the process takes now; nothing when it has gone. Of a zombie, its processor time.
 pub(crate) fn sample(pid: Pid) -> Option<Sample> {
     let stat = Stat::of(pid.as_raw())?;
@@ -105,6 +138,17 @@ pub(crate) fn pss_bytes(pid: u32) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signal_fits_a_limit_of_processor_time_or_it_does_not() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(judged(libc::SIGXCPU, Duration::ZERO, 60), Exit::CpuTime(libc::SIGXCPU));
+        assert_eq!(judged(libc::SIGKILL, minute, 60), Exit::CpuTime(libc::SIGKILL));
+        assert_eq!(judged(libc::SIGKILL, minute.mul_f64(0.95), 60), Exit::CpuTime(libc::SIGKILL));
+        assert_eq!(judged(libc::SIGKILL, minute / 2, 60), Exit::Signal(libc::SIGKILL));
+        assert_eq!(judged(libc::SIGTERM, minute, 60), Exit::Signal(libc::SIGTERM));
+        assert_eq!(judged(libc::SIGKILL, minute, u64::MAX), Exit::Signal(libc::SIGKILL));
+    }
 
     #[test]
     fn our_own_process_is_read() {

@@ -184,7 +184,7 @@ fn what_is_no_text_is_refused_with_its_place() {
     let missing = load(Path::new("/nowhere/ecosystem.toml"), None, &workplace.surroundings());
     assert_eq!(
         missing.unwrap_err().to_string(),
-        "  /nowhere/ecosystem.toml: cannot be read: No such file or directory (os error 2)"
+        "  /nowhere/ecosystem.toml: there is no such file; name another with --config, write one, or `mcp-supervisor init`"
     );
 }
 

@@ -84,6 +84,14 @@ pub fn log_files(app: &str) -> [String; 2] {
     [Stream::Output, Stream::Errors].map(|stream| stream.log_file(app))
 }
 
+/// The app whose output or errors are kept in a file of this name.
+#[must_use]
+pub fn app_of_log(file: &str) -> Option<&str> {
+    [Stream::Output, Stream::Errors]
+        .iter()
+        .find_map(|stream| file.strip_suffix(&stream.log_file("")))
+}
+
 /// One stream of an app: what flows into one file.
 type Key = (AppName, Stream);
 
