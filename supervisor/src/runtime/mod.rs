@@ -11,6 +11,7 @@ mod birth;
 mod birth_failure;
 mod cgroup;
 mod clock;
+mod footprint;
 mod hands;
 mod last_output;
 mod link;
@@ -191,6 +192,7 @@ impl Supervisor {
                 Outcome::Done => self.systemd.ready("every worker is ready"),
                 Outcome::Failed { why, slot: _ } => self.systemd.ready(&why),
             }
+            footprint::let_go_of_program();
             return;
         }
         let status = self.status();
