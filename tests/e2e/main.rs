@@ -19,6 +19,7 @@ mod readiness;
 mod refresh;
 mod reload;
 mod servers;
+mod sources;
 mod stop;
 mod systemd;
 mod tree;

@@ -1,5 +1,6 @@
 //! What a person may type, and nothing about how it is done. This file opens no file.
 
+mod config;
 mod help;
 mod words;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mcp_protocol::control::{Scale, Target};
 
+pub use config::{ConfigCommand, ShowConfig};
 pub use words::nearest;
 
 /// The configuration file when none is named.
@@ -97,6 +99,9 @@ pub enum Command {
     Monit,
     /// Check the configuration file and say what it would start, without touching anything
     Check(Output),
+    /// Look at the configuration in force
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the configuration that connects an MCP client to this service
     ClientConfig(ClientConfig),
 }
@@ -250,7 +255,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 38] = [
+    const CASES: [(&str, Meant); 39] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -300,6 +305,9 @@ mod tests {
         ("ping", |c| matches!(c, Command::Ping)),
         ("logs query --lines 3", |c| matches!(c, Command::Logs(Logs { lines: 3, .. }))),
         ("check", |c| matches!(c, Command::Check(_))),
+        ("config show --origin", |c| {
+            matches!(c, Command::Config(ConfigCommand::Show(ShowConfig { origin: true, .. })))
+        }),
     ];
 
     #[test]

@@ -8,6 +8,7 @@ macro_rules! say {
 }
 
 mod change;
+mod config;
 mod look;
 mod service;
 
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use mcp_protocol::control::{FailureCause, Request, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
-use mcp_supervisor::config::{self, Config, Problems, Surroundings};
+use mcp_supervisor::config::{Config, Problems, Surroundings, load as read, socket_of};
 use mcp_supervisor::monit::{self, MonitError};
 use mcp_supervisor::report::{self, Colour};
 use mcp_supervisor::runtime::{self, AskError, StartError};
@@ -175,6 +176,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
         Command::Logs(logs) => look::logs(cli, logs),
         Command::Monit => Ok(monit::run(&socket(cli)?, colour())?),
         Command::Check(output) => check(cli, output),
+        Command::Config(wanted) => config::run(cli, wanted),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
     }
 }
@@ -215,13 +217,13 @@ fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandErr
 
 fn load(cli: &Cli) -> Result<Config, CommandError> {
     let surroundings = with_time_zone(surroundings(cli)?);
-    config::load(&cli.config, cli.env.as_deref(), &surroundings)
+    read(&cli.config, cli.env.as_deref(), &surroundings)
         .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })
 }
 
 /// Where a supervisor of this file listens, also when the file has become unusable since.
 fn socket(cli: &Cli) -> Result<PathBuf, CommandError> {
-    Ok(config::socket_of(&cli.config, cli.env.as_deref(), &surroundings(cli)?))
+    Ok(socket_of(&cli.config, cli.env.as_deref(), &surroundings(cli)?))
 }
 
 fn surroundings(cli: &Cli) -> Result<Surroundings, CommandError> {

@@ -106,6 +106,16 @@ fn each_preset_holds_where_nothing_is_written() {
         };
         assert_eq!((config.supervisor.log_level, settings.logs.level), (level, level));
         assert_eq!(config.apps[&AppName::new("other")].goal.instances, 1, "not ours");
+        let kind = preset.warehouse.map(|kind| format!("`\"{kind}\"` ")).unwrap_or_default();
+        let row = format!(
+            "| `{}` | `\"{}\"` | {} | {} | {} | {kind}|",
+            preset.environment,
+            preset.log_level,
+            preset.instances,
+            preset.pool_min,
+            preset.pool_max
+        );
+        assert!(include_str!("../../../../docs/config.md").contains(&row), "{row}");
     }
 }
 
