@@ -163,12 +163,10 @@ impl Tables {
                     let settings = written.map_or(Vec::new(), |node| self.hidden(node));
                     self.list.extend((!settings.is_empty()).then_some(Table { path, settings }));
                 }
-                _single => {
-                    settings.extend(match written {
-                        Some(node) => Some(self.written(key, node)),
-                        None => default(key, &path[top..].join("."), defaults),
-                    });
-                }
+                single => settings.extend(match written {
+                    Some(node) => Some(self.written((key.name, single), node)),
+                    None => default(key, &path[top..].join("."), defaults),
+                }),
             }
         }
         // A table's own values come before the tables in it.
@@ -180,9 +178,9 @@ impl Tables {
         }
     }
 
-    fn written(&self, key: &Key, node: &Node) -> Setting {
-        let value = (!key.secret).then(|| json(&node.value));
-        Setting { name: key.name.to_owned(), value, origin: self.origin(node) }
+    fn written(&self, (name, kind): (&str, &Kind), node: &Node) -> Setting {
+        let value = may_be_shown(kind).then(|| json(&node.value));
+        Setting { name: name.to_owned(), value, origin: self.origin(node) }
     }
 
     /// The variables of a program, without their values.
@@ -224,6 +222,41 @@ impl Tables {
                 }
             }
         }
+    }
+}
+
+/// Every kind is named, so that a new one that is secret is not shown by mistake.
+fn may_be_shown(kind: &Kind) -> bool {
+    match kind {
+        Kind::Variables => false,
+        Kind::Table(_)
+        | Kind::Named(_)
+        | Kind::Text
+        | Kind::Command
+        | Kind::Texts
+        | Kind::Boolean
+        | Kind::Count { .. }
+        | Kind::Scale
+        | Kind::Duration { .. }
+        | Kind::DurationOrOff { .. }
+        | Kind::Size { .. }
+        | Kind::SizeOrOff { .. }
+        | Kind::ExitCodes
+        | Kind::TimeTable
+        | Kind::TimeZone
+        | Kind::Patterns
+        | Kind::Choice(_)
+        | Kind::Warehouse
+        | Kind::Address
+        | Kind::AddressOrOff
+        | Kind::Readiness
+        | Kind::ProbeAddress
+        | Kind::ProbePage
+        | Kind::Signal
+        | Kind::Account
+        | Kind::Umask
+        | Kind::Nice
+        | Kind::Limit(_) => true,
     }
 }
 

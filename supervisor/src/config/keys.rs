@@ -11,8 +11,6 @@ pub(super) struct Key {
     pub(super) kind: Kind,
     /// What one would write, which is the default where there is one; empty for tables.
     pub(super) example: &'static str,
-    /// Whether the value may be shown to nobody.
-    pub(super) secret: bool,
 }
 
 /// What may stand behind a key.
@@ -95,11 +93,11 @@ pub(super) const CGROUPS: &[&str] = &["auto", "off"];
 pub(super) const POLICIES: &[&str] = &["always", "on_failure", "never"];
 
 const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
-    Key { name, kind, example, secret: false }
+    Key { name, kind, example }
 }
 
 const fn table(name: &'static str, keys: &'static [Key]) -> Key {
-    key(name, Kind::Table(keys), "")
+    Key { name, kind: Kind::Table(keys), example: "" }
 }
 
 /// A wait, from a millisecond to a day.

@@ -12,19 +12,25 @@ use super::{SOCKET_NAME, Surroundings, file, layers, policy, tree, value};
 /// The socket of the supervisor that was started with this file and environment.
 #[must_use]
 pub fn socket_of(path: &Path, environment: Option<&str>, surroundings: &Surroundings) -> PathBuf {
+    let default = surroundings.run_directory.as_deref().unwrap_or(Path::new(policy::RUN_DIRECTORY));
+    directory_of(path, environment, surroundings, ("run_directory", default)).join(SOCKET_NAME)
+}
+
+/// What a key of `[supervisor]` names, as far as all layers can be read.
+fn directory_of(
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+    (key, default): (&str, &Path),
+) -> PathBuf {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let directory = file.parent().unwrap_or(Path::new("/"));
     let written = file::read_what_can_be(&file);
     let mut nobody = Report::new(&file);
     let root = layers::lay(&written, directory, environment, surroundings, &mut nobody).root;
-    let key = ["supervisor".to_owned(), "run_directory".to_owned()];
+    let key = ["supervisor".to_owned(), key.to_owned()];
     let written = tree::find(&root, &key).and_then(|node| value::text(node).ok());
-    let run_directory = match (written, &surroundings.run_directory) {
-        (Some(written), _) => Path::new(written),
-        (None, Some(given)) => given,
-        (None, None) => Path::new(policy::RUN_DIRECTORY),
-    };
-    absolute(directory, run_directory).join(SOCKET_NAME)
+    absolute(directory, written.map_or(default, Path::new))
 }
 
 #[cfg(test)]

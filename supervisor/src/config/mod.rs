@@ -123,14 +123,25 @@ fn read(
     // Only fails for an empty path, which cannot be read either.
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let root = file::read(&file)?;
-    let mut report = problem::Report::new(&file);
+    understand(&file, &root, environment, surroundings)
+}
+
+/// What was written in a file, with everything else that has a say.
+fn understand(
+    file: &Path,
+    root: &file::Node,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<(Config, layers::Laid), Problems> {
+    let mut report = problem::Report::new(file);
     let directory = file.parent().unwrap_or(Path::new("/"));
-    let laid = layers::lay(&root, directory, environment, surroundings, &mut report);
+    let laid = layers::lay(root, directory, environment, surroundings, &mut report);
     let environment = &laid.environment.name;
     let whole = check::whole(&laid.root, environment, directory, surroundings, &mut report);
-    let sources = std::iter::once(&file).chain(&laid.looked_for).cloned().collect();
+    let sources = std::iter::once(file).chain(laid.looked_for.iter().map(PathBuf::as_path));
+    let sources = sources.map(Path::to_owned).collect();
     let config = whole.map(|(supervisor, apps)| Config {
-        file: file.clone(),
+        file: file.to_owned(),
         environment: environment.clone(),
         sources,
         remarks: laid.remarks.clone(),

@@ -140,7 +140,7 @@ impl Resource {
 }
 
 const fn key(name: &'static str, kind: Kind) -> Key {
-    Key { name, kind, example: r#""inherit""#, secret: false }
+    Key { name, kind, example: r#""inherit""# }
 }
 
 pub(super) const USER: Key = key("user", Kind::Account);
