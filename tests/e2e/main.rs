@@ -21,6 +21,7 @@ mod refresh;
 mod reload;
 mod servers;
 mod several;
+mod sources;
 mod stop;
 mod systemd;
 mod tree;

@@ -11,6 +11,7 @@ The service:
   stop              Finish what runs, end every worker, then the supervisor itself
   ping              Say whether the supervisor runs
   check             Check the configuration file; nothing is touched
+  config show       Print the configuration in force; --origin says where each value comes from
   client-config     Print the configuration that connects an MCP client
   completion SHELL  Print what completes these commands in bash, zsh, fish, elvish, powershell
 

@@ -1,5 +1,6 @@
 //! What a person may type, and nothing about how it is done. This file opens no file.
 
+mod config;
 mod help;
 mod words;
 
@@ -8,6 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mcp_protocol::control::{Scale, Target};
+
+pub use config::{ConfigCommand, ShowConfig};
 
 /// The configuration file when none is named.
 pub const DEFAULT_CONFIG: &str = "ecosystem.toml";
@@ -96,6 +99,9 @@ pub enum Command {
     Monit,
     /// Check the configuration file and say what it would start, without touching anything
     Check(Output),
+    /// Look at the configuration in force
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the configuration that connects an MCP client to this service
     ClientConfig(ClientConfig),
     /// Print what completes these commands in a shell
@@ -277,7 +283,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 44] = [
+    const CASES: [(&str, Meant); 45] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -362,6 +368,9 @@ mod tests {
             matches!(c, Command::Logs(Logs { target: Some(Target::Slot { .. }), .. }))
         }),
         ("completion zsh", |c| matches!(c, Command::Completion(Completion { shell: Shell::Zsh }))),
+        ("config show --origin", |c| {
+            matches!(c, Command::Config(ConfigCommand::Show(ShowConfig { origin: true, .. })))
+        }),
     ];
 
     #[test]

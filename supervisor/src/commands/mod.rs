@@ -8,6 +8,7 @@ macro_rules! say {
 }
 
 mod change;
+mod config;
 mod look;
 mod service;
 mod targets;
@@ -20,7 +21,9 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use mcp_protocol::control::{FailureCause, Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
-use mcp_supervisor::config::{self, Config, Problems, Surroundings};
+use mcp_supervisor::config::{
+    Config, Problems, Surroundings, check_environment, load as read, socket_of,
+};
 use mcp_supervisor::monit::{self, MonitError};
 use mcp_supervisor::report::{self, Colour, Page, Progress};
 use mcp_supervisor::runtime::{self, AskError, StartError};
@@ -191,6 +194,7 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Logs(logs) => look::logs(cli, logs),
         Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
         Command::Check(output) => check(cli, output),
+        Command::Config(wanted) => config::run(cli, wanted),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),
     }
@@ -232,16 +236,16 @@ fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandErr
 
 fn load(cli: &Cli) -> Result<Config, CommandError> {
     let surroundings = with_time_zone(surroundings(cli)?);
-    config::load(&cli.config, cli.env.as_deref(), &surroundings)
+    read(&cli.config, cli.env.as_deref(), &surroundings)
         .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })
 }
 
 /// Where a supervisor of this file listens, also when the file has become unusable since.
 fn socket(cli: &Cli) -> Result<PathBuf, CommandError> {
     let surroundings = surroundings(cli)?;
-    config::check_environment(&cli.config, cli.env.as_deref(), &surroundings)
+    check_environment(&cli.config, cli.env.as_deref(), &surroundings)
         .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })?;
-    Ok(config::socket_of(&cli.config, cli.env.as_deref(), &surroundings))
+    Ok(socket_of(&cli.config, cli.env.as_deref(), &surroundings))
 }
 
 fn absolute(path: &Path) -> PathBuf {

@@ -20,7 +20,8 @@ const OPTION: &str = "--set";
 pub(super) fn apply(root: &mut Node, settings: &[String], report: &mut Report) {
     for setting in settings {
         if let Err(words) = set(root, setting) {
-            let key = setting.split('=').next().unwrap_or_default().escape_debug().to_string();
+            let key = setting.split('=').next().unwrap_or_default().trim();
+            let key = key.escape_debug().to_string();
             report.add_of_file(Problem {
                 file: Path::new(OPTION).to_owned(),
                 place: None,

@@ -309,6 +309,12 @@ fn fill_value(node: &mut Node, kind: &Kind, lookup: &mut Lookup<'_>) -> Result<(
     Ok(())
 }
 
+/// A text as it has to be written in the file so that nothing in it is filled.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::origin::Source;
@@ -379,5 +385,12 @@ mod tests {
     fn a_deep_nest_of_defaults_is_refused() {
         let deep = format!("{}x{}", "${NONE:-".repeat(5000), "}".repeat(5000));
         assert!(outcome(&deep).unwrap_err().contains("too deep"));
+    }
+
+    #[test]
+    fn an_escaped_text_stays_itself() {
+        for text in ["$$ ${HOST} $", "plain", "$${"] {
+            assert_eq!(outcome(&escaped(text)).as_deref(), Ok(text));
+        }
     }
 }

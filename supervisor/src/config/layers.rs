@@ -15,7 +15,7 @@ use super::keys::FILE;
 use super::origin::Origin;
 use super::problem::Report;
 use super::sources::{Layer, Sources};
-use super::variables::{OurApp, Override, overrides};
+use super::variables::{Note, OurApp, Override, overrides};
 use super::{Surroundings, command_line, from_text, presets, section, tree};
 
 /// All layers as one.
@@ -46,7 +46,7 @@ pub(super) fn lay(
     let unfilled = interpolation::fill(&mut root, Leave::AsWritten, &mut |name| sources.find(name));
     let mut remarks = Vec::new();
     for layer in sources.layers() {
-        remarks.extend(lay_variables(&mut root, layer, &sources, report));
+        remarks.extend(lay_variables(&mut root, layer, (&sources, &environment.name), report));
     }
     command_line::apply(&mut root, &surroundings.set, report);
     presets::fill(&mut root, &environment.name);
@@ -80,37 +80,47 @@ fn check_all_that_was_written(written: &Node, sources: &Sources<'_>, report: &mu
 fn lay_variables(
     root: &mut Node,
     layer: Layer,
-    sources: &Sources<'_>,
+    (sources, environment): (&Sources<'_>, &str),
     report: &mut Report,
 ) -> Vec<String> {
+    let text = |path: &[&str]| {
+        let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+        match tree::find(root, &path).map(|node| &node.value) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            Some(_) | None => None,
+        }
+    };
     let apps: Vec<OurApp> = presets::our_apps(root)
         .into_iter()
-        .map(|name| {
-            let path = ["apps".to_owned(), name.clone(), "listen".to_owned()];
-            let listen = match tree::find(root, &path).map(|node| &node.value) {
-                Some(Value::Text(text)) => Some(text.clone()),
-                Some(_) | None => None,
-            };
-            OurApp { name, listen }
-        })
+        .map(|name| OurApp { listen: text(&["apps", &name, "listen"]), name })
         .collect();
     let problems = RefCell::new(Vec::new());
     let get = |name: &str| match sources.find_in(layer, name)? {
-        Ok(found) => Some(found.value).filter(|value| !value.is_empty()),
+        Ok(found) => Some(found.value),
         Err(words) => {
-            problems.borrow_mut().extend(sources.problem_of(layer, name, words));
+            problems.borrow_mut().push(sources.problem_of(layer, name, words));
             None
         }
     };
-    let (overrides, remarks) = overrides(&get, &apps);
-    problems.into_inner().into_iter().for_each(|problem| report.add_of_file(problem));
-    for Override { variable, key_path, value } in overrides {
+    let metrics = text(&["supervisor", "metrics"]);
+    let translation = overrides(&get, environment, &apps, metrics.as_deref());
+    let contradictions = translation.problems.into_iter();
+    let contradictions =
+        contradictions.map(|note| sources.problem_of(layer, &note.variable, note.why));
+    for problem in problems.into_inner().into_iter().chain(contradictions) {
+        report.add_of_file(problem);
+    }
+    for Override { variable, key_path, value } in translation.overrides {
         let Some(Ok(found)) = sources.find_in(layer, &variable) else { continue };
         let Some(kind) = tree::kind(&key_path) else { continue };
         let value = from_text::read(&value, kind);
         tree::set(root, &key_path, value, &Origin::Variable(found.variable));
     }
-    remarks
+    let ignored = |Note { variable, why }: Note| match sources.find_in(layer, &variable) {
+        Some(Ok(found)) => format!("{} is ignored: {why}", found.variable.in_words()),
+        Some(Err(_)) | None => format!("{variable} is ignored: {why}"),
+    };
+    translation.notes.into_iter().map(ignored).collect()
 }
 
 /// Whether the value of the file with this key is the one that counts.

@@ -19,6 +19,7 @@ mod check;
 mod command_line;
 mod compare;
 mod dotenv;
+mod effective;
 mod environment;
 mod file;
 mod fingerprint;
@@ -51,9 +52,11 @@ mod worker;
 mod tests;
 
 pub use compare::differences;
+pub use effective::{Effective, Setting, Table};
 pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
+pub use interpolation::escaped;
 pub(crate) use keys::nearest;
 pub use locate::{check_environment, logs_of, socket_of};
 pub use problem::{Place, Problem, Problems};
@@ -97,25 +100,56 @@ pub fn load(
     environment: Option<&str>,
     surroundings: &Surroundings,
 ) -> Result<Config, Problems> {
+    read(path, environment, surroundings).map(|(config, _)| config)
+}
+
+/// The same, key by key, each with where it came from; what is written nowhere has its default.
+///
+/// # Errors
+/// As of [`load`].
+pub fn effective(
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Effective, Problems> {
+    let (config, laid) = read(path, environment, surroundings)?;
+    Ok(effective::effective(&config, &laid, surroundings))
+}
+
+fn read(
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<(Config, layers::Laid), Problems> {
     // Only fails for an empty path, which cannot be read either.
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let root = file::read(&file)?;
-    let mut report = problem::Report::new(&file);
+    understand(&file, &root, environment, surroundings)
+}
+
+/// What was written in a file, with everything else that has a say.
+fn understand(
+    file: &Path,
+    root: &file::Node,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<(Config, layers::Laid), Problems> {
+    let mut report = problem::Report::new(file);
     let directory = file.parent().unwrap_or(Path::new("/"));
-    let laid = layers::lay(&root, directory, environment, surroundings, &mut report);
-    let environment = laid.environment.name;
-    let whole = check::whole(&laid.root, &environment, directory, surroundings, &mut report);
-    let mut sources = vec![file.clone()];
-    sources.extend(laid.looked_for);
+    let laid = layers::lay(root, directory, environment, surroundings, &mut report);
+    let environment = &laid.environment.name;
+    let whole = check::whole(&laid.root, environment, directory, surroundings, &mut report);
+    let sources = std::iter::once(file).chain(laid.looked_for.iter().map(PathBuf::as_path));
+    let sources = sources.map(Path::to_owned).collect();
     let config = whole.map(|(supervisor, apps)| Config {
-        file: file.clone(),
-        environment,
+        file: file.to_owned(),
+        environment: environment.clone(),
         sources,
-        remarks: laid.remarks,
+        remarks: laid.remarks.clone(),
         supervisor,
         apps,
     });
-    report.finish(config)
+    report.finish(config).map(|config| (config, laid))
 }
 
 /// The name of the socket in the run directory.

@@ -74,7 +74,9 @@ pub(super) fn fill(root: &mut Node, environment: &str) {
         wanted.push((app(&["logs", "level"]), level()));
         wanted.push((app(&["pool", "min"]), number(min)));
         wanted.push((app(&["pool", "max"]), number(max)));
-        if let Some(kind) = preset.warehouse {
+        // An account that is named anywhere is meant.
+        let account = tree::find(root, &app(&["snowflake"]));
+        if let Some(kind) = preset.warehouse.filter(|_| account.is_none()) {
             wanted.push((app(&["warehouse", "kind"]), Value::Text(kind.to_owned())));
         }
     }

@@ -156,12 +156,23 @@ impl<'a> Sources<'a> {
         files.chain(std::iter::once(Layer::Process)).collect()
     }
 
-    /// The problem of a variable that has no value although one of the places sets it.
-    pub(super) fn problem_of(&self, layer: Layer, name: &str, words: String) -> Option<Problem> {
-        let Layer::File(index) = layer else { return None };
-        let file = &self.files[index];
-        let line = file.assignments.get(name)?.line;
-        Some(problem(&file.path, Place { line, column: 1 }, format!("{name}: {words}")))
+    /// A problem with a variable of one place.
+    pub(super) fn problem_of(&self, layer: Layer, name: &str, words: String) -> Problem {
+        match layer {
+            Layer::Process => Problem {
+                file: PathBuf::new(),
+                place: None,
+                key: Some(name.to_owned()),
+                origin: Some("the environment".to_owned()),
+                message: words,
+                excerpt: None,
+            },
+            Layer::File(index) => {
+                let file = &self.files[index];
+                let line = file.assignments.get(name).map_or(1, |one| one.line);
+                problem(&file.path, Place { line, column: 1 }, format!("{name}: {words}"))
+            }
+        }
     }
 }
 

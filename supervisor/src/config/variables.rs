@@ -22,8 +22,22 @@ pub(super) struct OurApp {
     pub(super) listen: Option<String>,
 }
 
-/// Overrides, and remarks about variables that were left out.
-pub(super) type Overrides = (Vec<Override>, Vec<String>);
+/// What is to be said of a variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Note {
+    pub(super) variable: String,
+    pub(super) why: String,
+}
+
+/// What variables mean.
+#[derive(Debug, Default)]
+pub(super) struct Translation {
+    pub(super) overrides: Vec<Override>,
+    /// Variables that are known and change nothing.
+    pub(super) notes: Vec<Note>,
+    /// Variables that contradict each other.
+    pub(super) problems: Vec<Note>,
+}
 
 /// Levels under other names than ours.
 const LEVELS: [(&str, &str); 4] =
@@ -31,55 +45,68 @@ const LEVELS: [(&str, &str); 4] =
 /// The address of an app that has none, when a variable names one half of it.
 const ADDRESS: (&str, &str) = ("127.0.0.1", "8000");
 
-/// What the variables of one place say. `get` is asked for those that are in the table only;
-/// `None` stands for one that is not set, or set to nothing.
-pub(super) fn overrides(get: &dyn Fn(&str) -> Option<String>, apps: &[OurApp]) -> Overrides {
-    let (mut overrides, mut remarks) = (Vec::new(), Vec::new());
-    let mut add = |variable: &str, path: &[&str], value: &str| {
-        overrides.push(Override {
-            variable: variable.to_owned(),
-            key_path: path.iter().map(|part| (*part).to_owned()).collect(),
-            value: value.to_owned(),
-        });
-    };
+/// What the variables of one place mean in an environment. `get` is asked for names of the table
+/// only; `None` stands for one that is not set. `metrics` is what weaker layers say of the metrics'
+/// address.
+pub(super) fn overrides(
+    get: &dyn Fn(&str) -> Option<String>,
+    _environment: &str,
+    apps: &[OurApp],
+    _metrics: Option<&str>,
+) -> Translation {
+    let mut translation = Translation::default();
+    let get = |name: &str| get(name).filter(|value| !value.is_empty());
     if let Some(level) = get("LOG_LEVEL") {
         let level = level.to_lowercase();
         let known = LEVELS.iter().find(|(theirs, _)| *theirs == level);
         let level = known.map_or(level.as_str(), |(_, ours)| ours);
-        add("LOG_LEVEL", &["supervisor", "log_level"], level);
+        translation.add("LOG_LEVEL", &["supervisor", "log_level"], level);
         for app in apps {
-            add("LOG_LEVEL", &["apps", &app.name, "logs", "level"], level);
+            translation.add("LOG_LEVEL", &["apps", &app.name, "logs", "level"], level);
         }
     }
-    let of_one_app: Vec<&str> = ["SERVER_WORKERS", "SERVER_HOST", "SERVER_PORT"]
+    let of_one_app: Vec<(&str, String)> = ["SERVER_WORKERS", "SERVER_HOST", "SERVER_PORT"]
         .into_iter()
-        .filter(|name| get(name).is_some_and(|value| !is_from_a_cluster(&value)))
+        .filter_map(|name| Some((name, get(name).filter(|value| !is_from_a_cluster(value))?)))
         .collect();
-    match (apps, &of_one_app[..]) {
-        (_, []) | ([], _) => {}
-        ([app], _) => {
-            if let Some(count) = get("SERVER_WORKERS") {
-                add("SERVER_WORKERS", &["apps", &app.name, "instances"], &count);
-            }
-            let half = |name| of_one_app.contains(&name).then(|| get(name)).flatten();
-            let (host, port) = (half("SERVER_HOST"), half("SERVER_PORT"));
-            let variable = if port.is_some() { "SERVER_PORT" } else { "SERVER_HOST" };
-            if host.is_some() || port.is_some() {
-                let address = address(app, host, port);
-                add(variable, &["apps", &app.name, "listen"], &address);
-            }
-        }
-        (several, _) => {
+    match apps {
+        [] => {}
+        [app] => translation.add_for(app, &of_one_app),
+        several => {
             let names: Vec<&str> = several.iter().map(|app| app.name.as_str()).collect();
-            remarks.extend(of_one_app.iter().map(|variable| {
-                format!(
-                    "{variable} is ignored, for it could mean {}; write it into the file",
-                    names.join(" or ")
-                )
-            }));
+            let why = format!("it could mean {}; write it into the file", names.join(" or "));
+            let note = |(name, _): &(&str, String)| Note {
+                variable: (*name).to_owned(),
+                why: why.clone(),
+            };
+            translation.notes.extend(of_one_app.iter().map(note));
         }
     }
-    (overrides, remarks)
+    translation
+}
+
+impl Translation {
+    fn add(&mut self, variable: &str, path: &[&str], value: &str) {
+        self.overrides.push(Override {
+            variable: variable.to_owned(),
+            key_path: path.iter().map(|part| (*part).to_owned()).collect(),
+            value: value.to_owned(),
+        });
+    }
+
+    fn add_for(&mut self, app: &OurApp, variables: &[(&str, String)]) {
+        let find = |wanted: &str| {
+            variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
+        };
+        if let Some(count) = find("SERVER_WORKERS") {
+            self.add("SERVER_WORKERS", &["apps", &app.name, "instances"], &count);
+        }
+        let (host, port) = (find("SERVER_HOST"), find("SERVER_PORT"));
+        let variable = if port.is_some() { "SERVER_PORT" } else { "SERVER_HOST" };
+        if host.is_some() || port.is_some() {
+            self.add(variable, &["apps", &app.name, "listen"], &address(app, host, port));
+        }
+    }
 }
 
 /// Clusters give programs variables such as `SERVER_PORT=tcp://10.0.0.1:80` for a service that is

@@ -4,6 +4,7 @@
 mod changes;
 mod clients;
 mod details;
+mod effective;
 mod order;
 mod page;
 mod plan;
@@ -13,6 +14,7 @@ mod words;
 pub use changes::{changes, changes_json, reload_plan, reload_plan_json};
 pub use clients::client_config;
 pub use details::{description, description_json};
+pub use effective::{effective_json, effective_toml};
 pub use order::left_alone;
 pub use page::{Colour, Page};
 pub use plan::{Plan, plan, problems_json};

@@ -18,7 +18,7 @@ use crate::machine::{Action, AppName, Event, Notice, PhaseName, RequestId, RunId
 use crate::report::with_causes;
 use crate::runtime::answer::Waiter;
 use crate::runtime::listeners::Listeners;
-use crate::runtime::logging::Logging;
+use crate::runtime::logging::{LANDMARK, Logging};
 use crate::runtime::lookout::Lookout;
 use crate::runtime::memory;
 use crate::runtime::news::News;
@@ -259,12 +259,12 @@ impl Hands {
             Notice::RollEnded { app } => tracing::info!(%app, "roll ended, every worker is new"),
             Notice::RollStopped { app, why } => self.log_stopped_roll(app, why),
             Notice::ConfigAccepted { generation } => {
-                tracing::info!(generation, "configuration in force");
+                tracing::info!(target: LANDMARK, generation, "configuration in force");
             }
             Notice::ConfigRejected { problem } => {
                 tracing::error!(problem, "configuration refused, nothing was changed");
             }
-            Notice::ShuttingDown => tracing::info!("shutting down"),
+            Notice::ShuttingDown => tracing::info!(target: LANDMARK, "shutting down"),
         }
     }
 

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mcp_protocol::settings::LogLevel;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
@@ -25,6 +26,10 @@ pub const FILE_NAME: &str = "supervisor.log";
 const KEPT: OutputConfig = OutputConfig { bytes_max: 50 * 1024 * 1024, files_max: 10 };
 /// How many lines may wait for the disk. Each place costs 32 bytes from the start.
 const LINES_MAX: usize = 4 * 1024;
+
+/// The target of lines that are logged at every level: what an operator looks for after a start, a
+/// reload or an end, also where only warnings are wanted.
+pub(crate) const LANDMARK: &str = "landmark";
 
 /// Whether people look at our standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +46,7 @@ pub(crate) struct Logging {
     _guards: Vec<WorkerGuard>,
     dropped: Vec<ErrorCounter>,
     reopen: Arc<AtomicBool>,
-    level: reload::Handle<LevelFilter, Registry>,
+    level: reload::Handle<Targets, Registry>,
 }
 
 impl Logging {
@@ -87,14 +92,15 @@ fn queue(target: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
     NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX).finish(target)
 }
 
-fn filter(level: LogLevel) -> LevelFilter {
-    match level {
+fn filter(level: LogLevel) -> Targets {
+    let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
-    }
+    };
+    Targets::new().with_default(level).with_target(LANDMARK, LevelFilter::INFO)
 }
 
 /// A file that rotates itself by size. Only the queue's thread writes to it.

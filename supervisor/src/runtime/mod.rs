@@ -64,6 +64,7 @@ pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
 pub use listeners::BindError;
+use logging::LANDMARK;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
 pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan, stop};
 pub use orphans::Survivors;
@@ -137,7 +138,7 @@ impl Supervisor {
         }
         self.hands.processes.close().await;
         self.hands.outputs.finish();
-        tracing::info!("ended");
+        tracing::info!(target: LANDMARK, "ended");
     }
 
     /// Lets the machine decide, and carries out what it says.
@@ -189,7 +190,10 @@ impl Supervisor {
         if self.own_requests.remove(&request) {
             // A failed start or roll leaves whoever can serve serving; the status line says it.
             match outcome {
-                Outcome::Done => self.systemd.ready("every worker is ready"),
+                Outcome::Done => {
+                    tracing::info!(target: LANDMARK, "every worker is ready");
+                    self.systemd.ready("every worker is ready");
+                }
                 Outcome::Failed { why, slot: _ } => self.systemd.ready(&why),
             }
             footprint::let_go_of_program();

@@ -106,6 +106,16 @@ fn each_preset_holds_where_nothing_is_written() {
         };
         assert_eq!((config.supervisor.log_level, settings.logs.level), (level, level));
         assert_eq!(config.apps[&AppName::new("other")].goal.instances, 1, "not ours");
+        let kind = preset.warehouse.map(|kind| format!("`\"{kind}\"` ")).unwrap_or_default();
+        let row = format!(
+            "| `{}` | `\"{}\"` | {} | {} | {} | {kind}|",
+            preset.environment,
+            preset.log_level,
+            preset.instances,
+            preset.pool_min,
+            preset.pool_max
+        );
+        assert!(include_str!("../../../../docs/config.md").contains(&row), "{row}");
     }
 }
 
@@ -282,7 +292,7 @@ const REFUSED: &[Refusal] = &[
         "",
         &[],
         &["x = 1\ny=1"],
-        "  x  (from --set): unknown key `x`; the keys here are supervisor, apps, environments",
+        "  x (from --set): unknown key `x`; the keys here are supervisor, apps, environments",
     ),
     ("", "A=1\nB\n", &[], &[], "  DIR/.env:2:2: there is no `=` after the name; write KEY=VALUE"),
     (
@@ -370,9 +380,12 @@ fn the_file_of_an_environment_does_not_choose_it() {
 #[test]
 fn the_name_of_an_environment_leads_to_no_other_directory() {
     let workplace = Workplace::new();
-    let world = World { file: QUERY, environment: Some("../x"), ..World::default() };
+    fs::create_dir(workplace.directory.path().join(".env.x")).unwrap();
+    fs::write(workplace.directory.path().join("other.txt"), "no variable").unwrap();
+    let world = World { file: QUERY, environment: Some("x/../other.txt"), ..World::default() };
     let said = world.load(&workplace).unwrap_err().to_string();
     assert!(said.contains("there is no such environment"), "{said}");
+    assert!(!said.contains("other.txt:1"), "{said}");
     let staging = World { environment: Some("staging"), ..world }.load(&workplace).unwrap();
     let names: Vec<_> = staging
         .sources
@@ -404,7 +417,10 @@ fn variables_of_the_server_mean_the_one_app_of_ours() {
     assert_eq!(world.query().listen.unwrap().port(), 8000);
     assert_eq!(
         config.remarks,
-        ["SERVER_PORT is ignored, for it could mean admin or query; write it into the file"]
+        [
+            "SERVER_PORT in the environment is ignored: it could mean admin or query; write it into the \
+          file"
+        ]
     );
     assert_eq!(config.supervisor.log_level, LogLevel::Warn);
     assert_eq!(world.query().settings.unwrap().logs.level, LogLevel::Warn);

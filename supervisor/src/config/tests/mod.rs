@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use super::{Config, Problems, Surroundings, load};
 
 mod compare;
+mod effective;
 mod health;
 mod keys;
 mod layers;
