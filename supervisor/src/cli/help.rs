@@ -11,6 +11,8 @@ The service:
   stop              Finish what runs, end every worker, then the supervisor itself
   ping              Say whether the supervisor runs
   check             Check the configuration file; nothing is touched
+  init              Write a configuration to begin with
+  import            Translate a configuration of PM2, supervisord or the Labs server
   client-config     Print the configuration that connects an MCP client
 
 Look:

@@ -1,6 +1,7 @@
 //! What a person may type, and nothing about how it is done. This file opens no file.
 
 mod help;
+mod import;
 mod words;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mcp_protocol::control::{Scale, Target};
 
+pub use import::{From, Import, Init};
 pub use words::nearest;
 
 /// The configuration file when none is named.
@@ -91,6 +93,17 @@ pub enum Command {
     /// Watch apps and workers on a live screen, with their logs and keys to reload, restart, stop
     #[command(visible_alias = "dash")]
     Monit,
+    /// Write a configuration to begin with: asks on a terminal, else takes what flags say
+    ///
+    /// Without flags and without a terminal it is the sample account, which works without
+    /// credentials. An existing file is never replaced without --force.
+    Init(Init),
+    /// Translate the configuration of PM2, supervisord or the former Labs server
+    ///
+    /// The new file goes to standard output or to --output; standard error says what became of each
+    /// key, what was left out and why, and what to look at.
+    #[command(subcommand)]
+    Import(Import),
     /// Check the configuration file and say what it would start, without touching anything
     Check(Output),
     /// Print the configuration that connects an MCP client to this service
@@ -246,7 +259,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 38] = [
+    const CASES: [(&str, Meant); 42] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -296,6 +309,14 @@ mod tests {
         ("ping", |c| matches!(c, Command::Ping)),
         ("logs query --lines 3", |c| matches!(c, Command::Logs(Logs { lines: 3, .. }))),
         ("check", |c| matches!(c, Command::Check(_))),
+        ("init --yes", |c| matches!(c, Command::Init(Init { yes: true, .. }))),
+        ("init --app web --listen 127.0.0.1:80", |c| {
+            matches!(c, Command::Init(Init { listen: Some(_), exec: None, .. }))
+        }),
+        ("import pm2 dump.pm2", |c| matches!(c, Command::Import(Import::Pm2(_)))),
+        ("import labs-yaml a.yaml -o b.toml", |c| {
+            matches!(c, Command::Import(Import::LabsYaml(From { output: Some(_), .. })))
+        }),
     ];
 
     #[test]
@@ -323,6 +344,11 @@ mod tests {
             ("start query --foreground", "cannot be used with"),
             ("reload --json", "--dry-run"),
             ("reolad", "reload"),
+            ("import pm2", "<FILE>"),
+            ("import pm2 a.json --force", "--output"),
+            ("init --instances 0", "1..=256"),
+            ("init --app a/b", "letters"),
+            ("init --sample --exec run", "cannot be used with"),
         ] {
             let said = parse(line).unwrap_err().to_string();
             assert!(said.contains(words), "{line}: {said}");

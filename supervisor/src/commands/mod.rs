@@ -8,6 +8,8 @@ macro_rules! say {
 }
 
 mod change;
+mod import;
+mod init;
 mod look;
 mod service;
 
@@ -56,6 +58,16 @@ pub(crate) enum CommandError {
     /// Something was typed that cannot be meant.
     #[error("{0}")]
     Usage(String),
+    /// What was to be translated is not what it should be.
+    #[error("cannot translate `{}`: {reason}", file.display())]
+    Untranslatable { file: PathBuf, reason: String },
+    /// What was to be translated cannot be evaluated.
+    #[error("cannot translate `{}`", file.display())]
+    JavaScript {
+        file: PathBuf,
+        #[source]
+        source: runtime::JavaScriptError,
+    },
     /// Our output cannot be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -91,6 +103,8 @@ impl CommandError {
             | CommandError::DidNotStart { .. }
             | CommandError::NoProcess { .. }
             | CommandError::Monit(MonitError::Terminal { .. })
+            | CommandError::Untranslatable { .. }
+            | CommandError::JavaScript { .. }
             | CommandError::Output(_)
             | CommandError::System { .. } => Exit::Failed,
         }
@@ -115,6 +129,8 @@ impl CommandError {
             | CommandError::Usage(_)
             | CommandError::DidNotStart { .. }
             | CommandError::Monit(_)
+            | CommandError::Untranslatable { .. }
+            | CommandError::JavaScript { .. }
             | CommandError::Output(_)
             | CommandError::System { .. } => {
                 let mut text = format!("error: {self}");
@@ -173,6 +189,8 @@ pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
         Command::Ping => look::ping(cli),
         Command::Logs(logs) => look::logs(cli, logs),
         Command::Monit => Ok(monit::run(&socket(cli)?, colour())?),
+        Command::Init(wanted) => init::init(cli, wanted),
+        Command::Import(wanted) => import::import(cli, wanted),
         Command::Check(output) => check(cli, output),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
     }

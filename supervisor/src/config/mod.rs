@@ -83,10 +83,34 @@ pub fn load(
     // Only fails for an empty path, which cannot be read either.
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let root = file::read(&file)?;
+    understand(&root, file, environment, surroundings)
+}
+
+/// Reads a text as [`load`] would read it from that file; the file need not be there.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(
+    text: &str,
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Config, Problems> {
+    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let root = file::parse(&file, text)?;
+    understand(&root, file, environment, surroundings)
+}
+
+fn understand(
+    root: &file::Node,
+    file: PathBuf,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Config, Problems> {
     let environment = environment.unwrap_or(environment::DEFAULT);
     let mut report = problem::Report::new(&file);
-    section::check(&root, keys::FILE, &mut report);
-    let merged = environment::overlay(&root, environment, &mut report);
+    section::check(root, keys::FILE, &mut report);
+    let merged = environment::overlay(root, environment, &mut report);
     let directory = file.parent().unwrap_or(Path::new("/"));
     let whole = check::whole(&merged, environment, directory, surroundings, &mut report);
     let config = whole.map(|(supervisor, apps)| Config {
