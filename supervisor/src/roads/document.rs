@@ -77,6 +77,17 @@ impl From<Vec<i64>> for Value {
     }
 }
 
+/// Whether texts of the file name variables as `${NAME}`, and write `$$` for a dollar.
+pub(super) const VARIABLES: bool = false;
+/// What stands around the name of a variable until it is written; nobody's text has these.
+const REFERENCE: [char; 2] = ['\u{f8fe}', '\u{f8ff}'];
+
+/// A variable of the environment, for use within a text.
+pub(super) fn variable(name: &str) -> String {
+    let [begin, end] = REFERENCE;
+    format!("{begin}{name}{end}")
+}
+
 /// A key as a list of names.
 pub(super) fn path(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
@@ -120,13 +131,16 @@ impl Document {
         })
     }
 
-    /// The file. Tables without a line are left out.
+    /// The file, environments at its end. Tables without a line are left out.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for remark in &self.head {
             push_remark(&mut text, remark);
         }
-        for table in self.tables.iter().filter(|table| !table.lines.is_empty()) {
+        let of_environments = |table: &&Table| table.path[0] == "environments";
+        let first = self.tables.iter().filter(|table| !of_environments(table));
+        let tables = first.chain(self.tables.iter().filter(of_environments));
+        for table in tables.filter(|table| !table.lines.is_empty()) {
             if !text.is_empty() {
                 text.push('\n');
             }
@@ -158,7 +172,18 @@ impl Table {
         });
         match known {
             Some(known) => *known = value,
-            None => self.lines.push(Line::Entry { name: name.to_owned(), value }),
+            None => {
+                // What is in use is no suggestion any more.
+                let suggested = self.lines.iter().position(|line| {
+                    matches!(line, Line::Suggestion { name: known, value: one }
+                        if known == name && *one == value)
+                });
+                let entry = Line::Entry { name: name.to_owned(), value };
+                match suggested {
+                    Some(index) => self.lines[index] = entry,
+                    None => self.lines.push(entry),
+                }
+            }
         }
     }
 
@@ -221,6 +246,9 @@ fn quoted(text: &str) -> String {
     let mut quoted = "\"".to_owned();
     for letter in text.chars() {
         match letter {
+            begin if begin == REFERENCE[0] => quoted.push_str("${"),
+            end if end == REFERENCE[1] => quoted.push('}'),
+            '$' if VARIABLES => quoted.push_str("$$"),
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),

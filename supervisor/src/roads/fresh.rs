@@ -74,6 +74,7 @@ pub fn fresh(wanted: &Fresh) -> String {
             let listen = wanted.listen.as_deref().unwrap_or(LISTEN);
             worker(&mut document, &wanted.app, listen, wanted.instances);
             snowflake(&mut document, &wanted.app, wanted.snowflake_account.as_deref());
+            production(&mut document, &wanted.app);
         }
         Choice::Program(words) => program(&mut document, wanted, words),
     }
@@ -109,6 +110,15 @@ pub(super) fn snowflake(document: &mut Document, app: &str, account: Option<&str
     table.suggest("role", "MCP_READER");
     table.suggest("warehouse", "COMPUTE_WH");
     table.suggest("private_key_file", "rsa_key.p8");
+}
+
+/// What `production` wants to be told before it serves sample data.
+pub(super) fn production(document: &mut Document, app: &str) {
+    let table = document.table(&["environments", "production", "apps", app, "warehouse"]);
+    table.remark(
+        "Production refuses to serve sample data without this; remove it with your own account.",
+    );
+    table.suggest("sample_account_in_production", true);
 }
 
 fn program(document: &mut Document, wanted: &Fresh, words: &[String]) {
@@ -156,9 +166,6 @@ fn environment(document: &mut Document, wanted: &Fresh, name: &str) {
     table.set("instances", i64::from(wanted.instances));
     if name == "production" && wanted.choice == Choice::Sample {
         let table = document.table(&["environments", name, "apps", &wanted.app, "warehouse"]);
-        table.remark(
-            "Production refuses to serve sample data otherwise; remove this with your own account.",
-        );
         table.set("sample_account_in_production", true);
     }
 }

@@ -9,9 +9,8 @@ use super::notes::Notes;
 use super::written::Written;
 use super::{Draft, Untranslatable};
 
-const HEAD: &str = "\
-Translated from the configuration of the Labs server for Snowflake. `mcp-supervisor check` says what
-is still wrong with it. docs/migrate.md says what became of each key.";
+const HEAD: &str = "Translated from the configuration of the Labs server for Snowflake. `mcp-supervisor check` says what \
+    is still wrong with it. docs/migrate.md says what became of each key.";
 /// The app of the draft.
 const APP: &str = "query";
 
@@ -46,12 +45,14 @@ pub fn labs(text: &str) -> Result<Draft, Untranslatable> {
         return Err(Untranslatable(words.to_owned()));
     }
     let words = "the account and how to log in were given to the Labs server by flags, variables \
-                 or connections.toml, not by this file";
+                 or connections.toml, not by this file; until they are written here, the sample \
+                 account is served";
     notes.question(format!("apps.{APP}.snowflake"), words);
     let mut document = Document::default();
     document.head(HEAD);
     fresh::worker(&mut document, APP, fresh::LISTEN, 2);
     fresh::snowflake(&mut document, APP, None);
+    fresh::production(&mut document, APP);
     Ok(notes.finish(&document))
 }
 

@@ -24,7 +24,9 @@ impl Written {
     }
 
     pub(super) fn from_yaml(text: &str) -> Result<Written, String> {
-        serde_saphyr::from_str(text).map_err(|error| error.to_string())
+        // PM2 and Python's readers of today take `no` and `off` for texts, as YAML 1.2 does.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
     }
 
     /// A single value as text: `3000` and `"3000"` are the same to a variable.
@@ -161,8 +163,7 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Written, A::Error> {
         let mut table = Vec::new();
-        while let Some((key, value)) = entries.next_entry::<Written, Written>()? {
-            let key = key.as_text().ok_or_else(|| A::Error::custom("a key is not a text"))?;
+        while let Some((key, value)) = entries.next_entry::<String, Written>()? {
             table.push((key, value));
         }
         Ok(Written::Table(table))
@@ -175,8 +176,9 @@ mod tests {
 
     #[test]
     fn json_and_yaml_become_the_same_in_the_order_of_the_file() {
-        let json = r#"{"zone": 1, "apps": [{"name": "a", "watch": false, "cwd": null, "n": 1.5}]}"#;
-        let yaml = "zone: 1\napps:\n  - name: a\n    watch: false\n    cwd: ~\n    n: 1.5\n";
+        let json =
+            r#"{"zone": 1, "apps": [{"name": "no", "watch": false, "cwd": null, "n": 1.5}]}"#;
+        let yaml = "zone: 1\napps:\n  - name: no\n    watch: false\n    cwd: ~\n    n: 1.5\n";
         let value = Written::from_json(json).unwrap();
         assert_eq!(value, Written::from_yaml(yaml).unwrap());
         let Written::Table(entries) = &value else { panic!("{value:?}") };

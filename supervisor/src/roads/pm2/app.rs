@@ -112,6 +112,11 @@ impl App {
                 None => notes.unknown(full, "PM2 does not know it either"),
             }
         }
+        if app.backoff_ms.is_some() && app.restart_delay_ms.take().is_some() {
+            app.became.retain(|(key, _)| key != "restart_delay");
+            let words = "exp_backoff_restart_delay takes its place, in PM2 too";
+            notes.dropped(format!("{}.restart_delay", app.label), words);
+        }
         app.keep_variables(dialect, notes);
         app.ask(notes);
         app

@@ -37,9 +37,8 @@ pub fn syntax(name: &str) -> Option<Syntax> {
     }
 }
 
-const HEAD: &str = "\
-Translated from a PM2 file. `mcp-supervisor check` says what is still wrong with it.
-Remarks below say where a person must look; docs/migrate.md explains each.";
+const HEAD: &str = "Translated from a PM2 file. `mcp-supervisor check` says what is still wrong with it. \
+    Remarks below say where a person must look; docs/migrate.md explains each.";
 
 /// Translates a PM2 file, or the JSON of one.
 ///

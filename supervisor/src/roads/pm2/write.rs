@@ -191,8 +191,9 @@ fn instances(
     let shared = app.cluster.unwrap_or(program.is_node()) && program.is_node();
     if !shared || count == 1 {
         if count > 1 {
-            let words = "each worker binds its own port; for one port of all write `listen`, and \
-                         let the program take descriptor 3 (docs/any-program.md)";
+            let words = "if it serves a port, each worker binds one of its own; for one port of \
+                         all write `listen`, and let the program take descriptor 3 \
+                         (docs/any-program.md)";
             notes.question(&key, words);
         }
         table.set("instances", i64::from(count));

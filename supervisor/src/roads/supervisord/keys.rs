@@ -3,7 +3,7 @@
 use super::expand::{expand, variables};
 use super::ini::Section;
 use super::program::{Take, take};
-use crate::roads::document::{Document, path};
+use crate::roads::document::{Document, path, variable};
 use crate::roads::notes::Notes;
 
 /// What becomes of an option.
@@ -87,19 +87,19 @@ pub(super) fn whole(
 ) -> Whole {
     let mut whole = Whole::default();
     let lookup = |name: &str| match name.strip_prefix("ENV_") {
-        Some(name) => Some(format!("${{{name}}}")),
+        Some(name) => Some(variable(name)),
         None => (name == "here").then(|| here.to_owned()),
     };
     for (key, value) in &section.entries {
         let full = format!("supervisord.{key}");
         match (key.as_str(), expand(value, &lookup)) {
             ("directory", Ok(value)) => {
-                notes.translated(full, vec![path(&["apps", "NAME", "cwd"])]);
+                notes.holds(full, "apps.NAME.cwd of programs without one");
                 whole.directory = Some(value);
             }
             ("environment", Ok(value)) => match variables(&value) {
                 Ok(found) => {
-                    notes.translated(full, vec![path(&["apps", "NAME", "env"])]);
+                    notes.holds(full, "apps.NAME.env of every program");
                     whole.environment = found;
                 }
                 Err(why) => notes.dropped(full, why),

@@ -36,9 +36,8 @@ impl Part {
     }
 }
 
-const HEAD: &str = "\
-Translated from supervisord's configuration. `mcp-supervisor check` says what is still wrong with it.
-Remarks below say where a person must look; docs/migrate.md explains each.";
+const HEAD: &str = "Translated from supervisord's configuration. `mcp-supervisor check` says what is still wrong with it. \
+    Remarks below say where a person must look; docs/migrate.md explains each.";
 
 /// The patterns of the files that a file includes, from that file's directory.
 ///
@@ -78,6 +77,7 @@ pub fn supervisord(parts: &[Part], place: &Place) -> Result<Draft, Untranslatabl
         match section.name.split_once(':').unwrap_or((&section.name, "")) {
             ("program", name) => {
                 let program = Program::read(section, name, here, &mut notes);
+                let mut apps = Vec::new();
                 for one in program.parted(&whole, &mut notes) {
                     let app = free_name(&one.name, &taken);
                     if app != plain_name(&one.name) || app != one.name {
@@ -85,16 +85,12 @@ pub fn supervisord(parts: &[Part], place: &Place) -> Result<Draft, Untranslatabl
                         notes.question(format!("apps.{app}"), words);
                     }
                     taken.push(app.clone());
+                    apps.push(app.clone());
                     write::app(&one, &whole, &app, place, (&mut document, &mut notes));
                 }
-                let first = taken.last().cloned().unwrap_or_default();
-                for (key, into) in program.became {
-                    let into = into.iter().map(|key| {
-                        let below = key.split('.').filter(|part| !part.is_empty());
-                        let below: Vec<&str> = below.collect();
-                        [path(&["apps", &first]), path(&below)].concat()
-                    });
-                    notes.translated(format!("{}.{key}", section.name), into.collect());
+                for (key, into) in &program.became {
+                    let into = full_keys(into, &apps);
+                    notes.translated(format!("{}.{key}", section.name), into);
                 }
             }
             ("supervisord", _) => {}
@@ -105,6 +101,21 @@ pub fn supervisord(parts: &[Part], place: &Place) -> Result<Draft, Untranslatabl
         return Err(Untranslatable("there is no [program:NAME] in it".to_owned()));
     }
     Ok(notes.finish(&document))
+}
+
+/// Keys below the first of the apps that a program became. What became their number, or their
+/// name, is all of them.
+fn full_keys(below: &[&str], apps: &[String]) -> Vec<Vec<String>> {
+    let number = |key: &&str| key.is_empty() || (*key == "instances" && apps.len() > 1);
+    if below.iter().any(|key| number(key)) {
+        return apps.iter().map(|app| path(&["apps", app])).collect();
+    }
+    let first = apps.first().map_or("", String::as_str);
+    let full = |key: &&str| {
+        let below: Vec<&str> = key.split('.').collect();
+        [path(&["apps", first]), path(&below)].concat()
+    };
+    below.iter().map(full).collect()
 }
 
 /// A section that has no counterpart, key by key.

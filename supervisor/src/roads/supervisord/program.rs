@@ -3,6 +3,7 @@
 use super::expand::{expand, variables};
 use super::ini::Section;
 use super::keys::{Fate, PROGRAM, Whole};
+use crate::roads::document::variable;
 use crate::roads::notes::Notes;
 
 /// What a program's options mean; `None` where supervisord's default holds.
@@ -99,7 +100,7 @@ impl Program {
             "program_name" | "group_name" => Some(self.name.clone()),
             "process_num" => Some(number.to_string()),
             "numprocs" => Some(self.numprocs.unwrap_or(1).to_string()),
-            name => name.strip_prefix("ENV_").map(|name| format!("${{{name}}}")),
+            name => name.strip_prefix("ENV_").map(variable),
         }
     }
 
@@ -220,7 +221,7 @@ pub(super) mod take {
     pub(in super::super) fn stopsignal(program: &mut Program, value: &str) -> Into {
         let name = value.trim().to_uppercase();
         let name = name.strip_prefix("SIG").unwrap_or(&name).to_owned();
-        const KNOWN: [&str; 7] = ["TERM", "HUP", "INT", "QUIT", "KILL", "USR1", "USR2"];
+        const KNOWN: [&str; 8] = ["TERM", "HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "WINCH"];
         if !KNOWN.contains(&name.as_str()) {
             return Err(format!("a program is asked to leave by one of {}", KNOWN.join(", ")));
         }
