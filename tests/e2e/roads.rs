@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
@@ -147,12 +147,13 @@ fn without_node_it_is_said_how_to_make_data_of_it() {
 #[test]
 fn supervisord_is_followed_into_the_files_that_it_includes() {
     let house = House::new("");
-    put(&house, "etc/supervisord.conf", "[include]\nfiles = conf.d/*.conf\n");
+    put(&house, "etc/supervisord.conf", "[include]\nfiles = conf.d/*.conf more/*\n");
     put(&house, "etc/conf.d/tick.conf", "[program:tick]\ncommand=sh %(here)s/tick.sh 'a b'\n");
     put(&house, "etc/conf.d/tick.sh", TICK);
     let said = import(&house, "supervisord", "etc/supervisord.conf");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(!said.err.contains("to be mended"), "{said:?}");
+    assert!(said.err.contains("`more/*` is no file here"), "{said:?}");
     house.start();
     wait_for("its output", || house.logs().contains("tick  a b"));
 }
@@ -164,7 +165,9 @@ fn what_is_wrong_on_this_machine_is_said_and_the_file_is_written() {
     put(&house, "labs.yaml", "other_services: { query_manager: true }\n");
     let said = import(&house, "pm2", "ecosystem.yaml");
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.err.contains("to be mended\n  apps.a.cwd (line "), "{said:?}");
+    assert!(said.err.contains("to be mended\n"), "{said:?}");
+    assert!(said.err.contains("  apps.a.exec (line 6, column 8): there is no program"), "{said:?}");
+    assert!(said.err.contains("  apps.a.cwd (line 7"), "{said:?}");
     let said = import(&house, "labs-yaml", "labs.yaml");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.err.contains("execute_query"), "{said:?}");
@@ -188,7 +191,8 @@ fn init_takes_flags_keeps_what_is_there_and_leaves_nothing_behind() {
     assert!(said.err.contains(&format!("next: mcp-supervisor --config {new} check")), "{said:?}");
     let mode = std::fs::metadata(&new).unwrap().permissions().mode();
     assert_eq!(mode & 0o007, 0, "{mode:o}");
-    let said = house.run(&["--config", &new, "check"]);
+    let mut check = Command::new(env!("CARGO_BIN_EXE_mcp-supervisor"));
+    let said = Said::from(check.args(["--config", &new, "check"]).output().unwrap());
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.out.contains("sh: 3 x "), "{said:?}");
     assert_eq!(house.run(&flags).code, Some(2));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use mcp_supervisor::cli::{Cli, Import};
 use mcp_supervisor::config;
 use mcp_supervisor::report;
-use mcp_supervisor::roads::{self, Draft, Part, Place, Syntax, Untranslatable};
+use mcp_supervisor::roads::{self, Draft, Note, Part, Place, Syntax, Untranslatable};
 use mcp_supervisor::runtime;
 
 use super::{CommandError, print, surroundings, system, with_time_zone};
@@ -66,17 +66,31 @@ fn supervisord(file: &Path, place: &Place) -> Result<Draft, CommandError> {
     let main = Part { path: file.to_owned(), text: read(file)? };
     let patterns = roads::includes(&main).map_err(untranslatable(file))?;
     let mut parts = vec![main];
+    let mut missed = Vec::new();
     for pattern in patterns {
         let whole = place.base.join(&pattern).display().to_string();
         let found = glob::glob(&whole).map_err(|error| CommandError::Untranslatable {
             file: file.to_owned(),
             reason: format!("`{pattern}` in include.files is no pattern: {error}"),
         })?;
-        for path in found.filter_map(Result::ok).filter(|path| path.is_file()) {
-            parts.push(Part { text: read(&path)?, path });
+        let before = parts.len();
+        for path in found {
+            let path = path.map_err(|error| CommandError::System {
+                operation: format!("read `{}`", error.path().display()),
+                source: error.into(),
+            })?;
+            if path.is_file() {
+                parts.push(Part { text: read(&path)?, path });
+            }
+        }
+        if parts.len() == before {
+            let words = format!("`{pattern}` is no file here; what it holds is not in the new one");
+            missed.push(Note { key: "include.files".to_owned(), words });
         }
     }
-    roads::supervisord(&parts, place).map_err(untranslatable(file))
+    let mut draft = roads::supervisord(&parts, place).map_err(untranslatable(file))?;
+    draft.questions.extend(missed);
+    Ok(draft)
 }
 
 /// The text of a file, read up to a limit; a FIFO would keep us waiting.

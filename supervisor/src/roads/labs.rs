@@ -30,7 +30,7 @@ pub fn labs(text: &str) -> Result<Draft, Untranslatable> {
         known |= match key.as_str() {
             "search_services" => services(key, value, SEARCH, &mut notes),
             "analyst_services" => services(key, value, ANALYST, &mut notes),
-            "agent_services" => services(key, value, AGENT, &mut notes),
+            "agent_services" => services(key, value, OTHER, &mut notes),
             "other_services" => others(value, &mut notes),
             "sql_statement_permissions" => permissions(value, &mut notes),
             other => {
@@ -58,7 +58,7 @@ pub fn labs(text: &str) -> Result<Draft, Untranslatable> {
 
 const SEARCH: &str = "Cortex Search is not a tool of this release";
 const ANALYST: &str = "Cortex Analyst is not a tool of this release";
-const AGENT: &str = "Cortex Agents are not a tool of this release";
+const OTHER: &str = "this kind of Cortex service is not a tool of this release";
 
 fn services(key: &str, value: &Written, reason: &str, notes: &mut Notes) -> bool {
     for (index, service) in value.items().iter().enumerate() {

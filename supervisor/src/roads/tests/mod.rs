@@ -144,7 +144,7 @@ fn a_file_of_the_labs_server_becomes_this_and_each_key_has_one_fate() {
     let draft = labs(&text("labs", "services.yaml")).unwrap();
     hold("labs", "services.yaml", &draft);
     let keys = [
-        "agent_services.sales_agent",
+        "agent_services.sales",
         "search_services.docs_search",
         "analyst_services",
         "other_services.query_manager",
