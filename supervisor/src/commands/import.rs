@@ -27,14 +27,16 @@ pub(super) fn import(cli: &Cli, wanted: &Import) -> Result<(), CommandError> {
     let target = absolute(from.output.as_deref().unwrap_or(Path::new(PRINTED)))?;
     let place =
         Place { base: directory_of(&file), home: directory_of(&target), processors: processors() };
-    let draft = match wanted {
-        Import::Pm2(_) => pm2(&file, &place)?,
-        Import::Supervisord(_) => supervisord(&file, &place)?,
-        Import::LabsYaml(_) => roads::labs(&read(&file)?).map_err(untranslatable(&file))?,
+    let origin = from.file.display().to_string();
+    let told = |draft: Draft| (report::draft(&draft, &origin), draft.toml);
+    let (words, toml) = match wanted {
+        Import::Pm2(_) => told(pm2(&file, &place)?),
+        Import::Supervisord(_) => told(supervisord(&file, &place)?),
+        Import::LabsYaml(_) => told(roads::labs(&read(&file)?).map_err(untranslatable(&file))?),
     };
-    deliver(&draft.toml, from.output.as_deref(), from.force)?;
-    say!("{}", report::draft(&draft, &from.file.display().to_string()).trim_end());
-    tell_what_to_mend(cli, &draft.toml, &target)?;
+    deliver(&toml, from.output.as_deref(), from.force)?;
+    say!("{}", words.trim_end());
+    tell_what_to_mend(cli, &toml, &target)?;
     let config = match &from.output {
         Some(output) => format!(" --config {}", output.display()),
         None => String::new(),
@@ -152,7 +154,13 @@ pub(super) fn deliver(text: &str, file: Option<&Path>, force: bool) -> Result<()
         match force {
             true => std::fs::rename(&unfinished, file),
             // Unlike a rename, a link never takes the place of what is there.
-            false => std::fs::hard_link(&unfinished, file),
+            false => match std::fs::hard_link(&unfinished, file) {
+                // Some file systems have no links.
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    std::fs::rename(&unfinished, file)
+                }
+                linked => linked,
+            },
         }
     };
     let written = write();

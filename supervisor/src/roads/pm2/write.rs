@@ -102,9 +102,8 @@ fn program(app: &App, place: &Place) -> Program {
     let known = extension.and_then(|(_, extension)| {
         INTERPRETERS.iter().find(|(known, _)| *known == extension).map(|(_, program)| *program)
     });
-    let interpreter = app.interpreter.as_deref().filter(|name| *name != "none");
-    // PM2 knows better than "none" when the script's name tells.
-    let Some(interpreter) = interpreter.or(known) else {
+    let interpreter = app.interpreter.as_deref().or(known).filter(|name| *name != "none");
+    let Some(interpreter) = interpreter else {
         let question = extension.is_none() && script.contains('/') && app.interpreter.is_none();
         let words = "PM2 runs a text file without a known ending by node; if this is one, write \
                      \"node\" before it";

@@ -107,7 +107,7 @@ pub fn supervisord(parts: &[Part], place: &Place) -> Result<Draft, Untranslatabl
 /// name, is all of them.
 fn full_keys(below: &[&str], apps: &[String]) -> Vec<Vec<String>> {
     let number = |key: &&str| key.is_empty() || (*key == "instances" && apps.len() > 1);
-    if below.iter().any(|key| number(key)) {
+    if below.iter().any(number) {
         return apps.iter().map(|app| path(&["apps", app])).collect();
     }
     let first = apps.first().map_or("", String::as_str);

@@ -174,7 +174,8 @@ fn texts_arrive_at_the_program_as_they_were() {
 fn paths_are_kept_where_the_new_file_lies_beside_the_old_one_and_absolute_elsewhere() {
     let file = r#"{"apps": [
         {"name": "a", "script": "bin/run", "interpreter": "none", "cwd": "./a/../b"},
-        {"name": "c", "script": "c.py"}
+        {"name": "c", "script": "c.py"},
+        {"name": "d", "script": "./d.py", "interpreter": "none"}
     ]}"#;
     let elsewhere = Place { home: "/etc/mcp".into(), ..place() };
     let toml = |place: &Place| -> toml::Table {
@@ -187,6 +188,7 @@ fn paths_are_kept_where_the_new_file_lies_beside_the_old_one_and_absolute_elsewh
     assert_eq!(exec(&beside, "a"), "b/bin/run");
     assert_eq!(beside["apps"]["a"]["cwd"].as_str(), Some("./a/../b"));
     assert_eq!(exec(&away, "a"), "/srv/app/b/bin/run");
+    assert_eq!((exec(&beside, "c"), exec(&beside, "d")), ("python3".into(), "./d.py".into()));
     assert_eq!(away["apps"]["a"]["cwd"].as_str(), Some("/srv/app/b"));
     assert_eq!(away["apps"]["c"]["cwd"].as_str(), Some("/srv/app"));
     assert!(beside["apps"]["c"].get("cwd").is_none());
