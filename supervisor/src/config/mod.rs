@@ -97,7 +97,7 @@ pub fn load_text(
     surroundings: &Surroundings,
 ) -> Result<Config, Problems> {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let root = file::parse(&file, text)?;
+    let root = file::read_text(&file, text)?;
     understand(&root, file, environment, surroundings)
 }
 

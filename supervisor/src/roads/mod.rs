@@ -19,6 +19,8 @@ mod tests;
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::config::INSTANCES_MAX;
+
 pub use fresh::{Choice, Fresh, app_name, command, fresh};
 pub use labs::labs;
 pub use pm2::{Syntax, pm2, syntax};

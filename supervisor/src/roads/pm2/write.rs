@@ -6,7 +6,7 @@ use crate::roads::notes::Notes;
 use crate::roads::units::{duration, size};
 use crate::roads::words::{needs_a_shell, shell_words};
 use crate::roads::written::Written;
-use crate::roads::{Place, lexical, looks_secret};
+use crate::roads::{INSTANCES_MAX, Place, lexical, looks_secret};
 
 /// PM2's interpreters by the script's extension.
 const INTERPRETERS: [(&str, &str); 12] = [
@@ -23,8 +23,6 @@ const INTERPRETERS: [(&str, &str); 12] = [
     ("ts", "bun"),
     ("tsx", "bun"),
 ];
-/// The most workers that an app may have.
-const INSTANCES_MAX: u32 = crate::config::INSTANCES_MAX;
 /// PM2's longest wait with exponential backoff, which is our default too, in milliseconds.
 const BACKOFF_MAX_MS: u64 = 15_000;
 /// Our window in which deaths are counted, in milliseconds.

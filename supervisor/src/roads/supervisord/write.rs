@@ -6,7 +6,7 @@ use crate::roads::document::{Document, Table, VARIABLES, Value};
 use crate::roads::notes::Notes;
 use crate::roads::units::{duration, size};
 use crate::roads::words::shell_words;
-use crate::roads::{Place, is_ours, looks_secret};
+use crate::roads::{INSTANCES_MAX, Place, is_ours, looks_secret};
 
 /// How long supervisord waits until a program counts as started, in seconds.
 const STARTSECS: u64 = 1;
@@ -38,7 +38,7 @@ pub(super) fn app(
         None => {}
     }
     if let Some(count) = program.numprocs.filter(|count| *count > 0) {
-        table.set("instances", i64::from(count.min(crate::config::INSTANCES_MAX)));
+        table.set("instances", i64::from(count.min(INSTANCES_MAX)));
     }
     let startsecs = program.startsecs.unwrap_or(STARTSECS);
     table.set("ready", duration(startsecs.saturating_mul(1000)));
