@@ -233,22 +233,26 @@ fn bare(name: &str) -> String {
 fn literal(value: &Value) -> String {
     let list = |items: Vec<String>| format!("[{}]", items.join(", "));
     match value {
-        Value::Text(text) => quoted(text),
+        Value::Text(text) => text_literal(text),
         Value::Number(number) => number.to_string(),
         Value::Truth(truth) => truth.to_string(),
-        Value::Texts(texts) => list(texts.iter().map(|text| quoted(text)).collect()),
+        Value::Texts(texts) => list(texts.iter().map(|text| text_literal(text)).collect()),
         Value::Numbers(numbers) => list(numbers.iter().map(ToString::to_string).collect()),
     }
 }
 
-/// A text on one line, whatever is in it.
+/// A value on one line, whatever is in it; only in values are variables replaced.
+fn text_literal(text: &str) -> String {
+    let [begin, end] = REFERENCE;
+    let text = if VARIABLES { text.replace('$', "$$") } else { text.to_owned() };
+    quoted(&text.replace(begin, "${").replace(end, "}"))
+}
+
+/// A text on one line, in quotes.
 fn quoted(text: &str) -> String {
     let mut quoted = "\"".to_owned();
     for letter in text.chars() {
         match letter {
-            begin if begin == REFERENCE[0] => quoted.push_str("${"),
-            end if end == REFERENCE[1] => quoted.push('}'),
-            '$' if VARIABLES => quoted.push_str("$$"),
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
@@ -277,7 +281,8 @@ mod tests {
             let mut document = Document::default();
             document.table(&["apps", &text]).set(&text, text.as_str());
             let table: toml::Table = document.text().parse().unwrap();
-            assert_eq!(table["apps"][&text][&text].as_str(), Some(text.as_str()));
+            let written = if VARIABLES { text.replace('$', "$$") } else { text.clone() };
+            assert_eq!(table["apps"][&text][&text].as_str(), Some(written.as_str()));
         }
     }
 
