@@ -19,6 +19,7 @@ mod order;
 mod readiness;
 mod refresh;
 mod reload;
+mod roads;
 mod servers;
 mod several;
 mod sources;

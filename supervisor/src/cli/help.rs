@@ -12,6 +12,8 @@ The service:
   ping              Say whether the supervisor runs
   check             Check the configuration file; nothing is touched
   config show       Print the configuration in force; --origin says where each value comes from
+  init              Write a configuration to begin with
+  import            Translate a configuration of PM2, supervisord or the Labs server
   client-config     Print the configuration that connects an MCP client
   completion SHELL  Print what completes these commands in bash, zsh, fish, elvish, powershell
 

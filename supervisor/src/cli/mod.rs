@@ -2,6 +2,7 @@
 
 mod config;
 mod help;
+mod import;
 mod words;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap_complete::Shell;
 use mcp_protocol::control::{Scale, Target};
 
 pub use config::{ConfigCommand, ShowConfig};
+pub use import::{From, Import, Init};
 
 /// The configuration file when none is named.
 pub const DEFAULT_CONFIG: &str = "ecosystem.toml";
@@ -97,6 +99,17 @@ pub enum Command {
     /// Watch apps and workers on a live screen, with their logs and keys to reload, restart, stop
     #[command(visible_alias = "dash")]
     Monit,
+    /// Write a configuration to begin with: asks on a terminal, else takes what flags say
+    ///
+    /// Without flags and without a terminal it is the sample account, which works without
+    /// credentials. An existing file is never replaced without --force.
+    Init(Init),
+    /// Translate the configuration of PM2, supervisord or the former Labs server
+    ///
+    /// The new file goes to standard output or to --output; standard error says what became of each
+    /// key, what was left out and why, and what to look at.
+    #[command(subcommand)]
+    Import(Import),
     /// Check the configuration file and say what it would start, without touching anything
     Check(Output),
     /// Look at the configuration in force
@@ -283,7 +296,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 45] = [
+    const CASES: [(&str, Meant); 49] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -371,6 +384,14 @@ mod tests {
         ("config show --origin", |c| {
             matches!(c, Command::Config(ConfigCommand::Show(ShowConfig { origin: true, .. })))
         }),
+        ("init --yes", |c| matches!(c, Command::Init(Init { yes: true, .. }))),
+        ("init --app web --listen 127.0.0.1:80", |c| {
+            matches!(c, Command::Init(Init { listen: Some(_), exec: None, .. }))
+        }),
+        ("import pm2 dump.pm2", |c| matches!(c, Command::Import(Import::Pm2(_)))),
+        ("import labs-yaml a.yaml -o b.toml", |c| {
+            matches!(c, Command::Import(Import::LabsYaml(From { output: Some(_), .. })))
+        }),
     ];
 
     #[test]
@@ -409,6 +430,11 @@ mod tests {
             ("start query --foreground", "cannot be used with"),
             ("reload --json", "--dry-run"),
             ("reolad", "reload"),
+            ("import pm2", "<FILE>"),
+            ("import pm2 a.json --force", "--output"),
+            ("init --instances 0", "1..=256"),
+            ("init --app a/b", "letters"),
+            ("init --sample --exec run", "cannot be used with"),
         ] {
             let said = parse(line).unwrap_err().to_string();
             assert!(said.contains(words), "{line}: {said}");

@@ -9,6 +9,8 @@ macro_rules! say {
 
 mod change;
 mod config;
+mod import;
+mod init;
 mod look;
 mod service;
 mod targets;
@@ -72,6 +74,16 @@ pub(crate) enum CommandError {
     /// Something was typed that cannot be meant.
     #[error("{0}")]
     Usage(String),
+    /// What was to be translated is not what it should be.
+    #[error("cannot translate `{}`: {reason}", file.display())]
+    Untranslatable { file: PathBuf, reason: String },
+    /// What was to be translated cannot be evaluated.
+    #[error("cannot translate `{}`", file.display())]
+    JavaScript {
+        file: PathBuf,
+        #[source]
+        source: runtime::JavaScriptError,
+    },
     /// Our output cannot be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -109,6 +121,8 @@ impl CommandError {
             | CommandError::NoProcess { .. }
             | CommandError::NoFile { .. }
             | CommandError::Monit(MonitError::Terminal { .. })
+            | CommandError::Untranslatable { .. }
+            | CommandError::JavaScript { .. }
             | CommandError::Output(_)
             | CommandError::System { .. } => Exit::Failed,
         }
@@ -135,6 +149,8 @@ impl CommandError {
             | CommandError::Usage(_)
             | CommandError::DidNotStart { .. }
             | CommandError::Monit(_)
+            | CommandError::Untranslatable { .. }
+            | CommandError::JavaScript { .. }
             | CommandError::Output(_)
             | CommandError::System { .. } => format!("error: {}\n", report::with_causes(self)),
         }
@@ -193,6 +209,8 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Ping => look::ping(cli),
         Command::Logs(logs) => look::logs(cli, logs),
         Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
+        Command::Init(wanted) => init::init(cli, wanted),
+        Command::Import(wanted) => import::import(cli, wanted),
         Command::Check(output) => check(cli, output),
         Command::Config(wanted) => config::run(cli, wanted),
         Command::ClientConfig(wanted) => client_config(cli, wanted),

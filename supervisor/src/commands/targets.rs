@@ -46,6 +46,8 @@ fn is_final(error: &CommandError) -> bool {
         CommandError::Ask(_)
         | CommandError::Config { .. }
         | CommandError::NoFile { .. }
+        | CommandError::Untranslatable { .. }
+        | CommandError::JavaScript { .. }
         | CommandError::Refused { .. }
         | CommandError::Start(_)
         | CommandError::DidNotStart { .. }

@@ -71,9 +71,13 @@ pub(super) fn child_key(parent: &str, name: &str) -> String {
 
 /// Reads a file into a tree; its root is a table.
 pub(super) fn read(path: &Path) -> Result<Node, Problems> {
-    let text = text(path)?;
-    let document = Document::new(path, &text);
-    let table = DeTable::parse(&text).map_err(|fault| {
+    read_text(path, &text(path)?)
+}
+
+/// Reads a text into a tree, as if it stood in this file.
+pub(super) fn read_text(path: &Path, text: &str) -> Result<Node, Problems> {
+    let document = Document::new(path, text);
+    let table = DeTable::parse(text).map_err(|fault| {
         let offset = fault.span().map_or(text.len(), |span| span.start);
         document.fault(offset, &fault.message().replace('\n', "; "))
     })?;

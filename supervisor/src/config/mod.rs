@@ -127,6 +127,21 @@ fn read(
     understand(&file, &root, environment, surroundings)
 }
 
+/// Reads a text as [`load`] would read it from that file; the file need not be there.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(
+    text: &str,
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Config, Problems> {
+    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let root = file::read_text(&file, text)?;
+    understand(&file, &root, environment, surroundings).map(|(config, _)| config)
+}
+
 /// What was written in a file, with everything else that has a say.
 fn understand(
     file: &Path,

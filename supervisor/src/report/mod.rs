@@ -4,6 +4,7 @@
 mod changes;
 mod clients;
 mod details;
+mod draft;
 mod effective;
 mod order;
 mod page;
@@ -14,6 +15,7 @@ mod words;
 pub use changes::{changes, changes_json, reload_plan, reload_plan_json};
 pub use clients::client_config;
 pub use details::{description, description_json};
+pub use draft::draft;
 pub use effective::{effective_json, effective_toml};
 pub use order::left_alone;
 pub use page::{Colour, Page};
