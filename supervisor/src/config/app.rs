@@ -1,6 +1,6 @@
 //! From `[apps.NAME]` to what is meant by it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::check::Around;
 use super::file::child_key;
@@ -29,8 +29,14 @@ pub(super) fn read(
     around: &Around<'_>,
     report: &mut Report,
 ) -> Option<AppConfig> {
-    let (name, mut arguments) =
-        section.command("exec").unwrap_or_else(|| (policy::PROGRAM.to_owned(), Vec::new()));
+    let command = match section.node("exec") {
+        None => Some((policy::PROGRAM.to_owned(), Vec::new())),
+        Some(_) => section.command("exec"),
+    };
+    let Some((name, mut arguments)) = command else {
+        whoever_it_is(section, around, report);
+        return None;
+    };
     arguments.extend(section.texts("args"));
     let kind = match Path::new(&name).file_name() {
         Some(file) if file == policy::PROGRAM => Program::Ours,
@@ -54,9 +60,7 @@ pub(super) fn read(
     }
     let found = program::find(&name, around.directory, around.surroundings)
         .map_err(|words| missing(section, around, ("exec", &words), report));
-    let directory = program::directory(section.text("cwd").unwrap_or("."), around.directory)
-        .map_err(|words| missing(section, around, ("cwd", &words), report));
-    let directory = directory.ok()?;
+    let directory = working_directory(section, around, report)?;
     let watch = watch::read(section, &directory, report);
     let mut app = AppConfig {
         program: found.ok()?,
@@ -83,6 +87,26 @@ pub(super) fn read(
         }
     }
     Some(app)
+}
+
+/// The rules between values that hold for any program: which one it is cannot be read.
+fn whoever_it_is(section: Section<'_>, around: &Around<'_>, report: &mut Report) {
+    restart::policy(section.section("restart"), report);
+    restart::rollout(section, report);
+    process::read(section, false, report);
+    if let Some(directory) = working_directory(section, around, report) {
+        watch::read(section, &directory, report);
+    }
+}
+
+fn working_directory(
+    section: Section<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> Option<PathBuf> {
+    program::directory(section.text("cwd").unwrap_or("."), around.directory)
+        .map_err(|words| missing(section, around, ("cwd", &words), report))
+        .ok()
 }
 
 /// Notes a problem with a key that may not have been written, unless it is blamed already.

@@ -17,6 +17,7 @@ mod app;
 mod check;
 mod compare;
 mod environment;
+mod excerpt;
 mod file;
 mod fingerprint;
 mod health;
@@ -31,6 +32,7 @@ mod program;
 mod restart;
 mod rules;
 mod section;
+mod syntax;
 mod timetable;
 mod value;
 mod watch;
@@ -74,7 +76,7 @@ pub struct Surroundings {
 /// Reads a configuration file as it is meant in an environment (`None`: "development").
 ///
 /// # Errors
-/// Every problem of the file at once, in its order; of a text that is not TOML the first fault.
+/// Every problem of the file at once, in its order; of a text that is not TOML what can be relied on.
 pub fn load(
     path: &Path,
     environment: Option<&str>,
@@ -82,10 +84,16 @@ pub fn load(
 ) -> Result<Config, Problems> {
     // Only fails for an empty path, which cannot be read either.
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let root = file::read(&file)?;
+    let file::Reading { root, text, faults } = file::read(&file)?;
     let environment = environment.unwrap_or(environment::DEFAULT);
     let mut report = problem::Report::new(&file);
+    report.draw_from(&file, text);
     section::check(&root, keys::FILE, &mut report);
+    if !faults.is_empty() {
+        // What stands in other lines is known; what is missing or goes together is not.
+        report.add_faults(faults);
+        return report.finish(None);
+    }
     let merged = environment::overlay(&root, environment, &mut report);
     let directory = file.parent().unwrap_or(Path::new("/"));
     let whole = check::whole(&merged, environment, directory, surroundings, &mut report);

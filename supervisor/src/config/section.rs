@@ -64,8 +64,13 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Named(keys) => return check_named(node, keys, report),
         Kind::Variables => return check_variables(node, report),
         Kind::Text => value::text(node).map(drop),
+        Kind::Command | Kind::Texts | Kind::Patterns | Kind::ExitCodes
+            if matches!(node.value, Value::List(_)) =>
+        {
+            return check_list(node, key, report);
+        }
         Kind::Command => value::command(node).map(drop),
-        Kind::Texts => value::texts(node).map(drop),
+        Kind::Texts | Kind::Patterns => value::texts(node).map(drop),
         Kind::Boolean => value::boolean(node).map(drop),
         Kind::Count { min, max, what } => value::count(node, *min, *max, what).map(drop),
         Kind::Scale => value::scale(node).map(drop),
@@ -76,8 +81,6 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::ExitCodes => value::exit_codes(node).map(drop),
         Kind::TimeTable => off::time_table(node).map(drop),
         Kind::TimeZone => value::text(node).and_then(timetable::zone).map(drop),
-        Kind::Patterns => value::texts(node)
-            .and_then(|texts| texts.iter().try_for_each(|text| watch::pattern(text).map(drop))),
         Kind::Choice(words) => value::choice(node, words).map(drop),
         Kind::Warehouse => value::warehouse(node).map(drop),
         Kind::Address => value::address(node).map(drop),
@@ -93,13 +96,39 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
     };
     match outcome {
         Ok(()) => {}
-        Err(words) if words.contains("; ") || words.ends_with('?') => {
-            report.add(&node.key, node.place, words);
-        }
+        Err(words) if has_remedy(&words) => report.add(&node.key, node.place, words),
         Err(fault) => {
             let words = format!("{fault}; write {} = {}", key.name, key.example);
             report.add(&node.key, node.place, words);
         }
+    }
+}
+
+fn has_remedy(words: &str) -> bool {
+    words.contains("; ") || words.ends_with('?')
+}
+
+/// Each entry of a list by itself, so that none hides another.
+fn check_list(node: &Node, key: &'static Key, report: &mut Report) {
+    let Value::List(items) = &node.value else { return };
+    let before = report.count();
+    for item in items {
+        let outcome = match &key.kind {
+            Kind::ExitCodes => value::exit_code(item).map(drop),
+            Kind::Patterns => value::entry(item).and_then(watch::pattern).map(drop),
+            _any_text => value::entry(item).map(drop),
+        };
+        if let Err(words) = outcome {
+            let remedy = if has_remedy(&words) { "" } else { "; write another, or remove it" };
+            report.add(&item.key, item.place, format!("{words}{remedy}"));
+        }
+    }
+    if report.count() == before
+        && matches!(key.kind, Kind::Command)
+        && let Err(fault) = value::command(node)
+    {
+        let words = format!("{fault}; write {} = {}", key.name, key.example);
+        report.add(&node.key, node.place, words);
     }
 }
 
@@ -155,6 +184,12 @@ impl<'a> Section<'a> {
         Section { nearest: node, keys, written: entries(node) }
     }
 
+    /// The keys in it that mean nothing here.
+    pub(super) fn unknown(&self) -> Vec<&'a str> {
+        let names = self.written.into_iter().flatten().map(|(name, _)| name.as_str());
+        names.filter(|name| self.keys.iter().all(|key| key.name != *name)).collect()
+    }
+
     pub(super) fn is_table(&self) -> bool {
         self.written.is_some()
     }
@@ -199,6 +234,16 @@ impl<'a> Section<'a> {
 
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         self.node(name).and_then(|node| value::texts(node).ok()).unwrap_or_default()
+    }
+
+    /// The texts of a list with where each was written; the list itself stands in for none.
+    pub(super) fn entries(&self, name: &str) -> Vec<(String, &'a Node)> {
+        let items = match self.node(name).map(|node| &node.value) {
+            Some(Value::List(items)) => items.as_slice(),
+            Some(_) | None => &[],
+        };
+        let text = |item: &'a Node| Some((value::entry(item).ok()?.to_owned(), item));
+        items.iter().filter_map(text).collect()
     }
 
     pub(super) fn command(&self, name: &str) -> Option<(String, Vec<String>)> {

@@ -71,23 +71,18 @@ pub(super) fn variable(node: &Node) -> Result<&str, String> {
     }
 }
 
+/// One entry of a list of texts; an argument may well be empty.
+pub(super) fn entry(node: &Node) -> Result<&str, String> {
+    match &node.value {
+        Value::Text(text) if text.is_empty() => Ok(text),
+        Value::Text(_) => text(node),
+        other => Err(format!("{} is not a text; write it in quotes", found(other))),
+    }
+}
+
 pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
     match &node.value {
-        Value::List(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| match &item.value {
-                // An argument may well be empty.
-                Value::Text(text) if text.is_empty() => Ok(String::new()),
-                Value::Text(_) => text(item)
-                    .map(str::to_owned)
-                    .map_err(|words| format!("entry {}: {words}", index + 1)),
-                other => {
-                    let found = found(other);
-                    Err(format!("entry {}: {found} is not a text; write it in quotes", index + 1))
-                }
-            })
-            .collect(),
+        Value::List(items) => items.iter().map(|item| entry(item).map(str::to_owned)).collect(),
         other => Err(format!("{} is not a list", found(other))),
     }
 }
@@ -143,11 +138,13 @@ pub(super) fn exit_codes(node: &Node) -> Result<BTreeSet<i32>, String> {
     let Value::List(items) = &node.value else {
         return Err(format!("{} is not a list", found(&node.value)));
     };
-    let code = |(index, item)| match count(item, 0, 255, "an exit code") {
-        Ok(code) => i32::try_from(code).map_err(|error| error.to_string()),
-        Err(words) => Err(format!("entry {}: {words}", index + 1)),
-    };
-    items.iter().enumerate().map(code).collect()
+    items.iter().map(exit_code).collect()
+}
+
+/// One of them.
+pub(super) fn exit_code(node: &Node) -> Result<i32, String> {
+    let code = count(node, 0, 255, "an exit code")?;
+    i32::try_from(code).map_err(|error| error.to_string())
 }
 
 /// A TPC-H scale factor.
