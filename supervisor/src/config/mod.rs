@@ -13,6 +13,7 @@ use mcp_protocol::settings::{LogLevel, Settings};
 
 use crate::machine::{AppGoal, AppName, Desired};
 
+mod address;
 mod app;
 mod check;
 mod compare;
@@ -21,6 +22,7 @@ mod excerpt;
 mod file;
 mod fingerprint;
 mod health;
+mod hints;
 mod keys;
 mod locate;
 mod off;
@@ -34,6 +36,7 @@ mod rules;
 mod section;
 mod syntax;
 mod timetable;
+mod units;
 mod value;
 mod watch;
 mod worker;

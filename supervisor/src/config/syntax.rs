@@ -28,21 +28,24 @@ enum Reach {
     Rest,
 }
 
-/// What the parser says, and how far it reaches. What is not listed reaches far.
-const KNOWN: [(&str, Reach); 13] = [
+/// What the parser says, and how far it reaches; of several in one line the first here is shown.
+/// What is not listed reaches far.
+const KNOWN: [(&str, Reach); 15] = [
     ("key with no value", Reach::Line),
+    ("unclosed", Reach::Rest),
+    ("missing comma", Reach::Rest),
+    ("unexpected leading zero", Reach::Line),
     ("string values must be quoted", Reach::Line),
     ("duplicate key", Reach::Line),
     ("invalid float", Reach::Line),
     ("invalid integer", Reach::Line),
     ("invalid datetime", Reach::Line),
+    ("invalid mantissa", Reach::Line),
     ("invalid boolean", Reach::Line),
     ("invalid basic string, expected `\"`", Reach::Line),
     ("invalid literal string, expected `'`", Reach::Line),
     ("missing escaped value", Reach::Line),
     ("unexpected key or value, expected newline", Reach::Line),
-    ("unclosed", Reach::Rest),
-    ("missing comma", Reach::Rest),
 ];
 
 struct Fault<'a> {
@@ -110,12 +113,15 @@ fn words(fault: &Fault<'_>, line: &str) -> String {
     if known("string values") {
         return unquoted(piece);
     }
-    if ["float", "integer", "datetime", "boolean"]
+    if ["float", "integer", "datetime", "mantissa", "boolean"]
         .iter()
         .any(|kind| known(&format!("invalid {kind}")))
     {
         let (_, value) = line.split_once('=').unwrap_or(("", piece));
         return unquoted(value.split('#').next().unwrap_or_default().trim());
+    }
+    if known("unexpected leading zero") {
+        return "a number has no zero before it; remove it, or write the text in quotes".to_owned();
     }
     if known("duplicate key") {
         return format!("`{}` is written twice; keep one of the two", piece.escape_debug());
