@@ -8,6 +8,7 @@
 mod birth;
 mod boot;
 mod changes;
+mod check;
 mod crash;
 mod cycles;
 mod harness;

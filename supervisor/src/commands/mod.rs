@@ -8,6 +8,7 @@ macro_rules! say {
 }
 
 mod change;
+mod check;
 mod look;
 mod service;
 
@@ -21,7 +22,7 @@ use mcp_supervisor::cli::{self, Cli, Client, Command};
 use mcp_supervisor::config::{self, Config, Problems, Surroundings};
 use mcp_supervisor::monit::{self, MonitError};
 use mcp_supervisor::report::{self, Colour};
-use mcp_supervisor::runtime::{self, AskError, StartError};
+use mcp_supervisor::runtime::{AskError, StartError};
 
 use change::change;
 
@@ -173,21 +174,14 @@ pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
         Command::Ping => look::ping(cli),
         Command::Logs(logs) => look::logs(cli, logs),
         Command::Monit => Ok(monit::run(&socket(cli)?, colour())?),
-        Command::Check(output) => check(cli, output),
+        Command::Check(output) => check::check(cli, output),
+        Command::Schema => print_json(&config::schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
     }
 }
 
 fn whom(wanted: &cli::MaybeTarget) -> Target {
     wanted.target.clone().unwrap_or(Target::All)
-}
-
-fn check(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
-    let plan = report::plan(&load(cli)?, runtime::since_epoch());
-    if output.json {
-        return print_json(&plan.json);
-    }
-    print(&plan.text)
 }
 
 fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandError> {

@@ -33,6 +33,7 @@ mod process;
 mod program;
 mod restart;
 mod rules;
+mod schema;
 mod section;
 mod syntax;
 mod timetable;
@@ -40,6 +41,7 @@ mod units;
 mod value;
 mod watch;
 mod worker;
+mod world;
 
 #[cfg(test)]
 mod tests;
@@ -53,9 +55,11 @@ pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
 pub use rules::{rules, settings};
+pub use schema::schema;
 pub(crate) use section::is_name;
 pub use timetable::TimeTable;
 pub use watch::{WatchConfig, WatchedPath};
+pub use world::{Found, problems_at};
 
 /// What the file is read against: the little of the world that it may refer to.
 ///

@@ -326,7 +326,7 @@ pub(super) fn warehouse(node: &Node) -> Result<usize, String> {
 }
 
 /// The signals that may ask a program to leave.
-const SIGNALS: &[(&str, i32)] = &[
+pub(super) const SIGNALS: &[(&str, i32)] = &[
     ("SIGTERM", libc::SIGTERM),
     ("SIGINT", libc::SIGINT),
     ("SIGQUIT", libc::SIGQUIT),

@@ -11,7 +11,7 @@ mod words;
 pub use changes::{changes, changes_json, reload_plan, reload_plan_json};
 pub use clients::client_config;
 pub use details::{description, description_json};
-pub use plan::{Plan, plan};
+pub use plan::{Plan, Running, plan};
 pub(crate) use table::note;
 pub use table::{Colour, status_json, status_table};
 pub use words::{Progress, last_output, pong, printable, unknown_app};

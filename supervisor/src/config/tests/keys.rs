@@ -8,7 +8,7 @@ use super::super::keys::{FILE, Key, Kind};
 use super::{Config, QUERY, Workplace};
 use crate::machine::Rng;
 
-const SHIPPED: &str = include_str!("../../../../ecosystem.toml");
+pub(super) const SHIPPED: &str = include_str!("../../../../ecosystem.toml");
 const DOCUMENTED: &str = include_str!("../../../../docs/config.md");
 
 /// The shipped file with every key that is commented out taken into use.

@@ -14,6 +14,7 @@ mod keys;
 mod meaning;
 mod mutations;
 mod replacing;
+mod schema;
 mod typos;
 
 /// A directory with two programs, a file and a directory, to check configurations in.
