@@ -29,15 +29,10 @@ pub(super) fn read(
     around: &Around<'_>,
     report: &mut Report,
 ) -> Option<AppConfig> {
-    let command = match section.node("exec") {
-        None => Some((policy::PROGRAM.to_owned(), Vec::new())),
-        Some(_) => section.command("exec"),
-    };
-    let Some((name, mut arguments)) = command else {
+    let Some((name, arguments)) = command(section) else {
         whoever_it_is(section, around, report);
         return None;
     };
-    arguments.extend(section.texts("args"));
     let kind = match Path::new(&name).file_name() {
         Some(file) if file == policy::PROGRAM => Program::Ours,
         Some(_) | None => Program::Foreign,
@@ -87,6 +82,16 @@ pub(super) fn read(
         }
     }
     Some(app)
+}
+
+/// The program and all its arguments; `None` when they cannot be read.
+fn command(section: Section<'_>) -> Option<(String, Vec<String>)> {
+    let (name, mut arguments) = match section.node("exec") {
+        None => (policy::PROGRAM.to_owned(), Vec::new()),
+        Some(_) => section.command("exec")?,
+    };
+    arguments.extend(section.texts("args"));
+    Some((name, arguments))
 }
 
 /// The rules between values that hold for any program: which one it is cannot be read.

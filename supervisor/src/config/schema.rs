@@ -135,7 +135,7 @@ fn single(kind: &Kind) -> Value {
 fn about(path: &str) -> Option<String> {
     let row = format!("| `{path}` |");
     let line = DOCUMENTED.lines().find(|line| line.starts_with(&row))?;
-    let words = line.trim_end_matches(['|', ' ']).splitn(4, " | ").nth(2)?;
+    let words = line.trim_end_matches(['|', ' ']).split(" | ").nth(2)?;
     let mut plain = String::new();
     let mut rest = words;
     while let Some((before, link)) = rest.split_once('[') {

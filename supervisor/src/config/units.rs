@@ -85,7 +85,7 @@ fn meant(text: &str, units: &Units, taken: usize) -> Option<String> {
     let digits: u64 = format!("{whole}{fraction}").parse().ok()?;
     let divisor = 10u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let total = digits.checked_mul(units[*unit].1)?;
-    (total > 0 && total % divisor == 0).then(|| written(total / divisor, units, taken))?
+    (total > 0 && total.is_multiple_of(divisor)).then(|| written(total / divisor, units, taken))?
 }
 
 /// The unit that a word stands for: as we write it, in another case, or written out.
@@ -101,7 +101,7 @@ fn unit(word: &str, units: &Units) -> Option<usize> {
 
 /// A sum in the largest unit that it is a whole number of.
 fn written(sum: u64, units: &Units, taken: usize) -> Option<String> {
-    let fits = units[..taken].iter().filter(|(_, factor, _)| sum % factor == 0);
+    let fits = units[..taken].iter().filter(|(_, factor, _)| sum.is_multiple_of(*factor));
     let (name, factor, _) = fits.max_by_key(|(_, factor, _)| *factor)?;
     Some(format!("{}{name}", sum / factor))
 }
