@@ -89,8 +89,11 @@ fn taken(address: SocketAddr, config: &Config, running: Option<u32>) -> Option<S
         if port_owner::is_ours(address.port(), running, &config.supervisor.run_directory) {
             return None;
         }
-        let owner = port_owner::in_words(address);
-        return Some(format!("{owner}: it is in use; stop that program, or write another port"));
+        let owner = match port_owner::in_words(address) {
+            nobody if nobody.is_empty() => ", which is in use by another user".to_owned(),
+            owner => owner,
+        };
+        return Some(format!("{owner}; stop that program, or write another port"));
     }
     Some(match error.kind() {
         ErrorKind::PermissionDenied => {
