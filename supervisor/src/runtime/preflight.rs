@@ -17,24 +17,26 @@ use crate::runtime::{listeners, port_owner};
 #[must_use]
 pub fn missing(config: &Config, running: Option<u32>) -> Vec<Found> {
     let mut missing = directories(config);
+    // The service starts without it, and says that changes will not outlive it.
+    missing.extend(directory("state_directory", &config.supervisor.state_directory));
     missing.extend(ports(config, running));
     missing
 }
 
-/// The supervisor's directories that cannot be made or written.
+/// The directories without which nothing can start, and that cannot be made or written.
 pub(crate) fn directories(config: &Config) -> Vec<Found> {
     let supervisor = &config.supervisor;
-    let directories = [
-        ("run_directory", &supervisor.run_directory),
-        ("log_directory", &supervisor.log_directory),
-        ("state_directory", &supervisor.state_directory),
-    ];
-    directories
-        .into_iter()
-        .filter_map(|(key, path)| {
-            Some((vec!["supervisor".to_owned(), key.to_owned()], unusable(path)?))
-        })
-        .collect()
+    [
+        directory("run_directory", &supervisor.run_directory),
+        directory("log_directory", &supervisor.log_directory),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn directory(key: &str, path: &Path) -> Option<Found> {
+    Some((vec!["supervisor".to_owned(), key.to_owned()], unusable(path)?))
 }
 
 /// Why a directory cannot be written, or cannot be made.
