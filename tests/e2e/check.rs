@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use super::harness::{House, query};
+use super::harness::{House, query, signal};
 
 #[test]
 fn everything_that_the_machine_lacks_is_said_at_once_and_where() {
@@ -44,6 +44,18 @@ fn a_running_supervisor_keeps_its_ports_and_its_reload_is_shown() {
     let plan: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!(plan["reload"][0]["instances_then"], 2, "{plan}");
     assert_eq!(plan["running"]["pid"], house.status()["pid"], "{plan}");
+}
+
+#[test]
+fn a_port_that_workers_of_a_killed_supervisor_still_hold_is_no_obstacle() {
+    // A program without a link does not notice that its supervisor has died.
+    let app = format!("exec = [\"sleep\", \"1000\"]\nready = \"10ms\"\nlisten = \"{}\"", free());
+    let house = House::new(&format!("[supervisor]\nmetrics = \"off\"\n[apps.query]\n{app}\n"));
+    house.start();
+    signal("-KILL", house.status()["pid"].as_u64().unwrap());
+    let said = house.run(&["check"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    house.start();
 }
 
 #[test]
