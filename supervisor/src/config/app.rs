@@ -8,7 +8,8 @@ use super::health::{self, Health, ReadyBy};
 use super::problem::Report;
 use super::section::Section;
 use super::{
-    AppConfig, OutputConfig, compare, fingerprint, policy, process, program, restart, watch, worker,
+    AppConfig, OutputConfig, compare, fingerprint, hints, policy, process, program, restart, watch,
+    worker,
 };
 use crate::machine::{AppGoal, AppName, Fingerprint, RestartWhen};
 
@@ -49,9 +50,8 @@ pub(super) fn read(
     };
     let process = process::read(section, health.config.ready == ReadyBy::Link, report);
     let listen = section.address("listen");
-    if kind == Program::Ours && section.node("listen").is_none() {
-        let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
-        missing(section, around, ("listen", words), report);
+    if kind == Program::Ours {
+        listens(section, around, report);
     }
     let found = program::find(&name, around.directory, around.surroundings)
         .map_err(|words| missing(section, around, ("exec", &words), report));
@@ -112,6 +112,15 @@ fn working_directory(
     program::directory(section.text("cwd").unwrap_or("."), around.directory)
         .map_err(|words| missing(section, around, ("cwd", &words), report))
         .ok()
+}
+
+/// Our own worker needs an address; one under a misspelt key is a problem already.
+fn listens(section: Section<'_>, around: &Around<'_>, report: &mut Report) {
+    let misspelt = || section.unknown().into_iter().any(|name| hints::means(name, "listen"));
+    if section.node("listen").is_none() && !misspelt() {
+        let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
+        missing(section, around, ("listen", words), report);
+    }
 }
 
 /// Notes a problem with a key that may not have been written, unless it is blamed already.

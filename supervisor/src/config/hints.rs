@@ -167,6 +167,11 @@ pub(super) fn unknown(name: &str, node: &Node, keys: &'static [Key]) -> String {
     }
 }
 
+/// Whether an unknown key of an app was probably meant to be this one.
+pub(super) fn means(name: &str, key: &str) -> bool {
+    in_app(name).is_some_and(|words| words == did_you_mean(key))
+}
+
 /// What stands where an app's name belongs, when it is a key of an app.
 pub(super) fn misplaced_in_apps(name: &str, value: &Value) -> Option<String> {
     let known = APP.iter().any(|key| key.name == name) || foreign(name).is_some();
