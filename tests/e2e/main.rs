@@ -9,6 +9,7 @@ mod birth;
 mod boot;
 mod broken;
 mod changes;
+mod check;
 mod crash;
 mod cycles;
 mod harness;

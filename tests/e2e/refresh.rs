@@ -158,7 +158,7 @@ fn watching_begins_and_ends_with_a_reload() {
     fs::create_dir(house.path("src")).unwrap();
     house.start();
     let said = house.run(&["check"]);
-    assert!(!said.out.contains("replaced"), "{said:?}");
+    assert!(!said.out.contains("replaced when"), "{said:?}");
     let watch = "watch = [\"src\"]\nwatch_delay = \"50ms\"";
     house.write(&query(1, "", watch));
     assert_eq!(house.run(&["reload"]).code, Some(0));

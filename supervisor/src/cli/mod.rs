@@ -111,10 +111,19 @@ pub enum Command {
     #[command(subcommand)]
     Import(Import),
     /// Check the configuration file and say what it would start, without touching anything
+    ///
+    /// All problems of the file are shown, and what this machine lacks for it: ports that are
+    /// taken, programs, users, directories. Where a supervisor runs, also what a reload would do.
+    /// Exit code 78 when something is wrong.
     Check(Output),
     /// Look at the configuration in force
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print a JSON Schema of the configuration file, for editors
+    ///
+    /// `mcp-supervisor schema > ecosystem.schema.json`, then `#:schema ./ecosystem.schema.json` as
+    /// the first line of ecosystem.toml: editors with a TOML plugin complete and check its keys.
+    Schema,
     /// Print the configuration that connects an MCP client to this service
     ClientConfig(ClientConfig),
     /// Print what completes these commands in a shell

@@ -8,6 +8,7 @@ macro_rules! say {
 }
 
 mod change;
+mod check;
 mod config;
 mod import;
 mod init;
@@ -24,7 +25,7 @@ use clap::ValueEnum;
 use mcp_protocol::control::{FailureCause, Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
 use mcp_supervisor::config::{
-    Config, Problems, Surroundings, check_environment, load as read, socket_of,
+    Config, Problems, Surroundings, check_environment, load as read, schema, socket_of,
 };
 use mcp_supervisor::monit::{self, MonitError};
 use mcp_supervisor::report::{self, Colour, Page, Progress};
@@ -211,26 +212,12 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
         Command::Init(wanted) => init::init(cli, wanted),
         Command::Import(wanted) => import::import(cli, wanted),
-        Command::Check(output) => check(cli, output),
+        Command::Check(output) => check::check(cli, output),
         Command::Config(wanted) => config::run(cli, wanted),
+        Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),
     }
-}
-
-fn check(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
-    let config = match load(cli) {
-        Err(CommandError::Config { problems, .. }) if output.json => {
-            print_json(&report::problems_json(&problems))?;
-            return Err(CommandError::Told { exit: Exit::Configuration });
-        }
-        loaded => loaded?,
-    };
-    let plan = report::plan(&config, runtime::since_epoch());
-    if output.json {
-        return print_json(&plan.json);
-    }
-    print(&plan.text)
 }
 
 fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandError> {

@@ -1,12 +1,15 @@
 //! From `[apps.NAME]` to what is meant by it.
 
+use std::path::PathBuf;
+
 use super::check::Around;
 use super::file::child_key;
 use super::health::{self, Health, ReadyBy};
 use super::problem::Report;
 use super::section::Section;
 use super::{
-    AppConfig, OutputConfig, compare, fingerprint, policy, process, program, restart, watch, worker,
+    AppConfig, OutputConfig, compare, fingerprint, hints, policy, process, program, restart, watch,
+    worker,
 };
 use crate::machine::{AppGoal, AppName, Fingerprint, RestartWhen};
 
@@ -27,9 +30,10 @@ pub(super) fn read(
     around: &Around<'_>,
     report: &mut Report,
 ) -> Option<AppConfig> {
-    let (name, mut arguments) =
-        section.command("exec").unwrap_or_else(|| (policy::PROGRAM.to_owned(), Vec::new()));
-    arguments.extend(section.texts("args"));
+    let Some((name, arguments)) = command(section) else {
+        whoever_it_is(section, around, report);
+        return None;
+    };
     let kind = if program::is_our_name(&name) { Program::Ours } else { Program::Foreign };
     let health = health::read(section, kind, around, report);
     let goal = goal(section, &health, report);
@@ -43,15 +47,12 @@ pub(super) fn read(
     };
     let process = process::read(section, health.config.ready == ReadyBy::Link, report);
     let listen = section.address("listen");
-    if kind == Program::Ours && section.node("listen").is_none() {
-        let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
-        missing(section, around, ("listen", words), report);
+    if kind == Program::Ours {
+        listens(section, around, report);
     }
     let found = program::find(&name, around.directory, around.surroundings)
         .map_err(|words| missing(section, around, ("exec", &words), report));
-    let directory = program::directory(section.text("cwd").unwrap_or("."), around.directory)
-        .map_err(|words| missing(section, around, ("cwd", &words), report));
-    let directory = directory.ok()?;
+    let directory = working_directory(section, around, report)?;
     let watch = watch::read(section, &directory, report);
     let mut app = AppConfig {
         program: found.ok()?,
@@ -78,6 +79,45 @@ pub(super) fn read(
         }
     }
     Some(app)
+}
+
+/// The program and all its arguments; `None` when they cannot be read.
+fn command(section: Section<'_>) -> Option<(String, Vec<String>)> {
+    let (name, mut arguments) = match section.node("exec") {
+        None => (policy::PROGRAM.to_owned(), Vec::new()),
+        Some(_) => section.command("exec")?,
+    };
+    arguments.extend(section.texts("args"));
+    Some((name, arguments))
+}
+
+/// The rules between values that hold for any program: which one it is cannot be read.
+fn whoever_it_is(section: Section<'_>, around: &Around<'_>, report: &mut Report) {
+    restart::policy(section.section("restart"), report);
+    restart::rollout(section, report);
+    process::read(section, false, report);
+    if let Some(directory) = working_directory(section, around, report) {
+        watch::read(section, &directory, report);
+    }
+}
+
+fn working_directory(
+    section: Section<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+) -> Option<PathBuf> {
+    program::directory(section.text("cwd").unwrap_or("."), around.directory)
+        .map_err(|words| missing(section, around, ("cwd", &words), report))
+        .ok()
+}
+
+/// Our own worker needs an address; one under a misspelt key is a problem already.
+fn listens(section: Section<'_>, around: &Around<'_>, report: &mut Report) {
+    let misspelt = || section.unknown().into_iter().any(|name| hints::means(name, "listen"));
+    if section.node("listen").is_none() && !misspelt() {
+        let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
+        missing(section, around, ("listen", words), report);
+    }
 }
 
 /// Notes a problem with a key that may not have been written, unless it is blamed already.

@@ -42,7 +42,7 @@ pub(super) fn whole(
     let supervisor = supervisor(file.section("supervisor"), directory, surroundings, report);
     let members = file.section("apps").members();
     let apps = file.section("apps").nearest;
-    if members.is_empty() && report.is_empty() {
+    if members.is_empty() && !report.blames("apps") && file.unknown().is_empty() {
         report.add("apps", apps.place, "there is no app; write a table such as [apps.query]");
     }
     refuse_shared_addresses(file, supervisor.metrics, report);

@@ -1,27 +1,26 @@
 //! Reads what was written and where: a tree of values, each with its place, its full key and its
 //! origin.
 //!
-//! Nothing is interpreted here. A text that is not TOML stops here, at its first fault, because
-//! everything after such a fault would be guesswork.
+//! Nothing is interpreted here. A text that is not TOML stops here, unless its faults leave the
+//! rest of it readable; `syntax` knows which do.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::excerpt::Lines;
 use super::origin::Origin;
 use super::problem::{Place, Problem, Problems};
+use super::syntax::{self, Faults};
 
 /// The longest file that is read, in bytes.
 const FILE_BYTES_MAX: usize = 1024 * 1024;
 /// The deepest nesting that any key of ours needs, with room to spare. The parser has limits of its
 /// own, for one key and for brackets, but the two multiply.
 const DEPTH_MAX: usize = 32;
-/// The longest excerpt of a faulty line, in characters, on each side of the fault.
-const EXCERPT_REACH: usize = 50;
 
 /// A value, where it was written, and its full key.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,20 +68,32 @@ pub(super) fn child_key(parent: &str, name: &str) -> String {
     }
 }
 
-/// Reads a file into a tree; its root is a table.
-pub(super) fn read(path: &Path) -> Result<Node, Problems> {
-    read_text(path, &text(path)?)
+/// What was read of a file.
+pub(super) struct Reading {
+    /// The tree; its root is a table. Where there are faults, without what they made unreadable.
+    pub(super) root: Node,
+    /// The text that places refer to.
+    pub(super) text: String,
+    /// What is not TOML.
+    pub(super) faults: Vec<Problem>,
+}
+
+/// Reads a file into a tree, or says why nothing of it can be relied on.
+pub(super) fn read(path: &Path) -> Result<Reading, Problems> {
+    read_text(path, text(path)?)
 }
 
 /// Reads a text into a tree, as if it stood in this file.
-pub(super) fn read_text(path: &Path, text: &str) -> Result<Node, Problems> {
-    let document = Document::new(path, text);
-    let table = DeTable::parse(text).map_err(|fault| {
-        let offset = fault.span().map_or(text.len(), |span| span.start);
-        document.fault(offset, &fault.message().replace('\n', "; "))
-    })?;
+pub(super) fn read_text(path: &Path, text: String) -> Result<Reading, Problems> {
+    let (table, faults) = DeTable::parse_recoverable(&text);
+    let faults = match syntax::faults(path, &text, &faults) {
+        Faults::Fatal(problems) => return Err(Problems::of(problems)),
+        Faults::Harmless(problems) => problems,
+    };
+    let document = Document { path, lines: Lines::of(&text) };
     let place = Place { line: 1, column: 1 };
-    document.table(place, String::new(), table.get_ref(), 0)
+    let root = document.table(place, String::new(), table.get_ref(), 0)?;
+    Ok(Reading { root, text, faults })
 }
 
 /// What can be read of a file that may be broken; an empty table when that is nothing.
@@ -90,7 +101,8 @@ pub(super) fn read_what_can_be(path: &Path) -> Node {
     let text = text(path).unwrap_or_default();
     let (table, _faults) = DeTable::parse_recoverable(&text);
     let place = Place { line: 1, column: 1 };
-    let tree = Document::new(path, &text).table(place, String::new(), table.get_ref(), 0);
+    let document = Document { path, lines: Lines::of(&text) };
+    let tree = document.table(place, String::new(), table.get_ref(), 0);
     let empty = || Value::Table(BTreeMap::new());
     tree.unwrap_or_else(|_| Node {
         place,
@@ -104,7 +116,8 @@ pub(super) fn read_what_can_be(path: &Path) -> Node {
 pub(super) fn parse(text: &str) -> Option<Node> {
     let table = DeTable::parse(text).ok()?;
     let place = Place { line: 1, column: 1 };
-    Document::new(Path::new(""), text).table(place, String::new(), table.get_ref(), 0).ok()
+    let document = Document { path: Path::new(""), lines: Lines::of(text) };
+    document.table(place, String::new(), table.get_ref(), 0).ok()
 }
 
 /// The file's text, without a byte order mark.
@@ -136,14 +149,12 @@ pub(super) fn text(path: &Path) -> Result<String, Problems> {
         Ok(text) => (text.to_owned(), None),
         Err(error) => (String::from_utf8_lossy(bytes).into_owned(), Some(error.valid_up_to())),
     };
-    let document = Document::new(path, &text);
+    let fault = |at, words| Err(syntax::fault(path, &Lines::of(&text), at, words).into());
     match (text.find('\0'), broken) {
         (Some(nul), broken) if broken.is_none_or(|at| nul < at) => {
-            Err(document.fault(nul, "a NUL byte; is this a text file?"))
+            fault(nul, "a NUL byte; is this a text file?")
         }
-        (_, Some(at)) => {
-            Err(document.fault(at, "bytes that are not UTF-8; save the file as UTF-8"))
-        }
+        (_, Some(at)) => fault(at, "bytes that are not UTF-8; save the file as UTF-8"),
         (_, None) => Ok(text),
     }
 }
@@ -157,67 +168,13 @@ fn cannot_read(error: &std::io::Error) -> String {
     }
 }
 
-/// A text and where its lines begin.
+/// A text, and which file it is.
 struct Document<'a> {
-    path: PathBuf,
-    text: &'a str,
-    line_starts: Vec<usize>,
-    /// The last place that was asked for, with its offset: places are asked for nearly in order,
-    /// and counting a long line's characters from its start each time would take for ever.
-    last: Cell<(usize, Place)>,
+    path: &'a Path,
+    lines: Lines<'a>,
 }
 
-impl<'a> Document<'a> {
-    fn new(path: &Path, text: &'a str) -> Document<'a> {
-        let after_newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
-        let line_starts = std::iter::once(0).chain(after_newlines).collect();
-        Document {
-            path: path.to_owned(),
-            text,
-            line_starts,
-            last: Cell::new((0, Place { line: 1, column: 1 })),
-        }
-    }
-
-    fn place(&self, offset: usize) -> Place {
-        let offset = self.text.floor_char_boundary(offset);
-        let line = self.line_starts.partition_point(|start| *start <= offset);
-        let (last_offset, last) = self.last.get();
-        let (start, column) = match last.line == line && last_offset <= offset {
-            true => (last_offset, last.column),
-            false => (self.line_starts[line - 1], 1),
-        };
-        let place = Place { line, column: column + self.text[start..offset].chars().count() };
-        self.last.set((offset, place));
-        place
-    }
-
-    /// The problem of a text that cannot be read at this offset, with the line and a mark.
-    fn fault(&self, offset: usize, message: &str) -> Problems {
-        let place = self.place(offset);
-        let start = self.line_starts[place.line - 1];
-        let line = self.text[start..].lines().next().unwrap_or_default();
-        let skipped = place.column.saturating_sub(EXCERPT_REACH);
-        let shown: String = line
-            .chars()
-            .skip(skipped)
-            .take(2 * EXCERPT_REACH)
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect();
-        let number = place.line.to_string();
-        let margin = " ".repeat(number.len());
-        let indent = " ".repeat(place.column - 1 - skipped);
-        let excerpt = format!("    {margin} |\n    {number} | {shown}\n    {margin} | {indent}^");
-        Problems::from(Problem {
-            file: self.path.clone(),
-            place: Some(place),
-            key: None,
-            origin: None,
-            message: message.to_owned(),
-            excerpt: Some(excerpt),
-        })
-    }
-
+impl Document<'_> {
     fn table(
         &self,
         place: Place,
@@ -227,13 +184,13 @@ impl<'a> Document<'a> {
     ) -> Result<Node, Problems> {
         if depth > DEPTH_MAX {
             let message = "is nested too deeply; no key of a configuration is".to_owned();
-            let (file, place) = (self.path.clone(), Some(place));
+            let (file, place) = (self.path.to_owned(), Some(place));
             let problem = Problem { file, place, key: None, origin: None, message, excerpt: None };
             return Err(problem.into());
         }
         let mut entries = BTreeMap::new();
         for (name, value) in table {
-            let place = self.place(name.span().start);
+            let place = self.lines.place(name.span().start);
             let node = self.node(child_key(&key, name.get_ref()), value, depth + 1)?;
             entries.insert(name.get_ref().clone().into_owned(), Entry { place, node });
         }
@@ -246,7 +203,7 @@ impl<'a> Document<'a> {
         value: &Spanned<DeValue<'_>>,
         depth: usize,
     ) -> Result<Node, Problems> {
-        let place = self.place(value.span().start);
+        let place = self.lines.place(value.span().start);
         let value = match value.get_ref() {
             DeValue::String(text) => Value::Text(text.clone().into_owned()),
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())

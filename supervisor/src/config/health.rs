@@ -13,7 +13,7 @@ use super::file::{Node, Value};
 use super::problem::Report;
 use super::section::Section;
 use super::value::{self, quoted};
-use super::{policy, program};
+use super::{address, policy, program};
 use crate::machine::Readiness;
 
 /// The ways of a probe; exactly one is written.
@@ -180,7 +180,7 @@ pub(super) fn ready(node: &Node) -> Result<Ready, String> {
 pub(super) fn probe_address(node: &Node) -> Result<&str, String> {
     let text = value::text(node)?;
     let filled = Value::Text(filled(text, 0, 1));
-    value::address(&Node { value: filled, ..node.clone() }).map(|_| text)
+    address::address(&Node { value: filled, ..node.clone() }).map(|_| text)
 }
 
 /// The page of a probe, which may hold `{slot}` and `{pid}`.

@@ -112,7 +112,7 @@ pub(super) const FILE: &[Key] = &[
 /// `[environments.NAME]`: the shape of the file itself.
 const ENVIRONMENT: &[Key] = &[table("supervisor", SUPERVISOR), key("apps", Kind::Named(APP), "")];
 
-const SUPERVISOR: &[Key] = &[
+pub(super) const SUPERVISOR: &[Key] = &[
     key("run_directory", Kind::Text, r#""run""#),
     key("log_directory", Kind::Text, r#""logs""#),
     key("state_directory", Kind::Text, r#""state""#),
@@ -121,7 +121,7 @@ const SUPERVISOR: &[Key] = &[
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
 ];
 
-const APP: &[Key] = &[
+pub(super) const APP: &[Key] = &[
     key("exec", Kind::Command, r#"["mcp-worker"]"#),
     key("args", Kind::Texts, "[]"),
     key("cwd", Kind::Text, r#"".""#),
@@ -242,19 +242,41 @@ const LIMITS: &[Key] = &[
 /// The known word, of the file or of the command line, that was probably meant by an unknown one:
 /// within a slip of the finger for every four letters, or one that the unknown one begins with.
 pub(crate) fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let plain = |word: &str| word.to_lowercase().replace('-', "_");
-    let unknown = plain(unknown);
+    let known: Vec<&str> = known.collect();
+    let unknown = snake(unknown);
     let reach = 1 + unknown.chars().count() / 4;
-    let distance = |name: &str| strsim::damerau_levenshtein(&unknown, &plain(name));
-    let likeness = |name: &str| strsim::jaro_winkler(&unknown, &plain(name));
-    let begins = |name: &str| name.len() >= 3 && unknown.starts_with(&plain(name));
-    known.filter(|name| distance(name) <= reach || begins(name)).min_by(|one, other| {
+    let distance = |name: &str| match squashed(name) == squashed(&unknown) {
+        true => 0,
+        false => strsim::damerau_levenshtein(&unknown, &snake(name)),
+    };
+    let likeness = |name: &str| strsim::jaro_winkler(&unknown, &snake(name));
+    let begins = |name: &str| name.len() >= 3 && unknown.starts_with(&snake(name));
+    let near = known.iter().filter(|name| distance(name) <= reach || begins(name));
+    let best = near.min_by(|one, other| {
         distance(one).cmp(&distance(other)).then_with(|| likeness(other).total_cmp(&likeness(one)))
-    })
+    });
+    // A word that was cut short is clear when only one begins with it.
+    let mut longer = known.iter().filter(|name| name.to_lowercase().starts_with(&unknown));
+    let cut = longer.next().filter(|_| unknown.len() >= 3 && longer.next().is_none());
+    best.or(cut).copied()
 }
 
-/// The tables of an app that have a key of this name, as in `restart`.
-pub(super) fn tables_with(name: &str) -> impl Iterator<Item = &'static str> {
-    let holds = move |candidate: &&Key| matches!(&candidate.kind, Kind::Table(keys) if keys.iter().any(|key| key.name == name));
-    APP.iter().filter(holds).map(|table| table.name)
+/// A name in small letters with `_` between words: `maxRestarts` and `max-restarts` mean the same.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    let mut before = '_';
+    for c in name.chars() {
+        if c.is_uppercase() && before.is_lowercase() {
+            snake.push('_');
+        }
+        snake.extend(if matches!(c, '-' | ' ') { '_' } else { c }.to_lowercase());
+        before = c;
+    }
+    snake
+}
+
+/// A name in small letters without separators.
+pub(super) fn squashed(name: &str) -> String {
+    let plain = name.chars().filter(|c| !matches!(c, '_' | '-' | ' '));
+    plain.flat_map(char::to_lowercase).collect()
 }

@@ -61,6 +61,20 @@ pub(super) fn lay(
     Laid { root, environment, looked_for: sources.looked_for, remarks }
 }
 
+/// Checks what was written of a file of which the rest cannot be read: each value for itself.
+pub(super) fn check_alone(
+    written: &Node,
+    directory: &Path,
+    asked: Option<&str>,
+    surroundings: &Surroundings,
+    report: &mut Report,
+) {
+    let mut sources = Sources::read(directory, &surroundings.variables, report);
+    let environment = environment::choose(asked, &sources);
+    sources.add_environment(directory, &environment.name, report);
+    check_all_that_was_written(written, &sources, report);
+}
+
 /// Checks the file as a whole, the environments that were not chosen included. What needs a
 /// variable that is missing is left out: it may well be set where it is needed.
 fn check_all_that_was_written(written: &Node, sources: &Sources<'_>, report: &mut Report) {

@@ -35,7 +35,10 @@ pub fn check_environment(
     surroundings: &Surroundings,
 ) -> Result<(), Problems> {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let Ok(root) = file::read(&path) else { return Ok(()) };
+    let Ok(file::Reading { root, faults, .. }) = file::read(&path) else { return Ok(()) };
+    if !faults.is_empty() {
+        return Ok(());
+    }
     let directory = path.parent().unwrap_or(Path::new("/"));
     let sources = Sources::read(directory, &surroundings.variables, &mut Report::new(&path));
     let mut report = Report::new(&path);

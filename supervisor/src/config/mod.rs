@@ -14,6 +14,7 @@ use mcp_protocol::settings::{LogLevel, Settings};
 
 use crate::machine::{AppGoal, AppName, Desired};
 
+mod address;
 mod app;
 mod check;
 mod command_line;
@@ -21,10 +22,12 @@ mod compare;
 mod dotenv;
 mod effective;
 mod environment;
+mod excerpt;
 mod file;
 mod fingerprint;
 mod from_text;
 mod health;
+mod hints;
 mod interpolation;
 mod keys;
 mod layers;
@@ -39,14 +42,18 @@ mod process;
 mod program;
 mod restart;
 mod rules;
+mod schema;
 mod section;
 mod sources;
+mod syntax;
 mod timetable;
 mod tree;
+mod units;
 mod value;
 mod variables;
 mod watch;
 mod worker;
+mod world;
 
 #[cfg(test)]
 mod tests;
@@ -63,9 +70,11 @@ pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
 pub(crate) use rules::{rollout, ways};
 pub use rules::{rules, settings};
+pub use schema::schema;
 pub(crate) use section::is_name;
 pub use timetable::TimeTable;
 pub use watch::{WatchConfig, WatchedPath};
+pub use world::{Found, problems_at};
 
 /// What the file is read against: the little of the world that it may refer to.
 ///
@@ -94,7 +103,7 @@ pub struct Surroundings {
 /// names, else "development").
 ///
 /// # Errors
-/// Every problem of the file at once, in its order; of a text that is not TOML the first fault.
+/// Every problem of the file at once, in its order; of a text that is not TOML what can be relied on.
 pub fn load(
     path: &Path,
     environment: Option<&str>,
@@ -123,8 +132,7 @@ fn read(
 ) -> Result<(Config, layers::Laid), Problems> {
     // Only fails for an empty path, which cannot be read either.
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let root = file::read(&file)?;
-    understand(&file, &root, environment, surroundings)
+    understand(&file, file::read(&file)?, environment, surroundings)
 }
 
 /// Reads a text as [`load`] would read it from that file; the file need not be there.
@@ -138,20 +146,28 @@ pub fn load_text(
     surroundings: &Surroundings,
 ) -> Result<Config, Problems> {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let root = file::read_text(&file, text)?;
-    understand(&file, &root, environment, surroundings).map(|(config, _)| config)
+    let reading = file::read_text(&file, text.to_owned())?;
+    understand(&file, reading, environment, surroundings).map(|(config, _)| config)
 }
 
 /// What was written in a file, with everything else that has a say.
 fn understand(
     file: &Path,
-    root: &file::Node,
+    reading: file::Reading,
     environment: Option<&str>,
     surroundings: &Surroundings,
 ) -> Result<(Config, layers::Laid), Problems> {
-    let mut report = problem::Report::new(file);
+    let file::Reading { root, text, faults } = reading;
     let directory = file.parent().unwrap_or(Path::new("/"));
-    let laid = layers::lay(root, directory, environment, surroundings, &mut report);
+    let mut report = problem::Report::new(file);
+    report.draw_from(file, text);
+    if !faults.is_empty() {
+        // What stands in other lines is known; what is missing or goes together is not.
+        layers::check_alone(&root, directory, environment, surroundings, &mut report);
+        report.add_faults(faults);
+        return report.finish(None);
+    }
+    let laid = layers::lay(&root, directory, environment, surroundings, &mut report);
     let environment = &laid.environment.name;
     let whole = check::whole(&laid.root, environment, directory, surroundings, &mut report);
     let sources = std::iter::once(file).chain(laid.looked_for.iter().map(PathBuf::as_path));

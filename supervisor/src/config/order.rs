@@ -18,7 +18,8 @@ pub(super) fn check(file: Section<'_>, environment: &str, report: &mut Report) {
     let mut circles = Vec::new();
     for (name, app) in &apps {
         let Some(node) = app.node("depends_on") else { continue };
-        for wanted in &edges[name] {
+        for (wanted, node) in app.entries("depends_on") {
+            let wanted = &wanted;
             if wanted == name {
                 let words = format!("`{name}` cannot wait for itself; remove it from the list");
                 report.add(&node.key, node.place, words);

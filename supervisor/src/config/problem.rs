@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::excerpt::Lines;
 use super::file::{Node, Value};
 use super::origin::Origin;
 
@@ -33,35 +34,35 @@ pub struct Problem {
     pub origin: Option<String>,
     /// What is wrong and what to write.
     pub message: String,
-    /// The line of the file that cannot be read, with a mark below the place.
+    /// The line of the file with a mark below the place; none where the line may hold a secret.
     pub excerpt: Option<String>,
 }
 
 impl fmt::Display for Problem {
+    /// Where and which key, the line with a mark, what to write; one line when there is no place.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let from = self.origin.as_ref().map(|origin| format!("from {origin}"));
+        let file = self.file.display();
+        let from = self.origin.as_ref().map(|origin| format!(" (from {origin})"));
+        let from = from.unwrap_or_default();
         match (&self.key, self.place) {
             (Some(key), Some(Place { line, column })) => {
-                let from = from.map(|from| format!(", {from}")).unwrap_or_default();
-                write!(out, "  {key} (line {line}, column {column}{from}): {}", self.message)?;
+                writeln!(out, "  {file}:{line}:{column}: {key}{from}")?;
             }
-            (Some(key), None) => {
-                let from = from.map(|from| format!(" ({from})")).unwrap_or_default();
-                write!(out, "  {key}{from}: {}", self.message)?;
-            }
-            (None, Some(Place { line, column })) => {
-                write!(out, "  {}:{line}:{column}: {}", self.file.display(), self.message)?;
-            }
-            (None, None) => write!(out, "  {}: {}", self.file.display(), self.message)?,
+            (None, Some(Place { line, column })) => writeln!(out, "  {file}:{line}:{column}")?,
+            (Some(key), None) => return write!(out, "  {key}{from}: {}", self.message),
+            (None, None) => return write!(out, "  {file}: {}", self.message),
         }
-        match &self.excerpt {
-            Some(excerpt) => write!(out, "\n{excerpt}"),
-            None => Ok(()),
+        if let Some(excerpt) = &self.excerpt {
+            writeln!(out, "{excerpt}")?;
         }
+        write!(out, "    {}", self.message)
     }
 }
 
-/// Every problem of a configuration; never empty. Displayed as one line each.
+/// The most problems that are shown, and drawn with their lines: more would not be read.
+const SHOWN_MAX: usize = 50;
+
+/// Every problem of a configuration; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
@@ -73,17 +74,25 @@ impl Problems {
     pub fn list(&self) -> &[Problem] {
         &self.list
     }
+
+    /// Problems that were found elsewhere; at least one.
+    pub(super) fn of(list: Vec<Problem>) -> Problems {
+        Problems { list }
+    }
 }
 
 impl fmt::Display for Problems {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.list.iter().enumerate() {
+        for (index, problem) in self.list.iter().take(SHOWN_MAX).enumerate() {
             if index > 0 {
                 writeln!(out)?;
             }
             problem.fmt(out)?;
         }
-        Ok(())
+        match self.list.len().saturating_sub(SHOWN_MAX) {
+            0 => Ok(()),
+            more => write!(out, "\n  and {more} more; mend these first"),
+        }
     }
 }
 
@@ -98,6 +107,8 @@ impl From<Problem> for Problems {
 /// Collects problems while a file is checked.
 pub(super) struct Report {
     file: PathBuf,
+    /// The texts of files that were read, to draw lines from.
+    texts: BTreeMap<PathBuf, String>,
     list: Vec<Problem>,
     /// Where values came from, by their keys, if not from the file alone.
     origins: BTreeMap<String, Origin>,
@@ -107,8 +118,21 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(file: &Path) -> Report {
-        let (origins, settled) = (BTreeMap::new(), BTreeSet::new());
-        Report { file: file.to_owned(), list: Vec::new(), origins, settled }
+        let (texts, origins, settled) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Report { file: file.to_owned(), texts, list: Vec::new(), origins, settled }
+    }
+
+    /// Keeps the text of a file, so that problems with a place in it are shown with their line.
+    pub(super) fn draw_from(&mut self, file: &Path, text: String) {
+        self.texts.insert(file.to_owned(), text);
+    }
+
+    /// Notes what is not TOML. Nothing else is said of the same lines: it would follow from that.
+    pub(super) fn add_faults(&mut self, faults: Vec<Problem>) {
+        let line = |problem: &Problem| problem.place.map(|place| place.line);
+        let faulty: BTreeSet<_> = faults.iter().map(line).collect();
+        self.list.retain(|problem| problem.file != self.file || !faulty.contains(&line(problem)));
+        self.list.extend(faults);
     }
 
     /// Notes a problem with what was written at a place. If the value did not come from the file,
@@ -150,9 +174,9 @@ impl Report {
         self.list.push(Problem { file, place, key, origin, message, excerpt: None });
     }
 
-    /// Whether nothing was noted so far.
-    pub(super) fn is_empty(&self) -> bool {
-        self.list.is_empty()
+    /// How many were noted so far.
+    pub(super) fn count(&self) -> usize {
+        self.list.len()
     }
 
     /// Whether a problem with this very key was noted.
@@ -164,6 +188,14 @@ impl Report {
     pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Problems> {
         self.list.sort_by(|one, other| (one.place, &one.key).cmp(&(other.place, &other.key)));
         self.list.dedup();
+        for (file, text) in &self.texts {
+            let lines = Lines::of(text);
+            for problem in self.list.iter_mut().take(SHOWN_MAX) {
+                if problem.file == *file && problem.excerpt.is_none() {
+                    problem.excerpt = problem.place.and_then(|place| lines.excerpt(place));
+                }
+            }
+        }
         match value {
             Some(value) if self.list.is_empty() => Ok(value),
             Some(_) | None => Err(Problems { list: self.list }),

@@ -202,7 +202,10 @@ pub(super) fn nice(node: &Node) -> Result<Option<i32>, String> {
     match &node.value {
         Value::Text(word) if word == INHERIT => Ok(None),
         Value::Integer(number @ -20..=19) => Ok(i32::try_from(*number).ok()),
-        other => Err(format!("{} is not a niceness; write a number from -20 to 19", found(other))),
+        other => Err(match value::meant_number(other) {
+            Some(_) => value::no_number(other, "a niceness"),
+            None => format!("{} is not a niceness; write a number from -20 to 19", found(other)),
+        }),
     }
 }
 
@@ -218,6 +221,9 @@ pub(super) fn limit(node: &Node, unit: Unit) -> Result<Option<u64>, String> {
         Unit::Time => value::duration(node, "1s", "8760h").map(|time| time.as_secs()),
     };
     read.map(Some).map_err(|words| {
+        if words.ends_with('?') {
+            return words;
+        }
         let remedy = if words.contains("; ") { "" } else { "; write a limit" };
         format!("{words}{remedy}, \"{UNLIMITED}\" or \"{INHERIT}\"")
     })

@@ -11,17 +11,27 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::file::{Entry, Node, Value, child_key};
-use super::keys::{Key, Kind, nearest, tables_with};
+use super::hints;
+use super::keys::{Key, Kind};
 use super::problem::Report;
-use super::{health, off, process, timetable, value, watch};
+use super::{address, health, off, process, timetable, value, watch};
+
+/// So many problems get a hint: to find one takes time, and nobody reads more.
+const HINTS_MAX: usize = 200;
 
 /// Checks a table and everything below it: names of keys, kinds and ranges of values.
 pub(super) fn check(node: &Node, keys: &'static [Key], report: &mut Report) {
-    let Some(entries) = table_of(node, "", report) else { return };
+    let Some(entries) = table_of(node, "", keys, report) else { return };
     for (name, entry) in entries {
         match keys.iter().find(|key| key.name == name) {
             Some(key) => check_value(&entry.node, key, report),
-            None => report.add(&entry.node.key, entry.place, unknown(name, keys)),
+            None => {
+                let words = match report.count() < HINTS_MAX {
+                    true => hints::unknown(name, &entry.node, keys),
+                    false => "unknown key; remove it".to_owned(),
+                };
+                report.add(&entry.node.key, entry.place, words);
+            }
         }
     }
 }
@@ -29,6 +39,7 @@ pub(super) fn check(node: &Node, keys: &'static [Key], report: &mut Report) {
 fn table_of<'a>(
     node: &'a Node,
     members: &str,
+    keys: &'static [Key],
     report: &mut Report,
 ) -> Option<&'a BTreeMap<String, Entry>> {
     let words = match &node.value {
@@ -36,26 +47,15 @@ fn table_of<'a>(
         Value::List(items) if items.iter().any(|item| matches!(item.value, Value::Table(_))) => {
             format!("is a list of tables; write [{}{members}], with single brackets", node.key)
         }
-        other => format!("{} is not a table; write [{}{members}]", value::found(other), node.key),
+        other => match hints::key_for(other, &node.key, keys) {
+            Some(hint) => format!("{} is not a table; {hint}", value::found(other)),
+            None => {
+                format!("{} is not a table; write [{}{members}]", value::found(other), node.key)
+            }
+        },
     };
     report.add(&node.key, node.place, words);
     None
-}
-
-fn unknown(name: &str, keys: &'static [Key]) -> String {
-    let elsewhere: Vec<_> = match keys.iter().any(|key| key.name == "exec") {
-        true => tables_with(name).map(|table| format!("`{table}.{name}`")).collect(),
-        false => Vec::new(),
-    };
-    let guess = nearest(name, keys.iter().map(|key| key.name));
-    match (elsewhere.is_empty(), guess) {
-        (false, _) => format!("unknown key; did you mean {}?", elsewhere.join(" or ")),
-        (true, Some(key)) => format!("unknown key; did you mean `{key}`?"),
-        (true, None) => {
-            let known: Vec<_> = keys.iter().map(|key| key.name).collect();
-            format!("unknown key; the keys here are {}", known.join(", "))
-        }
-    }
 }
 
 fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
@@ -64,8 +64,13 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Named(keys) => return check_named(node, keys, report),
         Kind::Variables => return check_variables(node, report),
         Kind::Text => value::text(node).map(drop),
+        Kind::Command | Kind::Texts | Kind::Patterns | Kind::ExitCodes
+            if matches!(node.value, Value::List(_)) =>
+        {
+            return check_list(node, key, report);
+        }
         Kind::Command => value::command(node).map(drop),
-        Kind::Texts => value::texts(node).map(drop),
+        Kind::Texts | Kind::Patterns => value::texts(node).map(drop),
         Kind::Boolean => value::boolean(node).map(drop),
         Kind::Count { min, max, what } => value::count(node, *min, *max, what).map(drop),
         Kind::Scale => value::scale(node).map(drop),
@@ -76,12 +81,10 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::ExitCodes => value::exit_codes(node).map(drop),
         Kind::TimeTable => off::time_table(node).map(drop),
         Kind::TimeZone => value::text(node).and_then(timetable::zone).map(drop),
-        Kind::Patterns => value::texts(node)
-            .and_then(|texts| texts.iter().try_for_each(|text| watch::pattern(text).map(drop))),
         Kind::Choice(words) => value::choice(node, words).map(drop),
         Kind::Warehouse => value::warehouse(node).map(drop),
-        Kind::Address => value::address(node).map(drop),
-        Kind::AddressOrOff => value::address_or_off(node).map(drop),
+        Kind::Address => address::address(node).map(drop),
+        Kind::AddressOrOff => address::address_or_off(node).map(drop),
         Kind::Readiness => health::ready(node).map(drop),
         Kind::ProbeAddress => health::probe_address(node).map(drop),
         Kind::ProbePage => health::probe_page(node).map(drop),
@@ -93,9 +96,7 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
     };
     match outcome {
         Ok(()) => {}
-        Err(words) if words.contains("; ") || words.ends_with('?') => {
-            report.add(&node.key, node.place, words);
-        }
+        Err(words) if has_remedy(&words) => report.add(&node.key, node.place, words),
         Err(fault) => {
             let words = format!("{fault}; write {} = {}", key.name, key.example);
             report.add(&node.key, node.place, words);
@@ -103,9 +104,41 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
     }
 }
 
+fn has_remedy(words: &str) -> bool {
+    words.contains("; ") || words.ends_with('?')
+}
+
+/// Each entry of a list by itself, so that none hides another.
+fn check_list(node: &Node, key: &'static Key, report: &mut Report) {
+    let Value::List(items) = &node.value else { return };
+    let before = report.count();
+    for item in items {
+        let outcome = match &key.kind {
+            Kind::ExitCodes => value::exit_code(item).map(drop),
+            Kind::Patterns => value::entry(item).and_then(watch::pattern).map(drop),
+            _any_text => value::entry(item).map(drop),
+        };
+        if let Err(words) = outcome {
+            let remedy = if has_remedy(&words) { "" } else { "; write another, or remove it" };
+            report.add(&item.key, item.place, format!("{words}{remedy}"));
+        }
+    }
+    if report.count() == before
+        && matches!(key.kind, Kind::Command)
+        && let Err(fault) = value::command(node)
+    {
+        let words = format!("{fault}; write {} = {}", key.name, key.example);
+        report.add(&node.key, node.place, words);
+    }
+}
+
 fn check_named(node: &Node, keys: &'static [Key], report: &mut Report) {
-    let Some(entries) = table_of(node, ".NAME", report) else { return };
+    let Some(entries) = table_of(node, ".NAME", keys, report) else { return };
     for (name, entry) in entries {
+        if let Some(words) = hints::misplaced_in_apps(name, &entry.node.value) {
+            report.add(&entry.node.key, entry.place, words);
+            continue;
+        }
         if !is_name(name) {
             report.add(
                 &entry.node.key,
@@ -125,7 +158,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 }
 
 fn check_variables(node: &Node, report: &mut Report) {
-    let Some(entries) = table_of(node, "", report) else { return };
+    let Some(entries) = table_of(node, "", &[], report) else { return };
     for (name, entry) in entries {
         if name.is_empty() || name.contains(['=', '\0']) {
             let words = "is not a name of a variable; it may not be empty nor contain `=` or NUL";
@@ -153,6 +186,12 @@ pub(super) struct Section<'a> {
 impl<'a> Section<'a> {
     pub(super) fn new(node: &'a Node, keys: &'static [Key]) -> Section<'a> {
         Section { nearest: node, keys, written: entries(node) }
+    }
+
+    /// The keys in it that mean nothing here.
+    pub(super) fn unknown(&self) -> Vec<&'a str> {
+        let names = self.written.into_iter().flatten().map(|(name, _)| name.as_str());
+        names.filter(|name| self.keys.iter().all(|key| key.name != *name)).collect()
     }
 
     pub(super) fn is_table(&self) -> bool {
@@ -199,6 +238,16 @@ impl<'a> Section<'a> {
 
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         self.node(name).and_then(|node| value::texts(node).ok()).unwrap_or_default()
+    }
+
+    /// The texts of a list with where each was written; the list itself stands in for none.
+    pub(super) fn entries(&self, name: &str) -> Vec<(String, &'a Node)> {
+        let items = match self.node(name).map(|node| &node.value) {
+            Some(Value::List(items)) => items.as_slice(),
+            Some(_) | None => &[],
+        };
+        let text = |item: &'a Node| Some((value::entry(item).ok()?.to_owned(), item));
+        items.iter().filter_map(text).collect()
     }
 
     pub(super) fn command(&self, name: &str) -> Option<(String, Vec<String>)> {
@@ -260,12 +309,12 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn address(&self, name: &str) -> Option<SocketAddr> {
-        value::address(self.node(name)?).ok()
+        address::address(self.node(name)?).ok()
     }
 
     /// `None`: not written; `Some(None)`: "off".
     pub(super) fn address_or_off(&self, name: &str) -> Option<Option<SocketAddr>> {
-        value::address_or_off(self.node(name)?).ok()
+        address::address_or_off(self.node(name)?).ok()
     }
 
     pub(super) fn ready(&self, name: &str) -> Option<health::Ready> {

@@ -5,11 +5,11 @@
 //! no remedy are completed by the caller with the key's example.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::file::{Node, Value};
 use super::keys::nearest;
+use super::units;
 
 /// What was found where something else should stand; long texts are cut.
 pub(super) fn found(value: &Value) -> String {
@@ -56,6 +56,11 @@ pub(super) fn text(node: &Node) -> Result<&str, String> {
             Err(format!("{} contains a NUL character; remove it", quoted(text)))
         }
         Value::Text(text) => Ok(text),
+        number @ (Value::Integer(_) | Value::Float(_)) => {
+            let found = found(number);
+            let digits = found.trim_start_matches("the number ");
+            Err(format!("{found} is not a text; write it in quotes: \"{digits}\""))
+        }
         other => Err(format!("{} is not a text", found(other))),
     }
 }
@@ -71,23 +76,22 @@ pub(super) fn variable(node: &Node) -> Result<&str, String> {
     }
 }
 
+/// One entry of a list of texts; an argument may well be empty.
+pub(super) fn entry(node: &Node) -> Result<&str, String> {
+    match &node.value {
+        Value::Text(text) if text.is_empty() => Ok(text),
+        Value::Text(_) => text(node),
+        other => Err(format!("{} is not a text; write it in quotes", found(other))),
+    }
+}
+
 pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
     match &node.value {
-        Value::List(items) => items
-            .iter()
-            .enumerate()
-            .map(|(index, item)| match &item.value {
-                // An argument may well be empty.
-                Value::Text(text) if text.is_empty() => Ok(String::new()),
-                Value::Text(_) => text(item)
-                    .map(str::to_owned)
-                    .map_err(|words| format!("entry {}: {words}", index + 1)),
-                other => {
-                    let found = found(other);
-                    Err(format!("entry {}: {found} is not a text; write it in quotes", index + 1))
-                }
-            })
-            .collect(),
+        Value::List(items) => items.iter().map(|item| entry(item).map(str::to_owned)).collect(),
+        Value::Text(text) if !text.is_empty() => {
+            let parts: Vec<String> = text.split_whitespace().map(quoted).collect();
+            Err(format!("{} is not a list; write [{}]", found(&node.value), cut(&parts.join(", "))))
+        }
         other => Err(format!("{} is not a list", found(other))),
     }
 }
@@ -118,10 +122,48 @@ pub(super) fn command(node: &Node) -> Result<(String, Vec<String>), String> {
 pub(super) fn boolean(node: &Node) -> Result<bool, String> {
     match &node.value {
         Value::Boolean(truth) => Ok(*truth),
+        other if meant_truth(other).is_some() => {
+            let meant = meant_truth(other).unwrap_or_default();
+            Err(format!("{} is neither true nor false; did you mean {meant}?", found(other)))
+        }
         other => Err(format!(
             "{} is neither true nor false; write one of them, without quotes",
             found(other)
         )),
+    }
+}
+
+/// What people write for true and false elsewhere.
+fn meant_truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Integer(1) => Some(true),
+        Value::Integer(0) => Some(false),
+        Value::Text(text) => match text.to_lowercase().as_str() {
+            "true" | "yes" | "on" | "1" => Some(true),
+            "false" | "no" | "off" | "0" => Some(false),
+            _ => None,
+        },
+        _other => None,
+    }
+}
+
+/// A number that stands in quotes, or has nothing behind its point.
+pub(super) fn meant_number(value: &Value) -> Option<String> {
+    match value {
+        Value::Text(text) => {
+            let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite())?;
+            Some(format!("{number}, without quotes"))
+        }
+        Value::Float(number) if number.fract() == 0.0 => Some(format!("{number}")),
+        _other => None,
+    }
+}
+
+/// That something is not a number of this kind.
+pub(super) fn no_number(value: &Value, what: &str) -> String {
+    match meant_number(value) {
+        Some(meant) => format!("{} is not {what}; did you mean {meant}?", found(value)),
+        None => format!("{} is not {what}", found(value)),
     }
 }
 
@@ -134,7 +176,7 @@ pub(super) fn count(node: &Node, min: u32, max: u32, what: &str) -> Result<u32, 
             .ok()
             .filter(|number| *number <= max)
             .ok_or_else(|| format!("{number} is too large for {what}; use {max} or less")),
-        other => Err(format!("{} is not {what}", found(other))),
+        other => Err(no_number(other, what)),
     }
 }
 
@@ -143,11 +185,13 @@ pub(super) fn exit_codes(node: &Node) -> Result<BTreeSet<i32>, String> {
     let Value::List(items) = &node.value else {
         return Err(format!("{} is not a list", found(&node.value)));
     };
-    let code = |(index, item)| match count(item, 0, 255, "an exit code") {
-        Ok(code) => i32::try_from(code).map_err(|error| error.to_string()),
-        Err(words) => Err(format!("entry {}: {words}", index + 1)),
-    };
-    items.iter().enumerate().map(code).collect()
+    items.iter().map(exit_code).collect()
+}
+
+/// One of them.
+pub(super) fn exit_code(node: &Node) -> Result<i32, String> {
+    let code = count(node, 0, 255, "an exit code")?;
+    i32::try_from(code).map_err(|error| error.to_string())
 }
 
 /// A TPC-H scale factor.
@@ -156,29 +200,12 @@ pub(super) fn scale(node: &Node) -> Result<f64, String> {
     let factor = match &node.value {
         Value::Float(factor) => *factor,
         Value::Integer(factor) => *factor as f64,
-        other => return Err(format!("{} is not a scale", found(other))),
+        other => return Err(no_number(other, "a scale")),
     };
     if factor > 0.0 && factor <= 10.0 {
         return Ok(factor);
     }
     Err(format!("{factor} is not a scale; use a number above 0 and up to 10"))
-}
-
-/// A number and the unit behind it.
-fn split_unit(text: &str) -> Option<(u64, &str)> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    Some((text[..digits].parse().ok()?, &text[digits..]))
-}
-
-fn parse_duration(text: &str) -> Option<Duration> {
-    let (number, unit) = split_unit(text)?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        "h" => number.checked_mul(3600).map(Duration::from_secs),
-        _ => None,
-    }
 }
 
 pub(super) fn duration(node: &Node, min: &str, max: &str) -> Result<Duration, String> {
@@ -189,16 +216,19 @@ pub(super) fn duration(node: &Node, min: &str, max: &str) -> Result<Duration, St
         Value::Integer(number) if *number > 0 => return Err(without_unit(&number.to_string())),
         other => return Err(format!("{} is not a duration", found(other))),
     };
-    if split_unit(text).is_some_and(|(_, unit)| unit.is_empty()) {
+    if units::split_unit(text).is_some_and(|(_, unit)| unit.is_empty()) {
         return Err(without_unit(text));
     }
-    let Some(duration) = parse_duration(text) else {
+    let Some(duration) = units::duration(text) else {
+        if let Some(meant) = units::meant_duration(text) {
+            return Err(format!("{} is not a duration; did you mean \"{meant}\"?", quoted(text)));
+        }
         return Err(format!(
             "{} is not a duration; write a whole number and one of ms, s, m, h, such as \"10s\"",
             quoted(text)
         ));
     };
-    let bound = |text| parse_duration(text).expect("the table of keys has valid durations");
+    let bound = |text| units::duration(text).expect("the table of keys has valid durations");
     match duration {
         Duration::ZERO => Err(format!("\"{text}\" is no time at all; use \"{min}\" or more")),
         short if short < bound(min) => {
@@ -209,23 +239,6 @@ pub(super) fn duration(node: &Node, min: &str, max: &str) -> Result<Duration, St
     }
 }
 
-fn parse_size(text: &str) -> Option<u64> {
-    let (number, unit) = split_unit(text)?;
-    let factor = match unit {
-        "B" => 1,
-        "KB" => 1000,
-        "MB" => 1000 * 1000,
-        "GB" => 1000 * 1000 * 1000,
-        "TB" => 1000 * 1000 * 1000 * 1000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return None,
-    };
-    number.checked_mul(factor)
-}
-
 pub(super) fn size(node: &Node, min: &str, max: &str) -> Result<u64, String> {
     let without_unit =
         |number: &str| format!("`{number}` has no unit; write \"{number}B\", or KB, MB, MiB");
@@ -234,16 +247,19 @@ pub(super) fn size(node: &Node, min: &str, max: &str) -> Result<u64, String> {
         Value::Integer(number) if *number >= 0 => return Err(without_unit(&number.to_string())),
         other => return Err(format!("{} is not a size", found(other))),
     };
-    if split_unit(text).is_some_and(|(_, unit)| unit.is_empty()) {
+    if units::split_unit(text).is_some_and(|(_, unit)| unit.is_empty()) {
         return Err(without_unit(text));
     }
-    let Some(size) = parse_size(text) else {
+    let Some(size) = units::size(text) else {
+        if let Some(meant) = units::meant_size(text) {
+            return Err(format!("{} is not a size; did you mean \"{meant}\"?", quoted(text)));
+        }
         return Err(format!(
             "{} is not a size; write a whole number and one of B, KB, MB, GB, KiB, MiB, GiB, such as \"50MB\"",
             quoted(text)
         ));
     };
-    let bound = |text| parse_size(text).expect("the table of keys has valid sizes");
+    let bound = |text| units::size(text).expect("the table of keys has valid sizes");
     match size {
         small if small < bound(min) => {
             Err(format!("\"{text}\" is too small; use \"{min}\" or more"))
@@ -258,18 +274,47 @@ pub(super) fn size(node: &Node, min: &str, max: &str) -> Result<u64, String> {
 /// One of a few words; which one, as its index.
 pub(super) fn choice(node: &Node, words: &[&str]) -> Result<usize, String> {
     let list = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
-    let Value::Text(text) = &node.value else {
-        return Err(format!(
-            "{} is none of the words here; write one of {list}",
-            found(&node.value)
-        ));
-    };
-    words.iter().position(|word| word == text).ok_or_else(|| {
-        match nearest(text, words.iter().copied()) {
-            Some(word) => format!("{} is unknown; did you mean \"{word}\"?", quoted(text)),
-            None => format!("{} is unknown; write one of {list}", quoted(text)),
+    let position = |wanted: &str| words.iter().position(|word| *word == wanted);
+    let (shown, meant) = match &node.value {
+        Value::Text(text) => match position(text) {
+            Some(index) => return Ok(index),
+            None => (quoted(text), synonym(text, words).or(nearest(text, words.iter().copied()))),
+        },
+        Value::Boolean(truth) => (truth.to_string(), synonym(&truth.to_string(), words)),
+        other => {
+            let found = found(other);
+            return Err(format!("{found} is none of the words here; write one of {list}"));
         }
-    })
+    };
+    match meant {
+        Some(word) => Err(format!("{shown} is unknown; did you mean \"{word}\"?")),
+        None => Err(format!("{shown} is unknown; write one of {list}")),
+    }
+}
+
+/// The word here for what others call differently.
+fn synonym<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
+    const SYNONYMS: [(&str, &[&str]); 16] = [
+        ("err", &["error"]),
+        ("fatal", &["error"]),
+        ("critical", &["error"]),
+        ("notice", &["info"]),
+        ("verbose", &["debug"]),
+        ("silly", &["trace"]),
+        ("on_error", &["on_failure"]),
+        ("unexpected", &["on_failure"]),
+        ("unless-stopped", &["always"]),
+        ("yes", &["always", "auto"]),
+        ("on", &["always", "auto"]),
+        ("true", &["always", "auto"]),
+        ("false", &["never", "off"]),
+        ("no", &["never", "off"]),
+        ("none", &["never", "off"]),
+        ("disabled", &["never", "off"]),
+    ];
+    let text = text.to_lowercase();
+    let (_, meanings) = SYNONYMS.iter().find(|(word, _)| *word == text)?;
+    words.iter().find(|word| meanings.contains(word)).copied()
 }
 
 pub(super) fn warehouse(node: &Node) -> Result<usize, String> {
@@ -280,41 +325,8 @@ pub(super) fn warehouse(node: &Node) -> Result<usize, String> {
     choice(node, &["embedded"])
 }
 
-pub(super) fn address(node: &Node) -> Result<SocketAddr, String> {
-    let text = match &node.value {
-        Value::Text(text) => text,
-        Value::Integer(port @ 1..=65_535) => {
-            return Err(format!("{port} has no host; write \"127.0.0.1:{port}\""));
-        }
-        other => return Err(format!("{} is not an address", found(other))),
-    };
-    text.parse().map_err(|_| {
-        let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-        match (host, port.parse::<u16>()) {
-            ("", Ok(port)) => format!("{} has no host; write \"127.0.0.1:{port}\"", quoted(text)),
-            ("*", Ok(port)) => format!("{} is no host; write \"0.0.0.0:{port}\"", quoted("*")),
-            ("localhost", Ok(port)) => {
-                format!("{} is a name; write the address \"127.0.0.1:{port}\"", quoted(text))
-            }
-            _ => format!(
-                "{} is not an address; write an IP address and a port, such as \"127.0.0.1:8000\"",
-                quoted(text)
-            ),
-        }
-    })
-}
-
-/// An address, or `None` for the word "off".
-pub(super) fn address_or_off(node: &Node) -> Result<Option<SocketAddr>, String> {
-    match &node.value {
-        Value::Text(text) if text == "off" => Ok(None),
-        Value::Boolean(false) => Err("false is not an address; write \"off\"".to_owned()),
-        _other => address(node).map(Some),
-    }
-}
-
 /// The signals that may ask a program to leave.
-const SIGNALS: &[(&str, i32)] = &[
+pub(super) const SIGNALS: &[(&str, i32)] = &[
     ("SIGTERM", libc::SIGTERM),
     ("SIGINT", libc::SIGINT),
     ("SIGQUIT", libc::SIGQUIT),
@@ -330,6 +342,13 @@ pub(super) fn signal(node: &Node) -> Result<i32, String> {
     match &node.value {
         Value::Text(text) if names.contains(&format!("SIG{text}").as_str()) => {
             Err(format!("\"{text}\" is unknown; did you mean \"SIG{text}\"?"))
+        }
+        Value::Integer(number) => {
+            let found = SIGNALS.iter().find(|(_, signal)| i64::from(*signal) == *number);
+            match found {
+                Some((name, _)) => Err(format!("{number} is a number; did you mean \"{name}\"?")),
+                None => choice(node, &names).map(|index| SIGNALS[index].1),
+            }
         }
         _other => choice(node, &names).map(|index| SIGNALS[index].1),
     }

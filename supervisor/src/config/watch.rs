@@ -101,9 +101,9 @@ pub(super) fn read(
     report: &mut Report,
 ) -> Option<WatchConfig> {
     let mut paths = Vec::new();
-    for written in section.texts("watch") {
+    for (written, node) in section.entries("watch") {
         let path = absolute(directory, Path::new(&written));
-        if let Some(node) = section.node("watch").filter(|_| !path.exists()) {
+        if !path.exists() {
             let words = format!(
                 "there is no {} in {}; write paths from the app's cwd",
                 quoted(&written),

@@ -19,7 +19,7 @@ pub use draft::draft;
 pub use effective::{effective_json, effective_toml};
 pub use order::left_alone;
 pub use page::{Colour, Page};
-pub use plan::{Plan, plan, problems_json};
+pub use plan::{Plan, Running, plan, problems_json};
 pub(crate) use table::{app_notes, note};
 pub use table::{status_json, status_table};
 pub use words::{Progress, last_output, pong, printable, unknown_app, unknown_slot, with_causes};

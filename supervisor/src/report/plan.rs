@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use mcp_protocol::control::{AppPlan, Status};
 use serde_json::{Value, json};
 
 use crate::config::{self, AppConfig, Config, Place, Problems, TimeTable};
+use crate::report::changes::{reload_plan, reload_plan_json};
 use crate::report::words::printable;
 
 /// The plan, as text and as JSON.
@@ -19,9 +21,19 @@ pub struct Plan {
 /// How many times of a time table are shown.
 const TIMES_SHOWN: usize = 3;
 
-/// What this configuration would start; `now` is the time since 1970.
+/// The supervisor that runs where this configuration would have one.
+#[derive(Debug, Clone, Copy)]
+pub struct Running<'a> {
+    /// Its picture.
+    pub status: &'a Status,
+    /// What a reload would do; none when it has another file or another environment.
+    pub reload: Option<&'a [AppPlan]>,
+}
+
+/// What this configuration would start, and what a reload would do where a supervisor runs; `now`
+/// is the time since 1970.
 #[must_use]
-pub fn plan(config: &Config, now: Duration) -> Plan {
+pub fn plan(config: &Config, running: Option<Running<'_>>, now: Duration) -> Plan {
     let mut text =
         format!("{} is fine (environment {})\n", config.file.display(), config.environment);
     for remark in &config.remarks {
@@ -56,13 +68,36 @@ pub fn plan(config: &Config, now: Duration) -> Plan {
     if let Some(address) = &metrics {
         text.push_str(&format!("\n  metrics on http://{address}/metrics\n"));
     }
+    text.push_str(&at_a_reload(running));
     let json = json!({
-        "ok": true, "problems": [], "config_file": config.file, "environment": config.environment, "metrics": metrics,
+        "running": running.map(|one| json!({
+            "pid": one.status.pid, "config_file": one.status.config_file,
+            "environment": one.status.environment,
+        })),
+        "reload": running.and_then(|one| one.reload).map(reload_plan_json),
+        "ok": true, "problems": [],
+        "config_file": config.file, "environment": config.environment, "metrics": metrics,
         "run_directory": config.supervisor.run_directory,
         "log_directory": config.supervisor.log_directory, "apps": apps,
         "remarks": config.remarks,
     });
     Plan { text, json }
+}
+
+fn at_a_reload(running: Option<Running<'_>>) -> String {
+    let Some(Running { status, reload }) = running else {
+        return "\nno supervisor runs here; `start` would start all of this\n".to_owned();
+    };
+    let pid = status.pid;
+    match reload {
+        Some(plan) => format!("\na supervisor runs here (pid {pid}); {}", reload_plan(plan)),
+        None => format!(
+            "\na supervisor runs here (pid {pid}) with another configuration: {} (environment {}); \
+             `reload` reads that, not this\n",
+            status.config_file.display(),
+            status.environment
+        ),
+    }
 }
 
 /// What is wrong with a configuration, as JSON.

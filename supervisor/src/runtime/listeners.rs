@@ -8,6 +8,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use tokio::net::TcpSocket;
+
 use crate::config::Config;
 use crate::machine::AppName;
 use crate::runtime::port_owner;
@@ -75,11 +77,20 @@ impl Listeners {
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    bound(address)?.listen(BACKLOG.cast_unsigned())?.into_std()
+}
+
+/// Whether an address can be bound now; nobody can connect to it meanwhile.
+pub(crate) fn try_to_bind(address: SocketAddr) -> io::Result<()> {
+    bound(address).map(drop)
+}
+
+fn bound(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = match address {
-        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
-    socket.listen(BACKLOG.cast_unsigned())?.into_std()
+    Ok(socket)
 }

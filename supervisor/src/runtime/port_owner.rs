@@ -20,6 +20,19 @@ pub(crate) fn in_words(address: SocketAddr) -> String {
     format!(" (held by `{}`, pid {first}{others})", name.trim())
 }
 
+/// Whether a port is held by a running supervisor, or by workers of one that ended: their
+/// environment names a socket in its run directory.
+pub(crate) fn is_ours(port: u16, running: Option<u32>, run_directory: &Path) -> bool {
+    let socket = format!("{}={}/", mcp_protocol::env::SOCKET, run_directory.display());
+    let of_our_house = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|one| one.starts_with(socket.as_bytes()))
+    };
+    let owners = owners(port);
+    let running = running.and_then(|pid| i32::try_from(pid).ok());
+    owners.iter().any(|pid| Some(*pid) == running || of_our_house(pid))
+}
+
 /// The processes that hold a listening TCP socket on this port, as far as we may look.
 fn owners(port: u16) -> Vec<i32> {
     let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::config::{Config, Problems};
+use crate::config::{self, Config, Found, Problems};
 use crate::machine::Machine;
 use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{self, Clock};
@@ -21,8 +21,8 @@ use crate::runtime::news::{INBOX_MAX, News};
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
-    Supervisor, link, metrics, notification, orphans, output, port_owner, processes, run_lock,
-    signals, state, totals,
+    Supervisor, link, metrics, notification, orphans, output, port_owner, preflight, processes,
+    run_lock, signals, state, totals,
 };
 
 /// Reads the configuration file anew.
@@ -46,6 +46,12 @@ pub enum StartError {
     /// The run directory is not ours.
     #[error("cannot start")]
     Socket(#[from] SocketError),
+    /// This machine lacks what the configuration needs.
+    #[error("cannot start\n{problems}")]
+    Missing {
+        /// All of it.
+        problems: Problems,
+    },
     /// An app's address is taken.
     #[error(transparent)]
     Listen(#[from] BindError),
@@ -94,6 +100,7 @@ pub enum StartError {
 /// # Errors
 /// When it cannot start.
 pub fn run(config: Config, options: Options) -> Result<(), StartError> {
+    refuse(&config, &preflight::directories(&config))?;
     // Until the executor has dropped the socket, nobody else may bind it: the lock goes last.
     let lock = socket::lock(&config.supervisor.run_directory)?;
     let executor = tokio::runtime::Builder::new_current_thread()
@@ -127,6 +134,7 @@ impl Supervisor {
             .map_err(system("make the directory of the locks"))?;
         orphans::wait_until_gone(&locks).await?;
         notification::sweep(&config.supervisor.run_directory);
+        refuse(&config, &preflight::ports(&config, None))?;
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
         let metrics = serve_metrics(&config, &news)?;
@@ -167,6 +175,13 @@ impl Supervisor {
             parting: Vec::new(),
             ended: false,
         })
+    }
+}
+
+fn refuse(config: &Config, missing: &[Found]) -> Result<(), StartError> {
+    match config::problems_at(config, missing) {
+        Some(problems) => Err(StartError::Missing { problems }),
+        None => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::keys::{FILE, Key, Kind};
 use super::{Config, QUERY, Workplace};
 use crate::machine::Rng;
 
-const SHIPPED: &str = include_str!("../../../../ecosystem.toml");
+pub(super) const SHIPPED: &str = include_str!("../../../../ecosystem.toml");
 const DOCUMENTED: &str = include_str!("../../../../docs/config.md");
 
 /// The shipped file with every key that is commented out taken into use.
@@ -99,7 +99,7 @@ fn the_shipped_file_names_every_key_with_its_default() {
     let workplace = Workplace::new();
     let path = workplace.directory.path().join("all.toml");
     std::fs::write(&path, everything_enabled()).unwrap();
-    let root = read(&path).unwrap_or_else(|why| panic!("{why}"));
+    let root = read(&path).unwrap_or_else(|why| panic!("{why}")).root;
     let mut names = BTreeSet::new();
     written(&root, &mut names);
     names.retain(|name| !name.starts_with("environments."));

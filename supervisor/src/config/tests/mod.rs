@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use tempfile::TempDir;
 
@@ -15,6 +16,8 @@ mod layers;
 mod meaning;
 mod mutations;
 mod replacing;
+mod schema;
+mod typos;
 
 /// A directory with two programs, a file and a directory, to check configurations in.
 struct Workplace {
@@ -67,16 +70,39 @@ const QUERY: &str = "[apps.query]\nlisten = \"127.0.0.1:8000\"\n";
 /// The same, with an environment that has no preset.
 const PLAIN: &str = "[apps.query]\nlisten = \"127.0.0.1:8000\"\n[environments.plain]\n";
 
-/// Cases in `problems.txt` and `replacing.txt`: `##### title`, the file, `-----`, what is shown.
+/// Cases in these files: `##### title`, the file, `-----`, what is shown. `UPDATE=1` writes what
+/// is shown anew.
+const CASES: [&str; 2] = ["problems.txt", "replacing.txt"];
+
 #[test]
 fn each_bad_file_is_refused_in_these_words() {
     let workplace = Workplace::new();
-    let cases = [include_str!("problems.txt"), include_str!("replacing.txt")];
-    let cases: Vec<_> = cases.iter().flat_map(|file| file.split("##### ").skip(1)).collect();
-    assert!(cases.len() >= 40);
-    for case in &cases {
-        let (title, rest) = case.split_once('\n').unwrap();
-        let (text, expected) = rest.split_once("-----\n").unwrap();
-        assert_eq!(workplace.problems(text, None), expected.trim_end(), "{title}");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/tests");
+    let mut count = 0;
+    let mut wrong = Vec::new();
+    for name in CASES {
+        let path = directory.join(name);
+        let cases = fs::read_to_string(&path).unwrap();
+        let mut shown = String::new();
+        for case in cases.split("##### ").skip(1) {
+            let (title, rest) = case.split_once('\n').unwrap();
+            let (text, expected) = rest.split_once("-----\n").unwrap();
+            let words = workplace.problems(text, None);
+            if words != expected.trim_end() {
+                wrong.push(format!("{title}\n{words}\n  instead of\n{expected}"));
+            }
+            shown.push_str(&format!("##### {title}\n{text}-----\n{words}\n"));
+            count += 1;
+        }
+        if update() {
+            fs::write(&path, shown).unwrap();
+        }
     }
+    assert!(count >= 40);
+    assert!(wrong.is_empty() || update(), "UPDATE=1 rewrites them:\n{}", wrong.join("\n"));
+}
+
+#[expect(clippy::disallowed_methods, reason = "a switch for whoever runs the test")]
+fn update() -> bool {
+    std::env::var_os("UPDATE").is_some()
 }

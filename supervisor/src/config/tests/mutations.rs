@@ -1,6 +1,6 @@
 //! Random damage to the shipped file: always an answer, never a panic.
 
-use super::Workplace;
+use super::{Problems, Workplace};
 use crate::machine::Rng;
 
 const ROUNDS: u64 = 10_000;
@@ -21,20 +21,52 @@ fn no_damage_to_the_file_makes_the_reading_panic() {
             Ok(_) => accepted += 1,
             Err(problems) => {
                 refused += 1;
-                assert!(!problems.list().is_empty(), "seed {seed}");
-                for problem in problems.list() {
-                    assert!(!problem.message.is_empty(), "seed {seed}");
-                    assert!(problem.key.is_some() || problem.place.is_some(), "seed {seed}");
-                }
-                assert!(
-                    !problems.to_string().contains(|c: char| c.is_control() && c != '\n'),
-                    "seed {seed}"
-                );
+                let is_toml = std::str::from_utf8(&bytes)
+                    .is_ok_and(|text| !text.contains('\0') && text.parse::<toml::Table>().is_ok());
+                assert_points_somewhere(&problems, is_toml, &format!("seed {seed}"));
             }
         }
     }
     // Both kinds must occur, or the damage is too little or too much to show anything.
     assert!(accepted > 300 && refused > 3000, "{accepted} accepted, {refused} refused");
+}
+
+/// Every problem has file, line and column, and a key where the text is TOML at all.
+fn assert_points_somewhere(problems: &Problems, is_toml: bool, what: &str) {
+    assert!(!problems.list().is_empty(), "{what}");
+    for problem in problems.list() {
+        assert!(!problem.message.is_empty(), "{what}");
+        assert!(problem.file.ends_with("ecosystem.toml"), "{what}");
+        assert!(problem.place.is_some(), "{what}: {problems}");
+        assert!(problem.key.is_some() || !is_toml, "{what}: {problems}");
+    }
+    let shown = problems.to_string();
+    assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{what}");
+}
+
+#[test]
+fn no_bytes_at_all_make_the_reading_panic() {
+    let workplace = Workplace::new();
+    let seeds = [super::keys::everything_enabled(), super::QUERY.to_owned(), String::new()];
+    for seed in 0..ROUNDS / 10 {
+        let mut rng = Rng::new(seed ^ 0xF00D);
+        let mut bytes = seeds[pick(&mut rng, seeds.len())].clone().into_bytes();
+        // From a file with many faults to mere noise.
+        for _ in 0..rng.below(200) {
+            damage(&mut bytes, &mut rng);
+        }
+        for _ in 0..rng.below(50) {
+            bytes.push(u8::try_from(rng.below(256)).unwrap());
+        }
+        match workplace.load(&bytes, None) {
+            Ok(config) => {
+                let again = workplace.load(&bytes, None);
+                assert_eq!(again.as_ref().ok(), Some(&config), "seed {seed}");
+                drop((config.desired(1), config.socket()));
+            }
+            Err(problems) => assert_points_somewhere(&problems, false, &format!("seed {seed}")),
+        }
+    }
 }
 
 fn pick(rng: &mut Rng, count: usize) -> usize {

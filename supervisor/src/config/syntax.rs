@@ -1,0 +1,190 @@
+//! What is not TOML: the faults that the parser found, in words that say what to write.
+//!
+//! The parser goes on after a fault. Where a fault stays within its line the rest can be relied
+//! on, so that all such faults are shown at once and the other lines are checked as well. After a
+//! bracket that is not closed everything would be guesswork: such a fault is the last one shown.
+
+use std::path::Path;
+
+use super::excerpt::Lines;
+use super::problem::Problem;
+use super::value::quoted;
+
+/// The most faults that are shown at once.
+const FAULTS_MAX: usize = 5;
+
+/// What the faults of a text mean for the rest of it.
+pub(super) enum Faults {
+    /// Nothing of the text can be relied on.
+    Fatal(Vec<Problem>),
+    /// The other lines can; empty when there is no fault at all.
+    Harmless(Vec<Problem>),
+}
+
+/// How far a fault reaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Line,
+    Rest,
+}
+
+/// What the parser says, and how far it reaches; of several in one line the first here is shown.
+/// What is not listed reaches far.
+const KNOWN: [(&str, Reach); 15] = [
+    ("key with no value", Reach::Line),
+    ("unclosed", Reach::Rest),
+    ("missing comma", Reach::Rest),
+    ("unexpected leading zero", Reach::Line),
+    ("string values must be quoted", Reach::Line),
+    ("duplicate key", Reach::Line),
+    ("invalid float", Reach::Line),
+    ("invalid integer", Reach::Line),
+    ("invalid datetime", Reach::Line),
+    ("invalid mantissa", Reach::Line),
+    ("invalid boolean", Reach::Line),
+    ("invalid basic string, expected `\"`", Reach::Line),
+    ("invalid literal string, expected `'`", Reach::Line),
+    ("missing escaped value", Reach::Line),
+    ("unexpected key or value, expected newline", Reach::Line),
+];
+
+struct Fault<'a> {
+    offset: usize,
+    line: usize,
+    message: String,
+    /// What the parser points at.
+    piece: &'a str,
+    /// Its index in the list of what is known.
+    known: usize,
+}
+
+impl Fault<'_> {
+    fn reach(&self) -> Reach {
+        KNOWN.get(self.known).map_or(Reach::Rest, |(_, reach)| *reach)
+    }
+}
+
+/// The faults of a text, in its order, one for each line.
+pub(super) fn faults(path: &Path, text: &str, found: &[toml::de::Error]) -> Faults {
+    let lines = Lines::of(text);
+    let mut faults: Vec<Fault<'_>> = found.iter().map(|one| read(one, text, &lines)).collect();
+    faults.sort_by_key(|fault| (fault.line, fault.known, fault.offset));
+    faults.dedup_by_key(|fault| fault.line);
+    let last = faults.iter().position(|fault| fault.reach() == Reach::Rest);
+    let shown = last.map_or(faults.len(), |last| last + 1).min(FAULTS_MAX);
+    let problems: Vec<Problem> = faults[..shown]
+        .iter()
+        .map(|one| fault(path, &lines, one.offset, &words(one, lines.line(one.line))))
+        .collect();
+    if last.is_some() { Faults::Fatal(problems) } else { Faults::Harmless(problems) }
+}
+
+/// The problem of a text that cannot be read at this offset.
+pub(super) fn fault(path: &Path, lines: &Lines<'_>, offset: usize, message: &str) -> Problem {
+    let place = lines.place(offset);
+    Problem {
+        file: path.to_owned(),
+        origin: None,
+        place: Some(place),
+        key: None,
+        message: message.to_owned(),
+        excerpt: lines.excerpt(place),
+    }
+}
+
+fn read<'a>(found: &toml::de::Error, text: &'a str, lines: &Lines<'_>) -> Fault<'a> {
+    let span = found.span().unwrap_or(text.len()..text.len());
+    let message = found.message().replace('\n', "; ");
+    let known = KNOWN.iter().position(|(words, _)| message.starts_with(words));
+    Fault {
+        offset: span.start,
+        line: lines.place(span.start).line,
+        piece: text.get(span).unwrap_or_default(),
+        known: known.unwrap_or(KNOWN.len()),
+        message,
+    }
+}
+
+fn words(fault: &Fault<'_>, line: &str) -> String {
+    let (message, piece) = (fault.message.as_str(), fault.piece);
+    let known = |words: &str| message.starts_with(words);
+    if known("key with no value") {
+        return without_value(line);
+    }
+    if known("string values") {
+        return unquoted(piece);
+    }
+    if ["float", "integer", "datetime", "mantissa", "boolean"]
+        .iter()
+        .any(|kind| known(&format!("invalid {kind}")))
+    {
+        let (_, value) = line.split_once('=').unwrap_or(("", piece));
+        return unquoted(value.split('#').next().unwrap_or_default().trim());
+    }
+    if known("unexpected leading zero") {
+        return "a number has no zero before it; remove it, or write the text in quotes".to_owned();
+    }
+    if known("duplicate key") {
+        return format!("`{}` is written twice; keep one of the two", piece.escape_debug());
+    }
+    if known("invalid basic string, expected `\"`") {
+        return "the text has no closing quote; write `\"` behind it".to_owned();
+    }
+    if known("invalid literal string, expected `'`") {
+        return "the text has no closing quote; write `'` behind it".to_owned();
+    }
+    if known("missing escaped value") {
+        return "a backslash begins an escape such as \\n; write two of them, or put the text in \
+                single quotes"
+            .to_owned();
+    }
+    if known("unexpected key or value, expected newline") {
+        return "only a comment may follow a value; put the whole value in quotes, or begin a new \
+                line"
+            .to_owned();
+    }
+    if known("unclosed table") {
+        return "the name of the table has no closing bracket; write `]` behind it".to_owned();
+    }
+    if known("unclosed") || known("missing comma") {
+        return "a list or a table in braces is not closed before this, or lacks a comma; write \
+                `]`, `}` or `,`"
+            .to_owned();
+    }
+    if line.trim_start().starts_with('{') {
+        return "this looks like JSON; write TOML, such as [apps.query]".to_owned();
+    }
+    format!("{message}; see https://toml.io for how TOML is written")
+}
+
+fn without_value(line: &str) -> String {
+    let line = line.trim_start();
+    if line.starts_with(';') || line.starts_with("//") {
+        return "a comment begins with `#`; write that".to_owned();
+    }
+    if line.starts_with('{') {
+        return "this looks like JSON; write TOML, such as [apps.query]".to_owned();
+    }
+    if line.contains(':') && !line.contains('=') {
+        return "a key and its value are joined by `=`; write that in place of `:`".to_owned();
+    }
+    "there is no `=` behind the key; write `=` and a value".to_owned()
+}
+
+/// A value that is neither a number nor true, false or a text in quotes.
+fn unquoted(piece: &str) -> String {
+    let word = piece.trim_end_matches([';', ',']).trim();
+    match word.to_lowercase().as_str() {
+        "" => "there is no value; write one behind the `=`, or remove the line".to_owned(),
+        "yes" | "on" | "true" => format!("write true, or the text in quotes; {word} is neither"),
+        "no" | "false" => format!("write false, or the text in quotes; {word} is neither"),
+        _ if word != piece.trim() && is_number(word) => {
+            format!("a value ends with its line; write {word}")
+        }
+        _ => format!("a text stands in quotes; write {}", quoted(word)),
+    }
+}
+
+fn is_number(word: &str) -> bool {
+    !word.is_empty() && word.chars().all(|c| c.is_ascii_digit())
+}
