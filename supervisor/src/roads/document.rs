@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use crate::config::escaped;
+
 /// A file: remarks at its head, then tables.
 #[derive(Debug, Default)]
 pub(super) struct Document {
@@ -77,8 +79,6 @@ impl From<Vec<i64>> for Value {
     }
 }
 
-/// Whether texts of the file name variables as `${NAME}`, and write `$$` for a dollar.
-pub(super) const VARIABLES: bool = false;
 /// What stands around the name of a variable until it is written; nobody's text has these.
 const REFERENCE: [char; 2] = ['\u{f8fe}', '\u{f8ff}'];
 
@@ -244,8 +244,7 @@ fn literal(value: &Value) -> String {
 /// A value on one line, whatever is in it; only in values are variables replaced.
 fn text_literal(text: &str) -> String {
     let [begin, end] = REFERENCE;
-    let text = if VARIABLES { text.replace('$', "$$") } else { text.to_owned() };
-    quoted(&text.replace(begin, "${").replace(end, "}"))
+    quoted(&escaped(text).replace(begin, "${").replace(end, "}"))
 }
 
 /// A text on one line, in quotes.
@@ -281,7 +280,7 @@ mod tests {
             let mut document = Document::default();
             document.table(&["apps", &text]).set(&text, text.as_str());
             let table: toml::Table = document.text().parse().unwrap();
-            let written = if VARIABLES { text.replace('$', "$$") } else { text.clone() };
+            let written = escaped(&text);
             assert_eq!(table["apps"][&text][&text].as_str(), Some(written.as_str()));
         }
     }

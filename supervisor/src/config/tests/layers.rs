@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use mcp_protocol::settings::LogLevel;
 
 use super::super::presets::PRESETS;
-use super::super::{AppConfig, Config, Problems, load, socket_of};
+use super::super::{AppConfig, Config, Place, Problem, Problems, load, socket_of};
 use super::{QUERY, Surroundings, Workplace};
 use crate::machine::AppName;
 
@@ -56,8 +56,24 @@ impl World<'_> {
 
     fn problems(&self) -> String {
         let workplace = Workplace::new();
-        let shown = self.load(&workplace).unwrap_err().to_string();
-        shown.replace(workplace.directory.path().to_str().unwrap(), "DIR")
+        let problems = self.load(&workplace).unwrap_err();
+        let shown: Vec<String> = problems.list().iter().map(brief).collect();
+        shown.join("\n").replace(workplace.directory.path().to_str().unwrap(), "DIR")
+    }
+}
+
+/// A problem in one line, without the line of the file.
+fn brief(problem: &Problem) -> String {
+    let place = problem.place.map(|Place { line, column }| format!("line {line}, column {column}"));
+    let from = problem.origin.as_ref().map(|origin| format!("from {origin}"));
+    let about: Vec<String> = place.into_iter().chain(from).collect();
+    match (&problem.key, problem.place) {
+        (Some(key), _) if about.is_empty() => format!("  {key}: {}", problem.message),
+        (Some(key), _) => format!("  {key} ({}): {}", about.join(", "), problem.message),
+        (None, Some(Place { line, column })) => {
+            format!("  {}:{line}:{column}: {}", problem.file.display(), problem.message)
+        }
+        (None, None) => format!("  {}: {}", problem.file.display(), problem.message),
     }
 }
 

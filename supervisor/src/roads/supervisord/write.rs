@@ -2,7 +2,7 @@
 
 use super::keys::Whole;
 use super::program::Program;
-use crate::roads::document::{Document, Table, VARIABLES, Value};
+use crate::roads::document::{Document, Table, Value};
 use crate::roads::notes::Notes;
 use crate::roads::units::{duration, size};
 use crate::roads::words::shell_words;
@@ -23,10 +23,7 @@ pub(super) fn app(
     let table = document.table(&["apps", name]);
     if !program.borrowed.is_empty() {
         let names = program.borrowed.join(", ");
-        let words = match VARIABLES {
-            true => format!("{names} must be in the environment, or in .env beside the file"),
-            false => format!("supervisord read {names} from its environment: write what it is"),
-        };
+        let words = format!("{names} must be in the environment, or in .env beside the file");
         table.remark(&format!("{words}."));
         notes.question(format!("apps.{name}"), words);
     }
