@@ -232,6 +232,9 @@ fn surroundings() -> Result<Surroundings, CommandError> {
         run_directory: first_directory("RUNTIME_DIRECTORY"),
         log_directory: first_directory("LOGS_DIRECTORY"),
         time_zone: None,
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
         state_directory: first_directory("STATE_DIRECTORY"),
     })
 }

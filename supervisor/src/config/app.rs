@@ -38,8 +38,9 @@ pub(super) fn read(
     };
     let health = health::read(section, kind, around, report);
     let goal = goal(section, &health, report);
+    let mut remarks = Vec::new();
     let settings = match kind {
-        Program::Ours => Some(Box::new(worker::settings(section, around, report))),
+        Program::Ours => Some(Box::new(worker::settings(section, around, report, &mut remarks))),
         Program::Foreign => {
             worker::refuse(section, report);
             let linked = health.config.ready == ReadyBy::Link;
@@ -57,6 +58,9 @@ pub(super) fn read(
     let directory = program::directory(section.text("cwd").unwrap_or("."), around.directory)
         .map_err(|words| missing(section, around, ("cwd", &words), report));
     let directory = directory.ok()?;
+    if listen.is_some_and(|address| address.port() == 0) {
+        remarks.push("listens on a port that the system chooses anew at each start".to_owned());
+    }
     let watch = watch::read(section, &directory, report);
     let mut app = AppConfig {
         program: found.ok()?,
@@ -65,7 +69,7 @@ pub(super) fn read(
         variables: section.variables("env"),
         listen,
         goal,
-        remarks: remarks(kind, listen),
+        remarks,
         settings,
         stop_signal: section.signal("stop_signal").unwrap_or(policy::STOP_SIGNAL),
         health: health.config,
@@ -96,14 +100,6 @@ fn missing(section: Section<'_>, around: &Around<'_>, what: (&str, &str), report
             report.add(&key, section.nearest.place, words);
         }
     }
-}
-
-fn remarks(kind: Program, listen: Option<std::net::SocketAddr>) -> Vec<String> {
-    let sample = "serves the embedded sample account, not Snowflake";
-    let any_port = "listens on a port that the system chooses anew at each start";
-    let sample = (kind == Program::Ours).then(|| sample.to_owned());
-    let any_port = listen.filter(|address| address.port() == 0).map(|_| any_port.to_owned());
-    sample.into_iter().chain(any_port).collect()
 }
 
 fn output(logs: Section<'_>) -> OutputConfig {

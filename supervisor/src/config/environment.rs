@@ -4,7 +4,7 @@
 //! merged whole still points at the line to mend.
 
 use super::file::{Entry, Node, Value};
-use super::keys::nearest;
+use super::keys::{self, nearest};
 use super::problem::Report;
 
 /// The environment when none was asked for.
@@ -53,6 +53,12 @@ fn merge(base: &mut Node, over: &Node) {
         return;
     };
     for (name, entry) in from {
+        // Of a secret and its file, the stronger layer takes the place of either.
+        if let Some(rival) = keys::rival(&base.key, name)
+            && !from.contains_key(&rival)
+        {
+            into.remove(&rival);
+        }
         match into.get_mut(name) {
             Some(Entry { node, .. }) => merge(node, &entry.node),
             None => drop(into.insert(name.clone(), entry.clone())),

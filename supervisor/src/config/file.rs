@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::keys;
 use super::problem::{Place, Problem, Problems};
 
 /// The longest file that is read, in bytes.
@@ -148,6 +149,15 @@ impl<'a> Document<'a> {
     /// The problem of a text that cannot be read at this offset, with the line and a mark.
     fn fault(&self, offset: usize, message: &str) -> Problems {
         let place = self.place(offset);
+        if self.may_be_secret(offset) {
+            return Problems::from(Problem {
+                file: self.path.clone(),
+                place: Some(place),
+                key: None,
+                message: message.to_owned(),
+                excerpt: None,
+            });
+        }
         let start = self.line_starts[place.line - 1];
         let line = self.text[start..].lines().next().unwrap_or_default();
         let skipped = place.column.saturating_sub(EXCERPT_REACH);
@@ -168,6 +178,24 @@ impl<'a> Document<'a> {
             message: message.to_owned(),
             excerpt: Some(excerpt),
         })
+    }
+
+    /// Whether the line at this offset may hold a secret: it names a key of one, or goes on with a
+    /// text of several lines that began on such a line.
+    fn may_be_secret(&self, offset: usize) -> bool {
+        let offset = self.text.floor_char_boundary(offset);
+        let names_one = |line: &str| keys::secret_names().any(|name| line.contains(name));
+        let line_at = |offset: usize| {
+            let start = self.text[..offset].rfind('\n').map_or(0, |at| at + 1);
+            self.text[start..].lines().next().unwrap_or_default()
+        };
+        let opened = |quotes: &str| {
+            let before = &self.text[..offset];
+            let open = before.matches(quotes).count() % 2 == 1;
+            open.then(|| before.rfind(quotes)).flatten()
+        };
+        let inside = ["\"\"\"", "'''"].into_iter().filter_map(opened);
+        std::iter::once(offset).chain(inside).any(|offset| names_one(line_at(offset)))
     }
 
     fn table(

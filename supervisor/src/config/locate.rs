@@ -50,6 +50,7 @@ mod tests {
             log_directory: None,
             state_directory: None,
             time_zone: None,
+            variables: std::collections::BTreeMap::new(),
         };
         let socket = |text: &str, environment: Option<&str>| {
             std::fs::write(&file, text).unwrap();

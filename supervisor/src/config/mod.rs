@@ -31,8 +31,11 @@ mod program;
 mod restart;
 mod rules;
 mod section;
+mod snowflake;
 mod timetable;
 mod value;
+mod variable_table;
+mod variables;
 mod watch;
 mod worker;
 
@@ -69,6 +72,15 @@ pub struct Surroundings {
     pub state_directory: Option<PathBuf>,
     /// The machine's time zone; UTC when it has none.
     pub time_zone: Option<jiff::tz::TimeZone>,
+    /// The variables of our own environment.
+    pub variables: BTreeMap<String, String>,
+}
+
+impl Surroundings {
+    /// A variable that is set and not empty.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
 }
 
 /// Reads a configuration file as it is meant in an environment (`None`: "development").

@@ -119,6 +119,19 @@ impl Report {
         self.list.iter().any(|problem| problem.key.as_deref() == Some(key))
     }
 
+    /// Whether a problem with this key or one below it was noted.
+    pub(super) fn blames_within(&self, table: &str) -> bool {
+        let within = |key: &str| {
+            key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.list.iter().filter_map(|problem| problem.key.as_deref()).any(within)
+    }
+
+    /// The configuration file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// The value when nothing was noted, and all that was noted otherwise.
     pub(super) fn finish<T>(mut self, value: Option<T>) -> Result<T, Problems> {
         self.list.sort_by(|one, other| (one.place, &one.key).cmp(&(other.place, &other.key)));

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use super::file::{Entry, Node, Value, child_key};
 use super::keys::{Key, Kind, nearest, tables_with};
 use super::problem::Report;
-use super::{health, off, process, timetable, value, watch};
+use super::{health, off, process, snowflake, timetable, value, watch};
 
 /// Checks a table and everything below it: names of keys, kinds and ranges of values.
 pub(super) fn check(node: &Node, keys: &'static [Key], report: &mut Report) {
@@ -64,6 +64,7 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Named(keys) => return check_named(node, keys, report),
         Kind::Variables => return check_variables(node, report),
         Kind::Text => value::text(node).map(drop),
+        Kind::Secret => value::secret(node),
         Kind::Command => value::command(node).map(drop),
         Kind::Texts => value::texts(node).map(drop),
         Kind::Boolean => value::boolean(node).map(drop),
@@ -79,7 +80,7 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Patterns => value::texts(node)
             .and_then(|texts| texts.iter().try_for_each(|text| watch::pattern(text).map(drop))),
         Kind::Choice(words) => value::choice(node, words).map(drop),
-        Kind::Warehouse => value::warehouse(node).map(drop),
+        Kind::Authenticator => snowflake::authenticator(node),
         Kind::Address => value::address(node).map(drop),
         Kind::AddressOrOff => value::address_or_off(node).map(drop),
         Kind::Readiness => health::ready(node).map(drop),

@@ -71,6 +71,18 @@ pub(super) fn variable(node: &Node) -> Result<&str, String> {
     }
 }
 
+/// A text of which no word may be repeated.
+pub(super) fn secret(node: &Node) -> Result<(), String> {
+    match &node.value {
+        Value::Text(text) if text.is_empty() => Err("is empty".to_owned()),
+        Value::Text(text) if text.contains('\0') => {
+            Err("contains a NUL character; remove it".to_owned())
+        }
+        Value::Text(_) => Ok(()),
+        other => Err(format!("{} is not a text; write it in quotes", kind(other))),
+    }
+}
+
 pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
     match &node.value {
         Value::List(items) => items
@@ -270,14 +282,6 @@ pub(super) fn choice(node: &Node, words: &[&str]) -> Result<usize, String> {
             None => format!("{} is unknown; write one of {list}", quoted(text)),
         }
     })
-}
-
-pub(super) fn warehouse(node: &Node) -> Result<usize, String> {
-    let remedy = "is not available in this release; write \"embedded\" for the sample account";
-    if matches!(&node.value, Value::Text(kind) if kind.eq_ignore_ascii_case("snowflake")) {
-        return Err(format!("\"snowflake\" {remedy}"));
-    }
-    choice(node, &["embedded"])
 }
 
 pub(super) fn address(node: &Node) -> Result<SocketAddr, String> {

@@ -13,6 +13,8 @@ mod keys;
 mod meaning;
 mod mutations;
 mod replacing;
+mod snowflake;
+mod variables;
 
 /// A directory with two programs, a file and a directory, to check configurations in.
 struct Workplace {
@@ -40,6 +42,7 @@ impl Workplace {
             log_directory: None,
             state_directory: None,
             time_zone: None,
+            variables: std::collections::BTreeMap::new(),
         }
     }
 
@@ -65,7 +68,11 @@ const QUERY: &str = "[apps.query]\nlisten = \"127.0.0.1:8000\"\n";
 #[test]
 fn each_bad_file_is_refused_in_these_words() {
     let workplace = Workplace::new();
-    let cases = [include_str!("problems.txt"), include_str!("replacing.txt")];
+    let cases = [
+        include_str!("problems.txt"),
+        include_str!("replacing.txt"),
+        include_str!("snowflake.txt"),
+    ];
     let cases: Vec<_> = cases.iter().flat_map(|file| file.split("##### ").skip(1)).collect();
     assert!(cases.len() >= 40);
     for case in &cases {
