@@ -18,6 +18,7 @@ mod order;
 mod readiness;
 mod refresh;
 mod reload;
+mod secrets;
 mod servers;
 mod stop;
 mod systemd;

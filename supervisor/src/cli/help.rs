@@ -11,6 +11,7 @@ The service:
   stop              Finish what runs, end every worker, then the supervisor itself
   ping              Say whether the supervisor runs
   check             Check the configuration file; nothing is touched
+  import            Make a configuration from what another server has: import env .env
   client-config     Print the configuration that connects an MCP client
 
 Look:

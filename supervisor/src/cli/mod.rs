@@ -1,6 +1,7 @@
 //! What a person may type, and nothing about how it is done. This file opens no file.
 
 mod help;
+mod import;
 mod words;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mcp_protocol::control::{Scale, Target};
 
+pub use import::{From, Import};
 pub use words::nearest;
 
 /// The configuration file when none is named.
@@ -93,6 +95,9 @@ pub enum Command {
     Monit,
     /// Check the configuration file and say what it would start, without touching anything
     Check(Output),
+    /// Make a configuration from what another server has
+    #[command(subcommand)]
+    Import(Import),
     /// Print the configuration that connects an MCP client to this service
     ClientConfig(ClientConfig),
 }

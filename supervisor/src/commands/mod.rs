@@ -8,6 +8,7 @@ macro_rules! say {
 }
 
 mod change;
+mod import;
 mod look;
 mod service;
 
@@ -174,6 +175,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
         Command::Logs(logs) => look::logs(cli, logs),
         Command::Monit => Ok(monit::run(&socket(cli)?, colour())?),
         Command::Check(output) => check(cli, output),
+        Command::Import(wanted) => import::import(wanted),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
     }
 }

@@ -49,18 +49,14 @@ pub(super) fn read(
     };
     let process = process::read(section, health.config.ready == ReadyBy::Link, report);
     let listen = section.address("listen");
-    if kind == Program::Ours && section.node("listen").is_none() {
-        let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
-        missing(section, around, ("listen", words), report);
+    if kind == Program::Ours {
+        require_listen(section, around, report);
     }
     let found = program::find(&name, around.directory, around.surroundings)
         .map_err(|words| missing(section, around, ("exec", &words), report));
     let directory = program::directory(section.text("cwd").unwrap_or("."), around.directory)
         .map_err(|words| missing(section, around, ("cwd", &words), report));
     let directory = directory.ok()?;
-    if listen.is_some_and(|address| address.port() == 0) {
-        remarks.push("listens on a port that the system chooses anew at each start".to_owned());
-    }
     let watch = watch::read(section, &directory, report);
     let mut app = AppConfig {
         program: found.ok()?,
@@ -69,7 +65,7 @@ pub(super) fn read(
         variables: section.variables("env"),
         listen,
         goal,
-        remarks,
+        remarks: with_any_port(remarks, listen),
         settings,
         stop_signal: section.signal("stop_signal").unwrap_or(policy::STOP_SIGNAL),
         health: health.config,
@@ -89,6 +85,13 @@ pub(super) fn read(
     Some(app)
 }
 
+fn require_listen(section: Section<'_>, around: &Around<'_>, report: &mut Report) {
+    if section.node("listen").is_none() {
+        let words = "mcp-worker serves on an address; write one such as \"127.0.0.1:8000\"";
+        missing(section, around, ("listen", words), report);
+    }
+}
+
 /// Notes a problem with a key that may not have been written, unless it is blamed already.
 fn missing(section: Section<'_>, around: &Around<'_>, what: (&str, &str), report: &mut Report) {
     let (name, words) = what;
@@ -100,6 +103,13 @@ fn missing(section: Section<'_>, around: &Around<'_>, what: (&str, &str), report
             report.add(&key, section.nearest.place, words);
         }
     }
+}
+
+fn with_any_port(mut remarks: Vec<String>, listen: Option<std::net::SocketAddr>) -> Vec<String> {
+    if listen.is_some_and(|address| address.port() == 0) {
+        remarks.push("listens on a port that the system chooses anew at each start".to_owned());
+    }
+    remarks
 }
 
 fn output(logs: Section<'_>) -> OutputConfig {

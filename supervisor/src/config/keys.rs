@@ -266,6 +266,23 @@ const LIMITS: &[Key] = &[
     key("statement_timeout", WAIT, r#""60s""#),
 ];
 
+/// What may stand behind a key of the whole file, by its path as in `apps`, `query`, `listen`.
+pub(super) fn kind(path: &[String]) -> Option<&'static Kind> {
+    let (mut keys, mut named) = (FILE, false);
+    let mut found = None;
+    for name in path {
+        if named {
+            named = false;
+            continue;
+        }
+        let kind = &keys.iter().find(|key| key.name == name)?.kind;
+        keys = kind.members().unwrap_or(&[]);
+        named = matches!(kind, Kind::Named(_));
+        found = Some(kind);
+    }
+    found
+}
+
 /// What one would write behind a key of `[apps.NAME.snowflake]`.
 pub(super) fn snowflake_example(name: &str) -> &'static str {
     SNOWFLAKE.iter().find(|key| key.name == name).map_or("", |key| key.example)

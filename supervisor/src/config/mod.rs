@@ -16,6 +16,7 @@ use crate::machine::{AppGoal, AppName, Desired};
 mod app;
 mod check;
 mod compare;
+mod env_import;
 mod environment;
 mod file;
 mod fingerprint;
@@ -43,6 +44,7 @@ mod worker;
 mod tests;
 
 pub use compare::differences;
+pub use env_import::{Imported, import_env};
 pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};

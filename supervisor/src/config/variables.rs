@@ -6,33 +6,27 @@
 
 use std::collections::BTreeMap;
 
-use super::file::child_key;
+use mcp_protocol::secret::MASK;
+
 use super::keys::is_secret;
 use super::variable_table::{Form, Meaning, NAMES};
-
-/// A value for a key of the file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Given {
-    Text(String),
-    Integer(i64),
-    Texts(Vec<String>),
-}
 
 /// A variable that means a key.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Override {
     /// Its name, as it was set.
     pub(super) variable: String,
-    /// The full key, as in `apps.query.pool.min`.
-    pub(super) key: String,
-    pub(super) value: Given,
+    /// The key's path, as in `apps`, `query`, `pool`, `min`.
+    pub(super) key_path: Vec<String>,
+    /// The value, as a text; its key says what it means.
+    pub(super) value: String,
 }
 
 impl std::fmt::Debug for Override {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown: &dyn std::fmt::Debug =
-            if is_secret(&self.key) { &mcp_protocol::secret::MASK } else { &self.value };
-        write!(out, "{} = {shown:?} (from {})", self.key, self.variable)
+        let key = self.key_path.join(".");
+        let shown = if is_secret(&key) { MASK } else { &self.value };
+        write!(out, "{key} = {shown} (from {})", self.variable)
     }
 }
 
@@ -51,13 +45,16 @@ pub(super) struct Translation {
     pub(super) notes: Vec<Note>,
     /// Variables that contradict each other.
     pub(super) problems: Vec<Note>,
+    /// Variables of which account was taken.
+    pub(super) used: Vec<String>,
 }
 
-/// An app that runs `mcp-worker`: its name, and its address so far.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Worker<'a> {
-    pub(super) name: &'a str,
-    pub(super) listen: Option<&'a str>,
+/// An app of our own worker, as far as weaker layers tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OurApp {
+    pub(super) name: String,
+    /// What is written as its address.
+    pub(super) listen: Option<String>,
 }
 
 /// The recommended variable for a key as seen from an app, as in `snowflake.account`.
@@ -66,20 +63,15 @@ pub(super) fn name_of(key: &str) -> Option<&'static str> {
     NAMES.iter().find(|(_, meaning)| means(meaning)).map(|(name, _)| *name)
 }
 
-/// True for a name that is in the table, with or without the prefix of an environment.
-pub(super) fn is_known(variable: &str) -> bool {
-    let known = |name: &str| NAMES.iter().any(|(known, _)| *known == name);
-    known(variable) || variable.split_once('_').is_some_and(|(_, rest)| known(rest))
-}
-
-/// What the variables mean in an environment, for the apps that run `mcp-worker`.
+/// What the variables of one place mean in an environment. `get` is asked for names of the table
+/// only; `None` stands for one that is not set.
 ///
 /// A name with the environment's prefix (`PRODUCTION_SNOWFLAKE_ACCOUNT`) is stronger than the same
-/// without. `metrics` is the address of the metrics so far.
+/// without. `metrics` is what weaker layers say of the metrics' address.
 pub(super) fn overrides(
-    variables: &BTreeMap<String, String>,
+    get: &dyn Fn(&str) -> Option<String>,
     environment: &str,
-    workers: &[Worker<'_>],
+    apps: &[OurApp],
     metrics: Option<&str>,
 ) -> Translation {
     let mut reading = Reading { found: BTreeMap::new(), translation: Translation::default() };
@@ -87,14 +79,13 @@ pub(super) fn overrides(
     for (name, meaning) in NAMES {
         let prefixed = prefixes.iter().map(|prefix| (format!("{prefix}{name}"), Rank::Prefixed));
         for (variable, rank) in prefixed.chain([((*name).to_owned(), Rank::Plain)]) {
-            let value = variables.get(&variable).map(|value| value.trim());
+            let value = get(&variable).map(|value| value.trim().to_owned());
             if let Some(value) = value.filter(|value| !value.is_empty()) {
-                reading
-                    .take(*meaning, Setting { variable, rank, value: Given::Text(value.into()) });
+                reading.take(*meaning, Setting { variable, rank, value });
             }
         }
     }
-    reading.finish(workers, metrics)
+    reading.finish(apps, metrics)
 }
 
 /// The prefixes of an environment, as they are in use.
@@ -124,7 +115,7 @@ enum Rank {
 struct Setting {
     variable: String,
     rank: Rank,
-    value: Given,
+    value: String,
 }
 
 /// What is known while variables are read; halves of an address have keys of their own.
@@ -140,17 +131,18 @@ const METRICS_SWITCH: &str = "metrics (switch)";
 
 impl Reading {
     fn take(&mut self, meaning: Meaning, setting: Setting) {
-        let Given::Text(text) = &setting.value else { return };
+        let text = setting.value.as_str();
         let (key, value) = match meaning {
             Meaning::Elsewhere => return,
             Meaning::Nothing(why) => return self.note(setting.variable, why),
-            Meaning::ListenHost => (LISTEN_HOST, Given::Text(host(text))),
-            Meaning::ListenPort => (LISTEN_PORT, Given::Text(text.clone())),
-            Meaning::MetricsPort => (METRICS_PORT, Given::Text(text.clone())),
-            Meaning::MetricsSwitch => (METRICS_SWITCH, Given::Text(switch(text).to_owned())),
+            Meaning::ListenHost => (LISTEN_HOST, host(text)),
+            Meaning::ListenPort | Meaning::MetricsPort if is_of_a_cluster(text) => return,
+            Meaning::ListenPort => (LISTEN_PORT, text.to_owned()),
+            Meaning::MetricsPort => (METRICS_PORT, text.to_owned()),
+            Meaning::MetricsSwitch => (METRICS_SWITCH, switch(text).to_owned()),
             // Of the two ways to give a key, what looks like a path is one.
             Meaning::Key(_, Form::PrivateKey) if is_path(text) => {
-                ("snowflake.private_key_file", Given::Text(text.clone()))
+                ("snowflake.private_key_file", text.to_owned())
             }
             Meaning::Key(_, Form::List) if text.split(',').any(|word| word.trim() == "*") => {
                 let why = "any page on the web could use the service then; name the pages";
@@ -158,11 +150,18 @@ impl Reading {
             }
             Meaning::Key(key, form) => (key, converted(form, text)),
         };
+        self.translation.used.push(setting.variable.clone());
         self.found.entry(key).or_default().push(Setting { value, ..setting });
     }
 
     fn note(&mut self, variable: String, why: &str) {
         self.translation.notes.push(Note { variable, why: why.to_owned() });
+    }
+
+    fn add(&mut self, variable: &str, key_path: &[&str], value: &str) {
+        let key_path = key_path.iter().map(|part| (*part).to_owned()).collect();
+        let (variable, value) = (variable.to_owned(), value.to_owned());
+        self.translation.overrides.push(Override { variable, key_path, value });
     }
 
     /// The strongest setting of a key; two of the same strength must say the same.
@@ -172,10 +171,9 @@ impl Reading {
         settings.retain(|setting| setting.rank == rank);
         let first = settings.remove(0);
         for other in settings.iter().filter(|other| other.value != first.value) {
-            let said = |setting: &Setting| match (&setting.value, is_secret(key)) {
-                (Given::Text(text), false) => format!("{} says {text}", setting.variable),
-                (Given::Integer(number), _) => format!("{} says {number}", setting.variable),
-                (Given::Text(_) | Given::Texts(_), _) => setting.variable.clone(),
+            let said = |setting: &Setting| match is_secret(key) {
+                true => setting.variable.clone(),
+                false => format!("{} says {}", setting.variable, setting.value),
             };
             self.translation.problems.push(Note {
                 variable: first.variable.clone(),
@@ -189,54 +187,53 @@ impl Reading {
         Some(first)
     }
 
-    fn finish(mut self, workers: &[Worker<'_>], metrics: Option<&str>) -> Translation {
-        self.listen(workers);
+    fn finish(mut self, apps: &[OurApp], metrics: Option<&str>) -> Translation {
+        self.listen(apps);
         self.metrics(metrics);
         for key in self.found.keys().copied().collect::<Vec<_>>() {
-            let Some(setting) = self.strongest(key) else { continue };
-            for worker in workers {
-                let (variable, value) = (setting.variable.clone(), setting.value.clone());
-                let key = format!("{}.{key}", child_key("apps", worker.name));
-                self.translation.overrides.push(Override { variable, key, value });
+            let Some(Setting { variable, value, .. }) = self.strongest(key) else { continue };
+            if key == "logs.level" {
+                self.add(&variable, &["supervisor", "log_level"], &value);
+            }
+            for app in apps {
+                let path: Vec<&str> =
+                    ["apps", &app.name].into_iter().chain(key.split('.')).collect();
+                self.add(&variable, &path, &value);
             }
         }
         self.translation
     }
 
-    fn listen(&mut self, workers: &[Worker<'_>]) {
+    fn listen(&mut self, apps: &[OurApp]) {
         let (host, port) = (self.strongest(LISTEN_HOST), self.strongest(LISTEN_PORT));
-        let names: Vec<&str> =
-            [&host, &port].into_iter().flatten().map(|one| one.variable.as_str()).collect();
-        if names.is_empty() {
-            return;
+        let Some(one) = port.as_ref().or(host.as_ref()) else { return };
+        let variable = one.variable.clone();
+        match apps {
+            [] => {}
+            [app] => {
+                let address = address(host.as_ref(), port.as_ref(), app.listen.as_deref(), "8000");
+                self.add(&variable, &["apps", &app.name, "listen"], &address);
+            }
+            several => {
+                let names: Vec<&str> = several.iter().map(|app| app.name.as_str()).collect();
+                let names = names.join(" or ");
+                self.note(variable, &format!("it could mean {names}; write it into the file"));
+            }
         }
-        let variable = names.join(" and ");
-        let [worker] = workers else {
-            let words = format!(
-                "an address is for one app, and {} run mcp-worker; write `listen` for each",
-                workers.len()
-            );
-            return self.note(variable, &words);
-        };
-        let value = Given::Text(address(host.as_ref(), port.as_ref(), worker.listen, "8000"));
-        let key = child_key(&child_key("apps", worker.name), "listen");
-        self.translation.overrides.push(Override { variable, key, value });
     }
 
     fn metrics(&mut self, metrics: Option<&str>) {
         let (switch, port) = (self.strongest(METRICS_SWITCH), self.strongest(METRICS_PORT));
-        let off = Given::Text("off".to_owned());
-        let (variable, value) = match (switch, port) {
-            (Some(switch), _) if switch.value == off => (switch.variable, off),
+        let path = ["supervisor", "metrics"];
+        match (switch, port) {
+            (Some(switch), _) if switch.value == "off" => self.add(&switch.variable, &path, "off"),
             (_, Some(port)) => {
                 let so_far = metrics.filter(|metrics| *metrics != "off");
-                let text = address(None, Some(&port), so_far, "8001");
-                (port.variable, Given::Text(text))
+                let address = address(None, Some(&port), so_far, "8001");
+                self.add(&port.variable, &path, &address);
             }
-            (Some(_) | None, None) => return,
-        };
-        let key = "supervisor.metrics".to_owned();
-        self.translation.overrides.push(Override { variable, key, value });
+            (Some(_) | None, None) => {}
+        }
     }
 }
 
@@ -248,10 +245,7 @@ fn address(
     last: &str,
 ) -> String {
     let so_far = so_far.and_then(|address| address.rsplit_once(':'));
-    let given = |setting: &Setting| match &setting.value {
-        Given::Text(text) => text.clone(),
-        Given::Integer(_) | Given::Texts(_) => String::new(),
-    };
+    let given = |setting: &Setting| setting.value.clone();
     let host = host.map(given).or(so_far.map(|(host, _)| host.to_owned()));
     let port = port.map(given).or(so_far.map(|(_, port)| port.to_owned()));
     let (host, port) = (host.as_deref().unwrap_or("127.0.0.1"), port.as_deref().unwrap_or(last));
@@ -266,6 +260,12 @@ fn host(text: &str) -> String {
         v6 if v6.contains(':') && !v6.starts_with('[') => format!("[{v6}]"),
         other => other.to_owned(),
     }
+}
+
+/// Clusters give programs variables such as `SERVER_PORT=tcp://10.0.0.1:80` for a service that is
+/// called `server`.
+fn is_of_a_cluster(text: &str) -> bool {
+    text.starts_with("tcp://") || text.starts_with("udp://")
 }
 
 fn switch(text: &str) -> &'static str {
@@ -283,22 +283,14 @@ fn is_path(text: &str) -> bool {
 }
 
 /// A text that has the wrong form is left as it is: the check of its key says what is wrong.
-fn converted(form: Form, text: &str) -> Given {
-    let as_it_is = || Given::Text(text.to_owned());
+fn converted(form: Form, text: &str) -> String {
     match form {
-        Form::Text | Form::PrivateKey => as_it_is(),
-        Form::Choice => Given::Text(text.to_ascii_lowercase()),
-        Form::Count => text.parse().map_or_else(|_| as_it_is(), Given::Integer),
-        Form::Time(unit) => Given::Text(time(text, unit).unwrap_or_else(|| text.to_owned())),
-        Form::Megabytes => match text.parse::<u64>() {
-            Ok(number) => Given::Text(format!("{number}MB")),
-            Err(_) => as_it_is(),
-        },
-        Form::List => {
-            let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-            Given::Texts(words.map(str::to_owned).collect())
-        }
-        Form::Level => Given::Text(level(text)),
+        Form::Text | Form::PrivateKey | Form::Count | Form::List => text.to_owned(),
+        Form::Choice => text.to_ascii_lowercase(),
+        Form::Time(unit) => time(text, unit).unwrap_or_else(|| text.to_owned()),
+        Form::Megabytes if text.parse::<u64>().is_ok() => format!("{text}MB"),
+        Form::Megabytes => text.to_owned(),
+        Form::Level => level(text),
     }
 }
 

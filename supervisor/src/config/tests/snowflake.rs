@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use mcp_protocol::settings::{SnowflakeLogin, SnowflakeSettings, WarehouseSettings};
 
 use super::{QUERY, Workplace, load};
-use crate::config::{AppConfig, Config, differences, rules, settings};
+use crate::config::{AppConfig, Config, differences, import_env, rules, settings};
 use crate::machine::AppName;
 
 /// An account with everything but what to log in with.
@@ -332,4 +332,32 @@ fn no_secret_is_shown_by_anything_that_describes_an_app() {
         assert!(!shown.contains("canary"), "{secrets}: {shown}");
         assert!(shown.contains("(secret)"), "{shown}");
     }
+}
+
+#[test]
+fn what_is_imported_from_variables_can_be_loaded_and_means_the_same() {
+    let workplace = Workplace::new();
+    workplace.file("key.p8", &pem("PRIVATE KEY"), 0o600);
+    let imported = import_env(
+        "SNOWFLAKE_ACCOUNT=ORG-A.snowflakecomputing.com\nSNOWFLAKE_USER=U\n\
+         SNOWFLAKE_AUTH_TYPE=private_key\nSNOWFLAKE_PRIVATE_KEY_PATH=./key.p8\n\
+         SNOWFLAKE_POOL_MIN_SIZE=5\nSNOWFLAKE_POOL_MAX_SIZE=20\nSNOWFLAKE_CONN_TIMEOUT=30.0\n\
+         MCP_HTTP_HOST=localhost\nMCP_HTTP_PORT=9000\nSERVER_WORKERS=3\nMETRICS_PORT=9100\n\
+         CORS_ORIGINS=https://a.example, https://b.example\nLOG_LEVEL=WARNING\n\
+         MCP_MAX_REQUEST_SIZE=10\nLOG_FILE_BACKUP_COUNT=5\nMAX_MEMORY_MB=512\n\
+         PRODUCTION_SNOWFLAKE_ROLE=READER\n",
+    );
+    let config = workplace.with(&imported.toml, "production", &[]).unwrap();
+    assert_eq!(config.supervisor.metrics, Some("127.0.0.1:9100".parse().unwrap()));
+    let app = query(&config);
+    assert_eq!(app.listen, Some("127.0.0.1:9000".parse().unwrap()));
+    assert_eq!((app.goal.instances, app.goal.memory_bytes_max), (3, Some(512_000_000)));
+    assert_eq!(app.output.files_max, 5);
+    let found = account(&app);
+    assert_eq!((found.account.as_str(), found.role.as_deref()), ("ORG-A", Some("READER")));
+    assert!(matches!(found.login, SnowflakeLogin::KeyPair { .. }));
+    let settings = app.settings.unwrap();
+    assert_eq!((settings.pool.min, settings.pool.max), (5, 20));
+    assert_eq!(settings.http.body_bytes_max, 10_000_000);
+    assert_eq!(settings.mcp.allowed_origins, ["https://a.example", "https://b.example"]);
 }

@@ -4,28 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::keys::{FILE, Key, Kind};
 use super::super::variable_table::{Meaning, NAMES};
-use super::super::variables::{Given, Translation, Worker, name_of, overrides};
+use super::super::variables::{OurApp, Translation, name_of, overrides};
 
-const QUERY: [Worker<'static>; 1] = [Worker { name: "query", listen: Some("127.0.0.1:8000") }];
+fn query() -> Vec<OurApp> {
+    vec![OurApp { name: "query".to_owned(), listen: Some("127.0.0.1:8000".to_owned()) }]
+}
 
-fn taken(set: &[(&str, &str)], environment: &str, workers: &[Worker<'_>]) -> Translation {
+fn taken(set: &[(&str, &str)], environment: &str, apps: &[OurApp]) -> Translation {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     let variables: BTreeMap<String, String> = set.iter().map(owned).collect();
-    overrides(&variables, environment, workers, Some("127.0.0.1:8001"))
+    overrides(&|name| variables.get(name).cloned(), environment, apps, Some("127.0.0.1:8001"))
 }
 
 /// What one variable means, as `key = value`.
 fn meaning(variable: &str, value: &str) -> String {
-    let translation = taken(&[(variable, value)], "development", &QUERY);
+    let translation = taken(&[(variable, value)], "development", &query());
     assert!(translation.problems.is_empty(), "{:?}", translation.problems);
-    let shown = translation.overrides.iter().map(|one| {
-        let value = match &one.value {
-            Given::Text(text) => text.clone(),
-            Given::Integer(number) => number.to_string(),
-            Given::Texts(texts) => texts.join("|"),
-        };
-        format!("{} = {value}", one.key)
-    });
+    let shown = translation.overrides.iter();
+    let shown = shown.map(|one| format!("{} = {}", one.key_path.join("."), one.value));
     shown.collect::<Vec<_>>().join("; ")
 }
 
@@ -52,12 +48,12 @@ fn each_family_means_the_same() {
         (
             "CORS_ORIGINS",
             "https://a, https://b",
-            "apps.query.mcp.allowed_origins = https://a|https://b",
+            "apps.query.mcp.allowed_origins = https://a, https://b",
         ),
         ("MAX_MEMORY_MB", "1024", "apps.query.restart.max_memory = 1024MB"),
         ("QUERY_TIMEOUT_SECONDS", "60", "apps.query.limits.statement_timeout = 60s"),
-        ("LOG_LEVEL", "WARNING", "apps.query.logs.level = warn"),
-        ("LOG_LEVEL", "CRITICAL", "apps.query.logs.level = error"),
+        ("LOG_LEVEL", "WARNING", "supervisor.log_level = warn; apps.query.logs.level = warn"),
+        ("LOG_LEVEL", "CRITICAL", "supervisor.log_level = error; apps.query.logs.level = error"),
         ("LOG_FILE_MAX_SIZE", "100", "apps.query.logs.max_size = 100MB"),
         ("METRICS_PORT", "9100", "supervisor.metrics = 127.0.0.1:9100"),
         ("ENABLE_METRICS", "false", "supervisor.metrics = off"),
@@ -66,6 +62,7 @@ fn each_family_means_the_same() {
         ("MCP_SUPERVISOR_SOCKET", "/x", ""),
         ("ENVIRONMENT", "production", ""),
         ("HOME", "/root", ""),
+        ("SERVER_PORT", "tcp://10.0.0.1:80", ""),
         // What cannot be converted is left for the check of the key.
         ("SERVER_WORKERS", "four", "apps.query.instances = four"),
         ("QUERY_TIMEOUT_SECONDS", "1 minute", "apps.query.limits.statement_timeout = 1 minute"),
@@ -88,19 +85,19 @@ fn a_prefix_counts_in_its_environment_and_is_stronger() {
         ("eu-west", "EU_WEST_SNOWFLAKE_ACCOUNT", "E"),
         ("development", "SNOWFLAKE_ACCOUNT", "PLAIN"),
     ] {
-        let translation = taken(&set, environment, &QUERY);
+        let translation = taken(&set, environment, &query());
         assert!(translation.problems.is_empty());
         let [one] = translation.overrides.as_slice() else { panic!("{environment}") };
-        assert_eq!((one.variable.as_str(), &one.value), (variable, &Given::Text(value.to_owned())));
+        assert_eq!((one.variable.as_str(), one.value.as_str()), (variable, value));
     }
-    let short = taken(&[("PROD_SNOWFLAKE_ACCOUNT", "P")], "production", &QUERY);
+    let short = taken(&[("PROD_SNOWFLAKE_ACCOUNT", "P")], "production", &query());
     assert_eq!(short.overrides[0].variable, "PROD_SNOWFLAKE_ACCOUNT");
 }
 
 #[test]
 fn names_that_contradict_each_other_are_told_together_and_no_secret_with_them() {
     let problem = |set: &[(&str, &str)]| {
-        let problems = taken(set, "production", &QUERY).problems;
+        let problems = taken(set, "production", &query()).problems;
         problems.into_iter().map(|note| note.why).collect::<String>()
     };
     assert_eq!(
@@ -117,20 +114,23 @@ fn names_that_contradict_each_other_are_told_together_and_no_secret_with_them() 
         "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE and PRIVATE_KEY_PASSPHRASE contradict each other; unset \
          one of them"
     );
-    let shown = format!("{:?}", taken(&[("SNOWFLAKE_PASSWORD", "canary")], "production", &QUERY));
+    let shown = format!("{:?}", taken(&[("SNOWFLAKE_PASSWORD", "canary")], "production", &query()));
     assert!(shown.contains("(secret)") && !shown.contains("canary"), "{shown}");
 }
 
 #[test]
 fn every_worker_app_is_meant_and_an_address_only_when_there_is_one() {
-    let two =
-        [Worker { name: "a", listen: None }, Worker { name: "b", listen: Some("127.0.0.1:1") }];
-    let translation = taken(&[("LOG_LEVEL", "info"), ("SERVER_PORT", "7")], "staging", &two);
-    let keys: Vec<&str> = translation.overrides.iter().map(|one| one.key.as_str()).collect();
-    assert_eq!(keys, ["apps.a.logs.level", "apps.b.logs.level"]);
+    let app = |name: &str| OurApp { name: name.to_owned(), listen: None };
+    let two = [app("a"), app("b")];
+    let translation =
+        taken(&[("POOL", "1"), ("MAX_CONNECTIONS", "9"), ("SERVER_PORT", "7")], "staging", &two);
+    let keys: Vec<String> =
+        translation.overrides.iter().map(|one| one.key_path.join(".")).collect();
+    assert_eq!(keys, ["apps.a.http.max_connections", "apps.b.http.max_connections"]);
     assert_eq!(translation.notes[0].variable, "SERVER_PORT");
-    assert!(translation.notes[0].why.contains("2 run mcp-worker"), "{:?}", translation.notes);
-    assert!(taken(&[("LOG_LEVEL", "info")], "staging", &[]).overrides.is_empty());
+    assert!(translation.notes[0].why.contains("a or b"), "{:?}", translation.notes);
+    let none = taken(&[("MAX_CONNECTIONS", "9"), ("SERVER_PORT", "7")], "staging", &[]);
+    assert!(none.overrides.is_empty() && none.notes.is_empty());
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn what_changes_nothing_says_why() {
         ("CORS_ORIGINS", "*", "name the pages"),
         ("ENABLE_QUERY_CACHE", "true", "not cached"),
     ] {
-        let translation = taken(&[(variable, value)], "production", &QUERY);
+        let translation = taken(&[(variable, value)], "production", &query());
         assert!(translation.overrides.is_empty(), "{variable}");
         let [note] = translation.notes.as_slice() else { panic!("{variable}") };
         assert!(note.variable == variable && note.why.contains(words), "{note:?}");
