@@ -185,3 +185,20 @@ fn the_table_names_keys_that_exist_and_no_variable_twice() {
         }
     }
 }
+
+#[test]
+fn the_documentation_names_every_variable_that_means_a_key() {
+    let documented = include_str!("../../../../docs/config.md");
+    for (name, meaning) in NAMES {
+        match meaning {
+            Meaning::Elsewhere | Meaning::Nothing(_) => {}
+            Meaning::Key(..)
+            | Meaning::ListenHost
+            | Meaning::ListenPort
+            | Meaning::MetricsPort
+            | Meaning::MetricsSwitch => {
+                assert!(documented.contains(&format!("`{name}`")), "{name} is not documented");
+            }
+        }
+    }
+}
