@@ -100,6 +100,24 @@ fn a_secret_reaches_the_worker_and_no_output_file_or_environment() {
 }
 
 #[test]
+fn a_secret_in_the_configuration_itself_is_not_shown_either() {
+    let secret = |more: &str| format!("password = \"{CANARY}{more}\"");
+    let house = house(&secret(""));
+    house.start();
+    house.write(&configuration(&secret("-2")));
+    let plan = house.run(&["reload", "--dry-run"]);
+    assert!(plan.out.contains("snowflake.password changed"), "{plan:?}");
+    hide("the plan", &plan);
+    let described = house.run(&["describe", "query"]);
+    assert!(described.out.contains("snowflake.password = (secret)"), "{described:?}");
+    hide("describe", &described);
+    let status = house.run(&["status"]);
+    assert!(status.out.contains("is a secret, and"), "others may read the file: {status:?}");
+    hide("status", &status);
+    assert!(!house.logs().contains(CANARY));
+}
+
+#[test]
 fn a_refused_file_does_not_show_the_secrets_in_it() {
     for secrets in [
         "password = \"canary-in-a-secret",
