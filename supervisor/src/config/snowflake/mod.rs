@@ -102,6 +102,16 @@ enum Side {
     Connection,
 }
 
+/// What an operator is told before the start instead of after it, for as long as workers cannot
+/// reach Snowflake.
+fn served(account: &str, user: Option<&str>) -> String {
+    let user = user.map_or(String::new(), |user| format!(" as {user}"));
+    format!(
+        "is to serve the Snowflake account {account}{user}; this release has no connection to \
+         Snowflake yet, so its workers say so and leave"
+    )
+}
+
 impl Account<'_, '_> {
     fn read(mut self) -> Option<SnowflakeSettings> {
         let account = self.needed("account").and_then(|text| self.account(&text));
@@ -116,8 +126,10 @@ impl Account<'_, '_> {
         if self.report.blames_within(&self.table) {
             return None;
         }
+        let account = account?;
+        self.remarks.push(served(&account, user.as_deref()));
         Some(SnowflakeSettings {
-            account: account?,
+            account,
             user,
             role: self.text("role"),
             warehouse: self.text("warehouse"),

@@ -83,7 +83,8 @@ fn an_account_is_read_whole_and_its_secret_from_a_file() {
         panic!("a key means a key pair");
     };
     assert_eq!(private_key.expose(), pem("PRIVATE KEY").trim_end());
-    assert!(app.remarks.is_empty(), "{:?}", app.remarks);
+    let [served] = app.remarks.as_slice() else { panic!("{:?}", app.remarks) };
+    assert!(served.contains("the Snowflake account ORG-ACCOUNT as MCP"), "{served}");
 }
 
 #[test]
@@ -159,7 +160,9 @@ fn the_kind_is_what_is_written_and_else_what_the_table_says() {
     assert!(!kind("snowflake.role = \"R\"\n"), "nobody is said to log in");
     let remarks = workplace.query("").remarks;
     assert_eq!(remarks, ["serves the embedded sample account, not Snowflake"]);
-    assert!(workplace.query(&complete).remarks.is_empty());
+    let remarks = workplace.query(&complete).remarks.join("");
+    assert!(remarks.contains("no connection to Snowflake yet"), "{remarks}");
+    assert!(!remarks.contains("sample"), "{remarks}");
 }
 
 #[test]
@@ -184,7 +187,7 @@ fn a_file_that_others_may_read_is_refused_in_production_and_remarked_on_elsewher
         let shown = query(&at_home).remarks.join("");
         let outside = workplace.with(&text, "production", &[]);
         if private {
-            assert!(shown.is_empty() && outside.is_ok(), "{mode:o}: {shown} {outside:?}");
+            assert!(!shown.contains("open") && outside.is_ok(), "{mode:o}: {shown} {outside:?}");
         } else {
             let why = outside.unwrap_err();
             let words = format!("is open to others (mode {mode:04o}); run `chmod 600");
