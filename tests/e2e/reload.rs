@@ -66,6 +66,24 @@ fn a_refused_file_changes_nothing_and_status_says_so_until_it_is_mended() {
 }
 
 #[test]
+fn the_supervisor_s_own_log_level_changes_while_it_runs() {
+    let house = House::with_workers(1, "", "");
+    house.start();
+    let text = |level: &str| {
+        query(1, "", "")
+            .replace("[supervisor]\n", &format!("[supervisor]\nlog_level = \"{level}\"\n"))
+    };
+    let lines = || house.logs().matches("configuration in force").count();
+    let before = lines();
+    house.write(&text("error"));
+    assert_eq!(house.run(&["reload"]).code, Some(0), "{}", house.logs());
+    house.write(&text("info"));
+    assert_eq!(house.run(&["reload"]).code, Some(0), "{}", house.logs());
+    wait_for("the third configuration in the log", || lines() > before);
+    assert_eq!(lines(), before + 1, "{}", house.logs());
+}
+
+#[test]
 fn more_and_fewer_instances_come_with_a_reload() {
     let house = House::with_workers(1, "", "");
     house.start();

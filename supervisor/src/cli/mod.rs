@@ -10,7 +10,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use mcp_protocol::control::{Scale, Target};
 
 pub use import::{From, Import};
-pub use words::nearest;
 
 /// The configuration file when none is named.
 pub const DEFAULT_CONFIG: &str = "ecosystem.toml";
@@ -29,9 +28,13 @@ pub struct Cli {
     #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
     /// The environment whose part of the file is laid over the rest: development, staging,
-    /// production, or any name that the file defines [default: development]
-    #[arg(long, global = true, value_name = "NAME", env = "MCP_ENV", hide_env_values = true)]
+    /// production, or any name that the file defines [default: MCP_ENV, else ENVIRONMENT, else
+    /// development]
+    #[arg(long, global = true, value_name = "NAME")]
     pub env: Option<String>,
+    /// A value of the configuration, over everything else: apps.query.instances=2 (repeatable)
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = words::setting)]
+    pub set: Vec<String>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -332,6 +335,16 @@ mod tests {
             let said = parse(line).unwrap_err().to_string();
             assert!(said.contains(words), "{line}: {said}");
         }
+    }
+
+    #[test]
+    fn values_are_set_before_and_after_the_command() {
+        let words = ["mcp-supervisor", "--set", "a.b=1", "check"];
+        assert_eq!(Cli::try_parse_from(words).unwrap().set, ["a.b=1"]);
+        let words = ["mcp-supervisor", "check", "--set", "a=1", "--set", "b=x = y"];
+        assert_eq!(Cli::try_parse_from(words).unwrap().set, ["a=1", "b=x = y"]);
+        let said = Cli::try_parse_from(["mcp-supervisor", "check", "--set", "a"]).unwrap_err();
+        assert!(said.to_string().contains("KEY=VALUE"), "{said}");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use mcp_supervisor::cli::{self, Cli};
 use mcp_supervisor::report::{self, Progress};
 use mcp_supervisor::runtime::{self, AskError};
 
-use super::{CommandError, print, print_json, socket};
+use super::{CommandError, ask_and_show, print, print_json, socket};
 
 /// Asks, shows progress, and says in one line what was done to whom.
 pub(super) fn change(
@@ -42,19 +42,7 @@ fn ask(cli: &Cli, request: &Request) -> Result<Status, CommandError> {
     let socket = socket(cli)?;
     // Only what changes from here on is progress.
     let before = runtime::ask(&socket, &Request::Status, &mut |_| {})?;
-    let mut progress = Progress::since(&before);
-    let outcome = runtime::ask(&socket, request, &mut |status| {
-        for line in progress.lines(status) {
-            say!("{line}");
-        }
-    });
-    if let Ok(status) = &outcome {
-        // The last steps may have come together with the answer.
-        for line in progress.lines(status) {
-            say!("{line}");
-        }
-    }
-    outcome.map_err(|error| match error {
+    ask_and_show(&socket, request, Progress::since(&before)).map_err(|error| match error {
         AskError::Failed { reason, cause: FailureCause::Configuration, .. } => {
             CommandError::Refused { reason }
         }

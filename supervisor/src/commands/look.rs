@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use mcp_protocol::control::{Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli};
 use mcp_supervisor::report;
-use mcp_supervisor::runtime::{self, FollowError, SUPERVISOR_LOG, WORKER_LOG};
+use mcp_supervisor::runtime::{self, FollowError, SUPERVISOR_LOG, WORKER_LOG, log_files};
 
 use super::{CommandError, colour, load, print, print_json, socket, system};
 
@@ -102,10 +102,10 @@ pub(super) fn logs(cli: &Cli, wanted: &cli::Logs) -> Result<(), CommandError> {
             let known = apps.iter().map(String::as_str);
             return Err(CommandError::Usage(report::unknown_app(app, known)));
         }
-        Some(app) => app_logs(app),
+        Some(app) => log_files(app).to_vec(),
         None => {
             let mut names = vec![SUPERVISOR_LOG.to_owned(), WORKER_LOG.to_owned()];
-            names.extend(apps.iter().flat_map(|app| app_logs(app)));
+            names.extend(apps.iter().flat_map(|app| log_files(app)));
             names
         }
     };
@@ -149,8 +149,4 @@ fn log_places(cli: &Cli) -> Result<(PathBuf, Vec<String>), CommandError> {
             Ok((config.supervisor.log_directory, apps))
         }
     }
-}
-
-fn app_logs(app: &str) -> Vec<String> {
-    vec![format!("{app}.out.log"), format!("{app}.err.log")]
 }

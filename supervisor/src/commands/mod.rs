@@ -12,16 +12,17 @@ mod import;
 mod look;
 mod service;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use mcp_protocol::control::{FailureCause, Request, Target};
+use mcp_protocol::control::{FailureCause, Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
 use mcp_supervisor::config::{self, Config, Problems, Surroundings};
 use mcp_supervisor::monit::{self, MonitError};
-use mcp_supervisor::report::{self, Colour};
+use mcp_supervisor::report::{self, Colour, Progress};
 use mcp_supervisor::runtime::{self, AskError, StartError};
 
 use change::change;
@@ -117,16 +118,7 @@ impl CommandError {
             | CommandError::DidNotStart { .. }
             | CommandError::Monit(_)
             | CommandError::Output(_)
-            | CommandError::System { .. } => {
-                let mut text = format!("error: {self}");
-                let mut cause = std::error::Error::source(self);
-                while let Some(error) = cause {
-                    text.push_str(&format!(": {error}"));
-                    cause = error.source();
-                }
-                text.push('\n');
-                text
-            }
+            | CommandError::System { .. } => format!("error: {}\n", report::with_causes(self)),
         }
     }
 }
@@ -215,17 +207,17 @@ fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandErr
 }
 
 fn load(cli: &Cli) -> Result<Config, CommandError> {
-    let surroundings = with_time_zone(surroundings()?);
+    let surroundings = with_time_zone(surroundings(cli)?);
     config::load(&cli.config, cli.env.as_deref(), &surroundings)
         .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })
 }
 
 /// Where a supervisor of this file listens, also when the file has become unusable since.
 fn socket(cli: &Cli) -> Result<PathBuf, CommandError> {
-    Ok(config::socket_of(&cli.config, cli.env.as_deref(), &surroundings()?))
+    Ok(config::socket_of(&cli.config, cli.env.as_deref(), &surroundings(cli)?))
 }
 
-fn surroundings() -> Result<Surroundings, CommandError> {
+fn surroundings(cli: &Cli) -> Result<Surroundings, CommandError> {
     let program = std::env::current_exe().map_err(system("find our own program"))?;
     let search_path = variable("PATH").unwrap_or_default();
     Ok(Surroundings {
@@ -234,10 +226,9 @@ fn surroundings() -> Result<Surroundings, CommandError> {
         run_directory: first_directory("RUNTIME_DIRECTORY"),
         log_directory: first_directory("LOGS_DIRECTORY"),
         time_zone: None,
-        variables: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
         state_directory: first_directory("STATE_DIRECTORY"),
+        variables: variables(),
+        set: cli.set.clone(),
     })
 }
 
@@ -255,9 +246,36 @@ fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// What the process was started with, as far as it is text.
+fn variables() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
 /// systemd names several directories in one variable, separated by colons; the first is ours.
 fn first_directory(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&variable(name)?).next()
+}
+
+/// Asks, and shows what happens until the answer is there.
+fn ask_and_show(
+    socket: &Path,
+    request: &Request,
+    mut progress: Progress,
+) -> Result<Status, AskError> {
+    let last = runtime::ask(socket, request, &mut |status| show(&mut progress, status))?;
+    // The last steps may have come together with the answer.
+    show(&mut progress, &last);
+    Ok(last)
+}
+
+/// Says what is new in a picture.
+fn show(progress: &mut Progress, status: &Status) {
+    for line in progress.lines(status) {
+        say!("{line}");
+    }
 }
 
 fn colour() -> Colour {

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::keys::{self, Kind, is_secret};
+use super::keys::{Kind, is_secret};
+use super::tree;
 use super::variables::{OurApp, Override, Translation, overrides};
 
 /// The name of the app that is written.
@@ -77,7 +78,7 @@ impl Imported {
             let Some((name, table)) = key_path.split_last() else { continue };
             let key = key_path.join(".");
             let secret = is_secret(&key);
-            let written = match keys::kind(key_path) {
+            let written = match tree::kind(key_path) {
                 // What refers to a variable already goes on to do so.
                 _ if secret && !is_reference(value) => quoted(&format!("${{{variable}}}")),
                 Some(Kind::Count { .. }) if value.parse::<u32>().is_ok() => value.clone(),

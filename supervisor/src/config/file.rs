@@ -1,4 +1,5 @@
-//! Reads what was written and where: a tree of values, each with its place and its full key.
+//! Reads what was written and where: a tree of values, each with its place, its full key and its
+//! origin.
 //!
 //! Nothing is interpreted here. A text that is not TOML stops here, at its first fault, because
 //! everything after such a fault would be guesswork.
@@ -12,6 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::keys;
+use super::origin::Origin;
 use super::problem::{Place, Problem, Problems};
 
 /// The longest file that is read, in bytes.
@@ -25,9 +27,12 @@ const EXCERPT_REACH: usize = 50;
 /// A value, where it was written, and its full key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
+    /// Where it stands in the configuration file; of a value from elsewhere, where the table does
+    /// that it belongs to.
     pub(super) place: Place,
     pub(super) key: String,
     pub(super) value: Value,
+    pub(super) origin: Origin,
 }
 
 /// What was written.
@@ -74,14 +79,43 @@ pub(super) fn read(path: &Path) -> Result<Node, Problems> {
         document.fault(offset, &fault.message().replace('\n', "; "))
     })?;
     let place = Place { line: 1, column: 1 };
-    document.table(place, String::new(), table.get_ref(), 0).map_err(Problems::from)
+    document.table(place, String::new(), table.get_ref(), 0)
+}
+
+/// What can be read of a file that may be broken; an empty table when that is nothing.
+pub(super) fn read_what_can_be(path: &Path) -> Node {
+    let text = text(path).unwrap_or_default();
+    let (table, _faults) = DeTable::parse_recoverable(&text);
+    let place = Place { line: 1, column: 1 };
+    let tree = Document::new(path, &text).table(place, String::new(), table.get_ref(), 0);
+    let empty = || Value::Table(BTreeMap::new());
+    tree.unwrap_or_else(|_| Node {
+        place,
+        key: String::new(),
+        value: empty(),
+        origin: Origin::File,
+    })
+}
+
+/// What a few words of TOML mean; `None` when they are not TOML.
+pub(super) fn parse(text: &str) -> Option<Node> {
+    let table = DeTable::parse(text).ok()?;
+    let place = Place { line: 1, column: 1 };
+    Document::new(Path::new(""), text).table(place, String::new(), table.get_ref(), 0).ok()
 }
 
 /// The file's text, without a byte order mark.
-fn text(path: &Path) -> Result<String, Problems> {
+pub(super) fn text(path: &Path) -> Result<String, Problems> {
     let unreadable = |message: String| {
         let file = path.to_owned();
-        Problems::from(Problem { file, place: None, key: None, message, excerpt: None })
+        Problems::from(Problem {
+            file,
+            place: None,
+            key: None,
+            origin: None,
+            message,
+            excerpt: None,
+        })
     };
     let mut bytes = Vec::new();
     // Opening a FIFO would wait for a writer, and a reload with it.
@@ -154,6 +188,7 @@ impl<'a> Document<'a> {
                 file: self.path.clone(),
                 place: Some(place),
                 key: None,
+                origin: None,
                 message: message.to_owned(),
                 excerpt: None,
             });
@@ -175,6 +210,7 @@ impl<'a> Document<'a> {
             file: self.path.clone(),
             place: Some(place),
             key: None,
+            origin: None,
             message: message.to_owned(),
             excerpt: Some(excerpt),
         })
@@ -204,11 +240,12 @@ impl<'a> Document<'a> {
         key: String,
         table: &DeTable<'_>,
         depth: usize,
-    ) -> Result<Node, Problem> {
+    ) -> Result<Node, Problems> {
         if depth > DEPTH_MAX {
             let message = "is nested too deeply; no key of a configuration is".to_owned();
             let (file, place) = (self.path.clone(), Some(place));
-            return Err(Problem { file, place, key: None, message, excerpt: None });
+            let problem = Problem { file, place, key: None, origin: None, message, excerpt: None };
+            return Err(problem.into());
         }
         let mut entries = BTreeMap::new();
         for (name, value) in table {
@@ -216,7 +253,7 @@ impl<'a> Document<'a> {
             let node = self.node(child_key(&key, name.get_ref()), value, depth + 1)?;
             entries.insert(name.get_ref().clone().into_owned(), Entry { place, node });
         }
-        Ok(Node { place, key, value: Value::Table(entries) })
+        Ok(Node { place, key, value: Value::Table(entries), origin: Origin::File })
     }
 
     fn node(
@@ -224,7 +261,7 @@ impl<'a> Document<'a> {
         key: String,
         value: &Spanned<DeValue<'_>>,
         depth: usize,
-    ) -> Result<Node, Problem> {
+    ) -> Result<Node, Problems> {
         let place = self.place(value.span().start);
         let value = match value.get_ref() {
             DeValue::String(text) => Value::Text(text.clone().into_owned()),
@@ -242,6 +279,6 @@ impl<'a> Document<'a> {
             }
             DeValue::Table(table) => return self.table(place, key, table, depth),
         };
-        Ok(Node { place, key, value })
+        Ok(Node { place, key, value, origin: Origin::File })
     }
 }

@@ -5,34 +5,26 @@
 
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
-
-use super::{SOCKET_NAME, Surroundings, environment, policy};
+use super::problem::Report;
+use super::program::absolute;
+use super::{SOCKET_NAME, Surroundings, file, layers, policy, tree, value};
 
 /// The socket of the supervisor that was started with this file and environment.
 #[must_use]
 pub fn socket_of(path: &Path, environment: Option<&str>, surroundings: &Surroundings) -> PathBuf {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let text = std::fs::read_to_string(&file).unwrap_or_default();
-    let (table, _faults) = DeTable::parse_recoverable(&text);
-    let chosen = environment.unwrap_or(environment::DEFAULT);
-    let written = member(table.get_ref(), &["environments", chosen, "supervisor", "run_directory"])
-        .or_else(|| member(table.get_ref(), &["supervisor", "run_directory"]));
-    let directory = match (written, &surroundings.run_directory) {
-        (Some(written), _) => PathBuf::from(written),
-        (None, Some(given)) => given.clone(),
-        (None, None) => PathBuf::from(policy::RUN_DIRECTORY),
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    let written = file::read_what_can_be(&file);
+    let mut nobody = Report::new(&file);
+    let root = layers::lay(&written, directory, environment, surroundings, &mut nobody).root;
+    let key = ["supervisor".to_owned(), "run_directory".to_owned()];
+    let written = tree::find(&root, &key).and_then(|node| value::text(node).ok());
+    let run_directory = match (written, &surroundings.run_directory) {
+        (Some(written), _) => Path::new(written),
+        (None, Some(given)) => given,
+        (None, None) => Path::new(policy::RUN_DIRECTORY),
     };
-    file.parent().unwrap_or(Path::new("/")).join(directory).join(SOCKET_NAME)
-}
-
-fn member(table: &DeTable<'_>, path: &[&str]) -> Option<String> {
-    let (name, rest) = path.split_first()?;
-    match table.get(*name)?.get_ref() {
-        DeValue::Table(inner) => member(inner, rest),
-        DeValue::String(text) if rest.is_empty() => Some(text.to_string()),
-        _ => None,
-    }
+    absolute(directory, run_directory).join(SOCKET_NAME)
 }
 
 #[cfg(test)]
@@ -50,7 +42,7 @@ mod tests {
             log_directory: None,
             state_directory: None,
             time_zone: None,
-            variables: std::collections::BTreeMap::new(),
+            ..Surroundings::default()
         };
         let socket = |text: &str, environment: Option<&str>| {
             std::fs::write(&file, text).unwrap();

@@ -1,9 +1,10 @@
 //! From `ecosystem.toml` to what is meant: [`Config`], or every problem of the file at once.
 //!
-//! Four steps: `file` reads what was written and where; `section` holds every value against the
-//! table in `keys`; `environment` lays the chosen environment over the base; `check`, `app` and
-//! `worker` turn it into what is meant and see to the rules between values. Defaults of a worker's
-//! settings are taken from the protocol crate, the supervisor's own are in `policy`.
+//! Four steps: `file` reads what was written and where; `layers` lays everything over it that may
+//! say otherwise (environments, variables, `--set`) or something where nothing is said (presets);
+//! `section` holds every value against the table in `keys`; `check`, `app` and `worker` turn it
+//! into what is meant and see to the rules between values. Defaults of a worker's settings are
+//! taken from the protocol crate, the supervisor's own are in `policy`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,17 +16,24 @@ use crate::machine::{AppGoal, AppName, Desired};
 
 mod app;
 mod check;
+mod command_line;
 mod compare;
+mod dotenv;
 mod env_import;
 mod environment;
 mod file;
 mod fingerprint;
+mod from_text;
 mod health;
+mod interpolation;
 mod keys;
+mod layers;
 mod locate;
 mod off;
 mod order;
+mod origin;
 mod policy;
+mod presets;
 mod problem;
 mod process;
 mod program;
@@ -33,7 +41,9 @@ mod restart;
 mod rules;
 mod section;
 mod snowflake;
+mod sources;
 mod timetable;
+mod tree;
 mod value;
 mod variable_table;
 mod variables;
@@ -48,10 +58,11 @@ pub use env_import::{Imported, import_env};
 pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
-pub(crate) use keys::INSTANCES_MAX;
+pub(crate) use keys::nearest;
 pub use locate::socket_of;
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
+pub(crate) use rules::{rollout, ways};
 pub use rules::{rules, settings};
 pub(crate) use section::is_name;
 pub use timetable::TimeTable;
@@ -74,8 +85,10 @@ pub struct Surroundings {
     pub state_directory: Option<PathBuf>,
     /// The machine's time zone; UTC when it has none.
     pub time_zone: Option<jiff::tz::TimeZone>,
-    /// The variables of our own environment.
+    /// The process's environment. Secrets are among it.
     pub variables: BTreeMap<String, String>,
+    /// Every `KEY=VALUE` of `--set`, in their order.
+    pub set: Vec<String>,
 }
 
 impl Surroundings {
@@ -85,7 +98,8 @@ impl Surroundings {
     }
 }
 
-/// Reads a configuration file as it is meant in an environment (`None`: "development").
+/// Reads a configuration file as it is meant in an environment (`None`: the one that a variable
+/// names, else "development").
 ///
 /// # Errors
 /// Every problem of the file at once, in its order; of a text that is not TOML the first fault.
@@ -97,15 +111,19 @@ pub fn load(
     // Only fails for an empty path, which cannot be read either.
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let root = file::read(&file)?;
-    let environment = environment.unwrap_or(environment::DEFAULT);
     let mut report = problem::Report::new(&file);
-    section::check(&root, keys::FILE, &mut report);
-    let merged = environment::overlay(&root, environment, &mut report);
     let directory = file.parent().unwrap_or(Path::new("/"));
-    let whole = check::whole(&merged, environment, directory, surroundings, &mut report);
+    let laid = layers::lay(&root, directory, environment, surroundings, &mut report);
+    let environment = laid.environment.name;
+    let whole = check::whole(&laid.root, &environment, directory, surroundings, &mut report);
+    let mut sources = vec![file.clone()];
+    sources.extend(laid.looked_for);
+    sources.extend_from_slice(report.others());
     let config = whole.map(|(supervisor, apps)| Config {
         file: file.clone(),
-        environment: environment.to_owned(),
+        environment,
+        sources,
+        remarks: laid.remarks,
         supervisor,
         apps,
     });
@@ -122,6 +140,10 @@ pub struct Config {
     pub file: PathBuf,
     /// The environment's name.
     pub environment: String,
+    /// Every file that was read for it, or would be if it were there, absolute.
+    pub sources: Vec<PathBuf>,
+    /// What an operator should be reminded of.
+    pub remarks: Vec<String>,
     /// The supervisor's own part.
     pub supervisor: SupervisorConfig,
     /// The apps, by name.

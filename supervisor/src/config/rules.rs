@@ -87,18 +87,34 @@ fn stop(app: &AppConfig) -> String {
     format!("{asked}, {:?} to finish, then SIGKILL", app.goal.drain_timeout)
 }
 
-fn rollout(rollout: Rollout) -> String {
+/// How workers are replaced.
+pub(crate) fn rollout(rollout: Rollout) -> String {
     let Rollout { max_surge, max_unavailable, pause_between } = rollout;
     let pause = pause_between.map_or(String::new(), |pause: Duration| {
         format!("; each is watched for {pause:?} before the next")
     });
-    let how = match (max_surge, max_unavailable) {
-        (0, count) => format!("the old worker leaves before the new one starts, {count} at a time"),
-        (count, 0) => format!("the new worker serves before the old one leaves, {count} at a time"),
-        (new, old) => format!(
-            "{new} at a time with the new worker before the old one leaves, and {old} the other \
-             way round"
-        ),
-    };
-    format!("{how}{pause}")
+    format!("{}{pause}", ways(max_surge, max_unavailable))
+}
+
+/// In which ways workers are replaced, and how many at a time.
+pub(crate) fn ways(max_surge: u32, max_unavailable: u32) -> String {
+    let ways = [("new before old", max_surge), ("old before new", max_unavailable)];
+    let ways = ways.iter().filter(|(_, count)| *count > 0);
+    let ways: Vec<String> = ways.map(|(way, count)| format!("{way}, {count} at a time")).collect();
+    ways.join(" and ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollout_is_told_in_one_way() {
+        let pause_between = Some(Duration::from_secs(5));
+        let one = Rollout { max_surge: 0, max_unavailable: 2, pause_between };
+        let said = "old before new, 2 at a time; each is watched for 5s before the next";
+        assert_eq!(rollout(one), said);
+        let both = "new before old, 1 at a time and old before new, 2 at a time";
+        assert_eq!(rollout(Rollout { max_surge: 1, pause_between: None, ..one }), both);
+    }
 }

@@ -62,8 +62,8 @@ const METRICS: &str = "metrics are at `/metrics` of `supervisor.metrics`, all of
 const PACING: &str = "answers are sent as soon as they are there";
 const SUPERVISED: &str = "the service is run by `mcp-supervisor start`; see `user` and `group`";
 const OUTPUT: &str = "answers go to the client, never to a file, up to `limits`";
-const DEBUGGING: &str = "write `logs.level` = \"debug\" to see more";
-const LOAD: &str = "write `pool.max`, `http.max_connections` or `resources`";
+const DEBUGGING: &str = "what is logged is for `logs.level` to say";
+const LOAD: &str = "`pool.max`, `http.max_connections` and `resources` bound the load";
 
 /// Every known name. The first of a key is the one that is recommended.
 pub(super) const NAMES: &[(&str, Meaning)] = &[
@@ -136,7 +136,7 @@ pub(super) const NAMES: &[(&str, Meaning)] = &[
     ("CORS_ALLOW_METHODS", Nothing(CORS)),
     ("CORS_ALLOW_HEADERS", Nothing(CORS)),
     ("CORS_ALLOW_CREDENTIALS", Nothing(CORS)),
-    ("SERVER_RELOAD", Nothing("write `watch` to replace workers when files change")),
+    ("SERVER_RELOAD", Nothing("workers are replaced when files change only with `watch`")),
     ("KEEPALIVE_TIMEOUT", Nothing("a kept-alive connection is closed when its worker leaves")),
     ("WEBSOCKET_HOST", Nothing(NO_WEBSOCKET)),
     ("WEBSOCKET_PORT", Nothing(NO_WEBSOCKET)),
@@ -231,7 +231,7 @@ pub(super) const NAMES: &[(&str, Meaning)] = &[
     ("MCP_ADAPTIVE_PACING", Nothing(PACING)),
     ("MCP_MIN_REQUEST_INTERVAL_MS", Nothing(PACING)),
     ("MCP_BATCH_WINDOW_MS", Nothing(PACING)),
-    ("MOCK_SNOWFLAKE", Nothing("write `warehouse.kind` = \"embedded\" for the sample account")),
+    ("MOCK_SNOWFLAKE", Nothing("the sample account is `warehouse.kind` = \"embedded\"")),
     ("APP_VERSION", Nothing("the version is the program's own")),
     ("DEPLOYMENT_TIMESTAMP", Nothing("`mcp-supervisor status` tells since when it runs")),
     // ---- what a model is shown ----

@@ -146,6 +146,7 @@ impl Reading {
             }
             Meaning::Key(_, Form::List) if text.split(',').any(|word| word.trim() == "*") => {
                 let why = "any page on the web could use the service then; name the pages";
+                self.translation.used.push(setting.variable.clone());
                 return self.note(setting.variable, why);
             }
             Meaning::Key(key, form) => (key, converted(form, text)),

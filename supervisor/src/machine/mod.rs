@@ -36,8 +36,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use action::{Action, KillCause, Notice, Outcome};
 pub use desired::{
-    AppGoal, AppName, Change, Changes, Desired, Fingerprint, Presence, Readiness, RestartPolicy,
-    RestartWhen, Rollout, RunId, SlotId,
+    AppGoal, AppName, Change, Changes, Desired, Fingerprint, INSTANCES_MAX, Presence, Readiness,
+    RestartPolicy, RestartWhen, Rollout, RunId, SlotId,
 };
 pub use event::{Command, Event, RequestId, Scale, Scope, Urgency};
 pub use exit::{Exit, Meaning};

@@ -4,6 +4,7 @@
 use mcp_protocol::control::{AppChange, AppFate, AppPlan, ChangesKept, Presence};
 use serde_json::{Value, json};
 
+use crate::config::ways;
 use crate::report::words::printable;
 
 /// What a reload would do, app by app.
@@ -60,11 +61,7 @@ fn steps(app: &AppPlan) -> Vec<String> {
     };
     let mut steps = Vec::new();
     if !app.replaced.is_empty() {
-        let how = match (app.max_surge, app.max_unavailable) {
-            (0, count) => format!("old before new, {count} at a time"),
-            (count, 0) => format!("new before old, {count} at a time"),
-            (new, old) => format!("{new} at a time new before old, {old} old before new"),
-        };
+        let how = ways(app.max_surge, app.max_unavailable);
         let mut order = app.replaced.clone();
         order.sort_unstable();
         steps.push(format!("replaced: {} ({how}, in this order)", slots(&order)));

@@ -34,7 +34,7 @@ fn one(app: &AppDescription, colour: Colour) -> String {
     }
     for (number, (key, value)) in app.settings.iter().enumerate() {
         let name = if number == 0 { "in the file" } else { "" };
-        text.push_str(&row(name, &format!("{key} = {}", printable(value.as_bytes()))));
+        text.push_str(&row(name, &format!("{key} = {value}")));
     }
     for (number, log) in app.logs.iter().enumerate() {
         let name = if number == 0 { "log files" } else { "" };
@@ -65,19 +65,17 @@ fn slot_text(
         Colour::Shown => format!("\n{}", paint(&head, slot.phase)),
     };
     let mut rows: Vec<(&str, String)> = Vec::new();
-    let why = slot.why.iter().map(|why| printable(why.as_bytes()));
-    let why: Vec<String> = why.chain(deadline(slot)).collect();
+    let why: Vec<String> = slot.why.clone().into_iter().chain(deadline(slot)).collect();
     if !why.is_empty() {
         rows.push(("why", why.join("; ")));
     }
     if let (Some(pid), Some(run)) = (slot.pid, slot.run) {
         rows.push(("process", format!("pid {pid}, run {run}")));
     }
-    let last =
-        slot.last_exit.as_ref().map_or("none yet".to_owned(), |last| printable(last.as_bytes()));
+    let last = slot.last_exit.as_deref().unwrap_or("none yet");
     rows.push(("restarts", format!("{}; last exit: {last}", slot.restarts)));
     if let Some(message) = &slot.message {
-        rows.push(("says", printable(message.as_bytes())));
+        rows.push(("says", message.clone()));
     }
     if let Some(rss) = slot.rss_bytes {
         let share = process.and_then(|process| process.pss_bytes);
@@ -111,7 +109,7 @@ fn slot_text(
 }
 
 fn row(name: &str, words: &str) -> String {
-    format!("  {name:<MARGIN$} {words}\n")
+    format!("  {name:<MARGIN$} {}\n", printable(words.as_bytes()))
 }
 
 /// Lines of a program, set off and harmless.

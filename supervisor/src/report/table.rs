@@ -3,7 +3,7 @@
 use mcp_protocol::control::{AppStatus, RollStatus, SlotPhase, SlotStatus, Status};
 use serde_json::{Value, json};
 
-use crate::report::words::{bytes, duration, percent, phase, printable};
+use crate::report::words::{bytes, duration, percent, phase, printable, printable_lines};
 
 /// Whether the terminal shows colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub fn status_table(status: &Status, colour: Colour) -> String {
         "mcp-supervisor {}  pid {}  environment {}  up {}  generation {}{}\n\n",
         status.version,
         status.pid,
-        status.environment,
+        printable(status.environment.as_bytes()),
         duration(status.uptime),
         status.generation,
         if status.stopping { "  STOPPING" } else { "" },
@@ -45,7 +45,7 @@ pub fn status_table(status: &Status, colour: Colour) -> String {
         text.push_str(&app_line(app));
     }
     for remark in &status.remarks {
-        text.push_str(&format!("{remark}\n"));
+        text.push_str(&format!("{}\n", printable(remark.as_bytes())));
     }
     if let Some(metrics) = &status.metrics {
         text.push_str(&format!("metrics: http://{metrics}/metrics\n"));
@@ -54,7 +54,7 @@ pub fn status_table(status: &Status, colour: Colour) -> String {
         text.push_str(&format!(
             "\nthe configuration file as it is now was refused; generation {} stays in force:\n{}\n",
             status.generation,
-            problem.trim_end()
+            printable_lines(problem.trim_end())
         ));
     }
     if status.dropped_total > 0 {
@@ -123,23 +123,27 @@ pub(super) fn app_line(app: &AppStatus) -> String {
     let ready = app.slots.iter().filter(|slot| slot.phase == SlotPhase::Ready).count();
     let place = app.listen.as_ref().map_or(String::new(), |listen| format!(" on {listen}"));
     let mut line = format!("{}: {ready} of {} online{place}\n", app.name, app.slots.len());
-    match &app.roll {
-        RollStatus::Idle => {}
-        RollStatus::Rolling { replaced, total } => {
-            line.push_str(&format!("  reloading: {replaced} of {total} replaced\n"));
-        }
-        RollStatus::Stopped { why } => line.push_str(&format!(
-            "  reload stopped (mend the cause, then `reload` again): {}\n",
-            printable(why.as_bytes())
-        )),
-    }
-    for change in &app.changes {
-        line.push_str(&format!("  changed: {change}\n"));
-    }
-    for remark in &app.remarks {
-        line.push_str(&format!("  note: {remark}\n"));
+    for note in app_notes(app) {
+        line.push_str(&format!("  {note}\n"));
     }
     line
+}
+
+/// What an operator should know of an app, the most pressing first, each as one printable line.
+pub(crate) fn app_notes(app: &AppStatus) -> Vec<String> {
+    let roll = match &app.roll {
+        RollStatus::Idle => None,
+        RollStatus::Rolling { replaced, total } => {
+            Some(format!("reloading: {replaced} of {total} replaced"))
+        }
+        RollStatus::Stopped { why } => {
+            Some(format!("reload stopped (mend the cause, then `reload` again): {why}"))
+        }
+    };
+    let changes = app.changes.iter().map(|change| format!("changed: {change}"));
+    let remarks = app.remarks.iter().map(|remark| format!("note: {remark}"));
+    let notes = roll.into_iter().chain(changes).chain(remarks);
+    notes.map(|words| printable(words.as_bytes())).collect()
 }
 
 fn draw(rows: &[Row], phases: &[SlotPhase], colour: Colour) -> String {
@@ -215,4 +219,63 @@ fn slot_json(slot: &SlotStatus) -> Value {
         "message": slot.message, "cpu_percent": slot.cpu_percent, "threads": slot.threads,
         "rss_bytes": slot.rss_bytes, "requests_total": slot.requests_total,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Clears the screen, and rings.
+    const NASTY: &str = "\u{1b}[2J\u{7}";
+
+    fn app(roll: RollStatus) -> AppStatus {
+        AppStatus {
+            name: "query".to_owned(),
+            listen: Some("127.0.0.1:80".to_owned()),
+            roll,
+            changes: vec![format!("instances {NASTY}")],
+            remarks: vec![format!("serves {NASTY}")],
+            slots: Vec::new(),
+        }
+    }
+
+    fn status(app: AppStatus) -> Status {
+        Status {
+            pid: 1,
+            version: "1.0.0".to_owned(),
+            environment: NASTY.to_owned(),
+            config_file: "ecosystem.toml".into(),
+            log_directory: "logs".into(),
+            metrics: None,
+            generation: 3,
+            config_problem: Some(format!("one {NASTY}\ntwo\n")),
+            uptime: std::time::Duration::from_secs(1),
+            stopping: false,
+            dropped_total: 0,
+            apps: vec![app],
+            remarks: vec![format!("a change {NASTY}")],
+        }
+    }
+
+    #[test]
+    fn an_app_s_notes_follow_its_line() {
+        let mut app = app(RollStatus::Rolling { replaced: 1, total: 2 });
+        app.changes = vec!["4 instances".to_owned()];
+        app.remarks = vec!["it sleeps".to_owned()];
+        let line = "query: 0 of 0 online on 127.0.0.1:80\n";
+        let notes = "  reloading: 1 of 2 replaced\n  changed: 4 instances\n  note: it sleeps\n";
+        assert_eq!(app_line(&app), format!("{line}{notes}"));
+    }
+
+    #[test]
+    fn no_words_in_a_picture_command_the_terminal() {
+        let text = status_table(
+            &status(app(RollStatus::Stopped { why: NASTY.to_owned() })),
+            Colour::Plain,
+        );
+        let raw = text.chars().filter(|letter| letter.is_control() && *letter != '\n');
+        assert_eq!(raw.count(), 0, "{text:?}");
+        assert_eq!(text.matches("\\u{1b}[2J\\u{7}").count(), 6, "{text}");
+        assert!(text.contains("in force:\none \\u{1b}[2J\\u{7}\ntwo\n"), "{text}");
+    }
 }

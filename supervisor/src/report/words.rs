@@ -1,11 +1,12 @@
 //! Words for moments: durations, sizes, phases, and what changed since the last picture.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::time::Duration;
 
 use mcp_protocol::control::{SlotPhase, SlotStatus, Status};
 
-use crate::cli::nearest;
+use crate::config::nearest;
 use crate::report::details::indented;
 
 /// The phase in PM2's words, so that habits carry over.
@@ -75,6 +76,18 @@ pub fn last_output(lines: &[String]) -> String {
     }
 }
 
+/// An error and its causes in one line.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    words
+}
+
 /// Any bytes as one line that cannot command a terminal: control characters become visible.
 #[must_use]
 pub fn printable(line: &[u8]) -> String {
@@ -87,6 +100,12 @@ pub fn printable(line: &[u8]) -> String {
             plain.into_iter().chain(escaped.into_iter().flatten())
         })
         .collect()
+}
+
+/// The same for a text of several lines; the last one has no end.
+pub(crate) fn printable_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| printable(line.as_bytes())).collect();
+    lines.join("\n")
 }
 
 /// Turns pictures into lines: one for each slot whose state is not the one that was shown last.
@@ -176,6 +195,11 @@ mod tests {
             unknown_app("x", known.into_iter()),
             "there is no app `x`; there are: query, billing"
         );
+        let known = ["my-app", "Query"];
+        for (typed, meant) in [("my_app", "my-app"), ("query", "Query"), ("my-app2", "my-app")] {
+            let said = unknown_app(typed, known.into_iter());
+            assert!(said.contains(&format!("did you mean `{meant}`?")), "{said}");
+        }
         assert_eq!(unknown_app("x", std::iter::empty()), "there is no app `x`; there are: none");
     }
 
@@ -184,6 +208,19 @@ mod tests {
         assert_eq!(last_output(&[]), "");
         let lines = ["a".to_owned(), "\u{1b}[2J".to_owned()];
         assert_eq!(last_output(&lines), "the last lines of its output:\n    a\n    \\u{1b}[2J\n");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn an_error_is_told_with_all_its_causes() {
+        let full = Layer("the disk is full", None);
+        let write = Layer("cannot write `a`", Some(Box::new(full)));
+        let start = Layer("cannot start", Some(Box::new(write)));
+        assert_eq!(with_causes(&start), "cannot start: cannot write `a`: the disk is full");
+        assert_eq!(with_causes(&Layer("alone", None)), "alone");
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub use hands::WORKER_LOG;
 pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
 pub use operator::{AskError, ask, changes, describe, glance, plan, stop};
+pub use output::log_files;
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
 pub use tail::{FollowError, follow, last_lines};
@@ -88,6 +89,9 @@ struct Supervisor {
 
 impl Supervisor {
     async fn serve(mut self) {
+        for remark in &self.hands.config.remarks {
+            tracing::warn!("{remark}");
+        }
         for (name, app) in &self.hands.config.apps {
             for remark in &app.remarks {
                 tracing::warn!(app = %name, "{remark}");
@@ -217,6 +221,7 @@ impl Supervisor {
                 self.hands.sample_last(run, self.clock.elapsed());
                 let ended = self.hands.processes.reap(run);
                 self.hands.outputs.release(run);
+                self.hands.forget_outputs();
                 let exited = ended.filter(|(process, _)| !process.exec_failed);
                 exited.map(|(_, exit)| Event::Exited { run, exit }).into_iter().collect()
             }

@@ -11,6 +11,7 @@ use mcp_protocol::control::{
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 
 use crate::runtime::clock::{in_time, pause};
+use crate::runtime::proc::Stat;
 use crate::runtime::socket;
 use crate::runtime::wire::{Inbound, WireError, send};
 
@@ -176,10 +177,7 @@ pub fn stop(socket: &Path, progress: &mut dyn FnMut(&Status)) -> Result<Status, 
 
 /// False also for a zombie: it has ended, and its parent takes its time to notice.
 fn is_running(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
-        !state.starts_with(['Z', 'X'])
-    })
+    Stat::of(pid.cast_signed()).is_some_and(|stat| !stat.ended)
 }
 
 async fn converse(

@@ -25,7 +25,7 @@ pub(crate) fn status(snapshot: &Snapshot, hands: &Hands, now: Moment, uptime: Du
         stopping: snapshot.stopping,
         dropped_total: hands.dropped_total(),
         apps: snapshot.apps.iter().map(|app| app_status(app, hands, now)).collect(),
-        remarks: absent(snapshot, hands),
+        remarks: [hands.config.remarks.clone(), absent(snapshot, hands)].concat(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -119,6 +120,8 @@ impl Supervisor {
         let logs = &config.supervisor.log_directory;
         std::fs::create_dir_all(logs)
             .map_err(system(&format!("make the directory `{}`", logs.display())))?;
+        let (news, inbox) = mpsc::channel(INBOX_MAX);
+        signals::watch_requests(&news).map_err(system("handle signals"))?;
         let logging = logging::start(&config, options.console).map_err(system("open the log"))?;
         let locks = run_lock::directory(&config.supervisor.run_directory)
             .map_err(system("make the directory of the locks"))?;
@@ -126,7 +129,6 @@ impl Supervisor {
         notification::sweep(&config.supervisor.run_directory);
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
-        let (news, inbox) = mpsc::channel(INBOX_MAX);
         let metrics = serve_metrics(&config, &news)?;
         let door = socket::bind(&config.socket(), lock)?;
         tokio::spawn(link::accept(door, news.clone()));
@@ -149,7 +151,7 @@ impl Supervisor {
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
-            config,
+            config: Arc::new(config),
         };
         (options.listening)();
         Ok(Supervisor {

@@ -3,22 +3,18 @@
 //! One read of `stat` serves a whole line of `status`. What costs the kernel a walk through the
 //! process's memory is read only when somebody asks for that one process.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::sync::OnceLock;
+use std::fs;
 use std::time::Duration;
 
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
 
 use crate::machine::RunId;
 use crate::runtime::hands::Hands;
+use crate::runtime::proc::Stat;
 
 /// Two samples that are closer together than this say nothing about a share of a processor: the
 /// kernel counts in hundredths of a second.
 const SHARE_OVER_MIN: Duration = Duration::from_millis(200);
-
-/// Room for the longest line of `stat`: fifty numbers and a name.
-const STAT_BYTES_MAX: usize = 1200;
 
 /// What one read of `stat` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,38 +79,8 @@ impl Hands {
 
 /// What the process takes now; nothing when it has gone. Of a zombie, its processor time.
 pub(crate) fn sample(pid: Pid) -> Option<Sample> {
-    // One call reads the whole line; how long it is, the kernel does not say before.
-    let mut line = [0; STAT_BYTES_MAX];
-    let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
-    parse(&String::from_utf8_lossy(&line[..length]))
-}
-
-fn parse(stat: &str) -> Option<Sample> {
-    // The name may hold anything, brackets included; after its end there are numbers only.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
-    // The first of them is the third of proc(5): the state.
-    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    let (ticks, page) = units();
-    let cpu = (field(14)? + field(15)?) * (1_000_000 / ticks);
-    Some(Sample {
-        cpu: Duration::from_micros(cpu),
-        threads: u32::try_from(field(20)?).ok()?,
-        rss_bytes: field(24)? * page,
-    })
-}
-
-/// Ticks a second and bytes a page.
-fn units() -> (u64, u64) {
-    static UNITS: OnceLock<(u64, u64)> = OnceLock::new();
-    *UNITS.get_or_init(|| {
-        let read = |variable, usual: u64| {
-            let value =
-                sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
-            value.filter(|value| *value > 0).unwrap_or(usual)
-        };
-        (read(SysconfVar::CLK_TCK, 100), read(SysconfVar::PAGE_SIZE, 4096))
-    })
+    let stat = Stat::of(pid.as_raw())?;
+    Some(Sample { cpu: stat.cpu(), threads: stat.threads, rss_bytes: stat.rss_bytes() })
 }
 
 /// How many descriptors the process has open.
@@ -151,18 +117,6 @@ mod tests {
         assert!(descriptors(own).unwrap() + 5 > before, "{} files", files.len());
         let pss = pss_bytes(std::process::id()).unwrap();
         assert!(pss > 10_000 && pss < 100_000_000_000, "{pss}");
-    }
-
-    #[test]
-    fn a_name_with_brackets_and_spaces_hides_nothing() {
-        let (ticks, page) = units();
-        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 200 100 0 0 20 0 7 0 12345 \
-                    1000000 55 18446744073709551615 1 1 0";
-        let sample = parse(stat).unwrap();
-        assert_eq!(sample.cpu, Duration::from_micros(300 * (1_000_000 / ticks)));
-        assert_eq!((sample.threads, sample.rss_bytes), (7, 55 * page));
-        assert_eq!(parse("nonsense"), None);
-        assert_eq!(parse("1 (x) S 1"), None);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::secret_file;
 use crate::config::Surroundings;
 use crate::config::keys::{self, nearest};
 
+/// The files, the one that counts first.
+pub(super) const FILES: [&str; 2] = ["connections.toml", "config.toml"];
 /// The name of each key in Snowflake's files, and in ours.
 const NAMES: [(&str, &str); 17] = [
     ("account", "account"),
@@ -52,7 +54,7 @@ impl Connection {
              instead"
                 .to_owned()
         })?;
-        let [own, general] = [directory.join("connections.toml"), directory.join("config.toml")];
+        let [own, general] = FILES.map(|file| directory.join(file));
         // As Snowflake's tools do it: the one file replaces what the other says of connections.
         let (file, inside) =
             if own.is_file() { (own, None) } else { (general, Some("connections")) };

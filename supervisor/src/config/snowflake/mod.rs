@@ -23,6 +23,7 @@ use connections::Connection;
 
 use super::check::Around;
 use super::file::{Node, child_key};
+use super::origin::Origin;
 use super::problem::Report;
 use super::program::absolute;
 use super::section::Section;
@@ -65,6 +66,10 @@ fn connection(
     remarks: &mut Vec<String>,
 ) -> Option<Connection> {
     let name = super::value::text(node).ok()?;
+    let directory = connections::directory(around.surroundings);
+    for file in directory.iter().flat_map(|at| connections::FILES.map(|file| at.join(file))) {
+        report.reads(&file);
+    }
     match Connection::find(name, around.surroundings) {
         Ok((connection, exposed)) => {
             let holds_secret = connection.holds_secret();
@@ -323,6 +328,7 @@ impl Account<'_, '_> {
 
     fn secret_of(&mut self, key: &str, name: &str, from: Side) -> Option<Option<Secret>> {
         let (path, trust) = self.place(name, from);
+        self.report.reads(&path);
         match secret_file::read(&path, trust) {
             Ok((secret, exposed)) => {
                 match exposed {
@@ -362,7 +368,9 @@ impl Account<'_, '_> {
 
     fn remark_on_literal(&mut self, key: &str, from: Side) {
         let file = self.report.file();
+        let in_file = self.section.node(key).is_some_and(|node| node.origin == Origin::File);
         if from == Side::Written
+            && in_file
             && let Some(words) = secret_file::exposed(file)
         {
             let key = child_key(&self.table, key);

@@ -1,7 +1,7 @@
 //! What differs between two files, in their own words.
 
 use super::super::{AppConfig, differences, rules, settings};
-use super::{QUERY, Workplace};
+use super::{PLAIN, QUERY, Workplace};
 use crate::machine::AppName;
 
 fn app(workplace: &Workplace, text: &str, environment: Option<&str>) -> AppConfig {
@@ -23,7 +23,7 @@ fn each_key_that_differs_is_named_as_in_the_file() {
         "args (default) → [\"--x\", \"1\"]",
         "env.A",
         "env.TZ",
-        "instances (default) → 6",
+        "instances 1 → 6",
         "restart.backoff_min (default) → \"1s\"",
     ];
     assert_eq!(differences(&old, &new), expected);
@@ -45,9 +45,10 @@ fn another_spelling_of_the_same_is_no_difference() {
 #[test]
 fn what_an_environment_lays_over_the_rest_is_compared_under_the_same_key() {
     let workplace = Workplace::new();
-    let text = format!("{QUERY}[environments.staging.apps.query]\ninstances = 3\n");
-    let (base, staging) = (app(&workplace, &text, None), app(&workplace, &text, Some("staging")));
-    assert_eq!(differences(&base, &staging), ["instances (default) → 3"]);
+    let text = format!("{PLAIN}[environments.edge.apps.query]\ninstances = 3\n");
+    let (base, edge) =
+        (app(&workplace, &text, Some("plain")), app(&workplace, &text, Some("edge")));
+    assert_eq!(differences(&base, &edge), ["instances (default) → 3"]);
 }
 
 #[test]
@@ -70,7 +71,7 @@ fn rules_are_in_words_and_no_variable_is_shown() {
     assert_eq!(rule("ready"), "once it has been alive for 1s");
     assert_eq!(rule("restart"), "never");
     assert_eq!(rule("stop"), "SIGINT, 30s to finish, then SIGKILL");
-    assert!(rule("rollout").starts_with("the old worker leaves"), "{rules:?}");
+    assert!(rule("rollout").starts_with("old before new"), "{rules:?}");
     let settings = settings(&app);
     assert!(settings.contains(&("env.TOKEN".to_owned(), "(set)".to_owned())), "{settings:?}");
     assert!(!format!("{settings:?}").contains("secret"));

@@ -10,6 +10,7 @@ use super::{Config, Problems, Surroundings, load};
 mod compare;
 mod health;
 mod keys;
+mod layers;
 mod meaning;
 mod mutations;
 mod replacing;
@@ -42,7 +43,7 @@ impl Workplace {
             log_directory: None,
             state_directory: None,
             time_zone: None,
-            variables: std::collections::BTreeMap::new(),
+            ..Surroundings::default()
         }
     }
 
@@ -63,6 +64,9 @@ impl Workplace {
 
 /// A whole app in two lines.
 const QUERY: &str = "[apps.query]\nlisten = \"127.0.0.1:8000\"\n";
+
+/// The same, with an environment that has no preset.
+const PLAIN: &str = "[apps.query]\nlisten = \"127.0.0.1:8000\"\n[environments.plain]\n";
 
 /// Cases in `problems.txt` and `replacing.txt`: `##### title`, the file, `-----`, what is shown.
 #[test]

@@ -364,3 +364,60 @@ fn what_is_imported_from_variables_can_be_loaded_and_means_the_same() {
     assert_eq!(settings.http.body_bytes_max, 10_000_000);
     assert_eq!(settings.mcp.allowed_origins, ["https://a.example", "https://b.example"]);
 }
+
+#[test]
+fn variables_alone_make_an_account() {
+    let workplace = Workplace::new();
+    workplace.file("key.p8", &pem("PRIVATE KEY"), 0o600);
+    let variables = [
+        ("SNOWFLAKE_ACCOUNT", "ORG-A"),
+        ("PRODUCTION_SNOWFLAKE_ACCOUNT", "ORG-P"),
+        ("SNOWFLAKE_USER", "U"),
+        ("SNOWFLAKE_PRIVATE_KEY", "./key.p8"),
+        ("API_KEY", "canary"),
+    ];
+    for (environment, expected) in [("development", "ORG-A"), ("production", "ORG-P")] {
+        let config = workplace.with(QUERY, environment, &variables).unwrap();
+        let found = account(&query(&config));
+        assert_eq!((found.account.as_str(), found.user.as_deref()), (expected, Some("U")));
+        assert!(matches!(found.login, SnowflakeLogin::KeyPair { .. }));
+        assert!(config.remarks.is_empty(), "what has no effect is common: {:?}", config.remarks);
+        assert!(config.sources.contains(&workplace.directory.path().join("key.p8")));
+    }
+    let why = workplace.with(QUERY, "production", &variables[..2]).unwrap_err();
+    assert!(why.contains("snowflake.user (line 1, column 1): is missing"), "{why}");
+    assert!(why.contains("or set SNOWFLAKE_USER"), "{why}");
+}
+
+#[test]
+fn a_variable_s_secret_takes_the_place_of_a_written_file_and_is_never_shown() {
+    let workplace = Workplace::new();
+    let text = format!("{QUERY}{ACCOUNT}password_file = \"nowhere\"\n");
+    let config = workplace.with(&text, "production", &[("SNOWFLAKE_PASSWORD", "canary")]).unwrap();
+    let app = query(&config);
+    let SnowflakeLogin::Password { password } = account(&app).login else { panic!("{app:?}") };
+    assert_eq!(password.expose(), "canary");
+    assert!(!format!("{app:?}{:?}", app.remarks).contains("canary"));
+    let text = format!("{QUERY}{ACCOUNT}password = \"${{HUSH}}\"\n");
+    let config = workplace.with(&text, "production", &[("HUSH", "canary")]).unwrap();
+    assert!(!format!("{config:?}").contains("canary"));
+    let why = workplace.with(&text, "production", &[("HUSH", "")]).unwrap_err();
+    assert!(why.contains("snowflake.password"), "{why}");
+}
+
+#[test]
+fn variables_that_contradict_each_other_are_a_problem() {
+    let workplace = Workplace::new();
+    let variables = [("SERVER_PORT", "1"), ("MCP_HTTP_PORT", "2")];
+    let why = workplace.with(QUERY, "development", &variables).unwrap_err();
+    assert!(why.contains("SERVER_PORT says 1 and MCP_HTTP_PORT says 2"), "{why}");
+    workplace.file(".env", "SERVER_PORT=1\nMCP_HTTP_PORT=2\nAPI_KEY=canary\n", 0o600);
+    let why = workplace.with(QUERY, "development", &[]).unwrap_err();
+    assert!(why.contains("DIR/.env:1:1: SERVER_PORT: SERVER_PORT says 1 and"), "{why}");
+    workplace.file(".env", "SERVER_PORT=1\nAPI_KEY=canary\n", 0o600);
+    let config = workplace.with(QUERY, "development", &variables[1..]).unwrap();
+    assert_eq!(query(&config).listen.unwrap().port(), 2, "the stronger place counts");
+    let remarks = config.remarks.join("");
+    assert!(remarks.contains("API_KEY is ignored, for this release does not auth"), "{remarks}");
+    assert!(!remarks.contains("canary"), "{remarks}");
+}
