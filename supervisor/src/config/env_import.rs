@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::dotenv;
+use super::interpolation::{Otherwise, Piece};
 use super::keys::{Kind, is_secret};
 use super::tree;
 use super::variables::{OurApp, Override, Translation, overrides};
@@ -157,35 +159,27 @@ impl Tables {
     }
 }
 
-/// The variables of a `.env` file, the last one of a name, and the lines that say nothing.
+/// The variables of a `.env` file, the last one of a name, and what is wrong with lines of it.
 fn parse(text: &str) -> (BTreeMap<String, String>, Vec<String>) {
-    let (mut variables, mut bad) = (BTreeMap::new(), Vec::new());
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        match line.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() && name.trim().chars().all(plain) => {
-                variables.insert(name.trim().to_owned(), unquoted(value.trim()).to_owned());
-            }
-            // The line itself may be a secret.
-            Some(_) | None => bad.push(format!("line {} is not KEY=VALUE", index + 1)),
-        }
-    }
-    (variables, bad)
+    let (assignments, faults) = dotenv::parse(text);
+    let variables = assignments.into_iter().map(|one| (one.name, written(&one.pieces)));
+    let bad = faults.into_iter().map(|(place, words)| format!("line {}: {words}", place.line));
+    (variables.collect(), bad.collect())
 }
 
-fn unquoted(value: &str) -> &str {
-    for quote in ['"', '\''] {
-        if let Some(inside) = value.strip_prefix(quote) {
-            return inside.split(quote).next().unwrap_or_default();
+/// A text as it is written in a configuration, with its references to variables.
+fn written(pieces: &[Piece]) -> String {
+    let one = |piece: &Piece| match piece {
+        Piece::Literal(text) => text.clone(),
+        Piece::Variable { name, otherwise: Otherwise::Refuse } => format!("${{{name}}}"),
+        Piece::Variable { name, otherwise: Otherwise::Default(text) } => {
+            format!("${{{name}:-{}}}", written(text))
         }
-    }
-    let comment = value.find(" #").or_else(|| value.find("\t#"));
-    comment.map_or(value, |at| &value[..at]).trim_end()
+        Piece::Variable { name, otherwise: Otherwise::Message(text) } => {
+            format!("${{{name}:?{text}}}")
+        }
+    };
+    pieces.iter().map(one).collect()
 }
 
 #[cfg(test)]
@@ -259,7 +253,10 @@ role = \"STAGING ROLE\"
         assert!(why("PID_FILE").contains("pid"));
         assert!(why("SERVER_RELOAD").contains("watch"));
         assert!(why("MINE").contains("known"));
-        assert_eq!(imported.questions, ["line 20 is not KEY=VALUE"]);
+        assert_eq!(
+            imported.questions,
+            ["line 20: there is no `=` after the name; write KEY=VALUE"]
+        );
         let shown = format!("{imported:?}").to_lowercase();
         assert!(!shown.contains("canary"), "{shown}");
         let told = imported.translated.len() + imported.dropped.len();
