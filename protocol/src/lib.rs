@@ -16,4 +16,5 @@ pub mod env;
 pub mod frame;
 pub mod handshake;
 pub mod message;
+pub mod secret;
 pub mod settings;

@@ -9,6 +9,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::secret::Secret;
+
+/// The size of the sample data when none is written, a TPC-H scale factor.
+pub const SAMPLE_SCALE: f64 = 0.01;
+
 /// Everything that a worker needs to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
@@ -88,6 +93,56 @@ pub enum WarehouseSettings {
         /// TPC-H scale factor: 1 is the published size, 8.6 million rows.
         scale: f64,
     },
+    /// An account at Snowflake.
+    Snowflake(Box<SnowflakeSettings>),
+}
+
+/// An account at Snowflake, and how to be let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnowflakeSettings {
+    /// The account's identifier, as in `ORGANISATION-ACCOUNT`.
+    pub account: String,
+    /// The user; an OAuth token may name one by itself.
+    pub user: Option<String>,
+    /// The role of a session; the user's own default without one.
+    pub role: Option<String>,
+    /// The virtual warehouse of a session; the user's own default without one.
+    pub warehouse: Option<String>,
+    /// The database of a session.
+    pub database: Option<String>,
+    /// The schema of a session.
+    pub schema: Option<String>,
+    /// The name to connect to, with a port if it has one; made from the account without one.
+    pub host: Option<String>,
+    /// What to log in with.
+    pub login: SnowflakeLogin,
+}
+
+/// What to log in to Snowflake with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SnowflakeLogin {
+    /// A private key, whose public half the user has at Snowflake.
+    KeyPair {
+        /// PKCS#8 in PEM.
+        private_key: Secret,
+        /// What the key is encrypted with, if it is.
+        passphrase: Option<Secret>,
+    },
+    /// A password.
+    Password {
+        /// The password.
+        password: Secret,
+    },
+    /// A programmatic access token.
+    ProgrammaticAccessToken {
+        /// The token.
+        token: Secret,
+    },
+    /// An OAuth access token that somebody else obtains and renews.
+    OAuth {
+        /// The token.
+        token: Secret,
+    },
 }
 
 /// How many sessions a worker keeps with its warehouse.
@@ -149,7 +204,7 @@ impl Default for Settings {
             idle_grace: Duration::from_secs(2),
             http: HttpSettings::default(),
             mcp: McpSettings { allowed_hosts: Vec::new(), allowed_origins: Vec::new() },
-            warehouse: WarehouseSettings::Embedded { scale: 0.01 },
+            warehouse: WarehouseSettings::Embedded { scale: SAMPLE_SCALE },
             pool: PoolSettings::default(),
             limits: StatementLimits::default(),
             logs: LogSettings { directory: None, level: LogLevel::Info },

@@ -17,7 +17,11 @@ use mcp_protocol::control::{
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 use mcp_protocol::message::{CallOutcome, FromWorker, PoolVitals, ToWorker, ToolCalls, Vitals};
-use mcp_protocol::settings::{LogLevel, LogSettings, McpSettings, Settings};
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::{
+    LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin, SnowflakeSettings,
+    WarehouseSettings,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -94,6 +98,7 @@ fn worker_messages(golden: &mut Golden) {
     golden.add("adjust", &ToWorker::Adjust(Settings::default().adjustable()));
     golden.add("ready", &FromWorker::Ready);
     golden.add("failed", &FromWorker::Failed { reason: "no warehouse".to_owned() });
+    snowflake_settings(golden);
     golden.add("drained", &FromWorker::Drained);
     let calls = |outcome, count_total| ToolCalls {
         tool: "execute_query".to_owned(),
@@ -114,6 +119,33 @@ fn worker_messages(golden: &mut Golden) {
         pool: PoolVitals { max: 4, total: 2, idle: 1, waiting: 0, timeouts_total: 5 },
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
+}
+
+fn snowflake_settings(golden: &mut Golden) {
+    let secret = || Secret::new("hush".to_owned());
+    let logins = [
+        SnowflakeLogin::KeyPair { private_key: secret(), passphrase: Some(secret()) },
+        SnowflakeLogin::Password { password: secret() },
+        SnowflakeLogin::ProgrammaticAccessToken { token: secret() },
+        SnowflakeLogin::OAuth { token: secret() },
+    ];
+    let names = ["key-pair", "password", "access-token", "oauth"];
+    for (name, login) in names.into_iter().zip(logins) {
+        let text = |text: &str| Some(text.to_owned());
+        let account = SnowflakeSettings {
+            account: "ORG-ACCOUNT".to_owned(),
+            user: text("MCP"),
+            role: text("READER"),
+            warehouse: text("WH"),
+            database: text("DB"),
+            schema: None,
+            host: text("localhost:8085"),
+            login,
+        };
+        let warehouse = WarehouseSettings::Snowflake(Box::new(account));
+        let settings = Settings { warehouse, ..Settings::default() };
+        golden.add(&format!("settings-{name}"), &ToWorker::Settings(Box::new(settings)));
+    }
 }
 
 fn control_messages(golden: &mut Golden) {

@@ -21,6 +21,7 @@ mod readiness;
 mod refresh;
 mod reload;
 mod roads;
+mod secrets;
 mod servers;
 mod several;
 mod sources;

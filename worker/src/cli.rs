@@ -9,7 +9,7 @@ use mcp_protocol::settings::LogLevel;
 /// as `ecosystem.toml` asks for, and they serve MCP over HTTP on one port. For a desktop client
 /// that starts its servers itself, use `mcp-worker stdio`.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 78 the settings ask for what this build has not.
 #[derive(Debug, Parser)]
 #[command(name = "mcp-worker", version, about, long_about, verbatim_doc_comment)]
 pub struct Arguments {

@@ -14,8 +14,12 @@ use mcp_worker::warehouse::open::open;
 /// Threads that serve requests; a worker is one of several.
 const SERVING_THREADS: usize = 2;
 
+/// The exit code of a failure.
+const FAILED: u8 = 1;
 /// The exit code of wrong usage.
 const USAGE: u8 = 2;
+/// The exit code that tells a supervisor not to try again (`EX_CONFIG` of sysexits).
+const HOPELESS: u8 = 78;
 
 const BY_HAND: &str = "\
 mcp-worker is started by mcp-supervisor and was started by hand.
@@ -30,12 +34,14 @@ fn main() -> ExitCode {
     let clock = Clock::start();
     let result = match arguments.command {
         None => match Inherited::take() {
-            Ok(inherited) => in_runtime(supervised::serve(inherited, open, clock)),
+            Ok(inherited) => in_runtime(supervised::serve(inherited, open, clock), |error| {
+                if error.is_hopeless() { HOPELESS } else { FAILED }
+            }),
             Err(InheritError::NotSupervised) => {
                 print(BY_HAND);
                 return ExitCode::from(USAGE);
             }
-            Err(error) => Err(chain(&error)),
+            Err(error) => Err((FAILED, chain(&error))),
         },
         Some(Command::Stdio { scale, log_level }) => {
             let settings = Settings {
@@ -43,27 +49,29 @@ fn main() -> ExitCode {
                 logs: LogSettings { directory: None, level: log_level.into() },
                 ..Settings::default()
             };
-            in_runtime(stdio::serve(settings, open, clock))
+            in_runtime(stdio::serve(settings, open, clock), |_error| FAILED)
         }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
+        Err((code, reason)) => {
             print(&format!("error: {reason}\n"));
-            ExitCode::FAILURE
+            ExitCode::from(code)
         }
     }
 }
 
+/// Serves; of a failure, the exit code and the words.
 fn in_runtime<E: std::error::Error>(
     serving: impl Future<Output = Result<(), E>>,
-) -> Result<(), String> {
+    code: fn(&E) -> u8,
+) -> Result<(), (u8, String)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SERVING_THREADS)
         .enable_all()
         .build()
-        .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    let result = runtime.block_on(serving).map_err(|error| chain(&error));
+        .map_err(|error| (FAILED, format!("cannot start the runtime: {error}")))?;
+    let result = runtime.block_on(serving).map_err(|error| (code(&error), chain(&error)));
     // A read of standard input or the making of sample data may still occupy a thread.
     runtime.shutdown_background();
     result

@@ -60,6 +60,14 @@ pub enum ServeError {
     Boot,
 }
 
+impl ServeError {
+    /// True when starting again cannot help: what was asked for is not in this program.
+    #[must_use]
+    pub fn is_hopeless(&self) -> bool {
+        matches!(self, ServeError::Warehouse(WarehouseError::Unsupported { .. }))
+    }
+}
+
 /// Serves until the supervisor, a signal or the loss of the supervisor ends it.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ The service:
   check             Check the configuration file; nothing is touched
   config show       Print the configuration in force; --origin says where each value comes from
   init              Write a configuration to begin with
-  import            Translate a configuration of PM2, supervisord or the Labs server
+  import            Translate what PM2, supervisord, the Labs server or a .env file say
   schema            Print a JSON Schema of the file, for editors
   client-config     Print the configuration that connects an MCP client
   completion SHELL  Print what completes these commands in bash, zsh, fish, elvish, powershell

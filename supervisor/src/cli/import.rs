@@ -17,6 +17,10 @@ pub enum Import {
     Supervisord(From),
     /// From the YAML of the former Labs server for Snowflake
     LabsYaml(From),
+    /// From a .env file of a Snowflake MCP server: SNOWFLAKE_ACCOUNT, SERVER_PORT, LOG_LEVEL
+    ///
+    /// No secret is copied: the new file names the variable that holds it.
+    Env(From),
 }
 
 /// Arguments of `import`.

@@ -19,7 +19,10 @@ const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const PRINTED: &str = "ecosystem.toml";
 
 pub(super) fn import(cli: &Cli, wanted: &Import) -> Result<(), CommandError> {
-    let (Import::Pm2(from) | Import::Supervisord(from) | Import::LabsYaml(from)) = wanted;
+    let (Import::Pm2(from)
+    | Import::Supervisord(from)
+    | Import::LabsYaml(from)
+    | Import::Env(from)) = wanted;
     if let Some(output) = &from.output {
         refuse_existing(output, from.force)?;
     }
@@ -33,6 +36,7 @@ pub(super) fn import(cli: &Cli, wanted: &Import) -> Result<(), CommandError> {
         Import::Pm2(_) => told(pm2(&file, &place)?),
         Import::Supervisord(_) => told(supervisord(&file, &place)?),
         Import::LabsYaml(_) => told(roads::labs(&read(&file)?).map_err(untranslatable(&file))?),
+        Import::Env(_) => told(from_env(&read(&file)?)),
     };
     deliver(&toml, from.output.as_deref(), from.force)?;
     say!("{}", words.trim_end());
@@ -43,6 +47,21 @@ pub(super) fn import(cli: &Cli, wanted: &Import) -> Result<(), CommandError> {
     };
     say!("\nnext: mcp-supervisor{config} check");
     Ok(())
+}
+
+/// What became of the variables of a `.env` file, in the form of the other roads.
+fn from_env(text: &str) -> Draft {
+    let notes = |list: Vec<(String, String)>| {
+        list.into_iter().map(|(key, words)| Note { key, words }).collect()
+    };
+    let config::Imported { toml, translated, dropped, questions } = config::import_env(text);
+    Draft {
+        toml,
+        translated: notes(translated),
+        dropped: notes(dropped),
+        unknown: Vec::new(),
+        questions: notes(questions),
+    }
 }
 
 fn pm2(file: &Path, place: &Place) -> Result<Draft, CommandError> {

@@ -37,8 +37,9 @@ pub(super) fn read(
     let kind = if program::is_our_name(&name) { Program::Ours } else { Program::Foreign };
     let health = health::read(section, kind, around, report);
     let goal = goal(section, &health, report);
+    let mut remarks = Vec::new();
     let settings = match kind {
-        Program::Ours => Some(Box::new(worker::settings(section, around, report))),
+        Program::Ours => Some(Box::new(worker::settings(section, around, report, &mut remarks))),
         Program::Foreign => {
             worker::refuse(section, report);
             let linked = health.config.ready == ReadyBy::Link;
@@ -61,7 +62,7 @@ pub(super) fn read(
         variables: section.variables("env"),
         listen,
         goal,
-        remarks: remarks(kind, listen),
+        remarks: with_any_port(remarks, listen),
         settings,
         stop_signal: section.signal("stop_signal").unwrap_or(policy::STOP_SIGNAL),
         health: health.config,
@@ -133,12 +134,11 @@ fn missing(section: Section<'_>, around: &Around<'_>, what: (&str, &str), report
     }
 }
 
-fn remarks(kind: Program, listen: Option<std::net::SocketAddr>) -> Vec<String> {
-    let sample = "serves the embedded sample account, not Snowflake";
-    let any_port = "listens on a port that the system chooses anew at each start";
-    let sample = (kind == Program::Ours).then(|| sample.to_owned());
-    let any_port = listen.filter(|address| address.port() == 0).map(|_| any_port.to_owned());
-    sample.into_iter().chain(any_port).collect()
+fn with_any_port(mut remarks: Vec<String>, listen: Option<std::net::SocketAddr>) -> Vec<String> {
+    if listen.is_some_and(|address| address.port() == 0) {
+        remarks.push("listens on a port that the system chooses anew at each start".to_owned());
+    }
+    remarks
 }
 
 fn output(logs: Section<'_>) -> OutputConfig {

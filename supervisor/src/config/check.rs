@@ -20,6 +20,9 @@ use crate::machine::AppName;
 /// The longest path of a Unix socket, in bytes.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
+/// The environment in which more is asked of a configuration.
+const PRODUCTION: &str = "production";
+
 /// What an app's part is read against.
 pub(super) struct Around<'a> {
     pub(super) app: &'a str,
@@ -28,6 +31,13 @@ pub(super) struct Around<'a> {
     pub(super) directory: &'a Path,
     pub(super) log_directory: &'a Path,
     pub(super) surroundings: &'a Surroundings,
+}
+
+impl Around<'_> {
+    /// Whether sample data would be mistaken for real data here.
+    pub(super) fn in_production(&self) -> bool {
+        self.environment == PRODUCTION
+    }
 }
 
 /// The supervisor's part and the apps; `None` when a problem was noted.

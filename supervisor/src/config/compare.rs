@@ -5,16 +5,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mcp_protocol::secret::MASK;
+
 use super::AppConfig;
 use super::file::Value;
+use super::keys::is_secret;
 use super::section::Section;
+use super::snowflake::changed_secrets;
 
 /// The longest value that is shown, in characters.
 const VALUE_CHARS_MAX: usize = 80;
 
-/// What was written about an app, key by key.
+/// What was written about an app, key by key; of secrets, that they were.
 pub(super) fn written(app: Section<'_>) -> BTreeMap<String, String> {
-    app.values().into_iter().map(|(key, value)| (key, text(value))).collect()
+    let shown = |key: &str, value| if is_secret(key) { MASK.to_owned() } else { text(value) };
+    let values = app.values().into_iter();
+    values.map(|(key, value)| (key.clone(), shown(&key, value))).collect()
 }
 
 fn text(value: &Value) -> String {
@@ -34,7 +40,8 @@ fn text(value: &Value) -> String {
 }
 
 /// What the new reading of an app has changed, such as `instances 4 → 6`. Empty when it means the
-/// same. Values of variables are left out: they may be secrets after all.
+/// same. Values of variables are left out, for they may be secrets after all, and of secrets only
+/// that they changed is said.
 #[must_use]
 pub fn differences(old: &AppConfig, new: &AppConfig) -> Vec<String> {
     let blank = |app: &AppConfig| AppConfig { written: BTreeMap::new(), ..app.clone() };
@@ -55,6 +62,7 @@ pub fn differences(old: &AppConfig, new: &AppConfig) -> Vec<String> {
             format!("{key} {} → {}", shown(old), shown(new))
         })
         .collect();
+    differences.extend(changed_secrets(old, new));
     if old.program != new.program && !differences.iter().any(|one| one.starts_with("exec ")) {
         let (old, new) = (old.program.display(), new.program.display());
         differences.push(format!("exec means another program: {old} → {new}"));

@@ -105,6 +105,7 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("health.probe.tcp", None),
         ("health.probe.http", None),
         ("health.probe.command", None),
+        ("snowflake.", None),
     ];
     if app.health.probe.is_none() {
         defaults.push(("health.probe.", None));
@@ -228,7 +229,7 @@ impl Tables {
 /// Every kind is named, so that a new one that is secret is not shown by mistake.
 fn may_be_shown(kind: &Kind) -> bool {
     match kind {
-        Kind::Variables => false,
+        Kind::Variables | Kind::Secret => false,
         Kind::Table(_)
         | Kind::Named(_)
         | Kind::Text
@@ -246,7 +247,7 @@ fn may_be_shown(kind: &Kind) -> bool {
         | Kind::TimeZone
         | Kind::Patterns
         | Kind::Choice(_)
-        | Kind::Warehouse
+        | Kind::Authenticator
         | Kind::Address
         | Kind::AddressOrOff
         | Kind::Readiness

@@ -6,7 +6,7 @@
 
 use super::file::{Entry, Node, Value};
 use super::interpolation::Found;
-use super::keys::nearest;
+use super::keys::{self, nearest};
 use super::problem::Report;
 use super::sources::{Layer, Sources};
 
@@ -93,6 +93,12 @@ fn merge(base: &mut Node, over: &Node) {
         return;
     };
     for (name, entry) in from {
+        // Of a secret and its file, the stronger layer takes the place of either.
+        if let Some(rival) = keys::rival(&base.key, name)
+            && !from.contains_key(&rival)
+        {
+            into.remove(&rival);
+        }
         match into.get_mut(name) {
             Some(Entry { node, .. }) => merge(node, &entry.node),
             None => drop(into.insert(name.clone(), entry.clone())),

@@ -6,12 +6,21 @@
 //! acts on (instances, time limits, probes, restart and rollout policy, how much output is kept),
 //! which changes without touching a worker.
 //!
-//! The number must stay the same over releases, for it is compared with that of workers which an
+//! Secrets are in it too, so that a new one rolls the workers, but by a hash whose key is drawn
+//! anew in each process: whoever sees the number cannot try passwords on it. So it is another one
+//! in each life of the supervisor for an app with secrets; whoever lets numbers outlive a
+//! supervisor hands the key over with them.
+//!
+//! The number of any other app must stay the same over releases, for it is compared with that of workers which an
 //! earlier supervisor started. So it is FNV-1a over the encoded fields, not the standard library's
 //! hash, which promises nothing.
 
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+
 use mcp_protocol::frame::{self, FrameError};
-use mcp_protocol::settings::Settings;
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::{Settings, SnowflakeLogin, WarehouseSettings};
 
 use super::{AppConfig, ReadyBy};
 use crate::machine::Fingerprint;
@@ -22,8 +31,14 @@ pub(super) fn of(app: &AppConfig) -> Result<Fingerprint, FrameError> {
         let mut settings = settings.clone();
         settings.generation = 0;
         settings.adjust(Settings::default().adjustable());
-        settings
+        let secrets = match &mut settings.warehouse {
+            WarehouseSettings::Embedded { .. } => Vec::new(),
+            WarehouseSettings::Snowflake(account) => taken_out(&mut account.login),
+        };
+        (settings, secrets)
     });
+    let secrets: Option<Vec<u64>> = settings.as_ref().map(|(_, secrets)| hashes(secrets));
+    let settings = settings.map(|(settings, _)| settings);
     let bytes = frame::encode(&(
         &app.program,
         &app.arguments,
@@ -36,7 +51,30 @@ pub(super) fn of(app: &AppConfig) -> Result<Fingerprint, FrameError> {
         &app.health.watchdog,
         &settings,
     ))?;
-    Ok(Fingerprint(fnv_1a(&bytes)))
+    let secrets = secrets.into_iter().flatten().flat_map(u64::to_le_bytes);
+    Ok(Fingerprint(fnv_1a(&bytes.into_iter().chain(secrets).collect::<Vec<u8>>())))
+}
+
+/// The secrets, with nothing left in their place.
+fn taken_out(login: &mut SnowflakeLogin) -> Vec<Secret> {
+    let take = |secret: &mut Secret| std::mem::replace(secret, Secret::new(String::new()));
+    match login {
+        SnowflakeLogin::KeyPair { private_key, passphrase } => {
+            let passphrase = passphrase.as_mut().map(take);
+            std::iter::once(take(private_key)).chain(passphrase).collect()
+        }
+        SnowflakeLogin::Password { password } => vec![take(password)],
+        SnowflakeLogin::ProgrammaticAccessToken { token } | SnowflakeLogin::OAuth { token } => {
+            vec![take(token)]
+        }
+    }
+}
+
+/// Numbers that differ where the secrets do, and tell nothing outside this process.
+fn hashes(secrets: &[Secret]) -> Vec<u64> {
+    static KEY: OnceLock<RandomState> = OnceLock::new();
+    let key = KEY.get_or_init(RandomState::new);
+    secrets.iter().map(|secret| key.hash_one(secret.expose())).collect()
 }
 
 /// A number for what a program is given, to say by it that it is ready.

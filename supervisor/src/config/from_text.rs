@@ -36,7 +36,8 @@ pub(super) fn read(text: &str, kind: &Kind) -> Value {
         | Kind::TimeTable
         | Kind::TimeZone
         | Kind::Choice(_)
-        | Kind::Warehouse
+        | Kind::Secret
+        | Kind::Authenticator
         | Kind::Address
         | Kind::AddressOrOff
         | Kind::Readiness

@@ -23,6 +23,8 @@ pub(super) enum Kind {
     /// A table of texts, under names that the operator chooses.
     Variables,
     Text,
+    /// A text that is shown to nobody.
+    Secret,
     /// A program, or a program and its arguments.
     Command,
     Texts,
@@ -59,7 +61,8 @@ pub(super) enum Kind {
     /// Patterns of file names.
     Patterns,
     Choice(&'static [&'static str]),
-    Warehouse,
+    /// A way to log in to Snowflake.
+    Authenticator,
     Address,
     AddressOrOff,
     /// One of a few words, or how long a program must have been alive.
@@ -88,6 +91,8 @@ impl Kind {
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// The words for whether each run has a cgroup of its own, in the order of what they mean.
 pub(super) const CGROUPS: &[&str] = &["auto", "off"];
+/// The words for where the data is.
+pub(super) const WAREHOUSES: &[&str] = &["embedded", "snowflake"];
 /// The words for when a worker is started again.
 pub(super) const POLICIES: &[&str] = &["always", "on_failure", "never"];
 
@@ -151,6 +156,7 @@ pub(super) const APP: &[Key] = &[
     table("http", HTTP),
     table("mcp", MCP),
     table("warehouse", WAREHOUSE),
+    table("snowflake", SNOWFLAKE),
     table("pool", POOL),
     table("limits", LIMITS),
 ];
@@ -220,9 +226,29 @@ const MCP: &[Key] =
     &[key("allowed_hosts", Kind::Texts, "[]"), key("allowed_origins", Kind::Texts, "[]")];
 
 const WAREHOUSE: &[Key] = &[
-    key("kind", Kind::Warehouse, r#""embedded""#),
+    key("kind", Kind::Choice(WAREHOUSES), r#""embedded""#),
     key("scale", Kind::Scale, "0.01"),
     key("sample_account_in_production", Kind::Boolean, "false"),
+];
+
+const SNOWFLAKE: &[Key] = &[
+    key("account", Kind::Text, r#""ORG-ACCOUNT""#),
+    key("user", Kind::Text, r#""MCP_SERVICE""#),
+    key("authenticator", Kind::Authenticator, r#""key_pair""#),
+    key("private_key_file", Kind::Text, r#""rsa_key.p8""#),
+    key("private_key", Kind::Secret, r#""${SNOWFLAKE_PRIVATE_KEY}""#),
+    key("private_key_passphrase_file", Kind::Text, r#""passphrase""#),
+    key("private_key_passphrase", Kind::Secret, r#""${SNOWFLAKE_PRIVATE_KEY_PASSPHRASE}""#),
+    key("password_file", Kind::Text, r#""password""#),
+    key("password", Kind::Secret, r#""${SNOWFLAKE_PASSWORD}""#),
+    key("token_file", Kind::Text, r#""token""#),
+    key("token", Kind::Secret, r#""${SNOWFLAKE_TOKEN}""#),
+    key("role", Kind::Text, r#""MCP_READER""#),
+    key("warehouse", Kind::Text, r#""COMPUTE_WH""#),
+    key("database", Kind::Text, r#""ANALYTICS""#),
+    key("schema", Kind::Text, r#""PUBLIC""#),
+    key("host", Kind::Text, r#""org-account.snowflakecomputing.com""#),
+    key("connection", Kind::Text, r#""production""#),
 ];
 
 const POOL: &[Key] = &[
@@ -238,6 +264,36 @@ const LIMITS: &[Key] = &[
     key("max_bytes", Kind::Size { min: "1KB", max: "1GB" }, r#""8MiB""#),
     key("statement_timeout", WAIT, r#""60s""#),
 ];
+
+/// What one would write behind a key of `[apps.NAME.snowflake]`.
+pub(super) fn snowflake_example(name: &str) -> &'static str {
+    SNOWFLAKE.iter().find(|key| key.name == name).map_or("", |key| key.example)
+}
+
+/// True for the path of a key whose value is shown to nobody, as in `snowflake.password` or
+/// `apps.query.snowflake.password`.
+pub(super) fn is_secret(path: &str) -> bool {
+    let mut names = path.rsplit('.');
+    let (Some(name), Some(table)) = (names.next(), names.next()) else { return false };
+    let below = |key: &&Key| key.name == table;
+    let members = APP.iter().find(below).and_then(|key| key.kind.members()).unwrap_or(&[]);
+    members.iter().any(|key| key.name == name && matches!(key.kind, Kind::Secret))
+}
+
+/// The key that says the same in another way: of a secret that of its file, and the reverse.
+pub(super) fn rival(table: &str, name: &str) -> Option<String> {
+    if table.rsplit('.').next() != Some(super::snowflake::TABLE) {
+        return None;
+    }
+    let literal = name.strip_suffix("_file").unwrap_or(name);
+    let rival = if literal == name { format!("{name}_file") } else { literal.to_owned() };
+    secret_names().any(|secret| secret == literal).then_some(rival)
+}
+
+/// The names of all keys whose values are shown to nobody.
+pub(super) fn secret_names() -> impl Iterator<Item = &'static str> {
+    SNOWFLAKE.iter().filter(|key| matches!(key.kind, Kind::Secret)).map(|key| key.name)
+}
 
 /// The known word, of the file or of the command line, that was probably meant by an unknown one:
 /// within a slip of the finger for every four letters, or one that the unknown one begins with.

@@ -15,7 +15,7 @@ use super::keys::FILE;
 use super::origin::Origin;
 use super::problem::Report;
 use super::sources::{Layer, Sources};
-use super::variables::{Note, OurApp, Override, overrides};
+use super::variables::{Note, OurApp, Override, Translation, overrides};
 use super::{Surroundings, command_line, from_text, presets, section, tree};
 
 /// All layers as one.
@@ -98,16 +98,15 @@ fn lay_variables(
     report: &mut Report,
 ) -> Vec<String> {
     let text = |path: &[&str]| {
-        let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+        let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
         match tree::find(root, &path).map(|node| &node.value) {
             Some(Value::Text(text)) => Some(text.clone()),
             Some(_) | None => None,
         }
     };
-    let apps: Vec<OurApp> = presets::our_apps(root)
-        .into_iter()
-        .map(|name| OurApp { listen: text(&["apps", &name, "listen"]), name })
-        .collect();
+    let app = |name: String| OurApp { listen: text(&["apps", &name, "listen"]), name };
+    let apps: Vec<OurApp> = presets::our_apps(root).into_iter().map(app).collect();
+    let metrics = text(&["supervisor", "metrics"]);
     let problems = RefCell::new(Vec::new());
     let get = |name: &str| match sources.find_in(layer, name)? {
         Ok(found) => Some(found.value),
@@ -116,25 +115,36 @@ fn lay_variables(
             None
         }
     };
-    let metrics = text(&["supervisor", "metrics"]);
     let translation = overrides(&get, environment, &apps, metrics.as_deref());
-    let contradictions = translation.problems.into_iter();
+    let contradictions = translation.problems.iter();
     let contradictions =
-        contradictions.map(|note| sources.problem_of(layer, &note.variable, note.why));
+        contradictions.map(|note| sources.problem_of(layer, &note.variable, note.why.clone()));
     for problem in problems.into_inner().into_iter().chain(contradictions) {
         report.add_of_file(problem);
     }
+    let remarks = remarks(layer, sources, &translation);
     for Override { variable, key_path, value } in translation.overrides {
         let Some(Ok(found)) = sources.find_in(layer, &variable) else { continue };
         let Some(kind) = tree::kind(&key_path) else { continue };
         let value = from_text::read(&value, kind);
         tree::set(root, &key_path, value, &Origin::Variable(found.variable));
     }
-    let ignored = |Note { variable, why }: Note| match sources.find_in(layer, &variable) {
+    remarks
+}
+
+/// What is to be said of variables without effect. The process's environment may hold anything
+/// under a common name, so only those of it are told that would have an effect.
+fn remarks(layer: Layer, sources: &Sources<'_>, translation: &Translation) -> Vec<String> {
+    let told = |variable: &String| match layer {
+        Layer::File(_) => true,
+        Layer::Process => translation.used.contains(variable),
+    };
+    let notes = translation.notes.iter().filter(|note| told(&note.variable));
+    let ignored = |Note { variable, why }: &Note| match sources.find_in(layer, variable) {
         Some(Ok(found)) => format!("{} is ignored: {why}", found.variable.in_words()),
         Some(Err(_)) | None => format!("{variable} is ignored: {why}"),
     };
-    translation.notes.into_iter().map(ignored).collect()
+    notes.map(ignored).collect()
 }
 
 /// Whether the value of the file with this key is the one that counts.

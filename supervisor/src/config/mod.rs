@@ -21,6 +21,7 @@ mod command_line;
 mod compare;
 mod dotenv;
 mod effective;
+mod env_import;
 mod environment;
 mod excerpt;
 mod file;
@@ -44,12 +45,14 @@ mod restart;
 mod rules;
 mod schema;
 mod section;
+mod snowflake;
 mod sources;
 mod syntax;
 mod timetable;
 mod tree;
 mod units;
 mod value;
+mod variable_table;
 mod variables;
 mod watch;
 mod worker;
@@ -60,6 +63,7 @@ mod tests;
 
 pub use compare::differences;
 pub use effective::{Effective, Setting, Table};
+pub use env_import::{Imported, import_env};
 pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
@@ -97,6 +101,13 @@ pub struct Surroundings {
     pub variables: BTreeMap<String, String>,
     /// Every `KEY=VALUE` of `--set`, in their order.
     pub set: Vec<String>,
+}
+
+impl Surroundings {
+    /// A variable that is set and not empty.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
 }
 
 /// Reads a configuration file as it is meant in an environment (`None`: the one that a variable
@@ -171,7 +182,8 @@ fn understand(
     let environment = &laid.environment.name;
     let whole = check::whole(&laid.root, environment, directory, surroundings, &mut report);
     let sources = std::iter::once(file).chain(laid.looked_for.iter().map(PathBuf::as_path));
-    let sources = sources.map(Path::to_owned).collect();
+    let mut sources: Vec<PathBuf> = sources.map(Path::to_owned).collect();
+    sources.extend_from_slice(report.others());
     let config = whole.map(|(supervisor, apps)| Config {
         file: file.to_owned(),
         environment: environment.clone(),

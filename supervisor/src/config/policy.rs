@@ -17,6 +17,8 @@ pub(super) const RUN_DIRECTORY: &str = "run";
 pub(super) const LOG_DIRECTORY: &str = "logs";
 /// Where changes made at run time are kept, unless the file or the service manager says otherwise.
 pub(super) const STATE_DIRECTORY: &str = "state";
+/// The variable with the directory in which systemd hands secrets over.
+pub(super) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 pub(super) const LOG_LEVEL: LogLevel = LogLevel::Info;
 pub(super) const METRICS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);

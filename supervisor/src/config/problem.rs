@@ -114,12 +114,21 @@ pub(super) struct Report {
     origins: BTreeMap<String, Origin>,
     /// Keys about which all is said already.
     settled: BTreeSet<String>,
+    /// Files besides the configuration file that it refers to.
+    others: Vec<PathBuf>,
 }
 
 impl Report {
     pub(super) fn new(file: &Path) -> Report {
         let (texts, origins, settled) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Report { file: file.to_owned(), texts, list: Vec::new(), origins, settled }
+        Report {
+            file: file.to_owned(),
+            texts,
+            list: Vec::new(),
+            origins,
+            settled,
+            others: Vec::new(),
+        }
     }
 
     /// Keeps the text of a file, so that problems with a place in it are shown with their line.
@@ -182,6 +191,31 @@ impl Report {
     /// Whether a problem with this very key was noted.
     pub(super) fn blames(&self, key: &str) -> bool {
         self.list.iter().any(|problem| problem.key.as_deref() == Some(key))
+    }
+
+    /// Whether a problem with this key or one below it was noted.
+    pub(super) fn blames_within(&self, table: &str) -> bool {
+        let within = |key: &str| {
+            key.strip_prefix(table).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.list.iter().filter_map(|problem| problem.key.as_deref()).any(within)
+    }
+
+    /// Notes a file that is read besides the configuration file, or would be if it were there.
+    pub(super) fn reads(&mut self, file: &Path) {
+        if !self.others.iter().any(|other| other == file) {
+            self.others.push(file.to_owned());
+        }
+    }
+
+    /// What [`Report::reads`] noted, in that order.
+    pub(super) fn others(&self) -> &[PathBuf] {
+        &self.others
+    }
+
+    /// The configuration file.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// The value when nothing was noted, and all that was noted otherwise.

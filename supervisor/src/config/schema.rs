@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{APP, FILE, Key, Kind, SUPERVISOR};
 use super::process::Unit;
+use super::snowflake;
 use super::value::SIGNALS;
 
 const DOCUMENTED: &str = include_str!("../../../docs/config.md");
@@ -18,6 +19,8 @@ const DURATION: &str = "0*[1-9][0-9]*(ms|s|m|h)";
 const SIZE: &str = "[0-9]+(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)";
 /// A host and a port.
 const ADDRESS: &str = "[^ ]+:[0-9]{1,5}";
+/// A text with a variable in it.
+const VARIABLE: &str = ".*\\$\\{.+";
 /// What an app or an environment may be called.
 const NAME: &str = "^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$";
 
@@ -48,7 +51,7 @@ fn described(key: &'static Key, path: &str) -> Value {
         (Kind::Named(_), "apps") => named(&json!({ "$ref": "#/definitions/app" })),
         (Kind::Named(keys), _) => named(&table(keys, "")),
         (Kind::Table(keys), _) => table(keys, &format!("{path}.")),
-        (kind, _) => single(kind),
+        (kind, _) => value(kind),
     };
     if let Some(about) = about(path) {
         if let Some(default) = as_json(key.example).filter(|_| !about.contains("o default")) {
@@ -63,8 +66,14 @@ fn named(member: &Value) -> Value {
     json!({ "type": "object", "patternProperties": { NAME: member }, "additionalProperties": false })
 }
 
+/// A text of this form, or with a variable in it, of which nobody knows what it will be.
 fn string(pattern: &str) -> Value {
-    json!({ "type": "string", "pattern": format!("^({pattern})$") })
+    json!({ "type": "string", "pattern": format!("^({pattern}|{VARIABLE})$") })
+}
+
+/// What is no text may be a text that is one variable.
+fn or_variable(schema: &Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "string", "pattern": format!("^{VARIABLE}$") }] })
 }
 
 fn integer(min: i64, max: i64) -> Value {
@@ -77,7 +86,17 @@ fn list(item: Value) -> Value {
 
 /// Values of their own kind, or one of a few words.
 fn or_words(schema: Value, words: &[&str]) -> Value {
-    json!({ "anyOf": [{ "enum": words }, schema] })
+    let mut ways = vec![json!({ "enum": words }), schema];
+    if ways[1]["type"] != "string" {
+        ways.push(json!({ "type": "string", "pattern": format!("^{VARIABLE}$") }));
+    }
+    json!({ "anyOf": ways })
+}
+
+fn value(kind: &Kind) -> Value {
+    let schema = single(kind);
+    let is_text = schema["type"] == "string" || schema["type"] == "object";
+    if is_text || schema.get("anyOf").is_some() { schema } else { or_variable(&schema) }
 }
 
 fn single(kind: &Kind) -> Value {
@@ -103,7 +122,8 @@ fn single(kind: &Kind) -> Value {
         Kind::SizeOrOff { .. } => or_words(string(SIZE), &["off"]),
         Kind::ExitCodes => list(integer(0, 255)),
         Kind::Choice(words) => json!({ "enum": words }),
-        Kind::Warehouse => json!({ "enum": ["embedded"] }),
+        Kind::Secret => json!({ "type": "string", "minLength": 1 }),
+        Kind::Authenticator => json!({ "enum": snowflake::authenticators() }),
         Kind::Address => string(ADDRESS),
         Kind::AddressOrOff => or_words(string(ADDRESS), &["off"]),
         Kind::Readiness => {
@@ -116,6 +136,7 @@ fn single(kind: &Kind) -> Value {
             json!({ "enum": names })
         }
         Kind::Account => {
+            // A name, or a variable, which is one to this schema.
             json!({ "anyOf": [{ "type": "string", "minLength": 1 }, integer(0, 4_294_967_294)] })
         }
         Kind::Umask => or_words(string("0*[0-7]{1,3}"), &["inherit"]),

@@ -14,7 +14,7 @@ use super::file::{Entry, Node, Value, child_key};
 use super::hints;
 use super::keys::{Key, Kind};
 use super::problem::Report;
-use super::{address, health, off, process, timetable, value, watch};
+use super::{address, health, off, process, snowflake, timetable, value, watch};
 
 /// So many problems get a hint: to find one takes time, and nobody reads more.
 const HINTS_MAX: usize = 200;
@@ -64,6 +64,7 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Named(keys) => return check_named(node, keys, report),
         Kind::Variables => return check_variables(node, report),
         Kind::Text => value::text(node).map(drop),
+        Kind::Secret => value::secret(node),
         Kind::Command | Kind::Texts | Kind::Patterns | Kind::ExitCodes
             if matches!(node.value, Value::List(_)) =>
         {
@@ -82,7 +83,7 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::TimeTable => off::time_table(node).map(drop),
         Kind::TimeZone => value::text(node).and_then(timetable::zone).map(drop),
         Kind::Choice(words) => value::choice(node, words).map(drop),
-        Kind::Warehouse => value::warehouse(node).map(drop),
+        Kind::Authenticator => snowflake::authenticator(node),
         Kind::Address => address::address(node).map(drop),
         Kind::AddressOrOff => address::address_or_off(node).map(drop),
         Kind::Readiness => health::ready(node).map(drop),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::file::{Entry, Node, Value, child_key};
-use super::keys::{FILE, Kind};
+use super::keys::{self, FILE, Kind};
 use super::origin::Origin;
 
 /// What stands at a path of keys.
@@ -22,6 +22,10 @@ pub(super) fn set(root: &mut Node, path: &[String], value: Value, origin: &Origi
         key = child_key(&key, name);
         let place = node.place;
         let Value::Table(entries) = &mut node.value else { return };
+        // Of a secret and its file, the stronger layer takes the place of either.
+        if let Some(rival) = keys::rival(&node.key, name) {
+            entries.remove(&rival);
+        }
         let absent = || {
             let value = Value::Table(BTreeMap::new());
             Entry { place, node: Node { place, key: key.clone(), value, origin: origin.clone() } }

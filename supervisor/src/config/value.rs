@@ -85,6 +85,18 @@ pub(super) fn entry(node: &Node) -> Result<&str, String> {
     }
 }
 
+/// A text of which no word may be repeated.
+pub(super) fn secret(node: &Node) -> Result<(), String> {
+    match &node.value {
+        Value::Text(text) if text.is_empty() => Err("is empty".to_owned()),
+        Value::Text(text) if text.contains('\0') => {
+            Err("contains a NUL character; remove it".to_owned())
+        }
+        Value::Text(_) => Ok(()),
+        other => Err(format!("{} is not a text; write it in quotes", kind(other))),
+    }
+}
+
 pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
     match &node.value {
         Value::List(items) => items.iter().map(|item| entry(item).map(str::to_owned)).collect(),
@@ -315,14 +327,6 @@ fn synonym<'w>(text: &str, words: &[&'w str]) -> Option<&'w str> {
     let text = text.to_lowercase();
     let (_, meanings) = SYNONYMS.iter().find(|(word, _)| *word == text)?;
     words.iter().find(|word| meanings.contains(word)).copied()
-}
-
-pub(super) fn warehouse(node: &Node) -> Result<usize, String> {
-    let remedy = "is not available in this release; write \"embedded\" for the sample account";
-    if matches!(&node.value, Value::Text(kind) if kind.eq_ignore_ascii_case("snowflake")) {
-        return Err(format!("\"snowflake\" {remedy}"));
-    }
-    choice(node, &["embedded"])
 }
 
 /// The signals that may ask a program to leave.

@@ -1,19 +1,18 @@
 //! The settings of our own worker: the tables that only `mcp-worker` understands.
 
 use mcp_protocol::settings::{
-    HttpSettings, LogLevel, LogSettings, McpSettings, PoolSettings, Settings, StatementLimits,
-    WarehouseSettings,
+    HttpSettings, LogLevel, LogSettings, McpSettings, PoolSettings, SAMPLE_SCALE, Settings,
+    StatementLimits, WarehouseSettings,
 };
 
 use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
+use super::{snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 5] = ["http", "mcp", "warehouse", "pool", "limits"];
-/// The environment in which sample data would be mistaken for real data.
-const PRODUCTION: &str = "production";
+const TABLES: [&str; 6] = ["http", "mcp", "warehouse", "snowflake", "pool", "limits"];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
     [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
@@ -36,8 +35,14 @@ pub(super) fn refuse(app: Section<'_>, report: &mut Report) {
     }
 }
 
-/// The settings of a worker. Its generation is set when they are handed over.
-pub(super) fn settings(app: Section<'_>, around: &Around<'_>, report: &mut Report) -> Settings {
+/// The settings of a worker, and what to remark on. Its generation is set when they are handed
+/// over.
+pub(super) fn settings(
+    app: Section<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+    remarks: &mut Vec<String>,
+) -> Settings {
     let default = Settings::default();
     let (health, logs, mcp) = (app.section("health"), app.section("logs"), app.section("mcp"));
     Settings {
@@ -50,7 +55,7 @@ pub(super) fn settings(app: Section<'_>, around: &Around<'_>, report: &mut Repor
             allowed_hosts: mcp.texts("allowed_hosts"),
             allowed_origins: mcp.texts("allowed_origins"),
         },
-        warehouse: warehouse(app, around, default.warehouse, report),
+        warehouse: warehouse(app, around, report, remarks),
         pool: pool(app.section("pool"), default.pool, report),
         limits: limits(app.section("limits"), default.limits),
         logs: LogSettings {
@@ -80,30 +85,72 @@ fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
     }
 }
 
+/// Where the data is: where `kind` says; without it at Snowflake, as soon as anything is written
+/// of who logs in there. The sample account is never what is left over in production.
 fn warehouse(
     app: Section<'_>,
     around: &Around<'_>,
-    default: WarehouseSettings,
     report: &mut Report,
+    remarks: &mut Vec<String>,
 ) -> WarehouseSettings {
     let warehouse = app.section("warehouse");
-    let WarehouseSettings::Embedded { scale } = default;
+    let about_account = snowflake::is_meant(app.section(snowflake::TABLE));
+    let kind = warehouse.choice("kind", &[Kind::Embedded, Kind::Snowflake]);
+    match kind.unwrap_or(if about_account { Kind::Snowflake } else { Kind::Embedded }) {
+        Kind::Snowflake => {
+            let account = snowflake::read(app, around, report, remarks);
+            account.map_or(sample(warehouse), |account| {
+                WarehouseSettings::Snowflake(Box::new(account))
+            })
+        }
+        Kind::Embedded => {
+            refuse_sample_in_production(warehouse, around, report);
+            remarks.push("serves the embedded sample account, not Snowflake".to_owned());
+            sample(warehouse)
+        }
+    }
+}
+
+/// What each word for a warehouse means, in the order of the table of keys.
+#[derive(Clone, Copy)]
+enum Kind {
+    Embedded,
+    Snowflake,
+}
+
+fn sample(warehouse: Section<'_>) -> WarehouseSettings {
+    WarehouseSettings::Embedded { scale: warehouse.scale("scale").unwrap_or(SAMPLE_SCALE) }
+}
+
+fn refuse_sample_in_production(warehouse: Section<'_>, around: &Around<'_>, report: &mut Report) {
     let allowed = "sample_account_in_production";
     let meant = warehouse.boolean(allowed).unwrap_or(false);
     let nodes = [warehouse.node("kind"), warehouse.node(allowed)];
     let blamed = nodes.iter().flatten().any(|node| report.blames(&node.key));
-    if around.environment == PRODUCTION && !meant && !blamed {
-        let table = child_key(&child_key("apps", around.app), "warehouse");
-        report.add(
-            &table,
-            warehouse.nearest.place,
-            format!(
-                "production would serve the embedded sample account, not your data; if that is \
-                 meant, write {allowed} = true below [environments.production.{table}]"
-            ),
-        );
+    if !around.in_production() || meant || blamed {
+        return;
     }
-    WarehouseSettings::Embedded { scale: warehouse.scale("scale").unwrap_or(scale) }
+    let app = child_key("apps", around.app);
+    let table = child_key(&app, "warehouse");
+    let account = child_key(&app, snowflake::TABLE);
+    let variable = |key: &str| variables::name_of(&format!("{}.{key}", snowflake::TABLE));
+    let names = ["account", "user", "private_key_file"];
+    let variables: Vec<&str> = names.iter().filter_map(|key| variable(key)).collect();
+    let words = match warehouse.node("kind") {
+        Some(_) => "remove this kind and ".to_owned(),
+        None => String::new(),
+    };
+    report.add(
+        &table,
+        warehouse.nearest.place,
+        format!(
+            "production would serve the embedded sample account, not your data; {words}write \
+             account, user and private_key_file (or password_file, or token_file) below \
+             [{account}], or set {}; if the sample account is meant, write {allowed} = true below \
+             [environments.production.{table}]",
+            variables.join(", ")
+        ),
+    );
 }
 
 fn pool(pool: Section<'_>, default: PoolSettings, report: &mut Report) -> PoolSettings {

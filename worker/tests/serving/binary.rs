@@ -4,6 +4,8 @@ use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Output, Stdio};
 
 use mcp_protocol::message::FromWorker;
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::{Settings, SnowflakeLogin, SnowflakeSettings, WarehouseSettings};
 
 use crate::supervised::{Waiting, settings};
 use crate::support::listener;
@@ -106,23 +108,47 @@ fn under_supervisor(waiting: &Waiting, listener: &std::net::TcpListener) -> Chil
     command.spawn().expect("the program runs")
 }
 
-#[cfg(not(feature = "embedded"))]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_cannot_boot_tells_its_supervisor_and_exits_with_one() {
+/// Hands settings over that this build cannot serve: what it says, and the exit code.
+async fn refusal(settings: Settings) -> (String, Option<i32>) {
     let waiting = Waiting::new();
     let mut child = under_supervisor(&waiting, &listener());
-    let mut supervisor = waiting.hand_over(settings()).await;
+    let mut supervisor = waiting.hand_over(settings).await;
     let FromWorker::Failed { reason } = supervisor.hear_news().await.0 else {
         panic!("the worker did not fail");
     };
+    (reason, child.wait().expect("it ends").code())
+}
+
+#[cfg(not(feature = "embedded"))]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_sample_account_it_tells_its_supervisor_not_to_try_again() {
+    let (reason, code) = refusal(settings()).await;
     assert!(reason.contains("cargo feature `embedded`"), "{reason}");
-    assert_eq!(child.wait().expect("it ends").code(), Some(1));
+    assert_eq!(code, Some(78));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn for_an_account_at_snowflake_it_tells_its_supervisor_not_to_try_again() {
+    let mut settings = settings();
+    settings.warehouse = WarehouseSettings::Snowflake(Box::new(SnowflakeSettings {
+        account: "ORG-ACCOUNT".to_owned(),
+        user: Some("MCP".to_owned()),
+        role: None,
+        warehouse: None,
+        database: None,
+        schema: None,
+        host: None,
+        login: SnowflakeLogin::Password { password: Secret::new("canary".to_owned()) },
+    }));
+    let (reason, code) = refusal(settings).await;
+    assert!(reason.contains("no connection to Snowflake yet"), "{reason}");
+    assert!(reason.contains("ORG-ACCOUNT") && !reason.contains("canary"), "{reason}");
+    assert_eq!(code, Some(78));
 }
 
 #[cfg(feature = "embedded")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_serves_on_the_inherited_listener_and_leaves_on_sigterm() {
-    use mcp_protocol::settings::WarehouseSettings;
     use nix::sys::signal::{Signal, kill};
     use serde_json::json;
 

@@ -192,7 +192,9 @@ fn a_variable_may_be_missing_where_nobody_needs_it() {
     assert_eq!(
         World { environment: Some("production"), ..world }.problems(),
         "  apps.query.warehouse (line 1, column 1): production would serve the embedded sample \
-         account, not your data; if that is meant, write sample_account_in_production = true \
+         account, not your data; write account, user and private_key_file (or password_file, or \
+         token_file) below [apps.query.snowflake], or set SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER, \
+         SNOWFLAKE_PRIVATE_KEY_PATH; if the sample account is meant, write sample_account_in_production = true \
          below [environments.production.apps.query.warehouse]\n  \
          environments.production.apps.query.listen (line 6, column 10): the variable \
          PRODUCTION_ADDRESS is not set; set it, or write ${PRODUCTION_ADDRESS:-default} for a \

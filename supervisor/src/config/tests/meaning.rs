@@ -107,8 +107,11 @@ fn production_serves_sample_data_only_when_told_to() {
     assert_eq!(
         workplace.problems(QUERY, Some("production")),
         "  DIR/ecosystem.toml:1:1: apps.query.warehouse\n      1 | [apps.query]\n        | ^\n    \
-         production would serve the embedded sample account, not your data; if that is meant, write sample_account_in_production = true \
-         below [environments.production.apps.query.warehouse]"
+         production would serve the embedded sample \
+         account, not your data; write account, user and private_key_file (or password_file, or \
+         token_file) below [apps.query.snowflake], or set SNOWFLAKE_ACCOUNT, SNOWFLAKE_USER, \
+         SNOWFLAKE_PRIVATE_KEY_PATH; if the sample account is meant, write \
+         sample_account_in_production = true below [environments.production.apps.query.warehouse]"
     );
     let meant = "[environments.production.apps.query.warehouse]\n\
                  sample_account_in_production = true\nscale = 1\n";

@@ -17,7 +17,9 @@ mod meaning;
 mod mutations;
 mod replacing;
 mod schema;
+mod snowflake;
 mod typos;
+mod variables;
 
 /// A directory with two programs, a file and a directory, to check configurations in.
 struct Workplace {
@@ -72,7 +74,7 @@ const PLAIN: &str = "[apps.query]\nlisten = \"127.0.0.1:8000\"\n[environments.pl
 
 /// Cases in these files: `##### title`, the file, `-----`, what is shown. `UPDATE=1` writes what
 /// is shown anew.
-const CASES: [&str; 2] = ["problems.txt", "replacing.txt"];
+const CASES: [&str; 3] = ["problems.txt", "replacing.txt", "snowflake.txt"];
 
 #[test]
 fn each_bad_file_is_refused_in_these_words() {

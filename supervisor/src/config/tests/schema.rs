@@ -81,26 +81,36 @@ fn the_shipped_file_fits_the_schema() {
 }
 
 #[test]
+fn a_variable_may_stand_for_any_value() {
+    judge(
+        "apps.query = { instances = \"${N:-4}\", listen = \"127.0.0.1:${PORT}\", nice = \"${NICE}\",\n\
+         restart = { policy = \"${POLICY}\", max_memory = \"${M}\" }, stop_signal = \"${S}\",\n\
+         mcp = { allowed_hosts = \"${HOSTS}\" }, warehouse = { kind = \"${KIND}\", scale = \"${X}\" } }",
+    )
+    .unwrap();
+}
+
+#[test]
 fn wrong_values_do_not_fit() {
     for (text, why) in [
         ("app.query.listen = \"127.0.0.1:8000\"", "app is unknown"),
         ("apps.query.instnces = 1", "instnces is unknown"),
         ("apps.\"my app\".args = []", "my app is unknown"),
-        ("apps.query.instances = 0", "minimum"),
-        ("apps.query.instances = 257", "maximum"),
-        ("apps.query.instances = \"4\"", "type"),
+        ("apps.query.instances = 0", "anyOf"),
+        ("apps.query.instances = 257", "anyOf"),
+        ("apps.query.instances = \"4\"", "anyOf"),
         ("apps.query.health.drain_timeout = \"10\"", "pattern"),
         ("apps.query.health.drain_timeout = \"0s\"", "pattern"),
         ("apps.query.logs.max_size = \"50mb\"", "pattern"),
-        ("apps.query.restart.policy = \"on-failure\"", "enum"),
+        ("apps.query.restart.policy = \"on-failure\"", "anyOf"),
         ("apps.query.restart.max_memory = false", "anyOf"),
-        ("apps.query.stop_signal = \"TERM\"", "enum"),
+        ("apps.query.stop_signal = \"TERM\"", "anyOf"),
         ("apps.query.listen = 8000", "type"),
         ("apps.query.exec = \"mcp-worker -v\"", "anyOf"),
         ("apps.query.env.N = 3", "type"),
         ("apps.query.umask = 27", "anyOf"),
-        ("apps.query.warehouse.sample_account_in_production = \"yes\"", "type"),
-        ("environments.production.apps.query.pool.min = -1", "minimum"),
+        ("apps.query.warehouse.sample_account_in_production = \"yes\"", "anyOf"),
+        ("environments.production.apps.query.pool.min = -1", "anyOf"),
         ("environments.production.environments.x.apps = {}", "environments is unknown"),
         ("supervisor.metrics = 8001", "anyOf"),
     ] {

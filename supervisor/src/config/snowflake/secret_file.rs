@@ -1,0 +1,90 @@
+//! Files that hold a secret: read whole, and looked at for who else may read them.
+//!
+//! A file is private when only its owner may read it, who is we or root. What root gives to one of
+//! our groups to read is private too, for a service that is not root can be given a file in no
+//! other way (volumes of Kubernetes). What systemd hands over is private by its directory.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use mcp_protocol::secret::Secret;
+
+/// The longest secret that is read, in bytes; keys and tokens have a few thousand.
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// What says who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// Its mode and its owner.
+    Mode,
+    /// The service manager, which made its directory.
+    ServiceManager,
+}
+
+/// The secret in a file, without the line end behind it, and in which way others may read it.
+pub(super) fn read(path: &Path, trust: Trust) -> Result<(Secret, Option<String>), String> {
+    let shown = path.display();
+    let unreadable = |error| format!("{shown} cannot be read: {error}; mend that or name another");
+    // Opening a FIFO would wait for a writer.
+    let mut options = OpenOptions::new();
+    let options = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
+    let file = options.open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(format!("{shown} is not a regular file; name one that holds the secret"));
+    }
+    let text = text(&file).map_err(unreadable)?;
+    if text.len() as u64 > BYTES_MAX {
+        return Err(format!("{shown} is longer than 64 KiB; name a file with the secret alone"));
+    }
+    let secret = Secret::new(text.trim_end_matches(['\n', '\r']).to_owned());
+    drop(Secret::new(text));
+    if secret.expose().is_empty() {
+        return Err(format!("{shown} is empty; write the secret into it"));
+    }
+    if secret.expose().contains('\0') {
+        return Err(format!("{shown} contains a NUL character; name a file of text"));
+    }
+    let exposed = match trust {
+        Trust::Mode => exposed_by(&metadata, path),
+        Trust::ServiceManager => None,
+    };
+    Ok((secret, exposed))
+}
+
+fn text(file: &File) -> std::io::Result<String> {
+    let mut text = String::new();
+    file.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// In which way others may read a file, and the remedy; `None` when it is private, or not there.
+pub(super) fn exposed(path: &Path) -> Option<String> {
+    exposed_by(&std::fs::metadata(path).ok()?, path)
+}
+
+fn exposed_by(metadata: &Metadata, path: &Path) -> Option<String> {
+    let own = nix::unistd::geteuid().as_raw();
+    let (owner, mode, path) = (metadata.uid(), metadata.mode() & 0o7777, path.display());
+    if owner != own && owner != 0 {
+        return Some(format!(
+            "{path} belongs to user {owner}, who can read and change it; run `chown {own} {path}`"
+        ));
+    }
+    let given_to_group = if owner == 0 && own != 0 { 0o040 } else { 0 };
+    if mode & 0o077 & !given_to_group == 0 {
+        return None;
+    }
+    Some(format!("{path} is open to others (mode {mode:04o}); run `chmod 600 {path}`"))
+}
+
+/// Why a file may not be trusted at all: others could have written it.
+pub(super) fn writable_by_others(path: &Path) -> Option<String> {
+    let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
+    let path = path.display();
+    (mode & 0o022 != 0).then(|| {
+        format!("{path} can be changed by others (mode {mode:04o}); run `chmod 600 {path}`")
+    })
+}
