@@ -166,8 +166,8 @@ fn what_is_wrong_on_this_machine_is_said_and_the_file_is_written() {
     let said = import(&house, "pm2", "ecosystem.yaml");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.err.contains("to be mended\n"), "{said:?}");
-    assert!(said.err.contains("  apps.a.exec (line 6, column 8): there is no program"), "{said:?}");
-    assert!(said.err.contains("  apps.a.cwd (line 7"), "{said:?}");
+    assert!(said.err.contains("/ecosystem.toml:6:8: apps.a.exec\n"), "{said:?}");
+    assert!(said.err.contains("/ecosystem.toml:7:7: apps.a.cwd\n"), "{said:?}");
     let said = import(&house, "labs-yaml", "labs.yaml");
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(said.err.contains("execute_query"), "{said:?}");
