@@ -8,6 +8,7 @@
 mod birth;
 mod boot;
 mod changes;
+mod config_changes;
 mod crash;
 mod cycles;
 mod harness;

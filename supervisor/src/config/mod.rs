@@ -39,7 +39,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use compare::differences;
+pub use compare::{changes, differences, means_the_same};
 pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
@@ -90,6 +90,7 @@ pub fn load(
     let directory = file.parent().unwrap_or(Path::new("/"));
     let whole = check::whole(&merged, environment, directory, surroundings, &mut report);
     let config = whole.map(|(supervisor, apps)| Config {
+        sources: vec![file.clone()],
         file: file.clone(),
         environment: environment.to_owned(),
         supervisor,
@@ -106,6 +107,8 @@ const SOCKET_NAME: &str = "supervisor.sock";
 pub struct Config {
     /// The file that it was read from, absolute.
     pub file: PathBuf,
+    /// Every file that was read, or would be if it were there, absolute; `file` is one of them.
+    pub sources: Vec<PathBuf>,
     /// The environment's name.
     pub environment: String,
     /// The supervisor's own part.
@@ -129,6 +132,8 @@ pub struct SupervisorConfig {
     pub metrics: Option<SocketAddr>,
     /// Whether each run has a cgroup of its own.
     pub cgroups: Cgroups,
+    /// Whether changed files are read without being asked.
+    pub watch: bool,
 }
 
 /// `supervisor.cgroups`.

@@ -3,7 +3,7 @@
 use mcp_protocol::control::{AppStatus, RollStatus, SlotPhase, SlotStatus, Status};
 use serde_json::{Value, json};
 
-use crate::report::words::{bytes, duration, percent, phase, printable};
+use crate::report::words::{bytes, duration, moment, percent, phase, printable};
 
 /// Whether the terminal shows colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,13 +50,7 @@ pub fn status_table(status: &Status, colour: Colour) -> String {
     if let Some(metrics) = &status.metrics {
         text.push_str(&format!("metrics: http://{metrics}/metrics\n"));
     }
-    if let Some(problem) = &status.config_problem {
-        text.push_str(&format!(
-            "\nthe configuration file as it is now was refused; generation {} stays in force:\n{}\n",
-            status.generation,
-            problem.trim_end()
-        ));
-    }
+    text.extend(refusal(status));
     if status.dropped_total > 0 {
         text.push_str(&format!(
             "\n{} lines of logs or bytes of output could not be kept: is the disk full?\n",
@@ -64,6 +58,26 @@ pub fn status_table(status: &Status, colour: Colour) -> String {
         ));
     }
     text
+}
+
+/// The line for a configuration that was refused, with its first problem.
+fn refusal(status: &Status) -> Option<String> {
+    let problem = status.config_problem.as_ref()?;
+    let file = status.config_file.file_name().unwrap_or(status.config_file.as_os_str());
+    let when = status.config_refused_at.map_or(String::new(), |at| format!(" at {}", moment(at)));
+    let mut lines = problem.lines();
+    let first = printable(lines.next().unwrap_or_default().trim().as_bytes());
+    // What is indented further belongs to the problem above it.
+    let more = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
+    let more = match more {
+        0 => String::new(),
+        more => format!(" (+{more} more; `mcp-supervisor check` shows all)"),
+    };
+    Some(format!(
+        "\n{} changed{when} and was refused; generation {} stays in force: {first}{more}\n",
+        printable(file.as_encoded_bytes()),
+        status.generation,
+    ))
 }
 
 fn row(app: &AppStatus, slot: &SlotStatus) -> Row {
@@ -186,6 +200,7 @@ pub fn status_json(status: &Status) -> Value {
         "pid": status.pid, "version": status.version, "environment": status.environment,
         "config_file": status.config_file, "log_directory": status.log_directory, "metrics": status.metrics,
         "generation": status.generation, "config_problem": status.config_problem,
+        "config_refused_at_seconds": status.config_refused_at.map(|at| at.as_secs_f64()),
         "uptime_seconds": status.uptime.as_secs_f64(), "stopping": status.stopping,
         "dropped_total": status.dropped_total, "apps": apps, "remarks": status.remarks,
     })

@@ -32,6 +32,14 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// A time since 1970 on the clock of whoever reads it.
+pub(crate) fn moment(since_1970: Duration) -> String {
+    let time = i64::try_from(since_1970.as_secs()).ok();
+    let time = time.and_then(|time| jiff::Timestamp::from_second(time).ok()).unwrap_or_default();
+    let time = time.to_zoned(jiff::tz::TimeZone::system());
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// A size as people say it.
 pub(crate) fn bytes(bytes: u64) -> String {
     match bytes {

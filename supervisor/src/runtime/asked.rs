@@ -12,6 +12,7 @@ use crate::config::{self, Config};
 use crate::machine::{AppName, Command, Event, RunId, Scale, Scope, SlotId};
 use crate::report::unknown_app;
 use crate::runtime::answer::failed;
+use crate::runtime::configuration::{Cause, Considered};
 use crate::runtime::hands::Hands;
 
 /// The most apps that are described in one answer: it must fit one message.
@@ -36,6 +37,7 @@ impl Supervisor {
                 Err(why) => failed(why, Vec::new()),
             },
             Request::Reload { target } => return self.reload_asked(target, answers),
+            Request::Rollback { to } => return self.rollback_asked(to, answers),
             Request::Settle => return self.command(None, Command::Settle, answers),
             Request::Shutdown => return self.command(None, Command::Shutdown, answers),
             Request::Restart { target } => return self.order(target, Command::Restart, answers),
@@ -96,17 +98,28 @@ impl Supervisor {
     }
 
     fn reload_asked(&mut self, target: Target, answers: mpsc::Sender<Response>) -> Vec<Event> {
-        match self.reload(Some(&target)) {
+        match self.reload(Cause::Reload, Some(&target)) {
             Ok(configured) => vec![
                 configured,
                 self.await_answer(Command::Reload(scope(&target)), answers),
                 self.own(Command::Settle),
             ],
-            Err(problem) => {
-                let _ = answers.try_send(refused(problem.clone()));
-                vec![Event::ConfigRejected { problem }]
+            Err(considered) => refusal(considered, &answers).into_iter().collect(),
+        }
+    }
+
+    /// Takes in a file that was rolled back; answered when everybody is as it wants them.
+    fn rollback_asked(&mut self, to: u64, answers: mpsc::Sender<Response>) -> Vec<Event> {
+        let (considered, mut events) = self.rolled_back(to);
+        match considered {
+            Considered::Unchanged | Considered::Taken => {
+                events.push(self.await_answer(Command::Settle, answers));
+            }
+            Considered::Refused(_) | Considered::Unknown(_) | Considered::Waits => {
+                drop(refusal(considered, &answers));
             }
         }
+        events
     }
 
     /// What a reload would do; nothing is touched, the refusal of a bad file included.
@@ -252,6 +265,14 @@ pub(super) fn named_in(config: &Config, target: Option<&Target>) -> Result<(), S
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// Tells the operator why a configuration is not taken in, and the machine if the file is to blame.
+fn refusal(considered: Considered, answers: &mpsc::Sender<Response>) -> Option<Event> {
+    if let Considered::Refused(why) | Considered::Unknown(why) = &considered {
+        let _ = answers.try_send(refused(why.clone()));
+    }
+    considered.refusal()
 }
 
 fn refused(reason: String) -> Response {

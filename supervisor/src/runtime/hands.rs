@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::machine::{Action, Event, Notice, PhaseName, RequestId, RunId, SlotId};
 use crate::runtime::answer::Waiter;
+use crate::runtime::configuration::Ledger;
 use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::Logging;
 use crate::runtime::lookout::Lookout;
@@ -49,6 +50,8 @@ pub(crate) struct Hands {
     pub(crate) waiting: BTreeMap<RequestId, Waiter>,
     /// What they changed at run time, and where it is kept.
     pub(crate) memory: Memory,
+    /// What became of the configurations that were read.
+    pub(crate) ledger: Ledger,
 }
 
 impl Hands {
@@ -164,7 +167,6 @@ impl Hands {
         }
         self.lookout.apply(&config);
         if config != self.config {
-            self.generation += 1;
             self.config = config;
             self.renew_probes();
         }
@@ -181,9 +183,6 @@ impl Hands {
 
     /// Whether this configuration can take the place of the one in force.
     pub(crate) fn allows(&self, config: &Config) -> Result<(), String> {
-        if config.supervisor == self.config.supervisor {
-            return Ok(());
-        }
         let (now, then) = (&self.config.supervisor, &config.supervisor);
         let differs = [
             ("run_directory", now.run_directory != then.run_directory),
@@ -195,6 +194,9 @@ impl Hands {
         ];
         let keys: Vec<&str> =
             differs.iter().filter(|(_, differs)| *differs).map(|(key, _)| *key).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
         Err(format!(
             "[supervisor] cannot change while it runs, and differs in {}: put it back as it was; \
              to change it, `stop`, change it, `start`",

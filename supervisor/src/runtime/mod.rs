@@ -9,9 +9,12 @@ mod asked;
 mod background;
 mod birth;
 mod birth_failure;
+mod board;
 mod cgroup;
 mod clock;
+mod configuration;
 mod hands;
+mod history;
 mod last_output;
 mod link;
 mod listeners;
@@ -30,11 +33,13 @@ mod probe;
 mod proc;
 mod processes;
 mod readiness;
+mod replace;
 mod rotation;
 mod run_lock;
 mod schedule;
 mod signals;
 mod socket;
+mod sources;
 mod spawn;
 mod start;
 mod state;
@@ -49,11 +54,12 @@ mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use mcp_protocol::control::{Response, Status, Target};
+use mcp_protocol::control::{Response, Status};
 use tokio::sync::mpsc;
 
 use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, Scope, Urgency};
 use clock::Clock;
+use configuration::Cause;
 use hands::Hands;
 use news::{News, Signal};
 use systemd::Systemd;
@@ -61,9 +67,11 @@ use systemd::Systemd;
 pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
+pub use history::{Generation, Kept, keep_replaced, kept, text_of};
 pub use listeners::BindError;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
 pub use operator::{AskError, ask, changes, describe, glance, plan, stop};
+pub use replace::replace_in_kind;
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
 pub use tail::{FollowError, follow, last_lines};
@@ -125,6 +133,7 @@ impl Supervisor {
     async fn part(self) {
         let deadline = clock::in_time(std::time::Duration::from_secs(1));
         let _ = tokio::time::timeout_at(deadline, self.hands.memory.kept()).await;
+        let _ = tokio::time::timeout_at(deadline, self.hands.ledger.kept()).await;
         for answer in self.parting {
             let _ = tokio::time::timeout_at(deadline, answer.closed()).await;
         }
@@ -243,6 +252,7 @@ impl Supervisor {
             News::Asked { request, answers } => self.asked(request, answers),
             News::Refresh { app, why } => vec![Event::Refresh { app, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
+            News::SourcesChanged(trust) => self.sources_changed(trust),
             News::WatchTrouble { app, trouble } => {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()
@@ -267,9 +277,9 @@ impl Supervisor {
                 let urgency = if self.stop_signals == 1 { Urgency::Drain } else { Urgency::Now };
                 vec![Event::Shutdown(urgency)]
             }
-            Signal::Reload => match self.reload(None) {
+            Signal::Reload => match self.reload(Cause::Hangup, None) {
                 Ok(configured) => vec![configured, self.own(Command::Reload(Scope::All))],
-                Err(problem) => vec![Event::ConfigRejected { problem }],
+                Err(considered) => considered.refusal().into_iter().collect(),
             },
             Signal::ReopenLogs => {
                 self.hands.reopen_logs();
@@ -280,15 +290,6 @@ impl Supervisor {
                 Vec::new()
             }
         }
-    }
-
-    /// Reads the file anew and takes it into use, or says in words why not.
-    fn reload(&mut self, target: Option<&Target>) -> Result<Event, String> {
-        let config = (self.load)().map_err(|problems| problems.to_string())?;
-        asked::named_in(&config, target)?;
-        self.hands.apply(config)?;
-        self.systemd.reloading();
-        Ok(Event::Configured(self.hands.config.desired(self.hands.generation)))
     }
 
     /// A wish of our own: systemd is told when it is done.

@@ -12,6 +12,7 @@ use crate::config::{Config, Problems};
 use crate::machine::Machine;
 use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{self, Clock};
+use crate::runtime::configuration::Ledger;
 use crate::runtime::hands::{self, Hands};
 use crate::runtime::listeners::{BindError, Listeners};
 use crate::runtime::logging::{self, Console};
@@ -131,11 +132,12 @@ impl Supervisor {
         let door = socket::bind(&config.socket(), lock)?;
         tokio::spawn(link::accept(door, news.clone()));
         signals::watch(&news).map_err(system("handle signals"))?;
+        let (ledger, generation) = Ledger::open(&config);
         let lookout = Lookout::start(&config, &news).await;
         let outputs = output::Outputs::start(&config.supervisor.run_directory, logs, news.clone())
             .map_err(system("start the thread for output"))?;
         let hands = Hands {
-            generation: 1,
+            generation,
             processes: processes::Processes::new(Cgroups::open(config.supervisor.cgroups), locks)
                 .map_err(system("become the parent of orphans"))?,
             listeners,
@@ -149,6 +151,7 @@ impl Supervisor {
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
+            ledger,
             config,
         };
         (options.listening)();
