@@ -9,6 +9,7 @@ mod birth;
 mod boot;
 mod changes;
 mod config_changes;
+mod config_history;
 mod crash;
 mod cycles;
 mod harness;

@@ -1,5 +1,6 @@
 //! What a person may type, and nothing about how it is done. This file opens no file.
 
+mod config;
 mod help;
 mod words;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use mcp_protocol::control::{Scale, Target};
 
+pub use config::{ConfigCommand, Diff, Rollback};
 pub use words::nearest;
 
 /// The configuration file when none is named.
@@ -93,6 +95,9 @@ pub enum Command {
     Monit,
     /// Check the configuration file and say what it would start, without touching anything
     Check(Output),
+    /// Look at the configurations that were in force, compare them, and go back to one
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print the configuration that connects an MCP client to this service
     ClientConfig(ClientConfig),
 }
@@ -246,7 +251,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 38] = [
+    const CASES: [(&str, Meant); 42] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -296,6 +301,16 @@ mod tests {
         ("ping", |c| matches!(c, Command::Ping)),
         ("logs query --lines 3", |c| matches!(c, Command::Logs(Logs { lines: 3, .. }))),
         ("check", |c| matches!(c, Command::Check(_))),
+        ("config history --json", |c| matches!(c, Command::Config(ConfigCommand::History(_)))),
+        ("config diff", |c| {
+            matches!(c, Command::Config(ConfigCommand::Diff(Diff { from: None, .. })))
+        }),
+        ("config diff 3 4", |c| {
+            matches!(c, Command::Config(ConfigCommand::Diff(Diff { from: Some(3), to: Some(4) })))
+        }),
+        ("config rollback 3", |c| {
+            matches!(c, Command::Config(ConfigCommand::Rollback(Rollback { to: Some(3) })))
+        }),
     ];
 
     #[test]

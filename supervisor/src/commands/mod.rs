@@ -8,6 +8,7 @@ macro_rules! say {
 }
 
 mod change;
+mod config;
 mod look;
 mod service;
 
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use mcp_protocol::control::{FailureCause, Request, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
-use mcp_supervisor::config::{self, Config, Problems, Surroundings};
+use mcp_supervisor::config::{Config, Problems, Surroundings, load as load_file, socket_of};
 use mcp_supervisor::monit::{self, MonitError};
 use mcp_supervisor::report::{self, Colour};
 use mcp_supervisor::runtime::{self, AskError, StartError};
@@ -174,6 +175,7 @@ pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
         Command::Logs(logs) => look::logs(cli, logs),
         Command::Monit => Ok(monit::run(&socket(cli)?, colour())?),
         Command::Check(output) => check(cli, output),
+        Command::Config(command) => self::config::config(cli, command),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
     }
 }
@@ -214,13 +216,13 @@ fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandErr
 
 fn load(cli: &Cli) -> Result<Config, CommandError> {
     let surroundings = with_time_zone(surroundings()?);
-    config::load(&cli.config, cli.env.as_deref(), &surroundings)
+    load_file(&cli.config, cli.env.as_deref(), &surroundings)
         .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })
 }
 
 /// Where a supervisor of this file listens, also when the file has become unusable since.
 fn socket(cli: &Cli) -> Result<PathBuf, CommandError> {
-    Ok(config::socket_of(&cli.config, cli.env.as_deref(), &surroundings()?))
+    Ok(socket_of(&cli.config, cli.env.as_deref(), &surroundings()?))
 }
 
 fn surroundings() -> Result<Surroundings, CommandError> {

@@ -66,9 +66,13 @@ pub(super) fn child_key(parent: &str, name: &str) -> String {
 
 /// Reads a file into a tree; its root is a table.
 pub(super) fn read(path: &Path) -> Result<Node, Problems> {
-    let text = text(path)?;
-    let document = Document::new(path, &text);
-    let table = DeTable::parse(&text).map_err(|fault| {
+    parse(path, &text(path)?)
+}
+
+/// Reads the text of a file into a tree.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Node, Problems> {
+    let document = Document::new(path, text);
+    let table = DeTable::parse(text).map_err(|fault| {
         let offset = fault.span().map_or(text.len(), |span| span.start);
         document.fault(offset, &fault.message().replace('\n', "; "))
     })?;

@@ -12,18 +12,33 @@ use super::{SOCKET_NAME, Surroundings, environment, policy};
 /// The socket of the supervisor that was started with this file and environment.
 #[must_use]
 pub fn socket_of(path: &Path, environment: Option<&str>, surroundings: &Surroundings) -> PathBuf {
+    let given = surroundings.run_directory.as_deref();
+    directory(path, environment, ("run_directory", given.unwrap_or(policy::RUN_DIRECTORY.as_ref())))
+        .join(SOCKET_NAME)
+}
+
+/// The state directory of the supervisor that was started with this file and environment.
+#[must_use]
+pub fn state_directory_of(
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> PathBuf {
+    let given = surroundings.state_directory.as_deref();
+    let default = given.unwrap_or(policy::STATE_DIRECTORY.as_ref());
+    directory(path, environment, ("state_directory", default))
+}
+
+/// What the file says of a directory, else the default.
+fn directory(path: &Path, environment: Option<&str>, (key, default): (&str, &Path)) -> PathBuf {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let text = std::fs::read_to_string(&file).unwrap_or_default();
     let (table, _faults) = DeTable::parse_recoverable(&text);
     let chosen = environment.unwrap_or(environment::DEFAULT);
-    let written = member(table.get_ref(), &["environments", chosen, "supervisor", "run_directory"])
-        .or_else(|| member(table.get_ref(), &["supervisor", "run_directory"]));
-    let directory = match (written, &surroundings.run_directory) {
-        (Some(written), _) => PathBuf::from(written),
-        (None, Some(given)) => given.clone(),
-        (None, None) => PathBuf::from(policy::RUN_DIRECTORY),
-    };
-    file.parent().unwrap_or(Path::new("/")).join(directory).join(SOCKET_NAME)
+    let written = member(table.get_ref(), &["environments", chosen, "supervisor", key])
+        .or_else(|| member(table.get_ref(), &["supervisor", key]));
+    let directory = written.map_or_else(|| default.to_owned(), PathBuf::from);
+    file.parent().unwrap_or(Path::new("/")).join(directory)
 }
 
 fn member(table: &DeTable<'_>, path: &[&str]) -> Option<String> {

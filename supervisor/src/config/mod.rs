@@ -44,7 +44,7 @@ pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
 pub(crate) use keys::INSTANCES_MAX;
-pub use locate::socket_of;
+pub use locate::{socket_of, state_directory_of};
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
 pub use rules::{rules, settings};
@@ -82,16 +82,39 @@ pub fn load(
 ) -> Result<Config, Problems> {
     // Only fails for an empty path, which cannot be read either.
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let root = file::read(&file)?;
+    meant(&file, &file::read(&file)?, environment, surroundings)
+}
+
+/// Reads a text as if it stood in this file.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_text(
+    path: &Path,
+    text: &str,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Config, Problems> {
+    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    meant(&file, &file::parse(&file, text)?, environment, surroundings)
+}
+
+/// What a tree means in an environment.
+fn meant(
+    file: &Path,
+    root: &file::Node,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Config, Problems> {
     let environment = environment.unwrap_or(environment::DEFAULT);
-    let mut report = problem::Report::new(&file);
-    section::check(&root, keys::FILE, &mut report);
-    let merged = environment::overlay(&root, environment, &mut report);
+    let mut report = problem::Report::new(file);
+    section::check(root, keys::FILE, &mut report);
+    let merged = environment::overlay(root, environment, &mut report);
     let directory = file.parent().unwrap_or(Path::new("/"));
     let whole = check::whole(&merged, environment, directory, surroundings, &mut report);
     let config = whole.map(|(supervisor, apps)| Config {
-        sources: vec![file.clone()],
-        file: file.clone(),
+        sources: vec![file.to_owned()],
+        file: file.to_owned(),
         environment: environment.to_owned(),
         supervisor,
         apps,

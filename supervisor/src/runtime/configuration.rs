@@ -233,10 +233,7 @@ impl Supervisor {
         {
             return Considered::Unknown(why);
         }
-        let reading = match &usable {
-            Ok(config) => beside(&self.hands.config, config),
-            Err(_) => Reading::Refused,
-        };
+        let reading = reading(&self.hands.config, usable.as_ref().ok());
         let verdict = judge(trust, reading);
         let outcome = match (verdict, usable) {
             (Verdict::Wait, _) => {
@@ -339,8 +336,9 @@ impl Supervisor {
     }
 }
 
-/// What a configuration says, beside the one in force.
-fn beside(now: &Config, then: &Config) -> Reading {
+/// What a configuration says, beside the one in force; `None` cannot be used.
+fn reading(now: &Config, then: Option<&Config>) -> Reading {
+    let Some(then) = then else { return Reading::Refused };
     if config::means_the_same(now, then) {
         return Reading::Same;
     }
@@ -380,4 +378,90 @@ fn read_file(file: &Path) -> Option<Vec<u8>> {
     let opened = std::fs::File::open(file).ok()?;
     opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut content).ok()?;
     Some(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Surroundings;
+    use crate::machine::{Action, Machine, Moment, Rng, RunId};
+
+    const TEXT: &str = "[supervisor]\nmetrics = \"off\"\n\n[apps.query]\n\
+        exec = [\"/bin/true\"]\ninstances = 3\nready = \"2s\"\n\n[apps.query.restart]\n\
+        max_restarts = 3\nwindow = \"30s\"\n\n[apps.mail]\nexec = [\"/bin/true\", \"-v\"]\n\
+        stop_signal = \"SIGINT\"\nenv = { TZ = \"UTC\" }\n\n[apps.mail.rollout]\n\
+        max_unavailable = 1\n";
+
+    fn read(text: &str) -> Result<Config, Problems> {
+        let file = Path::new("/srv/ecosystem.toml");
+        config::load_text(file, text, None, &Surroundings::default())
+    }
+
+    fn damaged(rng: &mut Rng) -> String {
+        let mut bytes = TEXT.as_bytes().to_vec();
+        for _ in 0..=rng.below(2) {
+            let at = usize::try_from(rng.below(bytes.len() as u64)).unwrap();
+            match rng.below(4) {
+                0 => bytes.truncate(at.max(1)),
+                1 => drop(bytes.drain(at..(at + 9).min(bytes.len()))),
+                2 => bytes[at] = b"\n\"'[]{}=.,#-0x"[usize::try_from(rng.below(15)).unwrap()],
+                _ => bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or(1)),
+            }
+            if bytes.is_empty() {
+                bytes.push(b'\n');
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A machine in which everybody of this configuration is ready.
+    fn serving(config: &Config) -> (Machine, Moment) {
+        let mut machine = Machine::new(1);
+        machine.handle(Moment::ZERO, Event::Configured(config.desired(1)));
+        for run in 1..=4 {
+            machine.handle(Moment::ZERO, Event::Ready { run: RunId(run) });
+        }
+        let now = Moment::after_start(Duration::from_secs(3600));
+        machine.handle(now, Event::Tick);
+        (machine, now)
+    }
+
+    #[test]
+    fn no_damaged_file_touches_anybody_and_no_unsure_one_takes_an_app_away() {
+        let now_in_force = read(TEXT).unwrap_or_else(|why| panic!("{why}"));
+        let (serving, now) = serving(&now_in_force);
+        let (mut refused, mut fewer, mut taken) = (0, 0, 0);
+        for seed in 0..1_000 {
+            let text = damaged(&mut Rng::new(seed));
+            let then = read(&text);
+            let reading = reading(&now_in_force, then.as_ref().ok());
+            for trust in [Trust::Settling, Trust::Unsure, Trust::Whole] {
+                let verdict = judge(trust, reading);
+                let mut machine = serving.clone();
+                let actions = match (verdict, &then) {
+                    (Verdict::Wait, _) => Vec::new(),
+                    (Verdict::Refuse, Err(problems)) => {
+                        refused += 1;
+                        let problem = problems.to_string();
+                        machine.handle(now, Event::ConfigRejected { problem })
+                    }
+                    (Verdict::Confirm, Ok(_)) => {
+                        machine.handle(now, Event::ConfigUnchanged { generation: 2 })
+                    }
+                    (Verdict::Take, Ok(config)) => {
+                        taken += 1;
+                        fewer += u32::from(reading == Reading::Fewer);
+                        let kept = config.apps.len() == 2 || trust == Trust::Whole;
+                        assert!(kept, "seed {seed}, {trust:?}: an app is gone\n{text}");
+                        continue;
+                    }
+                    (verdict, then) => panic!("seed {seed}: {verdict:?} of {then:?}"),
+                };
+                let told = |action: &Action| matches!(action, Action::Announce(_));
+                assert!(actions.iter().all(told), "seed {seed}, {trust:?}: {actions:?}\n{text}");
+            }
+        }
+        // All kinds must occur, or the damage shows nothing.
+        assert!(refused > 500 && fewer > 20 && taken > 100, "{refused} {fewer} {taken}");
+    }
 }
