@@ -4,7 +4,7 @@
 //! then only writes the file.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mcp_protocol::control::{Request, Status};
 use mcp_supervisor::cli::{self, Cli, ConfigCommand};
@@ -41,7 +41,10 @@ impl Past {
         let environment = running.as_ref().map(|status| status.environment.clone());
         let environment = environment.or_else(|| cli.env.clone());
         let surroundings = with_time_zone(surroundings()?);
-        let state = config::state_directory_of(&cli.config, environment.as_deref(), &surroundings);
+        let state = running.as_ref().and_then(|_| state_of_running(&socket(cli).ok()?));
+        let state = state.unwrap_or_else(|| {
+            config::state_directory_of(&cli.config, environment.as_deref(), &surroundings)
+        });
         let file = std::path::absolute(&cli.config).unwrap_or_else(|_| cli.config.clone());
         let kept = runtime::kept(&state);
         for problem in &kept.problems {
@@ -106,6 +109,12 @@ impl Past {
         let operation = format!("read `{}`", self.file.display());
         std::fs::read_to_string(&self.file).map_err(system(&operation))
     }
+}
+
+/// Where a running supervisor keeps what outlives it: its service manager may have said that, and
+/// to it alone.
+fn state_of_running(socket: &Path) -> Option<PathBuf> {
+    runtime::changes(socket).ok()?.file.parent().map(Path::to_owned)
 }
 
 fn history(past: &Past, output: &cli::Output) -> Result<(), CommandError> {

@@ -78,5 +78,12 @@ mod tests {
         let overlaid = format!("{base}[environments.staging.supervisor]\nrun_directory = \"s\"");
         assert_eq!(socket(&overlaid, Some("staging")), "s/supervisor.sock");
         assert_eq!(socket(&overlaid, None), "here/supervisor.sock");
+        let given = Surroundings { state_directory: Some("/var/lib/x".into()), ..surroundings };
+        let state = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            state_directory_of(&file, None, &given)
+        };
+        assert_eq!(state("[supervisor"), Path::new("/var/lib/x"));
+        assert_eq!(state("[supervisor]\nstate_directory = \"s\"\n[ap"), directory.path().join("s"));
     }
 }

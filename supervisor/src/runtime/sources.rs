@@ -154,3 +154,72 @@ fn numbers(file: &Path) -> Option<Numbers> {
         changed: (about.ctime(), about.ctime_nsec()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// The files of a directory with one configuration, after the first looks.
+    fn settled(file: &Path) -> Sources {
+        let mut sources = Sources::default();
+        sources.adopt(BTreeSet::from([file.to_owned()]), Duration::ZERO);
+        sources.directories();
+        assert_eq!(sources.take_due(millis(500)), Some(Trust::Settling), "changed since read?");
+        assert_eq!(sources.take_due(millis(1500)), Some(Trust::Whole));
+        sources
+    }
+
+    #[test]
+    fn what_nobody_tells_is_found_by_looking() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ecosystem.toml");
+        fs::write(&file, "one").unwrap();
+        let mut sources = settled(&file);
+        assert_eq!(sources.due_at(), Some(LOOK_EVERY_UNTOLD), "nobody tells");
+        assert!(!sources.poll(millis(4_999)));
+        assert!(!sources.poll(millis(5_000)), "nothing changed");
+        fs::write(&file, "three").unwrap();
+        assert!(sources.poll(millis(10_000)));
+        // It goes on, which is found when it is due.
+        fs::write(&file, "three and more").unwrap();
+        assert!(sources.poll(millis(11_500)));
+        assert_eq!(sources.take_due(millis(11_500)), None);
+        assert_eq!(sources.take_due(millis(13_000)), Some(Trust::Unsure));
+        fs::remove_file(&file).unwrap();
+        sources.note_hearing(true);
+        assert!(sources.poll(millis(21_500)));
+        assert_eq!(sources.take_due(millis(23_000)), Some(Trust::Unsure));
+        assert_eq!(sources.look_at, Some(millis(21_500) + LOOK_EVERY));
+    }
+
+    #[test]
+    fn only_the_files_and_the_links_to_them_are_heard() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        fs::create_dir(root.join("deep")).unwrap();
+        fs::write(root.join("deep/real.toml"), "one").unwrap();
+        std::os::unix::fs::symlink("deep/real.toml", root.join("ecosystem.toml")).unwrap();
+        let mut sources = settled(&root.join("ecosystem.toml"));
+        let mut heard = |name: &str| sources.heard(&root.join(name), Kind::Written, millis(2_000));
+        assert!(heard("ecosystem.toml") && heard("deep/real.toml"));
+        assert!(!heard("deep/real.toml~") && !heard("deep"));
+    }
+
+    #[test]
+    fn a_file_that_was_just_made_is_about_to_be_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().canonicalize().unwrap().join("ecosystem.toml");
+        fs::write(&file, "").unwrap();
+        let mut sources = settled(&file);
+        sources.heard(&file, Kind::Made, millis(2_000));
+        assert_eq!(sources.take_due(millis(2_500)), None);
+        fs::write(&file, "one").unwrap();
+        sources.heard(&file, Kind::Closed(crate::runtime::board::Since::LongAgo), millis(2_600));
+        assert_eq!(sources.take_due(millis(3_100)), Some(Trust::Settling));
+    }
+}
