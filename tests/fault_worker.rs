@@ -182,6 +182,7 @@ fn main() -> ExitCode {
     loop {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
+            Some(ToWorker::Adjust(to)) => println!("adjusted to {} rows", to.limits.rows_max),
             Some(ToWorker::Drain { .. } | ToWorker::Settings(_) | ToWorker::ReopenLogs) => {}
             None => break,
         }

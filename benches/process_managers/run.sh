@@ -7,6 +7,6 @@
 # run and prints tables. Nothing is installed into the system; every process is ended at the end.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-cargo build --release --locked --quiet -p mcp-supervisor
+cargo build --profile dist --locked --quiet -p mcp-supervisor
 exec python3 benches/process_managers/bench.py \
-    --ours "ours=${CARGO_TARGET_DIR:-target}/release/mcp-supervisor" "$@"
+    --ours "ours=${CARGO_TARGET_DIR:-target}/dist/mcp-supervisor" "$@"

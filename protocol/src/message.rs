@@ -1,14 +1,15 @@
 //! The whole conversation between the supervisor and a worker, in two enums.
 //!
-//! After the handshake the supervisor hands over [`Settings`] once. The worker then says `Ready`
-//! or `Failed`, and from then on `Heartbeat`. New variants go to the end: a peer that does not
+//! After the handshake the supervisor hands over [`Settings`] once; what of them may change in a
+//! running worker follows as [`Adjustable`]. The worker then says `Ready` or `Failed`, and from then
+//! on `Heartbeat`. New variants go to the end: a peer that does not
 //! know one drops that frame and goes on.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::settings::Settings;
+use crate::settings::{Adjustable, Settings};
 
 /// What the supervisor tells a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub enum ToWorker {
     },
     /// The log files were renamed: open them anew.
     ReopenLogs,
+    /// The configuration changed in what a running worker can take on.
+    Adjust(Adjustable),
 }
 
 /// What a worker tells the supervisor.

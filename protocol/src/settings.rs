@@ -34,6 +34,30 @@ pub struct Settings {
     pub logs: LogSettings,
 }
 
+/// The part of [`Settings`] that a worker takes on while it runs. All else needs a new worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Adjustable {
+    /// How much one statement may cost; for statements that begin from now on.
+    pub limits: StatementLimits,
+    /// The least severe level that is logged.
+    pub log_level: LogLevel,
+}
+
+impl Settings {
+    /// What of these may change in a running worker.
+    #[must_use]
+    pub fn adjustable(&self) -> Adjustable {
+        Adjustable { limits: self.limits.clone(), log_level: self.logs.level }
+    }
+
+    /// Takes on what may change.
+    pub fn adjust(&mut self, to: Adjustable) {
+        let Adjustable { limits, log_level } = to;
+        self.limits = limits;
+        self.logs.level = log_level;
+    }
+}
+
 /// Limits at the HTTP door.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpSettings {

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_protocol::control::{
-    AppChange, AppDescription, AppFate, AppPlan, AppStatus, ChangesKept, FailureCause, LogTail,
-    Presence, ProcessDetails, Request, Response, RollStatus, Scale, SlotPhase, SlotStatus, Status,
-    Target,
+    AppChange, AppDescription, AppFate, AppPlan, AppStatus, ChangesKept, FailingProbe,
+    FailureCause, Finished, LogTail, Presence, ProcessDetails, Replaced, Request, Response,
+    RollStatus, Scale, SlotPhase, SlotStatus, Status, Target,
 };
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
@@ -91,6 +91,7 @@ fn worker_messages(golden: &mut Golden) {
     golden.add("settings", &ToWorker::Settings(Box::new(settings)));
     golden.add("drain", &ToWorker::Drain { grace: Duration::from_millis(30_500) });
     golden.add("reopen-logs", &ToWorker::ReopenLogs);
+    golden.add("adjust", &ToWorker::Adjust(Settings::default().adjustable()));
     golden.add("ready", &FromWorker::Ready);
     golden.add("failed", &FromWorker::Failed { reason: "no warehouse".to_owned() });
     golden.add("drained", &FromWorker::Drained);
@@ -132,6 +133,7 @@ fn control_messages(golden: &mut Golden) {
     golden.add("plan", &Request::Plan { target: Target::All });
     golden.add("describe", &Request::Describe { target: Target::App("query".to_owned()) });
     golden.add("changes", &Request::Changes);
+    golden.add("roll", &Request::Roll { target: Target::All });
     golden.add("rollback", &Request::Rollback { to: 3 });
     let status = || Box::new(status());
     golden.add("answer-progress", &Response::Progress(status()));
@@ -140,6 +142,7 @@ fn control_messages(golden: &mut Golden) {
     for (name, cause) in [
         ("answer-failed-configuration", FailureCause::Configuration),
         ("answer-failed-operation", FailureCause::Operation),
+        ("answer-failed-usage", FailureCause::Usage),
     ] {
         let last_output = vec!["a last word".to_owned()];
         golden.add(name, &Response::Failed { reason: "why".to_owned(), cause, last_output });
@@ -221,6 +224,13 @@ fn status() -> Status {
         cpu_percent: Some(12.5),
         threads: Some(7),
         requests_total: Some(12),
+        failing: Some(FailingProbe { failures: 2, failures_max: 3, why: "no answer".to_owned() }),
+        replaced: Some(Replaced {
+            times: 4,
+            ago: Duration::from_secs(60),
+            why: "time table `@daily`".to_owned(),
+        }),
+        finished: Some(if index == 0 { Finished::ExitCode } else { Finished::Policy }),
     });
     let rolls = [
         RollStatus::Idle,
@@ -233,6 +243,7 @@ fn status() -> Status {
         roll,
         changes: vec!["4 instances; the file says 2".to_owned()],
         remarks: vec!["a remark".to_owned()],
+        depends_on: vec!["db".to_owned()],
         slots: slots.clone().collect(),
     };
     Status {

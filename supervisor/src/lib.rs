@@ -6,6 +6,7 @@
 //! - [`config`] from `ecosystem.toml` to what is meant, or every problem at once
 //! - [`monit`] the live screen: a model, its drawing, and the terminal under it
 //! - [`report`] pictures for people: tables, JSON, progress lines, client configurations
+//! - [`roads`] from other programs' configurations, or from nothing, to one of ours; pure
 //! - [`runtime`] the workshop: everything with a side effect
 //! - [`machine`] the study: everything that decides; pure
 
@@ -14,4 +15,5 @@ pub mod config;
 pub mod machine;
 pub mod monit;
 pub mod report;
+pub mod roads;
 pub mod runtime;

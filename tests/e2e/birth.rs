@@ -1,7 +1,7 @@
 //! What a program is born with, and what can go wrong before it runs: each mishap has a state and
 //! words of its own in `status`.
 
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -188,6 +188,29 @@ fn what_the_programs_user_may_not_enter_is_told_with_its_name() {
             .as_str()
             .is_some_and(|why| why.contains("as user `nobody`: Permission denied"))
     });
+}
+
+#[test]
+fn a_user_whom_an_app_had_before_does_not_keep_its_output() {
+    if !is_root() {
+        return skip("a_user_whom_an_app_had_before_does_not_keep_its_output", "needs root");
+    }
+    let (first, second) = (stranger(3), stranger(4));
+    let sleep = "[\"sleep\", \"1000\"]";
+    let of = |user: u32| format!("cwd = \"/\"\nuser = {user}\ngroup = {user}\n");
+    let house = job(sleep, &of(first));
+    house.start();
+    let owners = || {
+        let about = |name: &str| std::fs::metadata(house.path(name)).unwrap();
+        ["run/job.out", "run/job.err"].map(about).map(|about| (about.uid(), about.gid()))
+    };
+    assert_eq!(owners(), [(first, first); 2]);
+    for (more, owner) in [(of(second), second), ("cwd = \"/\"".to_owned(), 0)] {
+        house.write(&configuration(sleep, &more));
+        let said = house.run(&["reload"]);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        assert_eq!(owners(), [(owner, owner); 2]);
+    }
 }
 
 #[test]

@@ -210,7 +210,10 @@ fn a_file_that_comes_back_is_seen_and_one_that_goes_stops_nobody() {
     let file = house.path("ecosystem.toml");
     fs::remove_file(&file).unwrap();
     let problem = house.wait_until("the refusal", |status| !status["config_problem"].is_null());
-    assert!(problem["config_problem"].as_str().unwrap().contains("cannot be read"), "{problem}");
+    assert!(
+        problem["config_problem"].as_str().unwrap().contains("there is no such file"),
+        "{problem}"
+    );
     assert_eq!(pids(&house, "query"), before);
     fs::write(&file, text(1)).unwrap();
     house.wait_until("the problem to go", |status| status["config_problem"].is_null());
@@ -228,4 +231,28 @@ fn a_program_that_is_replaced_on_disk_is_no_change() {
     fs::rename(house.path("program.new"), house.path("program")).unwrap();
     a_while(SEEN_WITHIN);
     assert_eq!((generation(&house), house.pids()), (1, before));
+}
+
+#[test]
+fn a_limit_that_changed_is_told_to_the_running_workers() {
+    let house = House::new("FAULT_WORKER");
+    symlink(fault_worker(), house.path("mcp-worker")).unwrap();
+    let text = |rows: u32| {
+        let limits = format!("[apps.query.limits]\nmax_rows = {rows}\n");
+        query(2, "", &limits).replace("[\"FAULT_WORKER\"", "[\"./mcp-worker\"")
+    };
+    house.write(&text(55));
+    house.start();
+    let before = (generation(&house), pids(&house, "query"));
+    house.write(&text(77));
+    let told = || {
+        let files = fs::read_dir(house.path("logs")).unwrap().map(|file| file.unwrap().path());
+        let texts = files.map(|file| fs::read_to_string(file).unwrap_or_default());
+        texts.map(|text| text.matches("adjusted to 77 rows").count()).sum::<usize>()
+    };
+    house.wait_until("the change", |status| status["generation"] != before.0);
+    wait_for("both workers to be told", || told() == 2);
+    house.wait_until("that all is quiet", rolls_are_over);
+    assert_eq!((generation(&house), pids(&house, "query")), (before.0 + 1, before.1));
+    assert_eq!(told(), 2, "each is told once");
 }

@@ -15,6 +15,10 @@ use serde_json::Value;
 /// How long a condition may take to come true on a slow machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Variables of the machine that would say something about a configuration.
+const STRANGERS: [&str; 6] =
+    ["MCP_ENV", "ENVIRONMENT", "LOG_LEVEL", "SERVER_HOST", "SERVER_PORT", "SERVER_WORKERS"];
+
 /// A directory with a configuration, and perhaps a supervisor in it.
 pub(crate) struct House {
     directory: tempfile::TempDir,
@@ -57,6 +61,9 @@ impl House {
             .args(arguments)
             .stdin(Stdio::null())
             .current_dir("/");
+        for variable in STRANGERS {
+            command.env_remove(variable);
+        }
         command
     }
 

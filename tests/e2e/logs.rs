@@ -32,6 +32,20 @@ fn a_burst_of_output_is_kept_whole_over_rotations() {
 }
 
 #[test]
+fn an_app_that_is_gone_leaves_no_fifo() {
+    let brief = "[apps.brief]\nexec = [\"sleep\", \"1000\"]\nready = \"20ms\"\n";
+    let house = House::with_workers(1, "", brief);
+    house.start();
+    let fifos = ["run/brief.out", "run/brief.err"].map(|name| house.path(name));
+    assert!(fifos.iter().all(|fifo| fifo.exists()));
+    house.write(&crate::harness::query(1, "", ""));
+    let said = house.run(&["reload"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    wait_for("the FIFOs to go", || !fifos.iter().any(|fifo| fifo.exists()));
+    assert!(house.path("run/query.out").exists());
+}
+
+#[test]
 fn logs_shows_the_last_lines_of_each_log_and_follows() {
     let house = House::with_workers(1, "--print-lines 100", "");
     house.start();
@@ -42,9 +56,11 @@ fn logs_shows_the_last_lines_of_each_log_and_follows() {
         assert_eq!(said.code, Some(0), "{said:?}");
         said.out == last
     });
-    let said = house.run(&["logs"]);
-    assert!(said.out.contains("supervisor.log"), "{said:?}");
-    assert!(said.out.contains("phase=\"ready\""), "{said:?}");
+    // The supervisor's own lines are on their way as well.
+    wait_for("the supervisor's own lines", || {
+        let said = house.run(&["logs"]);
+        said.out.contains("supervisor.log") && said.out.contains("phase=\"ready\"")
+    });
     assert_eq!(house.run(&["logs", "nobody"]).code, Some(2));
 
     let mut follower = house

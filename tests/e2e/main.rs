@@ -7,6 +7,7 @@
 
 mod birth;
 mod boot;
+mod broken;
 mod changes;
 mod config_changes;
 mod config_history;
@@ -20,7 +21,10 @@ mod order;
 mod readiness;
 mod refresh;
 mod reload;
+mod roads;
 mod servers;
+mod several;
+mod sources;
 mod stop;
 mod systemd;
 mod tree;

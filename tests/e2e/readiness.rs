@@ -326,7 +326,9 @@ fn a_changed_probe_is_in_force_for_workers_that_stay() {
     house.write(&app("notify", "--tell notify", &format!("{probe}\n{zebra}")));
     assert_eq!(house.run(&["reload", "zebra"]).code, Some(0));
     house.wait_until("the first failure", |status| {
-        slot(status)["last_exit"].as_str().is_some_and(|words| words.contains("1 probes in a row"))
+        slot(status)["last_exit"]
+            .as_str()
+            .is_some_and(|words| words.contains("killed: a probe failed"))
     });
     assert!(!house.logs().contains("roll began app=query"), "{before:?} were replaced otherwise");
     std::fs::remove_file(house.path("sick")).unwrap();

@@ -66,6 +66,25 @@ fn a_refused_file_changes_nothing_and_status_says_so_until_it_is_mended() {
 }
 
 #[test]
+fn the_supervisor_s_own_log_level_changes_while_it_runs() {
+    let house = House::with_workers(1, "", "");
+    house.start();
+    let text = |level: &str| {
+        query(1, "", "")
+            .replace("[supervisor]\n", &format!("[supervisor]\nlog_level = \"{level}\"\n"))
+    };
+    // The configuration itself is told at every level.
+    let lines = || house.logs().matches("roll began").count();
+    let before = lines();
+    house.write(&text("error"));
+    assert_eq!(house.run(&["reload"]).code, Some(0), "{}", house.logs());
+    house.write(&text("info"));
+    assert_eq!(house.run(&["reload"]).code, Some(0), "{}", house.logs());
+    wait_for("the second roll in the log", || lines() > before);
+    assert_eq!(lines(), before + 1, "{}", house.logs());
+}
+
+#[test]
 fn more_and_fewer_instances_come_with_a_reload() {
     let house = House::with_workers(1, "", "");
     house.start();
@@ -89,7 +108,7 @@ fn restart_replaces_every_worker() {
     let after = house.pids();
     assert!(before.iter().all(|pid| !after.contains(pid)), "{before:?} and {after:?}");
     let said = house.run(&["restart", "quarry"]);
-    assert_eq!(said.code, Some(1), "{said:?}");
+    assert_eq!(said.code, Some(2), "{said:?}");
     assert!(said.err.contains("there is no app `quarry`"), "{said:?}");
 }
 

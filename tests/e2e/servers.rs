@@ -49,7 +49,7 @@ fn sample(name: &str) -> String {
 }
 
 /// The program's version, when it can be started: `Python 3.11.7`, `v20.1.0`.
-fn version(program: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(program: &str) -> Option<(u32, u32)> {
     #[expect(clippy::disallowed_methods, reason = "tests start programs")]
     let output = std::process::Command::new(program).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;

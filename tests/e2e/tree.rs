@@ -162,6 +162,8 @@ fn each_run_has_a_cgroup_and_none_is_left() {
     assert_eq!(home.parent(), Some(own.as_path()));
     assert_eq!(cgroups[1].parent(), Some(home));
     assert_ne!(cgroups[0], cgroups[1]);
+    // As a program does that keeps its own children apart.
+    std::fs::create_dir_all(cgroups[0].join("of-its-own/deeper")).unwrap();
     signal("-KILL", pids[0]);
     house.wait_until("the replacement", |status| {
         status["apps"][0]["slots"][0]["pid"].as_u64().is_some_and(|pid| pid != pids[0])
@@ -255,7 +257,10 @@ fn after_the_supervisor_was_killed_no_program_runs_twice() {
         let logs = after_a_murder(&house);
         assert!(!alive(main) && !alive(escaped), "{way}: {logs}");
         assert!(logs.contains("asking a program of an earlier supervisor to leave"), "{logs}");
-        let diary = std::fs::read_to_string(&diary).unwrap();
+        // "Alive for 20 ms" may be over before a program has written anything.
+        let written = || std::fs::read_to_string(&diary).unwrap();
+        wait_for("the second one to write", || written().lines().count() > 1);
+        let diary = written();
         let words: Vec<&str> = diary.lines().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(words, ["runs", "runs"], "{way}");
     }
@@ -273,6 +278,27 @@ fn a_survivor_that_ignores_its_stop_signal_is_killed_at_its_grace() {
         assert!(!alive(main), "{way}: {logs}");
         assert!(logs.contains("killing what is left"), "{way}: {logs}");
     }
+}
+
+#[test]
+fn a_supervisor_that_waits_for_survivors_outlives_requests_by_signal() {
+    let health = "[apps.query.health]\ndrain_timeout = \"1500ms\"";
+    let house = unlinked("off", "--ignore-drain", health);
+    house.start();
+    house.wait_until("the fault", |_| house.logs().contains("unlinked and running"));
+    let main = house.pids()[0];
+    murder(&house);
+    let (quiet, silent) = (std::process::Stdio::null(), std::process::Stdio::null());
+    let mut next = house.command(&["start"]).stdout(quiet).stderr(silent).spawn().unwrap();
+    let waits = || house.logs().contains("asking a program of an earlier supervisor to leave");
+    wait_for("the next one to wait", waits);
+    let note = std::fs::read_to_string(house.path("run/supervisor.lock")).unwrap();
+    let supervisor: u64 = note.trim().parse().unwrap();
+    signal("-HUP", supervisor);
+    signal("-USR1", supervisor);
+    assert!(next.wait().unwrap().success(), "{}", house.logs());
+    assert_eq!(house.status()["pid"].as_u64(), Some(supervisor));
+    assert!(!alive(main), "{}", house.logs());
 }
 
 #[test]
@@ -336,8 +362,8 @@ fn no_supervisor_starts_inside_a_program_of_an_earlier_one() {
         std::fs::write(&go, "").unwrap();
         wait_for("the start from inside", || said.exists());
         let said = std::fs::read_to_string(&said).unwrap();
-        let why = "cannot start from inside `query[0]`, a program of an earlier supervisor; start \
-                   it from elsewhere";
+        let why = "cannot start from inside `query[0]`, a program of an earlier supervisor; start or \
+                   stop the service from elsewhere";
         assert!(said.contains(why) && !said.contains("code 0"), "{way} {begun}: {said}");
         assert!(alive(main), "{way} {begun}: nobody was asked to leave: {}", house.logs());
         std::fs::remove_file(&go).unwrap();

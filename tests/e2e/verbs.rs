@@ -104,7 +104,7 @@ fn an_app_is_scaled_up_and_down_and_the_difference_is_shown() {
     done(&house, &["scale", "query", "2"]);
     assert!(!done(&house, &["status"]).out.contains("the file says"));
     refused(&house, &["scale", "query", "1000"], 1, "256 at most");
-    refused(&house, &["scale", "quary", "2"], 1, "did you mean `query`?");
+    refused(&house, &["scale", "quary", "2"], 2, "did you mean `query`?");
 }
 
 #[test]
@@ -148,8 +148,8 @@ fn a_signal_reaches_the_process() {
     done(&house, &["sendSignal", "sigusr1", "ear"]);
     wait_for("an answer to the signal", || heard().contains("heard you"));
     refused(&house, &["signal", "USR3", "ear"], 2, "did you mean USR1?");
-    refused(&house, &["signal", "USR1", "eer"], 1, "did you mean `ear`?");
-    refused(&house, &["signal", "USR1", "ear[3]"], 1, "there is no slot ear[3]");
+    refused(&house, &["signal", "USR1", "eer"], 2, "did you mean `ear`?");
+    refused(&house, &["signal", "USR1", "ear[3]"], 2, "there is no slot ear[3]");
 }
 
 #[test]
@@ -161,7 +161,12 @@ fn process_ids_environments_and_descriptions_are_shown() {
     assert_eq!(printed, format!("{}\n{}\n", ids[0], ids[1]));
     assert_eq!(done(&house, &["pid", "query[1]"]).out, format!("{}\n", ids[1]));
     refused(&house, &["pid", "quarry"], 2, "did you mean `query`?");
-    refused(&house, &["pid", "query[7]"], 2, "no slot 7");
+    refused(
+        &house,
+        &["pid", "query[7]"],
+        2,
+        "no slot query[7]; its slots are query[0] to query[1]",
+    );
 
     let environment = done(&house, &["env", "ear"]).out;
     assert!(environment.lines().any(|line| line == "TZ=UTC"), "{environment}");
@@ -182,8 +187,8 @@ fn process_ids_environments_and_descriptions_are_shown() {
         assert!(slots[0][number].as_u64().is_some_and(|count| count > 0), "{number}: {json}");
     }
     assert_eq!(json[0]["instances_in_file"], 2);
-    refused(&house, &["describe", "query[9]"], 1, "there is no slot query[9]");
-    refused(&house, &["info", "quer"], 1, "did you mean `query`?");
+    refused(&house, &["describe", "query[9]"], 2, "there is no slot query[9]");
+    refused(&house, &["info", "quer"], 2, "did you mean `query`?");
 }
 
 #[test]
@@ -241,7 +246,7 @@ fn a_dry_run_says_what_a_reload_does_and_touches_nothing() {
     refused(&house, &["reload", "--dry-run"], 78, "instancez");
     assert!(house.status()["config_problem"].is_null(), "a dry run leaves no trace");
     house.write(&changed);
-    refused(&house, &["reload", "--dry-run", "quer"], 78, "did you mean `query`?");
+    refused(&house, &["reload", "--dry-run", "quer"], 2, "did you mean `query`?");
     done(&house, &["reload", "query"]);
     assert_eq!(pids(&house, "query").len(), 3);
     assert!(slots(&house, "ear").is_empty() && slots(&house, "new").len() == 1);

@@ -38,7 +38,7 @@
            -> roll of query stopped: query[0]: waits for `migrate`, which does not serve and gave up (`start` tries again)
 5100ms  status
            | migrate roll stopped: migrate[0]: exit code 1
-           |   0 stopped, restarts 0, why exit code 1, last exit code 1
+           |   0 stopped, restarts 0, why exit code 1, last exit code 1, finished by policy
            | query roll stopped: query[0]: waits for `migrate`, which does not serve and gave up (`start` tries again)
            |   0 ready run-4, restarts 0, last exit code 0
 6s      ask 1 restart query

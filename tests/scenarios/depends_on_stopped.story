@@ -4,11 +4,11 @@
            -> Spawn db[0] run-1 kind 1
 1ms     ask 1 settle
 100ms   exited run-1 code 3
-           -> db[0] run-1 failed: gave up after 1 deaths in 60s; last: exit code 3
-           -> Reply 1: failed: db[0]: gave up after 1 deaths in 60s; last: exit code 3; query[0]: waits for `db`, which does not serve and gave up (`start` tries again)
+           -> db[0] run-1 failed: gave up after 1 death in 60s; last: exit code 3
+           -> Reply 1: failed: db[0]: gave up after 1 death in 60s; last: exit code 3; query[0]: waits for `db`, which does not serve and gave up (`start` tries again)
 200ms   status
            | db roll idle
-           |   0 failed, restarts 0, why gave up after 1 deaths in 60s; last: exit code 3, last exit code 3
+           |   0 failed, restarts 0, why gave up after 1 death in 60s; last: exit code 3, last exit code 3
            | query roll idle
            |   0 stopped, restarts 0, why waits for `db`, which does not serve and gave up (`start` tries again)
 1s      ask 2 stop db

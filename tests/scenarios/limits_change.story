@@ -28,7 +28,7 @@
            -> config 1 accepted
   6000ms   -> Spawn job[0] run-9 kind 3
   7000ms   -> Kill run-2 NeverReady
-  8000ms   -> roll of query began: query[0] ready for 8s, max_age is over
+  8000ms   -> roll of query began: query[0] ready for 8 seconds, max_age is over
            -> Spawn query[0] run-10 kind 7
 9s      beat run-3
  14000ms   -> Kill run-3 HeartbeatLost

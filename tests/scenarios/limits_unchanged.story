@@ -10,7 +10,7 @@
            -> config 1 accepted
 44s     beat run-1
 70s     beat run-1
- 94384ms   -> roll of query began: query[0] ready for 94s, max_age is over
+ 94384ms   -> roll of query began: query[0] ready for 1 minute 34 seconds, max_age is over
            -> Spawn query[0] run-2 kind 7
 95s     beat run-1
 96s     ready run-2
@@ -22,5 +22,5 @@
 98s     exited run-1 code 0
            -> query[0] run-1 stopped: exit code 0
 107s    ready run-3
-           -> roll of query began: query[0] ready for 11s, max_age is over
+           -> roll of query began: query[0] ready for 11 seconds, max_age is over
            -> Spawn query[0] run-3 kind 7

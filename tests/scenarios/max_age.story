@@ -7,7 +7,7 @@
            -> query[0] run-1 ready
 60ms    ready run-2
            -> query[1] run-2 ready
- 92602ms   -> roll of query began: query[1] ready for 93s, max_age is over
+ 92602ms   -> roll of query began: query[1] ready for 1 minute 33 seconds, max_age is over
            -> Spawn query[1] run-3 kind 7
 101s    ready run-3
            -> query[1] run-3 ready
@@ -23,5 +23,5 @@
            -> query[0] run-1 stopped: exit code 0
 105s    status
            | query roll idle
-           |   0 ready run-4, restarts 0, last exit code 0
-           |   1 ready run-3, restarts 0, last exit code 0
+           |   0 ready run-4, restarts 0, last exit code 0, 1 unasked, last: ready for 1 minute 34 seconds, max_age is over
+           |   1 ready run-3, restarts 0, last exit code 0, 1 unasked, last: ready for 1 minute 33 seconds, max_age is over

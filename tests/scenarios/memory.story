@@ -10,7 +10,7 @@
 5s      measured run-1 600
 15s     measured run-2 400
 16s     measured run-1 600
-           -> roll of query began: query[0] takes 600 bytes of memory, max_memory is 500
+           -> roll of query began: query[0] takes 600 bytes of memory, max_memory is 500 bytes
            -> Spawn query[0] run-3 kind 7
 17s     ready run-3
            -> query[0] run-3 ready
@@ -20,5 +20,5 @@
            -> query[0] run-1 stopped: exit code 0
 18100ms status
            | query roll idle
-           |   0 ready run-3, restarts 0, last exit code 0
+           |   0 ready run-3, restarts 0, last exit code 0, 1 unasked, last: takes 600 bytes of memory, max_memory is 500 bytes
            |   1 ready run-2, restarts 0

@@ -8,7 +8,7 @@
            -> job[0] run-1 stopped: exit code 3
 30ms    status
            | job roll idle
-           |   0 stopped, restarts 0, why exit code 3, last exit code 3
+           |   0 stopped, restarts 0, why exit code 3, last exit code 3, finished by policy
 1s      config job=1@8 when=never
            -> config 1 accepted
            -> roll of job began

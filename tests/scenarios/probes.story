@@ -7,7 +7,13 @@
            -> query[0] run-1 ready
 10s     probe-failed run-1 HTTP 500
 20s     probe-failed run-1 HTTP 500
+21s     status
+           | query roll idle
+           |   0 ready run-1, restarts 0, 2 of 3 probes failed: HTTP 500
 30s     beat run-1
+31s     status
+           | query roll idle
+           |   0 ready run-1, restarts 0
 40s     probe-failed run-1 HTTP 500
 50s     probe-failed run-1 HTTP 500
 60s     probe-failed run-1 no answer within 2s

@@ -34,6 +34,10 @@
            -> query[1] run-2 stopped: exit code 0
 3300ms  exited run-3 code 0
            -> query[0] run-3 stopped: exit code 0
+3400ms  status
+           | query roll idle
+           |   0 ready run-6, restarts 0, last exit code 0, 2 unasked, last: src/app.py changed
+           |   1 ready run-5, restarts 0, last exit code 0, 1 unasked, last: src/app.py changed
 4s      ask 1 stop query
            -> Remember query=stopped
            -> Drain run-6 within 5s

@@ -17,7 +17,7 @@
            -> roll of query began
            -> Spawn query[0] run-5 kind 7
 21s     exited run-1 code 3
-           -> mail[0] run-1 failed: gave up after 1 deaths in 60s; last: exit code 3
+           -> mail[0] run-1 failed: gave up after 1 death in 60s; last: exit code 3
 22s     ready run-5
            -> query[0] run-5 ready
            -> Drain run-3 within 5s
@@ -28,7 +28,7 @@
            -> query[1] run-4 stopped: exit code 3
 24s     status
            | mail roll idle
-           |   0 failed, restarts 0, why gave up after 1 deaths in 60s; last: exit code 3, last exit code 3
+           |   0 failed, restarts 0, why gave up after 1 death in 60s; last: exit code 3, last exit code 3
            |   1 ready run-2, restarts 0
            | query roll rolling 1/2
            |   0 ready run-5, restarts 0, last exit code 0

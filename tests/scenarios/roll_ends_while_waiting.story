@@ -22,4 +22,4 @@
            | db roll idle
            |   0 failed, restarts 1, why gave up after 2 deaths in 60s; last: exit code 3, last exit code 3
            | query roll idle
-           |   0 stopped, restarts 0, why exit code 0, last exit code 0
+           |   0 stopped, restarts 0, why exit code 0, last exit code 0, finished by policy

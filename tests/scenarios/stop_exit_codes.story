@@ -6,7 +6,7 @@
            -> job[0] run-1 stopped: exit code 3
 60s     status
            | job roll idle
-           |   0 stopped, restarts 0, why exit code 3, last exit code 3
+           |   0 stopped, restarts 0, why exit code 3, last exit code 3, finished by its exit code
 61s     ask 1 start job
            -> Spawn job[0] run-2 kind 1
 62s     exited run-2 code 4

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use mcp_supervisor::machine::{
-    Action, Changes, Notice, Outcome, PhaseName, Presence, RollView, Snapshot,
+    Action, Changes, FailingProbe, Finished, Notice, Outcome, PhaseName, Presence, Replaced,
+    RollView, Snapshot,
 };
 
 /// One action; nothing for the notices that only repeat the action beside them.
@@ -112,6 +113,19 @@ pub(crate) fn status(snapshot: &Snapshot) -> String {
             }
             if let Some(last) = &slot.last_exit {
                 let _ = write!(text, ", last {last}");
+            }
+            if let Some(probe) = &slot.failing {
+                let FailingProbe { failures, failures_max, why } = probe;
+                let _ = write!(text, ", {failures} of {failures_max} probes failed: {why}");
+            }
+            if let Some(replaced) = &slot.replaced {
+                let Replaced { times, at: _, why } = replaced;
+                let _ = write!(text, ", {times} unasked, last: {why}");
+            }
+            match slot.finished {
+                Some(Finished::ExitCode) => text.push_str(", finished by its exit code"),
+                Some(Finished::Policy) => text.push_str(", finished by policy"),
+                None => {}
             }
             text.push('\n');
         }

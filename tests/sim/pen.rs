@@ -42,7 +42,7 @@ fn event(event: &Event) -> String {
         Event::Refresh { app, why } => format!("refresh {app} {why}"),
         Event::Remembered(changes) => format!("remembered{}", self::changes(changes)),
         Event::Exited { run, exit: Exit::Code(code) } => format!("exited {run} code {code}"),
-        Event::Exited { run, exit: Exit::Signal(number) } => {
+        Event::Exited { run, exit: Exit::Signal(number) | Exit::CpuTime(number) } => {
             format!("exited {run} signal {number}")
         }
         Event::Asked { request, command } => {

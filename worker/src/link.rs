@@ -148,7 +148,9 @@ async fn open(socket: &Path, identity: &Identity) -> Result<(Link, Settings), Li
     }
     let settings = match incoming.message::<ToWorker>().await? {
         ToWorker::Settings(settings) => *settings,
-        ToWorker::Drain { .. } | ToWorker::ReopenLogs => return Err(LinkError::NoSettings),
+        ToWorker::Drain { .. } | ToWorker::ReopenLogs | ToWorker::Adjust(_) => {
+            return Err(LinkError::NoSettings);
+        }
     };
     let (outgoing, queue) = mpsc::channel(QUEUE_MAX);
     let writer = tokio::spawn(write_all(stream, queue));

@@ -22,7 +22,8 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::reload;
 
 use crate::settings::Identity;
 
@@ -36,6 +37,7 @@ const QUEUE_LINES_MAX: usize = 8192;
 pub struct Logs {
     reopen: Arc<AtomicBool>,
     dropped: ErrorCounter,
+    filter: reload::Handle<Targets, Registry>,
     _guard: WorkerGuard,
 }
 
@@ -71,16 +73,23 @@ pub fn start(settings: &LogSettings, identity: &Identity) -> Result<Logs, LogErr
     let lines = tracing_subscriber::fmt::layer()
         .event_format(JsonLine { identity: identity.clone() })
         .with_writer(writer);
-    let subscriber = tracing_subscriber::registry().with(filter(settings.level)).with(lines);
+    let (filter, handle) = reload::Layer::new(filter(settings.level));
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
     // Refused only when the process logs already, as a test that runs several workers does.
     let _ = tracing::subscriber::set_global_default(subscriber);
-    Ok(Logs { reopen, dropped, _guard: guard })
+    Ok(Logs { reopen, dropped, filter: handle, _guard: guard })
 }
 
 impl Logs {
     /// Opens the file anew before the next line: it was renamed.
     pub fn reopen(&self) {
         self.reopen.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on writes what is at least this severe.
+    pub fn set_level(&self, level: LogLevel) {
+        // Fails only when the process logs elsewhere, as a test that runs several workers does.
+        let _ = self.filter.reload(filter(level));
     }
 
     /// Lines that did not fit into the queue.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mcp_protocol::settings::Settings;
 use rmcp::ServiceExt;
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::logs::{self, LogError};
@@ -50,7 +51,9 @@ pub async fn serve(
     let warehouse = tokio::task::spawn_blocking(move || open(&place)).await??;
     let pool = Pool::new(warehouse, &settings.pool, clock);
     pool.open_min().await?;
-    let desk = Desk { pool: pool.clone(), limits: settings.limits };
+    // Nobody adjusts them here; they stay readable when their sender is gone.
+    let (_, limits) = watch::channel(settings.limits);
+    let desk = Desk { pool: pool.clone(), limits };
     let server = Server::new(desk, Arc::new(Metrics::default()), clock);
     let service = server.serve(rmcp::transport::stdio()).await;
     let service = service.map_err(|error| StdioError::Begin(error.to_string()))?;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker};
-use mcp_protocol::settings::{Settings, WarehouseSettings};
+use mcp_protocol::settings::{Adjustable, Settings, StatementLimits, WarehouseSettings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -82,6 +82,7 @@ pub async fn serve(
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
         metrics: Arc::new(Metrics::default()),
+        limits: watch::channel(settings.limits.clone()).0,
         identity: Arc::new(identity),
         listener: Some(listener),
         house: None,
@@ -153,6 +154,7 @@ struct Worker {
     house: Option<House>,
     settings: Settings,
     serving: watch::Sender<Serving>,
+    limits: watch::Sender<StatementLimits>,
     logs: Logs,
     clock: Clock,
 }
@@ -192,6 +194,10 @@ impl Worker {
                 Wake::Said(Some(ToWorker::Drain { grace })) => News::Drain { grace },
                 Wake::Said(Some(ToWorker::ReopenLogs)) => {
                     self.logs.reopen();
+                    continue;
+                }
+                Wake::Said(Some(ToWorker::Adjust(to))) => {
+                    self.adjust(to);
                     continue;
                 }
                 // Settings are handed over once; a second set is for a run to come.
@@ -260,7 +266,7 @@ impl Worker {
 
     fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
         let settings = &self.settings;
-        let desk = Desk { pool: pool.clone(), limits: settings.limits.clone() };
+        let desk = Desk { pool: pool.clone(), limits: self.limits.subscribe() };
         let server = Server::new(desk, Arc::clone(&self.metrics), self.clock);
         let health = Health {
             identity: Arc::clone(&self.identity),
@@ -275,6 +281,15 @@ impl Worker {
         let door = Door::open(listener, &settings.http, router, stage, counted);
         self.house = Some(House { door: door.map_err(ServeError::Door)?, pool });
         Ok(())
+    }
+
+    /// Takes on what changed in the configuration, without a drain.
+    fn adjust(&mut self, to: Adjustable) {
+        let Adjustable { limits, log_level } = to.clone();
+        self.logs.set_level(log_level);
+        tracing::info!(?limits, ?log_level, "adjusted");
+        self.limits.send_replace(limits);
+        self.settings.adjust(to);
     }
 
     async fn give_up(self, link: Option<Link>, error: ServeError) -> ServeError {

@@ -86,6 +86,11 @@ pub enum Request {
     },
     /// What was changed at run time, and where is it kept?
     Changes,
+    /// Replace workers as `Reload` does, without reading the file again.
+    Roll {
+        /// Whom.
+        target: Target,
+    },
     /// The configuration file was put back to what it was: take it in as a file that changed.
     Rollback {
         /// The generation that it is of.
@@ -184,6 +189,8 @@ pub enum FailureCause {
     Configuration,
     /// Anything else.
     Operation,
+    /// Nothing of that name is there; nothing was changed.
+    Usage,
 }
 
 /// The whole picture.
@@ -232,6 +239,8 @@ pub struct AppStatus {
     pub changes: Vec<String>,
     /// Things that an operator should know, such as "serves the embedded sample account".
     pub remarks: Vec<String>,
+    /// The apps that must serve before it is started.
+    pub depends_on: Vec<String>,
     /// Its slots, by number.
     pub slots: Vec<SlotStatus>,
 }
@@ -290,6 +299,44 @@ pub struct SlotStatus {
     pub threads: Option<u32>,
     /// Requests answered by this run.
     pub requests_total: Option<u64>,
+    /// The probes that failed since the last good one, while it serves nevertheless.
+    pub failing: Option<FailingProbe>,
+    /// Replacements that nobody asked for, if there were any.
+    pub replaced: Option<Replaced>,
+    /// Why nobody starts it again, where its program ended by itself and that is as it should be.
+    pub finished: Option<Finished>,
+}
+
+/// Probes that failed in a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailingProbe {
+    /// So many.
+    pub failures: u32,
+    /// So many in a row kill the worker.
+    pub failures_max: u32,
+    /// What the last one met.
+    pub why: String,
+}
+
+/// Replacements for memory, age, a time table or files that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// How many there were.
+    pub times: u64,
+    /// How long ago the last one was.
+    pub ago: Duration,
+    /// Why that was.
+    pub why: String,
+}
+
+/// Why a program that ended by itself is not started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finished {
+    /// Its exit code is one of `restart.stop_exit_codes`.
+    ExitCode,
+    /// `restart.policy` leaves it at that.
+    Policy,
 }
 
 /// What a slot is doing, in the words of the architecture.

@@ -1,4 +1,4 @@
-//! `config`: what a person may ask of the configuration as a text, and of its history.
+//! `config`: what a person may ask of the configuration in force, and of its history.
 
 use clap::{Args, Subcommand};
 
@@ -7,6 +7,11 @@ use super::Output;
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
+    /// Print the configuration in force as a file: every key, defaults included
+    ///
+    /// All that has a say is in it: the file, the environment, variables, .env files, --set. No
+    /// supervisor needs to run. Secrets and the values of `env` tables are shown as "***".
+    Show(ShowConfig),
     /// List the configurations that were in force, the newest last, and what each changed
     History(Output),
     /// Show what differs between two configurations, and what a reload would roll
@@ -15,6 +20,17 @@ pub enum ConfigCommand {
     ///
     /// The text that it replaces is kept. Without a running supervisor only the file is written.
     Rollback(Rollback),
+}
+
+/// Arguments of `config show`.
+#[derive(Debug, Args)]
+pub struct ShowConfig {
+    /// Say behind each value where it comes from
+    #[arg(long)]
+    pub origin: bool,
+    /// Print JSON instead of TOML, with all origins
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `config diff`.

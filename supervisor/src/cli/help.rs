@@ -11,17 +11,21 @@ The service:
   stop              Finish what runs, end every worker, then the supervisor itself
   ping              Say whether the supervisor runs
   check             Check the configuration file; nothing is touched
+  config show       Print the configuration in force; --origin says where each value comes from
+  init              Write a configuration to begin with
+  import            Translate a configuration of PM2, supervisord or the Labs server
   client-config     Print the configuration that connects an MCP client
+  completion SHELL  Print what completes these commands in bash, zsh, fish, elvish, powershell
 
 Look:
   status            Every worker: state, process, uptime, restarts, memory   [also: ls, list]
   describe TARGET   Everything about an app              [also: show, info, desc]
-  logs [APP]        The last lines of the logs; --follow goes on
+  logs [TARGET]     The last lines of the logs; --follow goes on
   monit             A live screen: apps, slots, logs, keys to act        [also: dash]
   pid [TARGET]      Process ids, one a line
   env TARGET        The environment of a running process
 
-Change what runs (TARGET: an app, one slot of it such as query[2], or all):
+Change what runs (TARGET: one or more of: an app, a slot such as query[2], all):
   reload [TARGET]   Read the file again, replace workers without one failed request
   restart [TARGET]  Stop workers and start them again, all at once
   stop TARGET       Stop workers; the supervisor stays

@@ -2,15 +2,17 @@
 
 mod config;
 mod help;
+mod import;
 mod words;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use mcp_protocol::control::{Scale, Target};
 
-pub use config::{ConfigCommand, Diff, Rollback};
-pub use words::nearest;
+pub use config::{ConfigCommand, Diff, Rollback, ShowConfig};
+pub use import::{From, Import, Init};
 
 /// The configuration file when none is named.
 pub const DEFAULT_CONFIG: &str = "ecosystem.toml";
@@ -29,9 +31,13 @@ pub struct Cli {
     #[arg(long, short, global = true, value_name = "FILE", default_value = DEFAULT_CONFIG)]
     pub config: PathBuf,
     /// The environment whose part of the file is laid over the rest: development, staging,
-    /// production, or any name that the file defines [default: development]
-    #[arg(long, global = true, value_name = "NAME", env = "MCP_ENV", hide_env_values = true)]
+    /// production, or any name that the file defines [default: MCP_ENV, else ENVIRONMENT, else
+    /// development]
+    #[arg(long, global = true, value_name = "NAME")]
     pub env: Option<String>,
+    /// A value of the configuration, over everything else: apps.query.instances=2 (repeatable)
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = words::setting)]
+    pub set: Vec<String>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -55,9 +61,9 @@ pub enum Command {
     /// Without TARGET, what runs is finished, every worker ends, then the supervisor itself. With
     /// TARGET, workers are stopped until they are started again, even if the supervisor ends
     /// meanwhile; `stop all` stops every app and leaves the supervisor.
-    Stop(MaybeTarget),
+    Stop(MaybeTargets),
     /// Stop workers and start them again, all at once; clients notice (`reload` avoids that)
-    Restart(MaybeTarget),
+    Restart(MaybeTargets),
     /// Read the configuration again and replace workers one by one, without one failed request
     ///
     /// The whole file takes effect; with TARGET, only workers of that app or slot are replaced
@@ -65,16 +71,16 @@ pub enum Command {
     Reload(Reload),
     /// Stop workers and take their apps out of the picture, until they are started again
     #[command(visible_alias = "del")]
-    Delete(OneTarget),
+    Delete(Targets),
     /// Forget deaths and counts; whoever waits or gave up is started at once
-    Reset(OneTarget),
+    Reset(Targets),
     /// Change how many workers an app has, until it is changed again or forgotten
     Scale(ScaleTo),
     /// Send a signal to the processes of workers, not to their children
     #[command(visible_alias = "sendSignal")]
     Signal(Signal),
     /// Drop what was changed at run time (stop, delete, scale): the file holds again
-    Forget(MaybeTarget),
+    Forget(MaybeTargets),
     /// Show what was changed at run time, where it is kept, and how to put it into the file
     ///
     /// Nothing needs to be saved: every change is kept at once and holds again after a restart.
@@ -83,7 +89,7 @@ pub enum Command {
     #[command(visible_aliases = ["show", "info", "desc"])]
     Describe(Describe),
     /// Print process ids, one a line; fails when there is none
-    Pid(MaybeTarget),
+    Pid(MaybeTargets),
     /// Print the environment of a running process; of an app, that of its first one
     Env(OneTarget),
     /// Say whether the supervisor runs, since when, and as which process
@@ -93,22 +99,37 @@ pub enum Command {
     /// Watch apps and workers on a live screen, with their logs and keys to reload, restart, stop
     #[command(visible_alias = "dash")]
     Monit,
+    /// Write a configuration to begin with: asks on a terminal, else takes what flags say
+    ///
+    /// Without flags and without a terminal it is the sample account, which works without
+    /// credentials. An existing file is never replaced without --force.
+    Init(Init),
+    /// Translate the configuration of PM2, supervisord or the former Labs server
+    ///
+    /// The new file goes to standard output or to --output; standard error says what became of each
+    /// key, what was left out and why, and what to look at.
+    #[command(subcommand)]
+    Import(Import),
     /// Check the configuration file and say what it would start, without touching anything
     Check(Output),
-    /// Look at the configurations that were in force, compare them, and go back to one
+    /// Look at the configuration in force and at earlier ones, compare them, and go back to one
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print the configuration that connects an MCP client to this service
     ClientConfig(ClientConfig),
+    /// Print what completes these commands in a shell
+    ///
+    /// For bash: `mcp-supervisor completion bash > ~/.local/share/bash-completion/completions/mcp-supervisor`.
+    Completion(Completion),
 }
 
 /// Arguments of `start`.
 #[derive(Debug, Args)]
 pub struct Start {
-    /// What to start under the running supervisor: an app, one slot such as `query[2]` (or `query:2`),
+    /// What to start under the running supervisor: apps, slots such as `query[2]` (or `query:2`),
     /// or all
     #[arg(value_name = "TARGET", value_parser = words::target, conflicts_with = "foreground")]
-    pub target: Option<Target>,
+    pub targets: Vec<Target>,
     /// Stay in the foreground: for systemd, containers, and to watch
     #[arg(long)]
     pub foreground: bool,
@@ -125,15 +146,23 @@ pub struct Output {
     pub json: bool,
 }
 
-/// Arguments of commands for a target, or for everything.
+/// Arguments of commands for targets, or for everything.
 #[derive(Debug, Args)]
-pub struct MaybeTarget {
-    /// An app, one slot of it such as `query[2]` (or `query:2`), or all
+pub struct MaybeTargets {
+    /// Apps, slots of them such as `query[2]` (or `query:2`), or all; one after the other
     #[arg(value_name = "TARGET", value_parser = words::target)]
-    pub target: Option<Target>,
+    pub targets: Vec<Target>,
 }
 
-/// Arguments of commands for a target that must be named.
+/// Arguments of commands for targets that must be named.
+#[derive(Debug, Args)]
+pub struct Targets {
+    /// Apps, slots of them such as `query[2]` (or `query:2`), or all; one after the other
+    #[arg(value_name = "TARGET", value_parser = words::target, required = true)]
+    pub targets: Vec<Target>,
+}
+
+/// Arguments of commands for one target that must be named.
 #[derive(Debug, Args)]
 pub struct OneTarget {
     /// An app, one slot of it such as `query[2]` (or `query:2`), or all
@@ -144,9 +173,9 @@ pub struct OneTarget {
 /// Arguments of `reload`.
 #[derive(Debug, Args)]
 pub struct Reload {
-    /// An app, one slot of it such as `query[2]` (or `query:2`), or all
+    /// Apps, slots of them such as `query[2]` (or `query:2`), or all; one after the other
     #[arg(value_name = "TARGET", value_parser = words::target)]
-    pub target: Option<Target>,
+    pub targets: Vec<Target>,
     /// Only say what would happen, and why
     #[arg(long)]
     pub dry_run: bool,
@@ -158,9 +187,9 @@ pub struct Reload {
 /// Arguments of `describe`.
 #[derive(Debug, Args)]
 pub struct Describe {
-    /// An app, one slot of it such as `query[2]` (or `query:2`), or all
-    #[arg(value_name = "TARGET", value_parser = words::target)]
-    pub target: Target,
+    /// Apps, slots of them such as `query[2]` (or `query:2`), or all
+    #[arg(value_name = "TARGET", value_parser = words::target, required = true)]
+    pub targets: Vec<Target>,
     /// Print JSON instead of text
     #[arg(long)]
     pub json: bool,
@@ -191,9 +220,10 @@ pub struct Signal {
 /// Arguments of `logs`.
 #[derive(Debug, Args)]
 pub struct Logs {
-    /// Only the output of this app; everything, the supervisor's own log included, without one
-    #[arg(value_name = "APP")]
-    pub app: Option<String>,
+    /// Only the output of this app, or of the app of this slot; without one, or with all,
+    /// everything, the supervisor's own log included
+    #[arg(value_name = "TARGET", value_parser = words::target)]
+    pub target: Option<Target>,
     /// Go on and print new lines as they are written
     #[arg(long, short)]
     pub follow: bool,
@@ -211,6 +241,22 @@ pub struct ClientConfig {
     /// The app that the client is to use [default: the first one that listens]
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
+}
+
+/// Arguments of `completion`.
+#[derive(Debug, Args)]
+pub struct Completion {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+/// What completes the commands of this program in a shell.
+#[must_use]
+pub fn completion(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "mcp-supervisor", &mut script);
+    script
 }
 
 /// MCP clients whose configuration we know.
@@ -237,7 +283,6 @@ pub enum Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_sound() {
@@ -251,34 +296,49 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 42] = [
+    const CASES: [(&str, Meant); 53] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
-        ("start", |c| matches!(c, Command::Start(Start { target: None, .. }))),
-        ("resurrect", |c| matches!(c, Command::Start(Start { target: None, .. }))),
-        ("start query", |c| {
-            matches!(c, Command::Start(Start { target: Some(Target::App(_)), .. }))
-        }),
-        ("start all", |c| matches!(c, Command::Start(Start { target: Some(Target::All), .. }))),
-        ("stop", |c| matches!(c, Command::Stop(MaybeTarget { target: None }))),
-        ("stop all", |c| matches!(c, Command::Stop(MaybeTarget { target: Some(Target::All) }))),
-        ("stop query[1]", |c| {
-            matches!(c, Command::Stop(MaybeTarget { target: Some(Target::Slot { .. }) }))
-        }),
-        ("restart", |c| matches!(c, Command::Restart(MaybeTarget { target: None }))),
+        ("start", |c| matches!(c, Command::Start(Start { foreground: false, .. }))),
+        ("resurrect", |c| matches!(c, Command::Start(Start { foreground: false, .. }))),
+        (
+            "start query",
+            |c| matches!(c, Command::Start(Start { targets, .. }) if matches!(targets[..], [Target::App(_)])),
+        ),
+        (
+            "start all",
+            |c| matches!(c, Command::Start(Start { targets, .. }) if targets == &[Target::All]),
+        ),
+        ("stop", |c| matches!(c, Command::Stop(MaybeTargets { targets }) if targets.is_empty())),
+        (
+            "stop all",
+            |c| matches!(c, Command::Stop(MaybeTargets { targets }) if targets == &[Target::All]),
+        ),
+        (
+            "stop query[1]",
+            |c| matches!(c, Command::Stop(MaybeTargets { targets }) if matches!(targets[..], [Target::Slot { .. }])),
+        ),
+        (
+            "restart",
+            |c| matches!(c, Command::Restart(MaybeTargets { targets }) if targets.is_empty()),
+        ),
         ("restart query:3", |c| {
-            let wanted = Some(Target::Slot { app: "query".to_owned(), slot: 3 });
-            matches!(c, Command::Restart(MaybeTarget { target }) if *target == wanted)
+            let wanted = [Target::Slot { app: "query".to_owned(), slot: 3 }];
+            matches!(c, Command::Restart(MaybeTargets { targets }) if *targets == wanted)
         }),
         ("reload", |c| matches!(c, Command::Reload(Reload { dry_run: false, .. }))),
         ("reload all", |c| matches!(c, Command::Reload(_))),
-        ("reload --dry-run query", |c| {
-            matches!(c, Command::Reload(Reload { dry_run: true, target: Some(_), .. }))
-        }),
+        (
+            "reload --dry-run query",
+            |c| matches!(c, Command::Reload(Reload { dry_run: true, targets, .. }) if targets.len() == 1),
+        ),
         ("reload --dry-run --json", |c| matches!(c, Command::Reload(Reload { json: true, .. }))),
         ("delete query", |c| matches!(c, Command::Delete(_))),
-        ("del all", |c| matches!(c, Command::Delete(OneTarget { target: Target::All }))),
+        (
+            "del all",
+            |c| matches!(c, Command::Delete(Targets { targets }) if targets == &[Target::All]),
+        ),
         ("reset all", |c| matches!(c, Command::Reset(_))),
         ("scale query 4", |c| matches!(c, Command::Scale(ScaleTo { to: Scale::To(4), .. }))),
         ("scale query +2", |c| matches!(c, Command::Scale(ScaleTo { to: Scale::More(2), .. }))),
@@ -288,8 +348,14 @@ mod tests {
             matches!(c, Command::Signal(Signal { number: libc::SIGUSR2, .. }))
         }),
         ("signal 15 query[0]", |c| matches!(c, Command::Signal(Signal { number: 15, .. }))),
-        ("forget", |c| matches!(c, Command::Forget(MaybeTarget { target: None }))),
-        ("forget query", |c| matches!(c, Command::Forget(MaybeTarget { target: Some(_) }))),
+        (
+            "forget",
+            |c| matches!(c, Command::Forget(MaybeTargets { targets }) if targets.is_empty()),
+        ),
+        (
+            "forget query",
+            |c| matches!(c, Command::Forget(MaybeTargets { targets }) if targets.len() == 1),
+        ),
         ("save", |c| matches!(c, Command::Save(_))),
         ("describe query", |c| matches!(c, Command::Describe(_))),
         ("show query", |c| matches!(c, Command::Describe(_))),
@@ -311,7 +377,43 @@ mod tests {
         ("config rollback 3", |c| {
             matches!(c, Command::Config(ConfigCommand::Rollback(Rollback { to: Some(3) })))
         }),
+        ("stop web api[1]", |c| {
+            matches!(c, Command::Stop(MaybeTargets { targets })
+                if matches!(&targets[..], [Target::App(web), Target::Slot { slot: 1, .. }] if web == "web"))
+        }),
+        ("delete a b", |c| matches!(c, Command::Delete(Targets { targets }) if targets.len() == 2)),
+        (
+            "describe a b",
+            |c| matches!(c, Command::Describe(Describe { targets, .. }) if targets.len() == 2),
+        ),
+        ("logs all", |c| matches!(c, Command::Logs(Logs { target: Some(Target::All), .. }))),
+        ("logs query[1]", |c| {
+            matches!(c, Command::Logs(Logs { target: Some(Target::Slot { .. }), .. }))
+        }),
+        ("completion zsh", |c| matches!(c, Command::Completion(Completion { shell: Shell::Zsh }))),
+        ("config show --origin", |c| {
+            matches!(c, Command::Config(ConfigCommand::Show(ShowConfig { origin: true, .. })))
+        }),
+        ("init --yes", |c| matches!(c, Command::Init(Init { yes: true, .. }))),
+        ("init --app web --listen 127.0.0.1:80", |c| {
+            matches!(c, Command::Init(Init { listen: Some(_), exec: None, .. }))
+        }),
+        ("import pm2 dump.pm2", |c| matches!(c, Command::Import(Import::Pm2(_)))),
+        ("import labs-yaml a.yaml -o b.toml", |c| {
+            matches!(c, Command::Import(Import::LabsYaml(From { output: Some(_), .. })))
+        }),
     ];
+
+    #[test]
+    fn every_shell_is_told_the_commands() {
+        for shell in Shell::value_variants() {
+            let script = String::from_utf8(completion(*shell)).unwrap();
+            for word in ["reload", "client-config", "completion", "--env"] {
+                let bare = word.trim_start_matches('-');
+                assert!(script.contains(bare), "{shell}: {word}");
+            }
+        }
+    }
 
     #[test]
     fn what_pm2_users_type_is_understood() {
@@ -338,10 +440,25 @@ mod tests {
             ("start query --foreground", "cannot be used with"),
             ("reload --json", "--dry-run"),
             ("reolad", "reload"),
+            ("import pm2", "<FILE>"),
+            ("import pm2 a.json --force", "--output"),
+            ("init --instances 0", "1..=256"),
+            ("init --app a/b", "letters"),
+            ("init --sample --exec run", "cannot be used with"),
         ] {
             let said = parse(line).unwrap_err().to_string();
             assert!(said.contains(words), "{line}: {said}");
         }
+    }
+
+    #[test]
+    fn values_are_set_before_and_after_the_command() {
+        let words = ["mcp-supervisor", "--set", "a.b=1", "check"];
+        assert_eq!(Cli::try_parse_from(words).unwrap().set, ["a.b=1"]);
+        let words = ["mcp-supervisor", "check", "--set", "a=1", "--set", "b=x = y"];
+        assert_eq!(Cli::try_parse_from(words).unwrap().set, ["a=1", "b=x = y"]);
+        let said = Cli::try_parse_from(["mcp-supervisor", "check", "--set", "a"]).unwrap_err();
+        assert!(said.to_string().contains("KEY=VALUE"), "{said}");
     }
 
     #[test]

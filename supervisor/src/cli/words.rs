@@ -4,6 +4,8 @@
 use mcp_protocol::control::{Scale, Target};
 use nix::sys::signal::Signal;
 
+use crate::config::nearest;
+
 /// `all`, `query`, or one slot: `query[2]`, or `query:2` for shells that take brackets for
 /// themselves.
 pub(super) fn target(text: &str) -> Result<Target, String> {
@@ -23,6 +25,14 @@ pub(super) fn target(text: &str) -> Result<Target, String> {
             let slot = slot.parse().map_err(|_| format!("`{slot}` is not the number of a slot"))?;
             Ok(Target::Slot { app: app.to_owned(), slot })
         }
+    }
+}
+
+/// `KEY=VALUE`.
+pub(super) fn setting(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((key, _)) if !key.trim().is_empty() => Ok(text.to_owned()),
+        Some(_) | None => Err("write KEY=VALUE, such as apps.query.instances=2".to_owned()),
     }
 }
 
@@ -62,17 +72,6 @@ pub(super) fn signal(text: &str) -> Result<i32, String> {
     }
 }
 
-/// The known word that was probably meant by an unknown one.
-#[must_use]
-pub fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let reach = 1 + unknown.chars().count() / 4;
-    known
-        .map(|word| (strsim::damerau_levenshtein(unknown, word), word))
-        .filter(|(distance, _)| *distance <= reach)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +108,7 @@ mod tests {
         }
         assert_eq!(signal("usr2"), Ok(libc::SIGUSR2));
         assert_eq!(signal("SIGHPU").unwrap_err(), "there is no such signal; did you mean HUP?");
+        assert_eq!(signal("hpu").unwrap_err(), "there is no such signal; did you mean HUP?");
         assert_eq!(signal("USR3").unwrap_err(), "there is no such signal; did you mean USR1?");
         for wrong in ["0", "-1", "64", "", "terminate-it"] {
             assert!(signal(wrong).is_err(), "{wrong}");

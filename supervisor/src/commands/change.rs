@@ -3,29 +3,51 @@
 
 use std::io::{self, Write};
 
-use mcp_protocol::control::{FailureCause, Request, Status, Target};
+use mcp_protocol::control::{AppPlan, FailureCause, Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli};
 use mcp_supervisor::report::{self, Progress};
 use mcp_supervisor::runtime::{self, AskError};
 
-use super::{CommandError, print, print_json, socket};
+use super::targets::{each, whom};
+use super::{CommandError, Exit, ask_and_show, print, print_json, socket};
 
-/// Asks, shows progress, and says in one line what was done to whom.
+/// Does the same to each target.
+pub(super) fn changes(
+    cli: &Cli,
+    targets: &[Target],
+    done: &str,
+    request: impl Fn(Target) -> Request,
+) -> Result<(), CommandError> {
+    each(targets, |target| {
+        let all: Vec<Target> = std::iter::once(target).chain(targets).cloned().collect();
+        change(cli, &request(target.clone()), &all, done)
+    })
+}
+
+/// Asks, shows progress, and says in one line what was done to whom: the first of the targets.
+/// The others are the rest of the same command.
 pub(super) fn change(
     cli: &Cli,
     request: &Request,
-    target: &Target,
+    targets: &[Target],
     done: &str,
 ) -> Result<(), CommandError> {
+    let target = targets.first().unwrap_or(&Target::All);
     let status = ask(cli, request)?;
     match request {
-        Request::Reload { .. } | Request::Restart { .. } => {
-            say!("{done}; generation {}", status.generation);
+        Request::Reload { .. } | Request::Roll { .. } | Request::Restart { .. } => {
+            let whom = if *target == Target::All { String::new() } else { format!(" {target}") };
+            say!("{done}{whom}; generation {}", status.generation);
         }
         _ => say!("{done} {target}"),
     }
     for line in changes_of(&status, target) {
         say!("  {line}");
+    }
+    if matches!(request, Request::Stop { .. } | Request::Delete { .. }) {
+        for line in report::left_alone(&status, targets) {
+            say!("warning: {line}");
+        }
     }
     Ok(())
 }
@@ -42,38 +64,56 @@ pub(super) fn ask(cli: &Cli, request: &Request) -> Result<Status, CommandError> 
     let socket = socket(cli)?;
     // Only what changes from here on is progress.
     let before = runtime::ask(&socket, &Request::Status, &mut |_| {})?;
-    let mut progress = Progress::since(&before);
-    let outcome = runtime::ask(&socket, request, &mut |status| {
-        for line in progress.lines(status) {
-            say!("{line}");
+    ask_and_show(&socket, request, Progress::since(&before)).map_err(refusal)
+}
+
+/// `reload`, or what it would do. The file is read once, whatever the number of targets.
+pub(super) fn reload(cli: &Cli, wanted: &cli::Reload) -> Result<(), CommandError> {
+    let targets = whom(&wanted.targets);
+    if wanted.dry_run {
+        return plan(cli, &targets, wanted.json);
+    }
+    let mut was_read = false;
+    each(&targets, |target| {
+        let target = target.clone();
+        let request = match was_read {
+            false => Request::Reload { target: target.clone() },
+            true => Request::Roll { target: target.clone() },
+        };
+        let outcome = change(cli, &request, &[target], "reloaded");
+        // A target that nobody knows is refused before the file is taken into use.
+        was_read |= outcome.as_ref().map_or_else(|why| why.exit() != Exit::Usage, |()| true);
+        outcome
+    })
+}
+
+fn plan(cli: &Cli, targets: &[Target], json: bool) -> Result<(), CommandError> {
+    let mut plans = Vec::new();
+    let outcome = each(targets, |target| {
+        let plan = runtime::plan(&socket(cli)?, target.clone()).map_err(refusal)?;
+        for app in plan {
+            match plans.iter_mut().find(|known: &&mut AppPlan| known.app == app.app) {
+                Some(known) if known.replaced.len() < app.replaced.len() => *known = app,
+                Some(_) => {}
+                None => plans.push(app),
+            }
         }
+        Ok(())
     });
-    if let Ok(status) = &outcome {
-        // The last steps may have come together with the answer.
-        for line in progress.lines(status) {
-            say!("{line}");
+    if !plans.is_empty() || outcome.is_ok() {
+        match json {
+            true => print_json(&report::reload_plan_json(&plans))?,
+            false => print(&report::reload_plan(&plans))?,
         }
     }
-    outcome.map_err(|error| match error {
+    outcome
+}
+
+fn refusal(error: AskError) -> CommandError {
+    match error {
         AskError::Failed { reason, cause: FailureCause::Configuration, .. } => {
             CommandError::Refused { reason }
         }
         error => error.into(),
-    })
-}
-
-/// `reload`, or what it would do.
-pub(super) fn reload(cli: &Cli, wanted: &cli::Reload) -> Result<(), CommandError> {
-    let target = wanted.target.clone().unwrap_or(Target::All);
-    if !wanted.dry_run {
-        return change(cli, &Request::Reload { target: target.clone() }, &target, "reloaded");
-    }
-    match runtime::plan(&socket(cli)?, target) {
-        Ok(plan) if wanted.json => print_json(&report::reload_plan_json(&plan)),
-        Ok(plan) => print(&report::reload_plan(&plan)),
-        Err(AskError::Failed { reason, cause: FailureCause::Configuration, .. }) => {
-            Err(CommandError::Refused { reason })
-        }
-        Err(error) => Err(error.into()),
     }
 }

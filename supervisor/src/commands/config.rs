@@ -1,4 +1,5 @@
-//! `config`: the configurations that were in force, what differs between them, and the way back.
+//! `config`: what is in force and where it comes from; the configurations that were in force before,
+//! what differs between them, and the way back.
 //!
 //! All of it works without a running supervisor, from what the state directory holds; a rollback
 //! then only writes the file.
@@ -7,21 +8,32 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use mcp_protocol::control::{Request, Status};
-use mcp_supervisor::cli::{self, Cli, ConfigCommand};
+use mcp_supervisor::cli::{self, Cli, ConfigCommand, ShowConfig};
 use mcp_supervisor::config::{self, Config, Problems};
 use mcp_supervisor::report;
 use mcp_supervisor::runtime::{self, Generation, Kept};
 
 use super::{
-    CommandError, change, print, print_json, socket, surroundings, system, with_time_zone,
+    CommandError, absolute, change, print, print_json, socket, surroundings, system, with_time_zone,
 };
 
-pub(super) fn config(cli: &Cli, command: &ConfigCommand) -> Result<(), CommandError> {
-    match command {
+pub(super) fn run(cli: &Cli, wanted: &ConfigCommand) -> Result<(), CommandError> {
+    match wanted {
+        ConfigCommand::Show(wanted) => show(cli, wanted),
         ConfigCommand::History(output) => history(&Past::find(cli)?, output),
         ConfigCommand::Diff(wanted) => diff(&Past::find(cli)?, wanted),
         ConfigCommand::Rollback(wanted) => rollback(cli, &Past::find(cli)?, wanted),
     }
+}
+
+fn show(cli: &Cli, wanted: &ShowConfig) -> Result<(), CommandError> {
+    let surroundings = with_time_zone(surroundings(cli)?);
+    let effective = config::effective(&cli.config, cli.env.as_deref(), &surroundings)
+        .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })?;
+    if wanted.json {
+        return print_json(&report::effective_json(&effective));
+    }
+    print(&report::effective_toml(&effective, wanted.origin))
 }
 
 /// What is kept, and what is in force.
@@ -40,12 +52,12 @@ impl Past {
         let running = runtime::ask(&socket(cli)?, &Request::Status, &mut |_| {}).ok();
         let environment = running.as_ref().map(|status| status.environment.clone());
         let environment = environment.or_else(|| cli.env.clone());
-        let surroundings = with_time_zone(surroundings()?);
+        let surroundings = with_time_zone(surroundings(cli)?);
         let state = running.as_ref().and_then(|_| state_of_running(&socket(cli).ok()?));
         let state = state.unwrap_or_else(|| {
             config::state_directory_of(&cli.config, environment.as_deref(), &surroundings)
         });
-        let file = std::path::absolute(&cli.config).unwrap_or_else(|_| cli.config.clone());
+        let file = absolute(&cli.config);
         let kept = runtime::kept(&state);
         for problem in &kept.problems {
             say!("warning: {problem}");
@@ -102,7 +114,7 @@ impl Past {
     }
 
     fn read(&self, text: &str) -> Result<Config, Problems> {
-        config::load_text(&self.file, text, self.environment.as_deref(), &self.surroundings)
+        config::load_text(text, &self.file, self.environment.as_deref(), &self.surroundings)
     }
 
     fn file_text(&self) -> Result<String, CommandError> {

@@ -1,21 +1,24 @@
 //! Commands that only look: the table, one app, process ids, environments, logs.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mcp_protocol::control::{Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli};
+use mcp_supervisor::config;
 use mcp_supervisor::report;
-use mcp_supervisor::runtime::{self, FollowError, SUPERVISOR_LOG, WORKER_LOG};
+use mcp_supervisor::runtime::{self, FollowError, SUPERVISOR_LOG, WORKER_LOG, log_files};
 
-use super::{CommandError, colour, load, print, print_json, socket, system};
+use super::targets::each;
+use super::{CommandError, load, page, print, print_json, socket, surroundings, system};
 
 pub(super) fn status(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
     let status = picture(cli)?;
     if output.json {
         return print_json(&report::status_json(&status));
     }
-    print(&report::status_table(&status, colour()))
+    print(&report::status_table(&status, page()))
 }
 
 fn picture(cli: &Cli) -> Result<Status, CommandError> {
@@ -23,11 +26,18 @@ fn picture(cli: &Cli) -> Result<Status, CommandError> {
 }
 
 pub(super) fn describe(cli: &Cli, wanted: &cli::Describe) -> Result<(), CommandError> {
-    let apps = runtime::describe(&socket(cli)?, wanted.target.clone())?;
-    if wanted.json {
-        return print_json(&report::description_json(&apps));
+    let mut apps = Vec::new();
+    let outcome = each(&wanted.targets, |target| {
+        apps.extend(runtime::describe(&socket(cli)?, target.clone())?);
+        Ok(())
+    });
+    if !apps.is_empty() || outcome.is_ok() {
+        match wanted.json {
+            true => print_json(&report::description_json(&apps))?,
+            false => print(&report::description(&apps, page()))?,
+        }
     }
-    print(&report::description(&apps, colour()))
+    outcome
 }
 
 pub(super) fn save(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
@@ -43,36 +53,38 @@ pub(super) fn ping(cli: &Cli) -> Result<(), CommandError> {
 }
 
 /// The processes that were meant: those that serve or are about to, not those that leave.
-pub(super) fn pid(cli: &Cli, target: &Target) -> Result<(), CommandError> {
-    let pids = pids(&picture(cli)?, target)?;
-    if pids.is_empty() {
-        return Err(CommandError::NoProcess { target: target.clone() });
-    }
-    print(&pids.iter().map(|pid| format!("{pid}\n")).collect::<String>())
+pub(super) fn pid(cli: &Cli, targets: &[Target]) -> Result<(), CommandError> {
+    let status = picture(cli)?;
+    each(targets, |target| {
+        let pids = pids(&status, target)?;
+        if pids.is_empty() {
+            return Err(CommandError::NoProcess { target: target.clone() });
+        }
+        print(&pids.iter().map(|pid| format!("{pid}\n")).collect::<String>())
+    })
 }
 
 fn pids(status: &Status, target: &Target) -> Result<Vec<u32>, CommandError> {
-    let known = status.apps.iter().map(|app| app.name.as_str());
-    if let Some(app) = target.app()
-        && !known.clone().any(|name| name == app)
-    {
-        return Err(CommandError::Usage(report::unknown_app(app, known)));
-    }
+    known(status, target)?;
     let slots = status.apps.iter().flat_map(|app| {
         app.slots.iter().filter(|slot| target.means(&app.name, slot.index)).map(|slot| slot.pid)
     });
-    let slots: Vec<Option<u32>> = slots.collect();
+    Ok(slots.flatten().collect())
+}
+
+/// Refuses an app or a slot that is not in the picture.
+fn known(status: &Status, target: &Target) -> Result<(), CommandError> {
+    let Some(name) = target.app() else { return Ok(()) };
+    let known = status.apps.iter().map(|app| app.name.as_str());
+    let Some(app) = status.apps.iter().find(|app| app.name == name) else {
+        return Err(CommandError::Usage(report::unknown_app(name, known)));
+    };
     match target {
-        Target::Slot { app, slot } if slots.is_empty() => {
-            let count =
-                status.apps.iter().find(|one| one.name == *app).map_or(0, |app| app.slots.len());
-            Err(CommandError::Usage(format!(
-                "`{app}` has no slot {slot}; its {count} slots are numbered from 0"
-            )))
+        Target::Slot { slot, .. } if app.slots.iter().all(|one| one.index != *slot) => {
+            let count = u32::try_from(app.slots.len()).unwrap_or(u32::MAX);
+            Err(CommandError::Usage(report::unknown_slot(name, *slot, count)))
         }
-        Target::All | Target::App(_) | Target::Slot { .. } => {
-            Ok(slots.into_iter().flatten().collect())
-        }
+        Target::All | Target::App(_) | Target::Slot { .. } => Ok(()),
     }
 }
 
@@ -97,18 +109,21 @@ pub(super) fn environment(cli: &Cli, target: &Target) -> Result<(), CommandError
 
 pub(super) fn logs(cli: &Cli, wanted: &cli::Logs) -> Result<(), CommandError> {
     let (directory, apps) = log_places(cli)?;
-    let names = match &wanted.app {
+    let names = match wanted.target.as_ref().and_then(Target::app) {
         Some(app) if !apps.contains(app) => {
             let known = apps.iter().map(String::as_str);
             return Err(CommandError::Usage(report::unknown_app(app, known)));
         }
-        Some(app) => app_logs(app),
+        Some(app) => log_files(app).to_vec(),
         None => {
             let mut names = vec![SUPERVISOR_LOG.to_owned(), WORKER_LOG.to_owned()];
-            names.extend(apps.iter().flat_map(|app| app_logs(app)));
+            names.extend(apps.iter().flat_map(|app| log_files(app)));
             names
         }
     };
+    if let Some(Target::Slot { app, .. }) = &wanted.target {
+        say!("lines are kept by app, not by slot: these are those of all slots of {app}");
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     let width = names.iter().map(String::len).max().unwrap_or(0);
     let mut show = |name: &str, line: &[u8]| {
@@ -136,21 +151,39 @@ pub(super) fn logs(cli: &Cli, wanted: &cli::Logs) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// The directory of the logs and the apps: of the running supervisor, else of the file.
-fn log_places(cli: &Cli) -> Result<(PathBuf, Vec<String>), CommandError> {
-    match picture(cli) {
-        Ok(status) => {
-            let apps = status.apps.into_iter().map(|app| app.name).collect();
-            Ok((status.log_directory, apps))
-        }
-        Err(_) => {
-            let config = load(cli)?;
+/// The directory of the logs and the apps: of the running supervisor, else of the file, else what
+/// can be found.
+fn log_places(cli: &Cli) -> Result<(PathBuf, BTreeSet<String>), CommandError> {
+    let asked = picture(cli);
+    if let Err(error @ CommandError::Config { .. }) = asked {
+        return Err(error);
+    }
+    if let Ok(status) = asked {
+        let apps = status.apps.into_iter().map(|app| app.name).collect();
+        return Ok((status.log_directory, apps));
+    }
+    match load(cli) {
+        Ok(config) => {
             let apps = config.apps.keys().map(ToString::to_string).collect();
             Ok((config.supervisor.log_directory, apps))
         }
+        Err(unusable @ CommandError::Config { .. }) => {
+            let directory = config::logs_of(&cli.config, cli.env.as_deref(), &surroundings(cli)?);
+            let apps = logged_apps(&directory);
+            if apps.is_empty() && !directory.join(SUPERVISOR_LOG).exists() {
+                return Err(unusable);
+            }
+            let (file, logs) = (cli.config.display(), directory.display());
+            say!("{file} cannot be used (`check` says why); this is what lies in {logs}");
+            Ok((directory, apps))
+        }
+        Err(error) => Err(error),
     }
 }
 
-fn app_logs(app: &str) -> Vec<String> {
-    vec![format!("{app}.out.log"), format!("{app}.err.log")]
+/// The apps of which log files lie in a directory.
+fn logged_apps(directory: &Path) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter_map(|name| runtime::app_of_log(&name).map(str::to_owned)).collect()
 }

@@ -9,22 +9,29 @@ macro_rules! say {
 
 mod change;
 mod config;
+mod import;
+mod init;
 mod look;
 mod service;
+mod targets;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use mcp_protocol::control::{FailureCause, Request, Target};
+use mcp_protocol::control::{FailureCause, Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli, Client, Command};
-use mcp_supervisor::config::{Config, Problems, Surroundings, load as load_file, socket_of};
+use mcp_supervisor::config::{
+    Config, Problems, Surroundings, check_environment, load as read, socket_of,
+};
 use mcp_supervisor::monit::{self, MonitError};
-use mcp_supervisor::report::{self, Colour};
+use mcp_supervisor::report::{self, Colour, Page, Progress};
 use mcp_supervisor::runtime::{self, AskError, StartError};
 
-use change::change;
+use change::{change, changes};
+use targets::whom;
 
 /// Variables of ours that every program gets; the rest of an operator's environment stays out.
 const INHERITED: [&str; 10] =
@@ -36,6 +43,16 @@ pub(crate) enum CommandError {
     /// The configuration was refused.
     #[error("cannot use {}", file.display())]
     Config { file: PathBuf, problems: Problems },
+    /// There is no supervisor, and no file either that would say where it is.
+    #[error(
+        "no supervisor runs here, and there is no configuration file {}; name one with --config, \
+         write one, or `mcp-supervisor init`",
+        file.display()
+    )]
+    NoFile { file: PathBuf },
+    /// All was said already.
+    #[error("see above")]
+    Told { exit: Exit },
     /// The supervisor refused the configuration.
     #[error("the configuration was refused")]
     Refused { reason: String },
@@ -57,6 +74,16 @@ pub(crate) enum CommandError {
     /// Something was typed that cannot be meant.
     #[error("{0}")]
     Usage(String),
+    /// What was to be translated is not what it should be.
+    #[error("cannot translate `{}`: {reason}", file.display())]
+    Untranslatable { file: PathBuf, reason: String },
+    /// What was to be translated cannot be evaluated.
+    #[error("cannot translate `{}`", file.display())]
+    JavaScript {
+        file: PathBuf,
+        #[source]
+        source: runtime::JavaScriptError,
+    },
     /// Our output cannot be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),
@@ -84,14 +111,18 @@ impl CommandError {
             | CommandError::Refused { .. }
             | CommandError::Ask(AskError::Failed { cause: FailureCause::Configuration, .. })
             | CommandError::DidNotStart { code: Some(78), .. } => Exit::Configuration,
-            CommandError::Usage(_) | CommandError::Monit(MonitError::NoTerminal { .. }) => {
-                Exit::Usage
-            }
+            CommandError::Usage(_)
+            | CommandError::Ask(AskError::Failed { cause: FailureCause::Usage, .. })
+            | CommandError::Monit(MonitError::NoTerminal { .. }) => Exit::Usage,
+            CommandError::Told { exit } => *exit,
             CommandError::Start(_)
             | CommandError::Ask(_)
             | CommandError::DidNotStart { .. }
             | CommandError::NoProcess { .. }
+            | CommandError::NoFile { .. }
             | CommandError::Monit(MonitError::Terminal { .. })
+            | CommandError::Untranslatable { .. }
+            | CommandError::JavaScript { .. }
             | CommandError::Output(_)
             | CommandError::System { .. } => Exit::Failed,
         }
@@ -110,82 +141,92 @@ impl CommandError {
             CommandError::Ask(AskError::Failed { last_output, .. }) => {
                 format!("error: {self}\n{}", report::last_output(last_output))
             }
+            CommandError::Told { .. } => String::new(),
             CommandError::Start(_)
             | CommandError::Ask(_)
             | CommandError::NoProcess { .. }
+            | CommandError::NoFile { .. }
             | CommandError::Usage(_)
             | CommandError::DidNotStart { .. }
             | CommandError::Monit(_)
+            | CommandError::Untranslatable { .. }
+            | CommandError::JavaScript { .. }
             | CommandError::Output(_)
-            | CommandError::System { .. } => {
-                let mut text = format!("error: {self}");
-                let mut cause = std::error::Error::source(self);
-                while let Some(error) = cause {
-                    text.push_str(&format!(": {error}"));
-                    cause = error.source();
-                }
-                text.push('\n');
-                text
-            }
+            | CommandError::System { .. } => format!("error: {}\n", report::with_causes(self)),
         }
     }
 }
 
 /// Carries a command out.
 pub(crate) fn run(cli: &Cli) -> Result<(), CommandError> {
+    carry_out(cli).map_err(|error| match error {
+        CommandError::Ask(AskError::NotRunning { survivors, .. })
+            if survivors.is_empty() && !cli.config.exists() =>
+        {
+            CommandError::NoFile { file: absolute(&cli.config) }
+        }
+        error => error,
+    })
+}
+
+fn carry_out(cli: &Cli) -> Result<(), CommandError> {
     match &cli.command {
-        Command::Start(cli::Start { target: Some(target), .. }) => {
-            change(cli, &Request::Start { target: target.clone() }, target, "started")
+        Command::Start(start) if start.targets.is_empty() => service::start(cli, start),
+        Command::Stop(wanted) if wanted.targets.is_empty() => service::stop(cli),
+        Command::Start(cli::Start { targets, .. }) => {
+            changes(cli, targets, "started", |target| Request::Start { target })
         }
-        Command::Start(start) => service::start(cli, start),
-        Command::Stop(cli::MaybeTarget { target: None }) => service::stop(cli),
-        Command::Stop(cli::MaybeTarget { target: Some(target) }) => {
-            change(cli, &Request::Stop { target: target.clone() }, target, "stopped")
+        Command::Stop(cli::MaybeTargets { targets }) => {
+            changes(cli, targets, "stopped", |target| Request::Stop { target })
         }
-        Command::Restart(wanted) => {
-            let target = whom(wanted);
-            change(cli, &Request::Restart { target: target.clone() }, &target, "restarted")
+        Command::Restart(cli::MaybeTargets { targets }) => {
+            changes(cli, &whom(targets), "restarted", |target| Request::Restart { target })
         }
         Command::Reload(wanted) => change::reload(cli, wanted),
-        Command::Delete(cli::OneTarget { target }) => {
-            change(cli, &Request::Delete { target: target.clone() }, target, "deleted")
+        Command::Delete(cli::Targets { targets }) => {
+            changes(cli, targets, "deleted", |target| Request::Delete { target })
         }
-        Command::Reset(cli::OneTarget { target }) => {
-            change(cli, &Request::Reset { target: target.clone() }, target, "reset")
+        Command::Reset(cli::Targets { targets }) => {
+            changes(cli, targets, "reset", |target| Request::Reset { target })
         }
-        Command::Forget(wanted) => {
-            let target = whom(wanted);
+        Command::Forget(cli::MaybeTargets { targets }) => {
             let done = "forgot what was changed at run time of";
-            change(cli, &Request::Forget { target: target.clone() }, &target, done)
+            changes(cli, &whom(targets), done, |target| Request::Forget { target })
         }
         Command::Scale(cli::ScaleTo { app, to }) => {
             let request = Request::Scale { app: app.clone(), to: *to };
-            change(cli, &request, &Target::App(app.clone()), "scaled")
+            change(cli, &request, &[Target::App(app.clone())], "scaled")
         }
         Command::Signal(cli::Signal { number, target }) => {
             let request = Request::Signal { target: target.clone(), number: *number };
-            change(cli, &request, target, "signalled")
+            change(cli, &request, std::slice::from_ref(target), "signalled")
         }
         Command::Status(output) => look::status(cli, output),
         Command::Describe(wanted) => look::describe(cli, wanted),
         Command::Save(output) => look::save(cli, output),
-        Command::Pid(wanted) => look::pid(cli, &whom(wanted)),
+        Command::Pid(cli::MaybeTargets { targets }) => look::pid(cli, &whom(targets)),
         Command::Env(cli::OneTarget { target }) => look::environment(cli, target),
         Command::Ping => look::ping(cli),
         Command::Logs(logs) => look::logs(cli, logs),
-        Command::Monit => Ok(monit::run(&socket(cli)?, colour())?),
+        Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
+        Command::Init(wanted) => init::init(cli, wanted),
+        Command::Import(wanted) => import::import(cli, wanted),
         Command::Check(output) => check(cli, output),
-        Command::Config(command) => self::config::config(cli, command),
+        Command::Config(wanted) => config::run(cli, wanted),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
+        Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),
     }
 }
 
-fn whom(wanted: &cli::MaybeTarget) -> Target {
-    wanted.target.clone().unwrap_or(Target::All)
-}
-
 fn check(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
-    let plan = report::plan(&load(cli)?, runtime::since_epoch());
+    let config = match load(cli) {
+        Err(CommandError::Config { problems, .. }) if output.json => {
+            print_json(&report::problems_json(&problems))?;
+            return Err(CommandError::Told { exit: Exit::Configuration });
+        }
+        loaded => loaded?,
+    };
+    let plan = report::plan(&config, runtime::since_epoch());
     if output.json {
         return print_json(&plan.json);
     }
@@ -194,38 +235,42 @@ fn check(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
 
 fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandError> {
     let config = load(cli)?;
-    let serving = |name: &str| {
-        config
-            .apps
-            .iter()
-            .find(|(app, one)| {
-                one.settings.is_some()
-                    && one.listen.is_some()
-                    && (name.is_empty() || app.as_str() == name)
-            })
-            .and_then(|(_, one)| Some((one.listen?, one.program.clone())))
+    let serving = config.apps.iter().filter(|(_, app)| app.settings.is_some());
+    let serving: Vec<_> = serving
+        .filter_map(|(name, app)| Some((name.as_str(), app.listen?, &app.program)))
+        .collect();
+    let meant = |name: &str| wanted.app.as_deref().is_none_or(|wanted| wanted == name);
+    let Some((_, address, worker)) = serving.iter().find(|(name, ..)| meant(name)) else {
+        return Err(CommandError::Usage(match &wanted.app {
+            Some(app) => report::unknown_app(app, serving.iter().map(|(name, ..)| *name)),
+            None => "there is no app of mcp-worker that listens".to_owned(),
+        }));
     };
-    let (address, worker) = serving(wanted.app.as_deref().unwrap_or("")).ok_or_else(|| {
-        CommandError::Usage("there is no such app of mcp-worker that listens".to_owned())
-    })?;
     let clients = wanted.client.map_or_else(|| Client::value_variants().to_vec(), |one| vec![one]);
     let texts: Vec<String> =
-        clients.iter().map(|client| report::client_config(*client, address, &worker)).collect();
+        clients.iter().map(|client| report::client_config(*client, *address, worker)).collect();
     print(&texts.join("\n"))
 }
 
 fn load(cli: &Cli) -> Result<Config, CommandError> {
-    let surroundings = with_time_zone(surroundings()?);
-    load_file(&cli.config, cli.env.as_deref(), &surroundings)
+    let surroundings = with_time_zone(surroundings(cli)?);
+    read(&cli.config, cli.env.as_deref(), &surroundings)
         .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })
 }
 
 /// Where a supervisor of this file listens, also when the file has become unusable since.
 fn socket(cli: &Cli) -> Result<PathBuf, CommandError> {
-    Ok(socket_of(&cli.config, cli.env.as_deref(), &surroundings()?))
+    let surroundings = surroundings(cli)?;
+    check_environment(&cli.config, cli.env.as_deref(), &surroundings)
+        .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })?;
+    Ok(socket_of(&cli.config, cli.env.as_deref(), &surroundings))
 }
 
-fn surroundings() -> Result<Surroundings, CommandError> {
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+fn surroundings(cli: &Cli) -> Result<Surroundings, CommandError> {
     let program = std::env::current_exe().map_err(system("find our own program"))?;
     let search_path = variable("PATH").unwrap_or_default();
     Ok(Surroundings {
@@ -235,6 +280,8 @@ fn surroundings() -> Result<Surroundings, CommandError> {
         log_directory: first_directory("LOGS_DIRECTORY"),
         time_zone: None,
         state_directory: first_directory("STATE_DIRECTORY"),
+        variables: variables(),
+        set: cli.set.clone(),
     })
 }
 
@@ -252,19 +299,54 @@ fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
+/// What the process was started with, as far as it is text.
+fn variables() -> BTreeMap<String, String> {
+    let text = |(name, value): (OsString, OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
 /// systemd names several directories in one variable, separated by colons; the first is ours.
 fn first_directory(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&variable(name)?).next()
 }
 
-fn colour() -> Colour {
-    let wanted = io::stdout().is_terminal() && variable("NO_COLOR").is_none();
-    if wanted { Colour::Shown } else { Colour::Plain }
+/// Asks, and shows what happens until the answer is there.
+fn ask_and_show(
+    socket: &Path,
+    request: &Request,
+    mut progress: Progress,
+) -> Result<Status, AskError> {
+    let last = runtime::ask(socket, request, &mut |status| show(&mut progress, status))?;
+    // The last steps may have come together with the answer.
+    show(&mut progress, &last);
+    Ok(last)
+}
+
+/// Says what is new in a picture.
+fn show(progress: &mut Progress, status: &Status) {
+    for line in progress.lines(status) {
+        say!("{line}");
+    }
+}
+
+/// What standard output is laid out for: a file or a pipe has neither colours nor a width.
+fn page() -> Page {
+    if !io::stdout().is_terminal() {
+        return Page { colour: Colour::Plain, width: None };
+    }
+    let colour = if variable("NO_COLOR").is_none() { Colour::Shown } else { Colour::Plain };
+    Page { colour, width: monit::terminal_width() }
 }
 
 fn print(text: &str) -> Result<(), CommandError> {
+    print_bytes(text.as_bytes())
+}
+
+fn print_bytes(bytes: &[u8]) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CommandError::Output)
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(CommandError::Output)
 }
 
 fn print_json(value: &serde_json::Value) -> Result<(), CommandError> {

@@ -10,7 +10,8 @@ use mcp_supervisor::report::{self, Progress};
 use mcp_supervisor::runtime::{self, AskError, Background, Console, Options};
 
 use super::{
-    CommandError, colour, inherited, load, print, socket, surroundings, system, with_time_zone,
+    CommandError, ask_and_show, inherited, load, page, print, show, socket, surroundings, system,
+    with_time_zone,
 };
 
 /// What a supervisor in the background still prints, a panic above all, goes here.
@@ -32,7 +33,7 @@ fn in_foreground(cli: &Cli, console: Console) -> Result<(), CommandError> {
     let stray = config.supervisor.log_directory.join(STRAY_OUTPUT);
     let file = cli.config.clone();
     let environment = cli.env.clone();
-    let surroundings = with_time_zone(surroundings()?);
+    let surroundings = with_time_zone(surroundings(cli)?);
     let options = Options {
         console,
         inherited: inherited(),
@@ -69,25 +70,17 @@ fn in_background(cli: &Cli) -> Result<(), CommandError> {
     if let Some(environment) = &cli.env {
         arguments.extend(["--env".as_ref(), OsStr::new(environment)]);
     }
+    for setting in &cli.set {
+        arguments.extend(["--set".as_ref(), OsStr::new(setting)]);
+    }
     say!("starting {} (environment {})", config.file.display(), config.environment);
     match runtime::start_background(&arguments).map_err(system("start the supervisor"))? {
         Background::Listening => {}
         Background::Ended { code, words } => return Err(CommandError::DidNotStart { code, words }),
     }
-    let mut progress = Progress::default();
-    let outcome = runtime::ask(&config.socket(), &Request::Settle, &mut |status| {
-        for line in progress.lines(status) {
-            say!("{line}");
-        }
-    });
-    match outcome {
-        Ok(status) => {
-            // Who was ready before we asked has not been shown yet.
-            for line in progress.lines(&status) {
-                say!("{line}");
-            }
-            print(&report::status_table(&status, colour()))
-        }
+    // Who was ready before we asked has not been shown yet either.
+    match ask_and_show(&config.socket(), &Request::Settle, Progress::default()) {
+        Ok(status) => print(&report::status_table(&status, page())),
         Err(failed @ AskError::Failed { .. }) => {
             let status = runtime::ask(&config.socket(), &Request::Status, &mut |_| {});
             if status.is_ok_and(|status| !status.stopping) {
@@ -105,11 +98,16 @@ fn in_background(cli: &Cli) -> Result<(), CommandError> {
 /// Ends the service.
 pub(super) fn stop(cli: &Cli) -> Result<(), CommandError> {
     let mut progress = Progress::default();
-    let last = runtime::stop(&socket(cli)?, &mut |status| {
-        for line in progress.lines(status) {
-            say!("{line}");
+    let socket = socket(cli)?;
+    let last = match runtime::stop(&socket, &mut |status| show(&mut progress, status)) {
+        Err(AskError::NotRunning { survivors, .. }) if !survivors.is_empty() => {
+            say!("no supervisor runs here; ending what an earlier one left: {survivors}");
+            runtime::end_survivors(&socket)?;
+            say!("stopped (nobody of them is left)");
+            return Ok(());
         }
-    })?;
+        outcome => outcome?,
+    };
     say!("stopped (pid {} has ended, no worker is left)", last.pid);
     Ok(())
 }

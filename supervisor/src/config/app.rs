@@ -1,7 +1,5 @@
 //! From `[apps.NAME]` to what is meant by it.
 
-use std::path::Path;
-
 use super::check::Around;
 use super::file::child_key;
 use super::health::{self, Health, ReadyBy};
@@ -32,10 +30,7 @@ pub(super) fn read(
     let (name, mut arguments) =
         section.command("exec").unwrap_or_else(|| (policy::PROGRAM.to_owned(), Vec::new()));
     arguments.extend(section.texts("args"));
-    let kind = match Path::new(&name).file_name() {
-        Some(file) if file == policy::PROGRAM => Program::Ours,
-        Some(_) | None => Program::Foreign,
-    };
+    let kind = if program::is_our_name(&name) { Program::Ours } else { Program::Foreign };
     let health = health::read(section, kind, around, report);
     let goal = goal(section, &health, report);
     let settings = match kind {

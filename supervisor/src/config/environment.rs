@@ -1,45 +1,85 @@
-//! Lays the chosen environment over the base: tables merge key by key, other values replace.
+//! Which environment is meant, and its part of the file laid over the base: tables merge key by
+//! key, other values replace.
 //!
 //! Each value keeps the place and the key under which it was written, so that a problem of the
 //! merged whole still points at the line to mend.
 
 use super::file::{Entry, Node, Value};
+use super::interpolation::Found;
 use super::keys::nearest;
 use super::problem::Report;
+use super::sources::{Layer, Sources};
 
 /// The environment when none was asked for.
-pub(super) const DEFAULT: &str = "development";
+const DEFAULT: &str = "development";
+/// Variables that choose one, the strongest first. Many machines set the last one for purposes of
+/// their own.
+const VARIABLES: [&str; 2] = ["MCP_ENV", "ENVIRONMENT"];
 /// Names that are known even when the file says nothing about them.
 const FAMILIAR: [&str; 3] = ["development", "staging", "production"];
 
+/// The chosen environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) name: String,
+    /// What chose it, as in `--env` or `ENVIRONMENT in .env, line 1`; `None` when nothing did.
+    pub(super) by: Option<String>,
+}
+
+/// What was asked for, else what a variable says, else the default. A variable that is set to
+/// nothing says nothing.
+pub(super) fn choose(asked: Option<&str>, sources: &Sources<'_>) -> Chosen {
+    if let Some(name) = asked {
+        return Chosen { name: name.to_owned(), by: Some("--env".to_owned()) };
+    }
+    let given = VARIABLES.iter().find_map(|name| {
+        let mut layers = sources.layers().into_iter().rev();
+        let found = |layer: Layer| sources.find_in(layer, name)?.ok();
+        layers.find_map(|layer| found(layer).filter(|found| !found.value.is_empty()))
+    });
+    match given {
+        Some(Found { value, variable }) => Chosen { name: value, by: Some(variable.in_words()) },
+        None => Chosen { name: DEFAULT.to_owned(), by: None },
+    }
+}
+
 /// The file as it is meant in one environment; the tree keeps its `environments` table.
-pub(super) fn overlay(root: &Node, chosen: &str, report: &mut Report) -> Node {
+pub(super) fn overlay(root: &Node, chosen: &Chosen, report: &mut Report) -> Node {
     let mut merged = root.clone();
-    match member(root, "environments").and_then(|all| member(all, chosen)) {
+    match member(root, "environments").and_then(|all| member(all, &chosen.name)) {
         Some(environment) => merge(&mut merged, environment),
-        None if FAMILIAR.contains(&chosen) => {}
+        None if is_familiar(&chosen.name) => {}
         None => report.add_without_place(
-            &super::file::child_key("environments", chosen),
+            &super::file::child_key("environments", &chosen.name),
             unknown(root, chosen),
         ),
     }
     merged
 }
 
-fn unknown(root: &Node, chosen: &str) -> String {
+/// Whether an environment may be chosen although the file says nothing about it.
+pub(super) fn is_familiar(name: &str) -> bool {
+    FAMILIAR.contains(&name)
+}
+
+fn unknown(root: &Node, chosen: &Chosen) -> String {
     let written = match member(root, "environments").map(|all| &all.value) {
         Some(Value::Table(entries)) => entries.keys().map(String::as_str).collect(),
         Some(_) | None => Vec::new(),
     };
     let mut known = FAMILIAR.to_vec();
     known.extend(written.into_iter().filter(|name| !FAMILIAR.contains(name)));
-    match nearest(chosen, known.iter().copied()) {
-        Some(name) => format!(
-            "there is no such environment; did you mean \"{name}\"? known are {}",
-            known.join(", ")
-        ),
-        None => format!("there is no such environment; known are {}", known.join(", ")),
-    }
+    let (by, remedy) = match chosen.by.as_deref() {
+        None | Some("--env") => (String::new(), ""),
+        Some(by) => {
+            (format!(", which {by} asks for"), "; `--env NAME` or MCP_ENV choose another one")
+        }
+    };
+    let guess = nearest(&chosen.name, known.iter().copied());
+    let guess = guess.map(|name| format!("; did you mean \"{name}\"?")).unwrap_or_default();
+    let known = known.join(", ");
+    let separator = if guess.is_empty() { ";" } else { "" };
+    format!("there is no such environment{by}{guess}{separator} known are {known}{remedy}")
 }
 
 fn member<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {

@@ -1,4 +1,5 @@
-//! Reads what was written and where: a tree of values, each with its place and its full key.
+//! Reads what was written and where: a tree of values, each with its place, its full key and its
+//! origin.
 //!
 //! Nothing is interpreted here. A text that is not TOML stops here, at its first fault, because
 //! everything after such a fault would be guesswork.
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::origin::Origin;
 use super::problem::{Place, Problem, Problems};
 
 /// The longest file that is read, in bytes.
@@ -24,9 +26,12 @@ const EXCERPT_REACH: usize = 50;
 /// A value, where it was written, and its full key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
+    /// Where it stands in the configuration file; of a value from elsewhere, where the table does
+    /// that it belongs to.
     pub(super) place: Place,
     pub(super) key: String,
     pub(super) value: Value,
+    pub(super) origin: Origin,
 }
 
 /// What was written.
@@ -66,25 +71,54 @@ pub(super) fn child_key(parent: &str, name: &str) -> String {
 
 /// Reads a file into a tree; its root is a table.
 pub(super) fn read(path: &Path) -> Result<Node, Problems> {
-    parse(path, &text(path)?)
+    read_text(path, &text(path)?)
 }
 
-/// Reads the text of a file into a tree.
-pub(super) fn parse(path: &Path, text: &str) -> Result<Node, Problems> {
+/// Reads a text into a tree, as if it stood in this file.
+pub(super) fn read_text(path: &Path, text: &str) -> Result<Node, Problems> {
     let document = Document::new(path, text);
     let table = DeTable::parse(text).map_err(|fault| {
         let offset = fault.span().map_or(text.len(), |span| span.start);
         document.fault(offset, &fault.message().replace('\n', "; "))
     })?;
     let place = Place { line: 1, column: 1 };
-    document.table(place, String::new(), table.get_ref(), 0).map_err(Problems::from)
+    document.table(place, String::new(), table.get_ref(), 0)
+}
+
+/// What can be read of a file that may be broken; an empty table when that is nothing.
+pub(super) fn read_what_can_be(path: &Path) -> Node {
+    let text = text(path).unwrap_or_default();
+    let (table, _faults) = DeTable::parse_recoverable(&text);
+    let place = Place { line: 1, column: 1 };
+    let tree = Document::new(path, &text).table(place, String::new(), table.get_ref(), 0);
+    let empty = || Value::Table(BTreeMap::new());
+    tree.unwrap_or_else(|_| Node {
+        place,
+        key: String::new(),
+        value: empty(),
+        origin: Origin::File,
+    })
+}
+
+/// What a few words of TOML mean; `None` when they are not TOML.
+pub(super) fn parse(text: &str) -> Option<Node> {
+    let table = DeTable::parse(text).ok()?;
+    let place = Place { line: 1, column: 1 };
+    Document::new(Path::new(""), text).table(place, String::new(), table.get_ref(), 0).ok()
 }
 
 /// The file's text, without a byte order mark.
-fn text(path: &Path) -> Result<String, Problems> {
+pub(super) fn text(path: &Path) -> Result<String, Problems> {
     let unreadable = |message: String| {
         let file = path.to_owned();
-        Problems::from(Problem { file, place: None, key: None, message, excerpt: None })
+        Problems::from(Problem {
+            file,
+            place: None,
+            key: None,
+            origin: None,
+            message,
+            excerpt: None,
+        })
     };
     let mut bytes = Vec::new();
     // Opening a FIFO would wait for a writer, and a reload with it.
@@ -93,7 +127,7 @@ fn text(path: &Path) -> Result<String, Problems> {
     }
     std::fs::File::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(format!("cannot be read: {error}")))?;
+        .map_err(|error| unreadable(cannot_read(&error)))?;
     if bytes.len() > FILE_BYTES_MAX {
         return Err(unreadable("is longer than 1 MiB; no configuration is".to_owned()));
     }
@@ -111,6 +145,15 @@ fn text(path: &Path) -> Result<String, Problems> {
             Err(document.fault(at, "bytes that are not UTF-8; save the file as UTF-8"))
         }
         (_, None) => Ok(text),
+    }
+}
+
+fn cannot_read(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file; name another with --config, \
+                                         write one, or `mcp-supervisor init`"
+            .to_owned(),
+        _ => format!("cannot be read: {error}"),
     }
 }
 
@@ -169,6 +212,7 @@ impl<'a> Document<'a> {
             file: self.path.clone(),
             place: Some(place),
             key: None,
+            origin: None,
             message: message.to_owned(),
             excerpt: Some(excerpt),
         })
@@ -180,11 +224,12 @@ impl<'a> Document<'a> {
         key: String,
         table: &DeTable<'_>,
         depth: usize,
-    ) -> Result<Node, Problem> {
+    ) -> Result<Node, Problems> {
         if depth > DEPTH_MAX {
             let message = "is nested too deeply; no key of a configuration is".to_owned();
             let (file, place) = (self.path.clone(), Some(place));
-            return Err(Problem { file, place, key: None, message, excerpt: None });
+            let problem = Problem { file, place, key: None, origin: None, message, excerpt: None };
+            return Err(problem.into());
         }
         let mut entries = BTreeMap::new();
         for (name, value) in table {
@@ -192,7 +237,7 @@ impl<'a> Document<'a> {
             let node = self.node(child_key(&key, name.get_ref()), value, depth + 1)?;
             entries.insert(name.get_ref().clone().into_owned(), Entry { place, node });
         }
-        Ok(Node { place, key, value: Value::Table(entries) })
+        Ok(Node { place, key, value: Value::Table(entries), origin: Origin::File })
     }
 
     fn node(
@@ -200,7 +245,7 @@ impl<'a> Document<'a> {
         key: String,
         value: &Spanned<DeValue<'_>>,
         depth: usize,
-    ) -> Result<Node, Problem> {
+    ) -> Result<Node, Problems> {
         let place = self.place(value.span().start);
         let value = match value.get_ref() {
             DeValue::String(text) => Value::Text(text.clone().into_owned()),
@@ -218,6 +263,6 @@ impl<'a> Document<'a> {
             }
             DeValue::Table(table) => return self.table(place, key, table, depth),
         };
-        Ok(Node { place, key, value })
+        Ok(Node { place, key, value, origin: Origin::File })
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! In it: program, arguments, directory, variables, listener, stop signal, user, group, umask,
 //! nice, resource limits, what it is handed to tell its readiness and its life by, and all of our
-//! own worker's settings, its log level included, for a worker is told its settings only once. Not
-//! in it: the generation, which would roll everything at each reload; and what the supervisor alone
+//! own worker's settings but those that it takes on while it runs. Not in it: the generation, which would roll everything at each reload; and what the supervisor alone
 //! acts on (instances, time limits, probes, restart and rollout policy, how much output is kept),
 //! which changes without touching a worker.
 //!
@@ -12,6 +11,7 @@
 //! hash, which promises nothing.
 
 use mcp_protocol::frame::{self, FrameError};
+use mcp_protocol::settings::Settings;
 
 use super::{AppConfig, ReadyBy};
 use crate::machine::Fingerprint;
@@ -21,6 +21,7 @@ pub(super) fn of(app: &AppConfig) -> Result<Fingerprint, FrameError> {
     let settings = app.settings.as_ref().map(|settings| {
         let mut settings = settings.clone();
         settings.generation = 0;
+        settings.adjust(Settings::default().adjustable());
         settings
     });
     let bytes = frame::encode(&(

@@ -4,6 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::process;
+use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
 pub(super) struct Key {
@@ -83,8 +84,6 @@ impl Kind {
     }
 }
 
-/// The most workers of one app.
-pub(crate) const INSTANCES_MAX: u32 = 256;
 /// The words for how severe a log line is, most severe first.
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// The words for whether each run has a cgroup of its own, in the order of what they mean.
@@ -241,13 +240,15 @@ const LIMITS: &[Key] = &[
     key("statement_timeout", WAIT, r#""60s""#),
 ];
 
-/// The known key that was probably meant by an unknown one.
-pub(super) fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
-    let unknown = unknown.to_lowercase().replace('-', "_");
+/// The known word, of the file or of the command line, that was probably meant by an unknown one:
+/// within a slip of the finger for every four letters, or one that the unknown one begins with.
+pub(crate) fn nearest<'k>(unknown: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let plain = |word: &str| word.to_lowercase().replace('-', "_");
+    let unknown = plain(unknown);
     let reach = 1 + unknown.chars().count() / 4;
-    let distance = |name: &str| strsim::damerau_levenshtein(&unknown, name);
-    let likeness = |name: &str| strsim::jaro_winkler(&unknown, name);
-    let begins = |name: &str| name.len() >= 3 && unknown.starts_with(name);
+    let distance = |name: &str| strsim::damerau_levenshtein(&unknown, &plain(name));
+    let likeness = |name: &str| strsim::jaro_winkler(&unknown, &plain(name));
+    let begins = |name: &str| name.len() >= 3 && unknown.starts_with(&plain(name));
     known.filter(|name| distance(name) <= reach || begins(name)).min_by(|one, other| {
         distance(one).cmp(&distance(other)).then_with(|| likeness(other).total_cmp(&likeness(one)))
     })

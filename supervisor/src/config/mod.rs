@@ -1,9 +1,10 @@
 //! From `ecosystem.toml` to what is meant: [`Config`], or every problem of the file at once.
 //!
-//! Four steps: `file` reads what was written and where; `section` holds every value against the
-//! table in `keys`; `environment` lays the chosen environment over the base; `check`, `app` and
-//! `worker` turn it into what is meant and see to the rules between values. Defaults of a worker's
-//! settings are taken from the protocol crate, the supervisor's own are in `policy`.
+//! Four steps: `file` reads what was written and where; `layers` lays everything over it that may
+//! say otherwise (environments, variables, `--set`) or something where nothing is said (presets);
+//! `section` holds every value against the table in `keys`; `check`, `app` and `worker` turn it
+//! into what is meant and see to the rules between values. Defaults of a worker's settings are
+//! taken from the protocol crate, the supervisor's own are in `policy`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -15,24 +16,35 @@ use crate::machine::{AppGoal, AppName, Desired};
 
 mod app;
 mod check;
+mod command_line;
 mod compare;
+mod dotenv;
+mod effective;
 mod environment;
 mod file;
 mod fingerprint;
+mod from_text;
 mod health;
+mod interpolation;
 mod keys;
+mod layers;
 mod locate;
 mod off;
 mod order;
+mod origin;
 mod policy;
+mod presets;
 mod problem;
 mod process;
 mod program;
 mod restart;
 mod rules;
 mod section;
+mod sources;
 mod timetable;
+mod tree;
 mod value;
+mod variables;
 mod watch;
 mod worker;
 
@@ -40,13 +52,16 @@ mod worker;
 mod tests;
 
 pub use compare::{changes, differences, means_the_same};
+pub use effective::{Effective, Setting, Table};
 pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
-pub(crate) use keys::INSTANCES_MAX;
-pub use locate::{socket_of, state_directory_of};
+pub use interpolation::escaped;
+pub(crate) use keys::nearest;
+pub use locate::{check_environment, logs_of, socket_of, state_directory_of};
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
+pub(crate) use rules::{rollout, ways};
 pub use rules::{rules, settings};
 pub(crate) use section::is_name;
 pub use timetable::TimeTable;
@@ -69,9 +84,14 @@ pub struct Surroundings {
     pub state_directory: Option<PathBuf>,
     /// The machine's time zone; UTC when it has none.
     pub time_zone: Option<jiff::tz::TimeZone>,
+    /// The process's environment. Secrets are among it.
+    pub variables: BTreeMap<String, String>,
+    /// Every `KEY=VALUE` of `--set`, in their order.
+    pub set: Vec<String>,
 }
 
-/// Reads a configuration file as it is meant in an environment (`None`: "development").
+/// Reads a configuration file as it is meant in an environment (`None`: the one that a variable
+/// names, else "development").
 ///
 /// # Errors
 /// Every problem of the file at once, in its order; of a text that is not TOML the first fault.
@@ -80,46 +100,71 @@ pub fn load(
     environment: Option<&str>,
     surroundings: &Surroundings,
 ) -> Result<Config, Problems> {
-    // Only fails for an empty path, which cannot be read either.
-    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    meant(&file, &file::read(&file)?, environment, surroundings)
+    read(path, environment, surroundings).map(|(config, _)| config)
 }
 
-/// Reads a text as if it stood in this file.
+/// The same, key by key, each with where it came from; what is written nowhere has its default.
+///
+/// # Errors
+/// As of [`load`].
+pub fn effective(
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<Effective, Problems> {
+    let (config, laid) = read(path, environment, surroundings)?;
+    Ok(effective::effective(&config, &laid, surroundings))
+}
+
+fn read(
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> Result<(Config, layers::Laid), Problems> {
+    // Only fails for an empty path, which cannot be read either.
+    let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let root = file::read(&file)?;
+    understand(&file, &root, environment, surroundings)
+}
+
+/// Reads a text as [`load`] would read it from that file; the file need not be there.
 ///
 /// # Errors
 /// As [`load`].
 pub fn load_text(
-    path: &Path,
     text: &str,
+    path: &Path,
     environment: Option<&str>,
     surroundings: &Surroundings,
 ) -> Result<Config, Problems> {
     let file = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    meant(&file, &file::parse(&file, text)?, environment, surroundings)
+    let root = file::read_text(&file, text)?;
+    understand(&file, &root, environment, surroundings).map(|(config, _)| config)
 }
 
-/// What a tree means in an environment.
-fn meant(
+/// What was written in a file, with everything else that has a say.
+fn understand(
     file: &Path,
     root: &file::Node,
     environment: Option<&str>,
     surroundings: &Surroundings,
-) -> Result<Config, Problems> {
-    let environment = environment.unwrap_or(environment::DEFAULT);
+) -> Result<(Config, layers::Laid), Problems> {
     let mut report = problem::Report::new(file);
-    section::check(root, keys::FILE, &mut report);
-    let merged = environment::overlay(root, environment, &mut report);
     let directory = file.parent().unwrap_or(Path::new("/"));
-    let whole = check::whole(&merged, environment, directory, surroundings, &mut report);
+    let laid = layers::lay(root, directory, environment, surroundings, &mut report);
+    let environment = &laid.environment.name;
+    let whole = check::whole(&laid.root, environment, directory, surroundings, &mut report);
+    let sources = std::iter::once(file).chain(laid.looked_for.iter().map(PathBuf::as_path));
+    let sources = sources.map(Path::to_owned).collect();
     let config = whole.map(|(supervisor, apps)| Config {
-        sources: vec![file.to_owned()],
         file: file.to_owned(),
-        environment: environment.to_owned(),
+        environment: environment.clone(),
+        sources,
+        remarks: laid.remarks.clone(),
         supervisor,
         apps,
     });
-    report.finish(config)
+    report.finish(config).map(|config| (config, laid))
 }
 
 /// The name of the socket in the run directory.
@@ -130,10 +175,12 @@ const SOCKET_NAME: &str = "supervisor.sock";
 pub struct Config {
     /// The file that it was read from, absolute.
     pub file: PathBuf,
-    /// Every file that was read, or would be if it were there, absolute; `file` is one of them.
-    pub sources: Vec<PathBuf>,
     /// The environment's name.
     pub environment: String,
+    /// Every file that was read for it, or would be if it were there, absolute; `file` is the first.
+    pub sources: Vec<PathBuf>,
+    /// What an operator should be reminded of.
+    pub remarks: Vec<String>,
     /// The supervisor's own part.
     pub supervisor: SupervisorConfig,
     /// The apps, by name.

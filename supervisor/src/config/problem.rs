@@ -3,8 +3,12 @@
 //! All problems of a file are collected before any is shown, so that one look at the list is
 //! enough to mend it. The caller prints the line above (which file) and the hint below.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+use super::file::{Node, Value};
+use super::origin::Origin;
 
 /// A place in a file, counted from 1 as editors do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +28,9 @@ pub struct Problem {
     pub place: Option<Place>,
     /// The key, as in `apps.query.instances`; none when the text is not even TOML.
     pub key: Option<String>,
+    /// Where the value came from when it is not only the place in the file, as in `SERVER_PORT in
+    /// .env.production, line 3`.
+    pub origin: Option<String>,
     /// What is wrong and what to write.
     pub message: String,
     /// The line of the file that cannot be read, with a mark below the place.
@@ -32,11 +39,16 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = self.origin.as_ref().map(|origin| format!("from {origin}"));
         match (&self.key, self.place) {
             (Some(key), Some(Place { line, column })) => {
-                write!(out, "  {key} (line {line}, column {column}): {}", self.message)?;
+                let from = from.map(|from| format!(", {from}")).unwrap_or_default();
+                write!(out, "  {key} (line {line}, column {column}{from}): {}", self.message)?;
             }
-            (Some(key), None) => write!(out, "  {key}: {}", self.message)?,
+            (Some(key), None) => {
+                let from = from.map(|from| format!(" ({from})")).unwrap_or_default();
+                write!(out, "  {key}{from}: {}", self.message)?;
+            }
             (None, Some(Place { line, column })) => {
                 write!(out, "  {}:{line}:{column}: {}", self.file.display(), self.message)?;
             }
@@ -87,14 +99,20 @@ impl From<Problem> for Problems {
 pub(super) struct Report {
     file: PathBuf,
     list: Vec<Problem>,
+    /// Where values came from, by their keys, if not from the file alone.
+    origins: BTreeMap<String, Origin>,
+    /// Keys about which all is said already.
+    settled: BTreeSet<String>,
 }
 
 impl Report {
     pub(super) fn new(file: &Path) -> Report {
-        Report { file: file.to_owned(), list: Vec::new() }
+        let (origins, settled) = (BTreeMap::new(), BTreeSet::new());
+        Report { file: file.to_owned(), list: Vec::new(), origins, settled }
     }
 
-    /// Notes a problem with what was written at a place.
+    /// Notes a problem with what was written at a place. If the value did not come from the file,
+    /// its origin is named instead.
     pub(super) fn add(&mut self, key: &str, place: Place, message: impl Into<String>) {
         self.push(key, Some(place), message.into());
     }
@@ -104,9 +122,32 @@ impl Report {
         self.push(key, None, message.into());
     }
 
+    /// Notes a problem with a value, and nothing more about its key: the rest would follow from it.
+    pub(super) fn settle(&mut self, key: &str, place: Place, message: &str) {
+        self.add(key, place, message);
+        self.settled.insert(key.to_owned());
+    }
+
+    /// Notes a problem with another file.
+    pub(super) fn add_of_file(&mut self, problem: Problem) {
+        self.list.push(problem);
+    }
+
+    /// From here on, problems are with values of this tree.
+    pub(super) fn know_origins(&mut self, root: &Node) {
+        self.origins.clear();
+        collect(root, &mut self.origins);
+    }
+
     fn push(&mut self, key: &str, place: Option<Place>, message: String) {
-        let file = self.file.clone();
-        self.list.push(Problem { file, place, key: Some(key.to_owned()), message, excerpt: None });
+        if self.settled.contains(key) {
+            return;
+        }
+        let origin = self.origins.get(key);
+        let place = place.filter(|_| origin.is_none_or(Origin::is_in_file));
+        let origin = origin.and_then(Origin::in_words);
+        let (file, key) = (self.file.clone(), Some(key.to_owned()));
+        self.list.push(Problem { file, place, key, origin, message, excerpt: None });
     }
 
     /// Whether nothing was noted so far.
@@ -127,5 +168,14 @@ impl Report {
             Some(value) if self.list.is_empty() => Ok(value),
             Some(_) | None => Err(Problems { list: self.list }),
         }
+    }
+}
+
+fn collect(node: &Node, into: &mut BTreeMap<String, Origin>) {
+    if node.origin != Origin::File {
+        into.insert(node.key.clone(), node.origin.clone());
+    }
+    if let Value::Table(entries) = &node.value {
+        entries.values().for_each(|entry| collect(&entry.node, into));
     }
 }

@@ -4,10 +4,22 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
-use super::Surroundings;
+use super::file::Node;
+use super::{Surroundings, policy, value};
 
 /// The most places that are named in one problem.
 const PLACES_SHOWN: usize = 6;
+
+/// Whether what is written as `exec` starts our own worker.
+pub(super) fn is_ours(exec: Option<&Node>) -> bool {
+    let command = exec.and_then(|node| value::command(node).ok());
+    command.is_none_or(|(name, _)| is_our_name(&name))
+}
+
+/// Whether a program of this name is our own worker.
+pub(super) fn is_our_name(name: &str) -> bool {
+    Path::new(name).file_name().is_some_and(|file| file == policy::PROGRAM)
+}
 
 /// The program that a name means, absolute.
 ///

@@ -134,6 +134,8 @@ impl App {
             for worker in slot.workers_mut() {
                 if worker.kind == before && worker.spawned_at == turn.now {
                     worker.kind = kind;
+                } else {
+                    worker.unasked.clone_from(&why);
                 }
             }
         }
@@ -208,7 +210,7 @@ impl App {
     /// Its picture.
     pub(super) fn view(&self) -> AppView {
         let slots = self.slots.values().map(|slot| {
-            let mut view = slot.view();
+            let mut view = slot.view(&self.goal);
             if matches!(slot.seat, Seat::Vacant) {
                 view.why = self.waits(slot.id.index).or(view.why);
             }

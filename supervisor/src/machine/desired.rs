@@ -8,6 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The most workers of one app, in the file and at run time.
+pub const INSTANCES_MAX: u32 = 256;
+
 /// The name of an app, as in `[apps.query]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppName(Arc<str>);

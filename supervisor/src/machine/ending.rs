@@ -13,6 +13,7 @@ use crate::machine::moment::Moment;
 use crate::machine::slot::{Seat, Slot, Wanted};
 use crate::machine::snapshot::PhaseName;
 use crate::machine::turn::{Move, Setback, Turn};
+use crate::machine::words::counted;
 use crate::machine::worker::{Stage, Worker};
 
 /// How a run ended.
@@ -31,7 +32,7 @@ impl End {
     pub(super) fn exited(exit: Exit) -> End {
         let code = match exit {
             Exit::Code(code) => Some(code),
-            Exit::Signal(_) => None,
+            Exit::Signal(_) | Exit::CpuTime(_) => None,
         };
         End { meaning: exit.meaning(), code, words: exit.to_string() }
     }
@@ -135,7 +136,8 @@ impl Slot {
             match self.count(turn, worker, goal) {
                 Verdict::GiveUp(deaths) => {
                     let window = goal.restart.window;
-                    let why = format!("gave up after {deaths} deaths in {window:?}; last: {words}");
+                    let deaths = counted(u64::try_from(deaths).unwrap_or(u64::MAX), "death");
+                    let why = format!("gave up after {deaths} in {window:?}; last: {words}");
                     self.fail(turn, run, why);
                 }
                 Verdict::AtOnce => {

@@ -9,6 +9,8 @@ pub enum Exit {
     Code(i32),
     /// This signal ended it.
     Signal(i32),
+    /// This signal ended it once it had used up the processor time that it may use.
+    CpuTime(i32),
 }
 
 /// What an exit means for the next step.
@@ -38,7 +40,7 @@ impl Exit {
         match self {
             Exit::Code(0) => Meaning::Clean,
             Exit::Code(CONFIG | PERMANENT) => Meaning::Hopeless,
-            Exit::Code(_) | Exit::Signal(_) => Meaning::Failed,
+            Exit::Code(_) | Exit::Signal(_) | Exit::CpuTime(_) => Meaning::Failed,
         }
     }
 }
@@ -50,11 +52,19 @@ impl fmt::Display for Exit {
             Exit::Code(PERMANENT) => write!(out, "exit code 125 (do not start again)"),
             Exit::Code(code) => write!(out, "exit code {code}"),
             Exit::Signal(SIGKILL) => write!(out, "killed by SIGKILL, perhaps out of memory"),
-            Exit::Signal(number) => match signal_name(number) {
-                Some(name) => write!(out, "killed by {name}"),
-                None => write!(out, "killed by signal {number}"),
-            },
+            Exit::Signal(number) => write_signal(out, number),
+            Exit::CpuTime(number) => {
+                write_signal(out, number)?;
+                write!(out, ", perhaps its cpu_time limit")
+            }
         }
+    }
+}
+
+fn write_signal(out: &mut fmt::Formatter<'_>, number: i32) -> fmt::Result {
+    match signal_name(number) {
+        Some(name) => write!(out, "killed by {name}"),
+        None => write!(out, "killed by signal {number}"),
     }
 }
 
@@ -99,6 +109,9 @@ mod tests {
     fn words() {
         assert_eq!(Exit::Code(3).to_string(), "exit code 3");
         assert_eq!(Exit::Signal(9).to_string(), "killed by SIGKILL, perhaps out of memory");
+        let limit = "killed by SIGKILL, perhaps its cpu_time limit";
+        assert_eq!(Exit::CpuTime(9).to_string(), limit);
+        assert_eq!(Exit::CpuTime(9).meaning(), Meaning::Failed);
         assert_eq!(Exit::Signal(11).to_string(), "killed by SIGSEGV");
         assert_eq!(Exit::Signal(64).to_string(), "killed by signal 64");
         assert_eq!(Exit::Code(78).to_string(), "exit code 78 (configuration refused)");

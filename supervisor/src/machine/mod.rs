@@ -32,6 +32,8 @@ mod rollout;
 mod slot;
 mod snapshot;
 mod turn;
+mod view;
+pub mod words;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,15 +41,17 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use action::{Action, KillCause, Notice, Outcome};
 pub use calm::{Calm, Reading, Sign, Trust, Verdict, judge};
 pub use desired::{
-    AppGoal, AppName, Change, Changes, Desired, Fingerprint, Presence, Readiness, RestartPolicy,
-    RestartWhen, Rollout, RunId, SlotId,
+    AppGoal, AppName, Change, Changes, Desired, Fingerprint, INSTANCES_MAX, Presence, Readiness,
+    RestartPolicy, RestartWhen, Rollout, RunId, SlotId,
 };
 pub use event::{Command, Event, RequestId, Scale, Scope, Urgency};
 pub use exit::{Exit, Meaning};
 pub use moment::Moment;
 pub use plan::AppPlan;
 pub use rng::Rng;
-pub use snapshot::{AppView, PhaseName, RollView, SlotView, Snapshot};
+pub use snapshot::{
+    AppView, FailingProbe, Finished, PhaseName, Replaced, RollView, SlotView, Snapshot,
+};
 
 use app::{App, Progress, Stay};
 use ending::End;

@@ -6,14 +6,11 @@
 use crate::machine::Machine;
 use crate::machine::action::{Action, Outcome};
 use crate::machine::app::App;
-use crate::machine::desired::{AppGoal, AppName, Change, Presence, SlotId};
+use crate::machine::desired::{AppGoal, AppName, Change, INSTANCES_MAX, Presence, SlotId};
 use crate::machine::event::{Command, RequestId, Scale, Scope};
 use crate::machine::requests::{Reach, Wish, Workers, refuse};
 use crate::machine::slot::Slot;
 use crate::machine::turn::Turn;
-
-/// The most workers of one app, as `config/keys.rs` has it for the file.
-const INSTANCES_MAX: u32 = 256;
 
 impl Machine {
     /// Carries out what is asked, and remembers who awaits the answer.

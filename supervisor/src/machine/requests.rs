@@ -146,8 +146,10 @@ impl Wish {
     }
 }
 
-/// The answer once every app is decided: ready, given up, or kept out until a person acts. One
-/// failure is told with all the others.
+/// A failure in words, and the slot that it is of.
+type Failure = (String, SlotId);
+
+/// The answer once every app is decided. One failure is told with all the others.
 fn settled(setbacks: &mut Setbacks, apps: &Apps, turn: &Turn) -> Option<Outcome> {
     for setback in &turn.setbacks {
         let (count, why) = setbacks.entry(setback.slot.clone()).or_default();
@@ -155,43 +157,62 @@ fn settled(setbacks: &mut Setbacks, apps: &Apps, turn: &Turn) -> Option<Outcome>
     }
     let mut failures = Vec::new();
     for app in apps.values() {
-        if app.is_rolling() {
+        failures.extend(decided(app, setbacks)?);
+    }
+    Some(together(failures))
+}
+
+/// What failed of an app once all its slots are ready, given up, or kept out until a person acts;
+/// `None` while one of them is not.
+fn decided(app: &App, setbacks: &Setbacks) -> Option<Vec<Failure>> {
+    if app.is_rolling() {
+        return None;
+    }
+    let mut failures = Vec::new();
+    let mut kept_out = app.kept_out();
+    let is_kept_out = kept_out.is_some();
+    for slot in app.wanted_slots().filter(|slot| !slot.is_settled()) {
+        let complaint = if let Some(complaint) = start_failed(slot, setbacks) {
+            Some(complaint)
+        } else if is_kept_out && matches!(slot.seat, Seat::Vacant) {
+            // The first one speaks for all who are kept out.
+            kept_out.take()
+        } else {
+            // It still starts, or waits for what will come.
             return None;
-        }
-        let before = failures.len();
-        let waiting = app.kept_out();
-        let mut kept_out = waiting.clone();
-        for slot in app.wanted_slots().filter(|slot| !slot.is_settled()) {
-            let complaint = match (gave_up(slot), setbacks.get(&slot.id)) {
-                (true, _) => slot.complaint(),
-                (false, Some((SETBACKS_MAX.., why))) => Complaint {
-                    slot: slot.id.clone(),
-                    why: format!("failed to start {SETBACKS_MAX} times; last: {why}"),
-                },
-                // Whoever still starts, or waits for what will come, is not decided.
-                (false, _) if !matches!(slot.seat, Seat::Vacant) || waiting.is_none() => {
-                    return None;
-                }
-                (false, _) => match kept_out.take() {
-                    Some(complaint) => complaint,
-                    None => continue,
-                },
-            };
-            failures.push((complaint.words(), complaint.slot));
-        }
-        if let (Roll::Stopped { complaint, .. }, true) = (&app.roll, before == failures.len()) {
+        };
+        failures.extend(complaint.map(|complaint| (complaint.words(), complaint.slot)));
+    }
+    match &app.roll {
+        Roll::Stopped { complaint, again_at: _ } if failures.is_empty() => {
             failures.push((roll_words(app, complaint), complaint.slot.clone()));
         }
+        Roll::Stopped { .. } | Roll::Idle | Roll::Rolling { .. } => {}
     }
+    Some(failures)
+}
+
+/// Why a slot is not expected to become ready: it gave up, or failed too often since it was asked.
+fn start_failed(slot: &Slot, setbacks: &Setbacks) -> Option<Complaint> {
+    if gave_up(slot) {
+        return Some(slot.complaint());
+    }
+    let (_, why) = setbacks.get(&slot.id).filter(|(count, _)| *count >= SETBACKS_MAX)?;
+    let why = format!("failed to start {SETBACKS_MAX} times; last: {why}");
+    Some(Complaint { slot: slot.id.clone(), why })
+}
+
+/// One answer for all failures: the first ones in words, and how many more there are.
+fn together(failures: Vec<Failure>) -> Outcome {
     let words: Vec<&str> = failures.iter().map(|(words, _)| words.as_str()).collect();
     let why = match words.len().checked_sub(FAILURES_SHOWN) {
         None | Some(0) => words.join("; "),
         Some(more) => format!("{}; and {more} more", words[..FAILURES_SHOWN].join("; ")),
     };
-    Some(match failures.into_iter().next() {
+    match failures.into_iter().next() {
         Some((_, slot)) => Outcome::Failed { why, slot: Some(slot) },
         None => Outcome::Done,
-    })
+    }
 }
 
 fn reloaded(reach: &Reach, apps: &Apps) -> Option<Outcome> {

@@ -226,6 +226,7 @@ impl App {
         for index in self.candidates().into_iter().take(free(max_unavailable, unavailable)) {
             if let Some(slot) = self.slots.get_mut(&index) {
                 let retired = slot.seated().and_then(|worker| worker.retired.clone());
+                slot.count_unasked(turn.now);
                 slot.drain_seat(turn, &self.goal, retired.as_deref().unwrap_or("replaced"));
             }
         }

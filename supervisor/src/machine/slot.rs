@@ -9,8 +9,9 @@ use crate::machine::backoff::Tally;
 use crate::machine::desired::{AppGoal, RunId, SlotId};
 use crate::machine::exit::Meaning;
 use crate::machine::moment::Moment;
-use crate::machine::snapshot::{PhaseName, SlotView};
+use crate::machine::snapshot::{PhaseName, Replaced};
 use crate::machine::turn::{Complaint, Move, Turn};
+use crate::machine::words::size;
 use crate::machine::worker::{Kind, Passed, Stage, Worker};
 
 /// One place for a worker.
@@ -30,9 +31,12 @@ pub(super) struct Slot {
     pub(super) why: Option<String>,
     /// Its deaths.
     pub(super) tally: Tally,
-    restarts: u64,
+    /// How often a worker was started again after a death.
+    pub(super) restarts: u64,
     /// How the last run ended.
     pub(super) last_exit: Option<String>,
+    /// Replacements that nobody asked for.
+    pub(super) replaced: Option<Replaced>,
 }
 
 /// Who sits in a slot.
@@ -82,6 +86,7 @@ impl Slot {
             tally: Tally::default(),
             restarts: 0,
             last_exit: None,
+            replaced: None,
         }
     }
 
@@ -173,7 +178,8 @@ impl Slot {
             && worker.run == run
             && worker.ready_at.is_some_and(|at| turn.now.since(at) >= goal.restart.stable_after)
         {
-            worker.retire(format!("takes {bytes} bytes of memory, max_memory is {max}"));
+            let (taken, max) = (size(bytes), size(max));
+            worker.retire_unasked(format!("takes {taken} of memory, max_memory is {max}"));
         }
     }
 
@@ -260,6 +266,7 @@ impl Slot {
     pub(super) fn reset(&mut self, now: Moment) {
         self.restarts = 0;
         self.last_exit = None;
+        self.replaced = None;
         match self.seat {
             Seat::Finished { .. } => self.tally.forgive(),
             Seat::Vacant | Seat::Taken(_) | Seat::Backoff { .. } | Seat::Failed => {
@@ -338,31 +345,11 @@ impl Slot {
         Complaint { slot: self.id.clone(), why: why.to_owned() }
     }
 
-    /// Its picture.
-    pub(super) fn view(&self) -> SlotView {
-        let (phase, deadline) = match &self.seat {
-            Seat::Vacant | Seat::Finished { .. } => (PhaseName::Stopped, None),
-            Seat::Taken(worker) => (worker.phase(), worker.shown_deadline()),
-            Seat::Backoff { until } => (PhaseName::Backoff, Some(*until)),
-            Seat::Failed => (PhaseName::Failed, None),
-        };
-        let seated = self.seated();
-        SlotView {
-            index: self.id.index,
-            phase,
-            run: seated.map(|worker| worker.run),
-            since: seated.map_or(self.empty_since, |worker| worker.since),
-            deadline,
-            restarts: self.restarts,
-            last_exit: self.last_exit.clone(),
-            why: seated.map_or_else(|| self.why.clone(), |worker| worker.why.clone()),
-            leaving: self.leaving.iter().map(|worker| worker.run).collect(),
-            successor: self.successor.as_ref().map(|worker| worker.run),
-        }
-    }
-
     /// Lets a successor that serves take the seat; whoever sat there drains.
     fn hand_over(&mut self, turn: &mut Turn, goal: &AppGoal) {
+        if self.successor.as_ref().is_some_and(Worker::is_ready) {
+            self.count_unasked(turn.now);
+        }
         if let Some(successor) = self.successor.take_if(|worker| worker.is_ready())
             && let Seat::Taken(mut displaced) =
                 std::mem::replace(&mut self.seat, Seat::Taken(successor))

@@ -76,6 +76,43 @@ pub struct SlotView {
     pub leaving: Vec<RunId>,
     /// The run that is to take over, while it starts.
     pub successor: Option<RunId>,
+    /// Probes that failed in a row while it serves nevertheless.
+    pub failing: Option<FailingProbe>,
+    /// Replacements that nobody asked for, if there were any.
+    pub replaced: Option<Replaced>,
+    /// Why nobody starts it again, where it ended by itself and that is as it should be.
+    pub finished: Option<Finished>,
+}
+
+/// Probes that failed in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingProbe {
+    /// So many.
+    pub failures: u32,
+    /// So many kill the worker.
+    pub failures_max: u32,
+    /// What the last one met.
+    pub why: String,
+}
+
+/// Replacements that nobody asked for: for memory, age, a time table or files that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// How many there were.
+    pub times: u64,
+    /// When the last one was.
+    pub at: Moment,
+    /// Why that was.
+    pub why: String,
+}
+
+/// Why a program that ended by itself is not started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finished {
+    /// Its exit code says so.
+    ExitCode,
+    /// The policy leaves it at that.
+    Policy,
 }
 
 /// The name of a phase, without its data.

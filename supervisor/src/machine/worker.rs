@@ -14,6 +14,7 @@ use crate::machine::desired::{AppGoal, Fingerprint, Readiness, RunId, SlotId};
 use crate::machine::moment::Moment;
 use crate::machine::snapshot::PhaseName;
 use crate::machine::turn::{Move, Setback, Turn};
+use crate::machine::words::span;
 
 /// A process that was sent SIGKILL is normally gone at once; after this it is worth a line.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
@@ -50,10 +51,12 @@ pub(super) struct Worker {
     pub(super) well_at: Moment,
     /// Why it is to be replaced although it is of the wanted kind.
     pub(super) retired: Option<String>,
+    /// Why it is to be replaced although nobody asked for it.
+    pub(super) unasked: Option<String>,
     /// What it said itself about why it cannot serve.
     boot_words: Option<String>,
     /// What the last probe met.
-    probe_words: Option<String>,
+    pub(super) probe_words: Option<String>,
 }
 
 /// What a run is doing.
@@ -124,6 +127,7 @@ impl Worker {
             ready_at: None,
             well_at: turn.now,
             retired: None,
+            unasked: None,
             boot_words: None,
             probe_words: None,
         }
@@ -183,6 +187,14 @@ impl Worker {
             }
             Stage::Starting { .. } | Stage::Draining { .. } | Stage::Killing { .. } => {}
         }
+    }
+
+    /// The same, for a reason of its own: nobody asked for it.
+    pub(super) fn retire_unasked(&mut self, why: String) {
+        if self.is_ready() && self.retired.is_none() {
+            self.unasked = Some(why.clone());
+        }
+        self.retire(why);
     }
 
     /// Takes its own words about why it cannot serve; its exit will carry them.
@@ -339,7 +351,10 @@ impl Worker {
             },
             KillCause::Unhealthy => {
                 let probe = self.probe_words.as_deref().unwrap_or("no word");
-                format!("killed: {} probes in a row failed: {probe}", goal.probe_failures_max)
+                match goal.probe_failures_max {
+                    0 | 1 => format!("killed: a probe failed: {probe}"),
+                    count => format!("killed: {count} probes in a row failed: {probe}"),
+                }
             }
             KillCause::DrainOverrun => {
                 format!("killed: still there after {:?}", goal.drain_timeout)
@@ -353,7 +368,8 @@ impl Worker {
         if let Stage::Ready { old_at, .. } = &mut self.stage {
             *old_at = None;
         }
-        self.retire(format!("ready for {age:.0?}, max_age is over"));
+        let age = Duration::from_secs((age + Duration::from_millis(500)).as_secs());
+        self.retire_unasked(format!("ready for {}, max_age is over", span(age)));
     }
 
     fn enter(&mut self, turn: &Turn, stage: Stage, why: Option<&str>) {

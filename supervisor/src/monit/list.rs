@@ -1,6 +1,6 @@
 //! The list of apps and slots: which columns a width has room for, and their cells.
 
-use mcp_protocol::control::{AppStatus, RollStatus, SlotPhase, SlotStatus};
+use mcp_protocol::control::{AppStatus, SlotPhase, SlotStatus};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -8,7 +8,7 @@ use ratatui::style::Style;
 use super::model::{Model, Row};
 use super::paint::Paint;
 use super::screen::{mark, put};
-use crate::report::{bytes, duration, note, phase, printable};
+use crate::report::{self, bytes, duration, note, printable, state};
 
 /// A column of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,9 +153,7 @@ fn cell(row: Row<'_>, column: Column, paint: Paint) -> (String, Style) {
         (Row::Slot(_, slot), Column::Name) => {
             (format!("  {}", row.title()), paint.phase(slot.phase))
         }
-        (Row::Slot(_, slot), Column::State) => {
-            (phase(slot.phase).to_owned(), paint.phase(slot.phase))
-        }
+        (Row::Slot(_, slot), Column::State) => (state(slot).to_owned(), paint.phase(slot.phase)),
         (Row::Slot(_, slot), column) => (slot_cell(slot, column), paint.plain()),
     }
 }
@@ -175,22 +173,10 @@ fn app_cell(app: &AppStatus, column: Column) -> String {
     }
 }
 
-/// What an operator should know of an app, the most pressing first, printable.
+/// What an operator should know of an app, and where it listens.
 pub(super) fn app_notes(app: &AppStatus) -> Vec<String> {
-    let roll = match &app.roll {
-        RollStatus::Idle => None,
-        RollStatus::Rolling { replaced, total } => {
-            Some(format!("reloading: {replaced} of {total} replaced"))
-        }
-        RollStatus::Stopped { why } => {
-            Some(format!("reload stopped (mend the cause, then `reload` again): {why}"))
-        }
-    };
-    let changes = app.changes.iter().map(|change| format!("changed: {change}"));
-    let remarks = app.remarks.iter().map(|remark| format!("note: {remark}"));
-    let place = app.listen.iter().map(|place| format!("listens on {place}"));
-    let notes = roll.into_iter().chain(changes).chain(remarks).chain(place);
-    notes.map(|words| printable(words.as_bytes())).collect()
+    let place = app.listen.iter().map(|place| printable(format!("listens on {place}").as_bytes()));
+    report::app_notes(app).into_iter().chain(place).collect()
 }
 
 fn slot_cell(slot: &SlotStatus, column: Column) -> String {

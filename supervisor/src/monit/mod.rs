@@ -17,4 +17,4 @@ mod terminal;
 mod tests;
 
 pub use run::run;
-pub use terminal::{MonitError, Terminal};
+pub use terminal::{MonitError, Terminal, width as terminal_width};

@@ -8,7 +8,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::history::{History, Past, slot_name};
 use super::intent::Intent;
-use crate::runtime::WORKER_LOG;
+use crate::runtime::{WORKER_LOG, log_files};
 
 /// How far Page Up and Page Down go.
 const PAGE: usize = 10;
@@ -222,10 +222,10 @@ impl Model {
 
     /// The log file that is to be shown.
     pub(super) fn wanted_log(&self) -> Option<PathBuf> {
-        let app = &self.selected()?.app().name;
+        let [output, errors] = log_files(&self.selected()?.app().name);
         let name = match self.stream {
-            Stream::Out => format!("{app}.out.log"),
-            Stream::Err => format!("{app}.err.log"),
+            Stream::Out => output,
+            Stream::Err => errors,
             Stream::Application => WORKER_LOG.to_owned(),
         };
         Some(self.picture.as_ref()?.log_directory.join(name))

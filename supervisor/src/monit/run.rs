@@ -1,7 +1,6 @@
 //! The loop of the live screen: draw, wait for news, take them in. Whatever may take its time (the
 //! supervisor, a disk, a person) is waited for in a thread of its own, so that a key always works.
 
-use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -15,7 +14,7 @@ use super::model::{Effect, Log, Message, Model};
 use super::screen;
 use super::tail::Tail;
 use super::terminal::{MonitError, Terminal, end_by, watch_signals};
-use crate::report::Colour;
+use crate::report::{Colour, with_causes};
 use crate::runtime;
 
 /// How often the supervisor is asked, and a log looked at.
@@ -99,7 +98,8 @@ fn watch_service(socket: PathBuf, tell: Sender<News>) -> Sender<()> {
     let (look_now, told) = mpsc::channel();
     thread::spawn(move || {
         while heard(&told).is_some() {
-            let picture = runtime::glance(&socket, ANSWER_TIME).map_err(|error| in_words(&error));
+            let picture =
+                runtime::glance(&socket, ANSWER_TIME).map_err(|error| with_causes(&error));
             if tell.send(News::Picture(Box::new(picture))).is_err() {
                 return;
             }
@@ -162,19 +162,8 @@ fn carry_out(intent: Intent, socket: PathBuf, tell: Sender<News>) {
     thread::spawn(move || {
         let message = match runtime::ask(&socket, &intent.request(), &mut |_| {}) {
             Ok(_) => Message::Info(intent.done()),
-            Err(error) => Message::Failure(intent.failed(&in_words(&error))),
+            Err(error) => Message::Failure(intent.failed(&with_causes(&error))),
         };
         let _ = tell.send(News::Outcome(message));
     });
-}
-
-/// An error and its causes.
-fn in_words(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    words
 }

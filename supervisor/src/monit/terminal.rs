@@ -165,3 +165,10 @@ fn give_back() {
 fn standard_output() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
+
+/// How many characters fit into a line of the terminal, if it tells.
+#[must_use]
+pub fn width() -> Option<usize> {
+    let (columns, _lines) = terminal::size().ok()?;
+    (columns > 0).then_some(usize::from(columns))
+}

@@ -4,6 +4,8 @@
 use mcp_protocol::control::{AppChange, AppFate, AppPlan, ChangesKept, Presence};
 use serde_json::{Value, json};
 
+use crate::config::ways;
+use crate::machine::words::counted;
 use crate::report::words::printable;
 
 /// What a reload would do, app by app.
@@ -60,11 +62,7 @@ fn steps(app: &AppPlan) -> Vec<String> {
     };
     let mut steps = Vec::new();
     if !app.replaced.is_empty() {
-        let how = match (app.max_surge, app.max_unavailable) {
-            (0, count) => format!("old before new, {count} at a time"),
-            (count, 0) => format!("new before old, {count} at a time"),
-            (new, old) => format!("{new} at a time new before old, {old} old before new"),
-        };
+        let how = ways(app.max_surge, app.max_unavailable);
         let mut order = app.replaced.clone();
         order.sort_unstable();
         steps.push(format!("replaced: {} ({how}, in this order)", slots(&order)));
@@ -125,7 +123,7 @@ fn in_words(app: &AppChange) -> String {
         Presence::Deleted => words.push("deleted".to_owned()),
     }
     if let Some(count) = app.instances {
-        words.push(format!("{count} instances"));
+        words.push(counted(u64::from(count), "instance"));
     }
     if !app.stopped_slots.is_empty() {
         let slots: Vec<String> =

@@ -5,22 +5,25 @@ use std::time::Duration;
 use mcp_protocol::control::{AppDescription, ProcessDetails, SlotStatus};
 use serde_json::{Value, json};
 
-use crate::report::table::{Colour, app_json, app_line, deadline, paint};
-use crate::report::words::{bytes, duration, percent, phase, printable};
+use crate::machine::words::counted;
+use crate::report::page::{Colour, Page};
+use crate::report::table::{app_json, app_line, deadline, paint};
+use crate::report::words::{bytes, duration, failing, percent, printable, state, why};
 
 /// How wide the names on the left are.
 const MARGIN: usize = 12;
 
 /// Apps, one after the other.
 #[must_use]
-pub fn description(apps: &[AppDescription], colour: Colour) -> String {
-    let texts: Vec<String> = apps.iter().map(|app| one(app, colour)).collect();
+pub fn description(apps: &[AppDescription], page: Page) -> String {
+    let texts: Vec<String> = apps.iter().map(|app| one(app, page)).collect();
     texts.join("\n")
 }
 
-fn one(app: &AppDescription, colour: Colour) -> String {
+fn one(app: &AppDescription, page: Page) -> String {
     let status = &app.status;
-    let mut text = app_line(status);
+    let row = |name: &str, words: &str| row(name, words, page);
+    let mut text = app_line(status, page);
     let instances = match app.instances_in_file {
         Some(count) => format!("{} now, {count} in the file", status.slots.len()),
         None => format!("{} now, the file does not name it", status.slots.len()),
@@ -34,7 +37,7 @@ fn one(app: &AppDescription, colour: Colour) -> String {
     }
     for (number, (key, value)) in app.settings.iter().enumerate() {
         let name = if number == 0 { "in the file" } else { "" };
-        text.push_str(&row(name, &format!("{key} = {}", printable(value.as_bytes()))));
+        text.push_str(&row(name, &format!("{key} = {value}")));
     }
     for (number, log) in app.logs.iter().enumerate() {
         let name = if number == 0 { "log files" } else { "" };
@@ -42,7 +45,7 @@ fn one(app: &AppDescription, colour: Colour) -> String {
     }
     for slot in &status.slots {
         let details = app.processes.iter().find(|process| process.slot == slot.index);
-        text.push_str(&slot_text(&status.name, slot, details, colour));
+        text.push_str(&slot_text(&status.name, slot, details, page));
     }
     for log in app.logs.iter().filter(|log| !log.lines.is_empty()) {
         let name = log.file.file_name().unwrap_or(log.file.as_os_str());
@@ -52,32 +55,27 @@ fn one(app: &AppDescription, colour: Colour) -> String {
     text
 }
 
-fn slot_text(
-    app: &str,
-    slot: &SlotStatus,
-    process: Option<&ProcessDetails>,
-    colour: Colour,
-) -> String {
+fn slot_text(app: &str, slot: &SlotStatus, process: Option<&ProcessDetails>, page: Page) -> String {
     let name = format!("{app}[{}]", slot.index);
-    let head = format!("{name}  {} for {}", phase(slot.phase), duration(slot.for_time));
-    let mut text = match colour {
+    let head = format!("{name}  {} for {}", state(slot), duration(slot.for_time));
+    let mut text = match page.colour {
         Colour::Plain => format!("\n{head}\n"),
         Colour::Shown => format!("\n{}", paint(&head, slot.phase)),
     };
     let mut rows: Vec<(&str, String)> = Vec::new();
-    let why = slot.why.iter().map(|why| printable(why.as_bytes()));
-    let why: Vec<String> = why.chain(deadline(slot)).collect();
+    let why: Vec<String> = why(slot).into_iter().chain(deadline(slot)).collect();
     if !why.is_empty() {
         rows.push(("why", why.join("; ")));
     }
     if let (Some(pid), Some(run)) = (slot.pid, slot.run) {
         rows.push(("process", format!("pid {pid}, run {run}")));
     }
-    let last =
-        slot.last_exit.as_ref().map_or("none yet".to_owned(), |last| printable(last.as_bytes()));
+    let last = slot.last_exit.as_deref().unwrap_or("none yet");
     rows.push(("restarts", format!("{}; last exit: {last}", slot.restarts)));
+    rows.extend(failing(slot).map(|words| ("probe", words)));
+    rows.extend(replaced(slot).map(|words| ("replaced", words)));
     if let Some(message) = &slot.message {
-        rows.push(("says", printable(message.as_bytes())));
+        rows.push(("says", message.clone()));
     }
     if let Some(rss) = slot.rss_bytes {
         let share = process.and_then(|process| process.pss_bytes);
@@ -106,12 +104,19 @@ fn slot_text(
         let pids: Vec<String> = slot.leaving.iter().map(ToString::to_string).collect();
         rows.push(("leaving", format!("pid {}", pids.join(", "))));
     }
-    rows.iter().for_each(|(name, words)| text.push_str(&row(name, words)));
+    rows.iter().for_each(|(name, words)| text.push_str(&row(name, words, page)));
     text
 }
 
-fn row(name: &str, words: &str) -> String {
-    format!("  {name:<MARGIN$} {words}\n")
+fn row(name: &str, words: &str, page: Page) -> String {
+    page.wrapped(&format!("  {name:<MARGIN$} {}", printable(words.as_bytes())), MARGIN + 3)
+}
+
+/// Replacements that nobody asked for.
+fn replaced(slot: &SlotStatus) -> Option<String> {
+    let replaced = slot.replaced.as_ref()?;
+    let (times, ago) = (counted(replaced.times, "time"), duration(replaced.ago));
+    Some(format!("{times} without being asked to, the last time {ago} ago: {}", replaced.why))
 }
 
 /// Lines of a program, set off and harmless.

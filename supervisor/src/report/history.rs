@@ -120,7 +120,7 @@ mod tests {
 
     fn read(text: &str) -> Config {
         let path = std::path::Path::new("/srv/ecosystem.toml");
-        load_text(path, text, None, &Surroundings::default()).unwrap_or_else(|why| panic!("{why}"))
+        load_text(text, path, None, &Surroundings::default()).unwrap_or_else(|why| panic!("{why}"))
     }
 
     #[test]

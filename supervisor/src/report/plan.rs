@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::config::{AppConfig, Config, TimeTable};
-use crate::machine::Rollout;
+use crate::config::{self, AppConfig, Config, Place, Problems, TimeTable};
+use crate::report::words::printable;
 
 /// The plan, as text and as JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +24,9 @@ const TIMES_SHOWN: usize = 3;
 pub fn plan(config: &Config, now: Duration) -> Plan {
     let mut text =
         format!("{} is fine (environment {})\n", config.file.display(), config.environment);
+    for remark in &config.remarks {
+        text.push_str(&format!("  note: {remark}\n"));
+    }
     let mut apps = Vec::new();
     for (name, app) in &config.apps {
         let place = app.listen.map_or_else(
@@ -32,16 +35,16 @@ pub fn plan(config: &Config, now: Duration) -> Plan {
         );
         let command = [vec![app.program.display().to_string()], app.arguments.clone()].concat();
         text.push_str(&format!(
-            "\n  {name}: {} x {}\n    {place}; {}\n",
+            "\n  {name}: {} x {}\n    {place}; reload: {}\n",
             app.goal.instances,
-            command.join(" "),
-            roll(app.goal.rollout)
+            printable(command.join(" ").as_bytes()),
+            config::rollout(app.goal.rollout)
         ));
         for line in reasons(app, now) {
-            text.push_str(&format!("    {line}\n"));
+            text.push_str(&format!("    {}\n", printable(line.as_bytes())));
         }
         for remark in &app.remarks {
-            text.push_str(&format!("    note: {remark}\n"));
+            text.push_str(&format!("    note: {}\n", printable(remark.as_bytes())));
         }
         apps.push(json!({
             "name": name.as_str(), "instances": app.goal.instances, "command": command,
@@ -54,24 +57,26 @@ pub fn plan(config: &Config, now: Duration) -> Plan {
         text.push_str(&format!("\n  metrics on http://{address}/metrics\n"));
     }
     let json = json!({
-        "config_file": config.file, "environment": config.environment, "metrics": metrics,
+        "ok": true, "problems": [], "config_file": config.file, "environment": config.environment, "metrics": metrics,
         "run_directory": config.supervisor.run_directory,
         "log_directory": config.supervisor.log_directory, "apps": apps,
+        "remarks": config.remarks,
     });
     Plan { text, json }
 }
 
-fn roll(rollout: Rollout) -> String {
-    let Rollout { max_surge, max_unavailable, pause_between } = rollout;
-    let mut ways = Vec::new();
-    if max_surge > 0 {
-        ways.push(format!("new before old, {max_surge} at a time"));
-    }
-    if max_unavailable > 0 {
-        ways.push(format!("old before new, {max_unavailable} at a time"));
-    }
-    let pause = pause_between.map(|pause| format!(", {pause:?} apart")).unwrap_or_default();
-    format!("reload: {}{pause}", ways.join(" and "))
+/// What is wrong with a configuration, as JSON.
+#[must_use]
+pub fn problems_json(problems: &Problems) -> Value {
+    let one = |problem: &crate::config::Problem| {
+        json!({
+            "file": problem.file, "key": problem.key, "message": problem.message,
+            "line": problem.place.map(|Place { line, .. }| line),
+            "column": problem.place.map(|Place { column, .. }| column),
+        })
+    };
+    let list: Vec<Value> = problems.list().iter().map(one).collect();
+    json!({ "ok": false, "problems": list })
 }
 
 /// What an app waits for, and what has its workers replaced.

@@ -1,15 +1,18 @@
 //! Words for moments: durations, sizes, phases, and what changed since the last picture.
 
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::time::Duration;
 
-use mcp_protocol::control::{SlotPhase, SlotStatus, Status};
+use mcp_protocol::control::{Finished, SlotPhase, SlotStatus, Status};
 
-use crate::cli::nearest;
+use crate::config::nearest;
+use crate::machine::words::counted;
+pub(crate) use crate::machine::words::size as bytes;
 use crate::report::details::indented;
 
 /// The phase in PM2's words, so that habits carry over.
-pub(crate) fn phase(phase: SlotPhase) -> &'static str {
+fn phase(phase: SlotPhase) -> &'static str {
     match phase {
         SlotPhase::Stopped => "stopped",
         SlotPhase::Starting => "launching",
@@ -18,6 +21,33 @@ pub(crate) fn phase(phase: SlotPhase) -> &'static str {
         SlotPhase::Backoff => "waiting restart",
         SlotPhase::Failed => "errored",
     }
+}
+
+/// What a slot is doing, in the same words; one whose program was done was not stopped by anybody.
+pub(crate) fn state(slot: &SlotStatus) -> &'static str {
+    if slot.finished.is_some() { "finished" } else { phase(slot.phase) }
+}
+
+/// Why a slot is as it is, in words that are harmless on a terminal.
+pub(super) fn why(slot: &SlotStatus) -> Option<String> {
+    let why = printable(slot.why.as_ref()?.as_bytes());
+    Some(match slot.finished {
+        None => why,
+        Some(Finished::ExitCode) => {
+            format!("{why}, one of its stop_exit_codes; `start` runs it again")
+        }
+        Some(Finished::Policy) => {
+            format!("{why}, and its restart policy leaves it at that; `start` runs it again")
+        }
+    })
+}
+
+/// The probes that failed of a worker that serves.
+pub(super) fn failing(slot: &SlotStatus) -> Option<String> {
+    let probe = slot.failing.as_ref()?;
+    let why = printable(probe.why.as_bytes());
+    let of = counted(u64::from(probe.failures_max), "probe");
+    Some(format!("{} of {of} failed: {why}", probe.failures))
 }
 
 /// A duration as people say it: its two largest units at the most.
@@ -38,15 +68,6 @@ pub(crate) fn moment(since_1970: Duration) -> String {
     let time = time.and_then(|time| jiff::Timestamp::from_second(time).ok()).unwrap_or_default();
     let time = time.to_zoned(jiff::tz::TimeZone::system());
     time.strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// A size as people say it.
-pub(crate) fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1_000_000 => format!("{} kB", bytes / 1_000),
-        1_000_000..1_000_000_000 => format!("{}.{} MB", bytes / 1_000_000, bytes / 100_000 % 10),
-        _ => format!("{}.{} GB", bytes / 1_000_000_000, bytes / 100_000_000 % 10),
-    }
 }
 
 /// A share of a processor.
@@ -74,6 +95,17 @@ pub fn unknown_app<'k>(app: &str, known: impl Iterator<Item = &'k str> + Clone) 
     }
 }
 
+/// That an app has no such slot, and which it has.
+#[must_use]
+pub fn unknown_slot(app: &str, slot: u32, count: u32) -> String {
+    let slots = match count {
+        0 => "it has none".to_owned(),
+        1 => format!("its only slot is {app}[0]"),
+        count => format!("its slots are {app}[0] to {app}[{}]", count - 1),
+    };
+    format!("there is no slot {app}[{slot}]; {slots}")
+}
+
 /// What a program wrote last, below the error that it may explain.
 #[must_use]
 pub fn last_output(lines: &[String]) -> String {
@@ -81,6 +113,18 @@ pub fn last_output(lines: &[String]) -> String {
         true => String::new(),
         false => format!("the last lines of its output:\n{}", indented(lines)),
     }
+}
+
+/// An error and its causes in one line.
+#[must_use]
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    words
 }
 
 /// Any bytes as one line that cannot command a terminal: control characters become visible.
@@ -129,7 +173,7 @@ impl Progress {
 }
 
 fn slot_line(slot: &SlotStatus) -> String {
-    let mut line = phase(slot.phase).to_owned();
+    let mut line = state(slot).to_owned();
     if let Some(pid) = slot.pid {
         line.push_str(&format!("  pid {pid}"));
     }
@@ -146,8 +190,8 @@ fn slot_line(slot: &SlotStatus) -> String {
         | SlotPhase::Killing
         | SlotPhase::Failed => {}
     }
-    if let Some(why) = &slot.why {
-        line.push_str(&format!("  {}", printable(why.as_bytes())));
+    if let Some(why) = why(slot) {
+        line.push_str(&format!("  {why}"));
     }
     line
 }
@@ -157,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_and_sizes() {
+    fn durations() {
         let shown = [
             (Duration::from_millis(20), "20ms"),
             (Duration::from_secs(59), "59s"),
@@ -168,9 +212,6 @@ mod tests {
         for (time, words) in shown {
             assert_eq!(duration(time), words);
         }
-        assert_eq!(bytes(12_345), "12 kB");
-        assert_eq!(bytes(41_299_000), "41.2 MB");
-        assert_eq!(bytes(2_500_000_000), "2.5 GB");
     }
 
     #[test]
@@ -184,7 +225,19 @@ mod tests {
             unknown_app("x", known.into_iter()),
             "there is no app `x`; there are: query, billing"
         );
+        let known = ["my-app", "Query"];
+        for (typed, meant) in [("my_app", "my-app"), ("query", "Query"), ("my-app2", "my-app")] {
+            let said = unknown_app(typed, known.into_iter());
+            assert!(said.contains(&format!("did you mean `{meant}`?")), "{said}");
+        }
         assert_eq!(unknown_app("x", std::iter::empty()), "there is no app `x`; there are: none");
+    }
+
+    #[test]
+    fn an_unknown_slot_is_answered_with_those_that_there_are() {
+        let words = "there is no slot query[9]; its slots are query[0] to query[2]";
+        assert_eq!(unknown_slot("query", 9, 3), words);
+        assert_eq!(unknown_slot("a", 1, 1), "there is no slot a[1]; its only slot is a[0]");
     }
 
     #[test]
@@ -192,6 +245,19 @@ mod tests {
         assert_eq!(last_output(&[]), "");
         let lines = ["a".to_owned(), "\u{1b}[2J".to_owned()];
         assert_eq!(last_output(&lines), "the last lines of its output:\n    a\n    \\u{1b}[2J\n");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Layer(&'static str, #[source] Option<Box<Layer>>);
+
+    #[test]
+    fn an_error_is_told_with_all_its_causes() {
+        let full = Layer("the disk is full", None);
+        let write = Layer("cannot write `a`", Some(Box::new(full)));
+        let start = Layer("cannot start", Some(Box::new(write)));
+        assert_eq!(with_causes(&start), "cannot start: cannot write `a`: the disk is full");
+        assert_eq!(with_causes(&Layer("alone", None)), "alone");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mcp_protocol::control::{FailureCause, Response, Status};
 use tokio::sync::mpsc;
 
-use crate::machine::{AppName, Outcome, RequestId};
+use crate::machine::{AppName, Command, Outcome, RequestId, Scope};
 use crate::runtime::clock::{in_time, since_epoch};
 use crate::runtime::hands::Hands;
 use crate::runtime::last_output::LastOutput;
@@ -22,12 +22,20 @@ pub(crate) struct Waiter {
     asked_at: Duration,
     /// How often something had been remembered by then.
     kept: u64,
+    /// The command that takes back what this one leaves changed, should it fail.
+    way_back: Option<String>,
 }
 
 impl Hands {
     /// Remembers who awaits the answer to a wish.
-    pub(crate) fn await_answer(&mut self, request: RequestId, answers: mpsc::Sender<Response>) {
-        let waiter = Waiter { answers, asked_at: since_epoch(), kept: self.memory.number() };
+    pub(crate) fn await_answer(
+        &mut self,
+        request: RequestId,
+        command: &Command,
+        answers: mpsc::Sender<Response>,
+    ) {
+        let (asked_at, kept) = (since_epoch(), self.memory.number());
+        let waiter = Waiter { answers, asked_at, kept, way_back: way_back(command) };
         self.waiting.insert(request, waiter);
     }
 
@@ -40,8 +48,16 @@ impl Hands {
         outcome: Outcome,
         status: Status,
     ) -> Option<mpsc::Sender<Response>> {
-        let Waiter { answers, asked_at, kept } = self.waiting.remove(&request)?;
+        let Waiter { answers, asked_at, kept, way_back } = self.waiting.remove(&request)?;
         let (late, changed) = (answers.clone(), self.memory.number() > kept);
+        let way_back = way_back.filter(|_| changed);
+        let outcome = match (outcome, way_back) {
+            (Outcome::Failed { why, slot }, Some(way_back)) => {
+                let why = format!("{why}; the change is kept (`{way_back}` takes it back)");
+                Outcome::Failed { why, slot }
+            }
+            (outcome, _) => outcome,
+        };
         // An operator who does not read cannot hold us up: a full queue means no answer.
         match outcome {
             Outcome::Done if changed => {
@@ -91,6 +107,27 @@ impl Hands {
             let last_output = last.since(since).await.join(" | ");
             tracing::error!(%app, why, last_output, "roll stopped, nobody else is replaced");
         });
+    }
+}
+
+/// The command that takes back what a command changes for good.
+fn way_back(command: &Command) -> Option<String> {
+    match command {
+        Command::Stop(Scope::All) | Command::Delete(Scope::All) => Some("forget".to_owned()),
+        Command::Stop(Scope::App(app))
+        | Command::Delete(Scope::App(app))
+        | Command::Scale { app, .. } => Some(format!("forget {app}")),
+        Command::Stop(Scope::Slot(slot)) | Command::Delete(Scope::Slot(slot)) => {
+            Some(format!("forget {slot}"))
+        }
+        Command::Settle
+        | Command::Reload(_)
+        | Command::Restart(_)
+        | Command::Start(_)
+        | Command::Reset(_)
+        | Command::Forget(_)
+        | Command::Signal { .. }
+        | Command::Shutdown => None,
     }
 }
 

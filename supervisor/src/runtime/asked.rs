@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use super::{Supervisor, picture, vitals};
 use crate::config::{self, Config};
 use crate::machine::{AppName, Command, Event, RunId, Scale, Scope, SlotId};
-use crate::report::unknown_app;
-use crate::runtime::answer::failed;
+use crate::report::{unknown_app, unknown_slot};
+use crate::runtime::clock::since_epoch;
 use crate::runtime::configuration::{Cause, Considered};
 use crate::runtime::hands::Hands;
 
@@ -34,9 +34,10 @@ impl Supervisor {
                     tokio::spawn(complete(apps, answers));
                     return Vec::new();
                 }
-                Err(why) => failed(why, Vec::new()),
+                Err(refusal) => refusal.answer(),
             },
             Request::Reload { target } => return self.reload_asked(target, answers),
+            Request::Roll { target } => return self.order(target, Command::Reload, answers),
             Request::Rollback { to } => return self.rollback_asked(to, answers),
             Request::Settle => return self.command(None, Command::Settle, answers),
             Request::Shutdown => return self.command(None, Command::Shutdown, answers),
@@ -48,7 +49,7 @@ impl Supervisor {
             Request::Forget { target } => return self.order(target, Command::Forget, answers),
             Request::Scale { app, to } => {
                 let command = Command::Scale { app: AppName::new(&app), to: scale(to) };
-                return self.command(Some(&app), command, answers);
+                return self.command(Some(&Target::App(app)), command, answers);
             }
             Request::Signal { target, number } => {
                 return self.order(target, |scope| Command::Signal { scope, number }, answers);
@@ -64,18 +65,19 @@ impl Supervisor {
         command: impl FnOnce(Scope) -> Command,
         answers: mpsc::Sender<Response>,
     ) -> Vec<Event> {
-        self.command(target.app(), command(scope(&target)), answers)
+        let command = command(scope(&target));
+        self.command(Some(&target), command, answers)
     }
 
-    /// The machine's event for a command, unless it is about an app that nobody ever heard of.
+    /// The machine's event for a command, unless it is about somebody of whom nobody ever heard.
     fn command(
         &mut self,
-        app: Option<&str>,
+        target: Option<&Target>,
         command: Command,
         answers: mpsc::Sender<Response>,
     ) -> Vec<Event> {
-        if let Some(why) = app.and_then(|app| self.unheard_of(app)) {
-            let _ = answers.try_send(failed(why, Vec::new()));
+        if let Some(why) = target.and_then(|target| self.unheard_of(target)) {
+            let _ = answers.try_send(Refusal::Usage(why).answer());
             return Vec::new();
         }
         vec![self.await_answer(command, answers)]
@@ -83,18 +85,33 @@ impl Supervisor {
 
     fn await_answer(&mut self, command: Command, answers: mpsc::Sender<Response>) -> Event {
         let request = self.next_request();
-        self.hands.await_answer(request, answers);
+        self.hands.await_answer(request, &command, answers);
         Event::Asked { request, command }
     }
 
-    fn unheard_of(&self, app: &str) -> Option<String> {
+    /// That there is no such app or slot, if so. One that was deleted is known.
+    fn unheard_of(&self, target: &Target) -> Option<String> {
+        let app = target.app()?;
         let snapshot = self.machine.snapshot();
         let mut known: Vec<&str> = self.hands.config.apps.keys().map(AppName::as_str).collect();
         let others = snapshot.apps.iter().map(|app| &app.name).chain(snapshot.changes.keys());
         known.extend(others.map(AppName::as_str));
         known.sort_unstable();
         known.dedup();
-        (!known.contains(&app)).then(|| unknown_app(app, known.into_iter()))
+        if !known.contains(&app) {
+            return Some(unknown_app(app, known.into_iter()));
+        }
+        self.no_such_slot(&self.hands.config, target)
+    }
+
+    /// That the app, as this configuration and the changes of operators have it, has no such slot.
+    fn no_such_slot(&self, config: &Config, target: &Target) -> Option<String> {
+        let Target::Slot { app, slot } = target else { return None };
+        let name = AppName::new(app);
+        let in_file = config.apps.get(&name)?.goal.instances;
+        let changed = self.hands.memory.changes.get(&name).and_then(|change| change.instances);
+        let count = changed.unwrap_or(in_file);
+        (*slot >= count).then(|| unknown_slot(app, *slot, count))
     }
 
     fn reload_asked(&mut self, target: Target, answers: mpsc::Sender<Response>) -> Vec<Event> {
@@ -104,7 +121,7 @@ impl Supervisor {
                 self.await_answer(Command::Reload(scope(&target)), answers),
                 self.own(Command::Settle),
             ],
-            Err(considered) => refusal(considered, &answers).into_iter().collect(),
+            Err(considered) => refused(considered, &answers).into_iter().collect(),
         }
     }
 
@@ -116,22 +133,42 @@ impl Supervisor {
                 events.push(self.await_answer(Command::Settle, answers));
             }
             Considered::Refused(_) | Considered::Unknown(_) | Considered::Waits => {
-                drop(refusal(considered, &answers));
+                drop(refused(considered, &answers));
             }
         }
         events
     }
 
+    /// The file as it is now, if the target is in it.
+    fn named_in_file(&self, target: &Target) -> Result<Config, Refusal> {
+        let config = (self.load)().map_err(|problems| Refusal::Configuration(problems.to_string()));
+        let config = config?;
+        match self.not_in_file(&config, target) {
+            Some(why) => Err(Refusal::Usage(why)),
+            None => Ok(config),
+        }
+    }
+
+    /// That the target is not in this file, if so.
+    pub(super) fn not_in_file(&self, config: &Config, target: &Target) -> Option<String> {
+        if let Some(app) = target.app()
+            && !config.apps.contains_key(&AppName::new(app))
+        {
+            let known = config.apps.keys().map(AppName::as_str);
+            return Some(format!("{} (in the file)", unknown_app(app, known)));
+        }
+        self.no_such_slot(config, target)
+    }
+
     /// What a reload would do; nothing is touched, the refusal of a bad file included.
     fn plan(&self, target: Target) -> Response {
-        let loaded = (self.load)().map_err(|problems| problems.to_string()).and_then(|config| {
-            named_in(&config, Some(&target))?;
-            self.hands.allows(&config)?;
+        let loaded = self.named_in_file(&target).and_then(|config| {
+            self.hands.allows(&config).map_err(Refusal::Configuration)?;
             Ok(config)
         });
         let config = match loaded {
             Ok(config) => config,
-            Err(problem) => return refused(problem),
+            Err(refusal) => return refusal.answer(),
         };
         let desired = config.desired(self.hands.generation + 1);
         let plans = self.machine.preview(self.clock.now(), &desired, &scope(&target));
@@ -175,9 +212,9 @@ impl Supervisor {
     }
 
     /// Everything that is known of apps at this moment, and who completes it.
-    fn describe(&mut self, target: &Target) -> Result<Vec<Unfinished>, String> {
-        if let Some(why) = target.app().and_then(|app| self.unheard_of(app)) {
-            return Err(why);
+    fn describe(&mut self, target: &Target) -> Result<Vec<Unfinished>, Refusal> {
+        if let Some(why) = self.unheard_of(target) {
+            return Err(Refusal::Usage(why));
         }
         let status = self.status();
         let mut apps = Vec::new();
@@ -189,13 +226,12 @@ impl Supervisor {
         }
         match (target, apps.first()) {
             (Target::All, _) if apps.len() > DESCRIBED_MAX => {
-                Err(format!("{} apps are too many for one answer; name one", apps.len()))
+                let words = format!("{} apps are too many for one answer; name one", apps.len());
+                Err(Refusal::Operation(words))
             }
-            (Target::Slot { .. }, Some(app)) if app.description.status.slots.is_empty() => Err(
-                format!("there is no slot {target}; `describe {}`", app.description.status.name),
-            ),
             (Target::App(app) | Target::Slot { app, .. }, None) => {
-                Err(format!("`{app}` was deleted; `start {app}` brings it back"))
+                let words = format!("`{app}` was deleted; `start {app}` brings it back");
+                Err(Refusal::Operation(words))
             }
             (Target::All | Target::App(_) | Target::Slot { .. }, _) => Ok(apps),
         }
@@ -227,7 +263,7 @@ impl Hands {
             command: program.into_iter().chain(arguments.iter().cloned()).collect(),
             working_directory: config.map(|app| app.working_directory.clone()).unwrap_or_default(),
             instances_in_file: config.map(|app| app.goal.instances),
-            rules: config.map(config::rules).unwrap_or_default(),
+            rules: config.map(|app| config::rules(app, since_epoch())).unwrap_or_default(),
             settings: config.map(config::settings).unwrap_or_default(),
             processes: processes.collect(),
             logs: Vec::new(),
@@ -256,27 +292,39 @@ async fn complete(apps: Vec<Unfinished>, answers: mpsc::Sender<Response>) {
     }
 }
 
-/// Refuses a target that the file does not name.
-pub(super) fn named_in(config: &Config, target: Option<&Target>) -> Result<(), String> {
-    match target.and_then(Target::app) {
-        Some(app) if !config.apps.contains_key(&AppName::new(app)) => {
-            let known = config.apps.keys().map(AppName::as_str);
-            Err(format!("{} (in the file)", unknown_app(app, known)))
-        }
-        Some(_) | None => Ok(()),
+/// Why a wish comes to nothing before anything is changed.
+enum Refusal {
+    /// Nothing of that name is there.
+    Usage(String),
+    /// The file cannot be used.
+    Configuration(String),
+    /// Anything else.
+    Operation(String),
+}
+
+impl Refusal {
+    fn answer(&self) -> Response {
+        let (reason, cause) = match self {
+            Refusal::Usage(why) => (why, FailureCause::Usage),
+            Refusal::Configuration(why) => (why, FailureCause::Configuration),
+            Refusal::Operation(why) => (why, FailureCause::Operation),
+        };
+        Response::Failed { reason: reason.clone(), cause, last_output: Vec::new() }
     }
 }
 
-/// Tells the operator why a configuration is not taken in, and the machine if the file is to blame.
-fn refusal(considered: Considered, answers: &mpsc::Sender<Response>) -> Option<Event> {
-    if let Considered::Refused(why) | Considered::Unknown(why) = &considered {
-        let _ = answers.try_send(refused(why.clone()));
+/// Answers a wish that changes nothing, and says what the machine is told of it. That a file was
+/// refused is remembered; a slip of the operator's finger is nothing that the file is to blame for.
+fn refused(considered: Considered, answers: &mpsc::Sender<Response>) -> Option<Event> {
+    let refusal = match &considered {
+        Considered::Refused(why) => Some(Refusal::Configuration(why.clone())),
+        Considered::Unknown(why) => Some(Refusal::Usage(why.clone())),
+        Considered::Waits | Considered::Unchanged | Considered::Taken => None,
+    };
+    if let Some(refusal) = refusal {
+        let _ = answers.try_send(refusal.answer());
     }
     considered.refusal()
-}
-
-fn refused(reason: String) -> Response {
-    Response::Failed { reason, cause: FailureCause::Configuration, last_output: Vec::new() }
 }
 
 fn scope(target: &Target) -> Scope {

@@ -9,9 +9,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use mcp_protocol::env;
 use nix::sys::signal::Signal as UnixSignal;
+use nix::sys::stat::fstat;
 use nix::unistd::{Gid, Uid, fchown};
 
 use crate::config::AppConfig;
@@ -29,19 +31,18 @@ use crate::runtime::tree::Tree;
 impl Hands {
     /// Starts a process for a run, or says in words why there is none.
     pub(super) fn start(&mut self, run: RunId, slot: SlotId) -> Result<(), String> {
-        let app = self
-            .config
+        let config = Arc::clone(&self.config);
+        let app = config
             .apps
             .get(&slot.app)
-            .ok_or_else(|| format!("app `{}` is not in the configuration", slot.app))?
-            .clone();
+            .ok_or_else(|| format!("app `{}` is not in the configuration", slot.app))?;
         let program = c_string(app.program.as_os_str().as_bytes())?;
         let working_directory = c_string(app.working_directory.as_os_str().as_bytes())?;
         let named = Named { program, working_directory, process: app.process.clone() };
         let (cgroup, directory) = self.processes.cgroups.make(run).unzip();
-        let lock = self.lock(run, &slot, &app, cgroup.as_ref());
+        let lock = self.lock(run, &slot, app, cgroup.as_ref());
         let born =
-            lock.and_then(|lock| match self.bear((run, &slot, &app), &named, (&lock, directory)) {
+            lock.and_then(|lock| match self.bear((run, &slot, app), &named, (&lock, directory)) {
                 Ok((spawned, handed, place)) => {
                     Ok((lock.hand_over(spawned.pid.as_raw(), place), spawned, handed, place))
                 }
@@ -64,12 +65,12 @@ impl Hands {
                 Tree::to_walk(spawned.pid, run, self.config.socket(), &lock)
             }
         };
-        let health = handed.watch((run, spawned.pid), app.health.ready, &self.inbox);
+        let health = handed.watch((run, spawned.pid), app.health.ready.clone(), &self.inbox);
         let birth = Birth {
             run,
             listen: self.listeners.address(&slot.app),
             slot,
-            settings: app.settings,
+            settings: app.settings.clone(),
             stop_signal: stop_signal(app.stop_signal),
             health,
             named,
@@ -214,12 +215,19 @@ fn stop_signal(number: i32) -> UnixSignal {
     UnixSignal::try_from(number).unwrap_or(UnixSignal::SIGTERM)
 }
 
-/// A program may open its own output a second time, as `/dev/stdout`: then it must be its user's.
+/// A program may open its own output a second time, as `/dev/stdout`: then it must be its user's,
+/// and no longer that of a user whom the app had before.
 fn give(app: &AppConfig, streams: &[&OwnedFd]) -> Result<(), String> {
-    let Some(to) = &app.process.credentials else { return Ok(()) };
+    let (user, group) = match &app.process.credentials {
+        Some(to) => (Uid::from_raw(to.uid), Gid::from_raw(to.gid)),
+        None => (Uid::effective(), Gid::effective()),
+    };
     for stream in streams {
-        fchown(stream, Some(Uid::from_raw(to.uid)), Some(Gid::from_raw(to.gid)))
-            .map_err(|errno| format!("cannot give its output to user {}: {errno}", to.uid))?;
+        let has = fstat(stream).map(|about| (about.st_uid, about.st_gid));
+        if has != Ok((user.as_raw(), group.as_raw())) {
+            fchown(stream, Some(user), Some(group))
+                .map_err(|errno| format!("cannot give its output to user {user}: {errno}"))?;
+        }
     }
     Ok(())
 }

@@ -94,7 +94,7 @@ impl Cgroups {
 
     /// Removes those of ended runs in which nobody is left; the others stay for the next time.
     pub(crate) fn sweep(&mut self) {
-        self.emptying.retain(|path| matches!(fs::remove_dir(path), Err(error) if is_busy(&error)));
+        self.emptying.retain(|path| matches!(remove(path), Err(error) if is_busy(&error)));
     }
 
     /// Kills whoever is left in any of ours, and removes them all.
@@ -102,8 +102,7 @@ impl Cgroups {
         let Some(home) = self.home.take() else { return };
         let _ = kill(&home);
         let deadline = in_time(CLOSING_TIME);
-        while fs::remove_dir(&home).is_err_and(|error| is_busy(&error)) {
-            remove_members(&home);
+        while remove(&home).is_err_and(|error| is_busy(&error)) {
             if in_time(Duration::ZERO) > deadline {
                 tracing::warn!(path = %home.display(), "somebody in this cgroup does not die");
                 return;
@@ -129,8 +128,7 @@ impl Cgroup {
 
     /// Whether anybody lives in it; one that is gone is empty.
     pub(crate) fn is_populated(&self) -> bool {
-        fs::read_to_string(self.path.join("cgroup.events"))
-            .is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
+        is_populated(&self.path)
     }
 
     /// Who lives in it.
@@ -141,7 +139,7 @@ impl Cgroup {
 
     /// Removes it, and the directory of its dead supervisor when it was the last one.
     pub(crate) fn remove_with_home(&self) {
-        let _ = fs::remove_dir(&self.path);
+        let _ = remove(&self.path);
         if let Some(home) = self.path.parent() {
             let _ = fs::remove_dir(home);
         }
@@ -151,6 +149,25 @@ impl Cgroup {
 fn kill(cgroup: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(cgroup.join(KILL))?;
     file.write_all(b"1")
+}
+
+fn is_populated(cgroup: &Path) -> bool {
+    fs::read_to_string(cgroup.join("cgroup.events"))
+        .is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
+}
+
+/// Removes a cgroup, with those that a program made in it, once nobody lives in any of them.
+fn remove(cgroup: &Path) -> io::Result<()> {
+    let removed = fs::remove_dir(cgroup);
+    if !matches!(&removed, Err(error) if is_busy(error)) || is_populated(cgroup) {
+        return removed;
+    }
+    for below in fs::read_dir(cgroup)?.flatten() {
+        if below.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&below.path())?;
+        }
+    }
+    fs::remove_dir(cgroup)
 }
 
 /// Somebody lives in it, or another cgroup lies in it.
@@ -206,8 +223,8 @@ fn remove_leftovers(own: &Path) {
         let name = entry.file_name();
         let Some(supervisor) = name.to_str().and_then(supervisor_of) else { continue };
         if !supervisor.is_alive() {
-            remove_members(&entry.path());
-            let _ = fs::remove_dir(entry.path());
+            // Fails while somebody lives there, which is as it should be.
+            let _ = remove(&entry.path());
         }
     }
 }
@@ -229,18 +246,27 @@ fn supervisor_of(name: &str) -> Option<Known> {
     Some(Known { pid: pid.parse().ok()?, started: started.parse().ok()? })
 }
 
-fn remove_members(home: &Path) {
-    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            // Fails while somebody lives there, which is as it should be.
-            let _ = fs::remove_dir(entry.path());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_program_made_in_its_cgroup_goes_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let cgroup = |name: &str| Cgroup::at(&directory.path().join(name));
+        let (run, inhabited) = (cgroup("run-1"), cgroup("run-2"));
+        for below in ["run-1/a/b", "run-1/c", "run-2/d"] {
+            fs::create_dir_all(directory.path().join(below)).unwrap();
+        }
+        fs::write(inhabited.path().join("cgroup.events"), "populated 1\nfrozen 0\n").unwrap();
+        let mut cgroups = Cgroups::default();
+        cgroups.retire(run.clone());
+        cgroups.retire(inhabited.clone());
+        cgroups.sweep();
+        assert!(!run.path().exists());
+        assert!(inhabited.path().join("d").exists(), "somebody lives there");
+        assert_eq!(cgroups.emptying, [inhabited.path()]);
+    }
 
     #[test]
     fn only_a_run_s_cgroup_below_our_own_is_believed() {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use mcp_protocol::control::Target;
 
-use super::{Supervisor, asked};
+use super::Supervisor;
 use crate::config::{self, Config, Problems};
 use crate::machine::{Command, Event, Reading, Trust, Verdict, judge};
 use crate::runtime::clock;
@@ -222,14 +222,18 @@ impl Supervisor {
         let fresh = self.read_anew();
         let suspects: BTreeSet<PathBuf> = match &fresh.loaded {
             Ok(config) => config.sources.iter().cloned().collect(),
-            Err(problems) => problems.list().iter().map(|one| one.file.clone()).collect(),
+            Err(problems) => {
+                // A variable of the process belongs to no file.
+                let files = problems.list().iter().map(|one| &one.file);
+                files.filter(|file| file.is_absolute()).cloned().collect()
+            }
         };
         let usable = fresh.loaded.map_err(|problems| problems.to_string()).and_then(|config| {
             self.hands.allows(&config)?;
             Ok(config)
         });
-        if let (Ok(config), Some(_)) = (&usable, target)
-            && let Err(why) = asked::named_in(config, target)
+        if let (Ok(config), Some(target)) = (&usable, target)
+            && let Some(why) = self.not_in_file(config, target)
         {
             return Considered::Unknown(why);
         }
@@ -394,7 +398,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Config, Problems> {
         let file = Path::new("/srv/ecosystem.toml");
-        config::load_text(file, text, None, &Surroundings::default())
+        config::load_text(text, file, None, &Surroundings::default())
     }
 
     fn damaged(rng: &mut Rng) -> String {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::control::{Response, Status};
@@ -13,11 +14,12 @@ use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
-use crate::machine::{Action, Event, Notice, PhaseName, RequestId, RunId, SlotId};
+use crate::machine::{Action, AppName, Event, Notice, PhaseName, RequestId, RunId, SlotId};
+use crate::report::with_causes;
 use crate::runtime::answer::Waiter;
 use crate::runtime::configuration::Ledger;
 use crate::runtime::listeners::Listeners;
-use crate::runtime::logging::Logging;
+use crate::runtime::logging::{LANDMARK, Logging};
 use crate::runtime::lookout::Lookout;
 use crate::runtime::memory;
 use crate::runtime::news::News;
@@ -32,7 +34,8 @@ pub const WORKER_LOG: &str = "application.log";
 
 /// Everything that actions touch.
 pub(crate) struct Hands {
-    pub(crate) config: Config,
+    /// Shared with a birth, which changes everything else meanwhile.
+    pub(crate) config: Arc<Config>,
     pub(crate) generation: u64,
     pub(crate) processes: Processes,
     pub(crate) listeners: Listeners,
@@ -161,16 +164,48 @@ impl Hands {
     /// Takes a new configuration into use, or leaves everything as it was.
     pub(crate) fn apply(&mut self, config: Config) -> Result<(), String> {
         self.allows(&config)?;
-        self.listeners.rebind(&config).map_err(|error| in_words(&error))?;
+        self.listeners.rebind(&config).map_err(|error| with_causes(&error))?;
         for (name, app) in &config.apps {
             self.outputs.set_policy(name, app.output);
         }
         self.lookout.apply(&config);
-        if config != self.config {
-            self.config = config;
+        self.logging.set_level(config.supervisor.log_level);
+        if config != *self.config {
+            self.config = Arc::new(config);
             self.renew_probes();
+            self.adjust_workers();
         }
+        self.forget_outputs();
         Ok(())
+    }
+
+    /// Tells running workers what changed in what they can take on; whoever has no link yet is
+    /// told with all else.
+    fn adjust_workers(&mut self) {
+        for process in self.processes.iter_mut() {
+            let app = self.config.apps.get(&process.slot.app);
+            let wanted = app.and_then(|app| Some(app.settings.as_ref()?.adjustable()));
+            let (Some(wanted), Some(told)) = (wanted, &mut process.settings) else { continue };
+            if told.adjustable() == wanted {
+                continue;
+            }
+            told.adjust(wanted.clone());
+            if let Some(link) = &process.link
+                && link.try_send(ToWorker::Adjust(wanted)).is_err()
+            {
+                tracing::warn!(
+                    app = %process.slot.app, slot = process.slot.index,
+                    "a worker does not take messages; it goes on with its earlier limits and log level"
+                );
+            }
+        }
+    }
+
+    /// Lets go of the output of apps that the file does not name and of which nobody runs.
+    pub(crate) fn forget_outputs(&mut self) {
+        let Hands { config, processes, outputs, .. } = self;
+        let runs = |app: &AppName| processes.iter().any(|(_, process)| process.slot.app == *app);
+        outputs.retain(|app| config.apps.contains_key(app) || runs(app));
     }
 
     /// Workers whose memory is limited.
@@ -188,7 +223,6 @@ impl Hands {
             ("run_directory", now.run_directory != then.run_directory),
             ("log_directory", now.log_directory != then.log_directory),
             ("state_directory", now.state_directory != then.state_directory),
-            ("log_level", now.log_level != then.log_level),
             ("metrics", now.metrics != then.metrics),
             ("cgroups", now.cgroups != then.cgroups),
         ];
@@ -198,7 +232,7 @@ impl Hands {
             return Ok(());
         }
         Err(format!(
-            "[supervisor] cannot change while it runs, and differs in {}: put it back as it was; \
+            "[supervisor] differs in {}, which cannot change while it runs: put it back as it was; \
              to change it, `stop`, change it, `start`",
             keys.join(", ")
         ))
@@ -227,12 +261,12 @@ impl Hands {
             Notice::RollEnded { app } => tracing::info!(%app, "roll ended, every worker is new"),
             Notice::RollStopped { app, why } => self.log_stopped_roll(app, why),
             Notice::ConfigAccepted { generation } => {
-                tracing::info!(generation, "configuration in force");
+                tracing::info!(target: LANDMARK, generation, "configuration in force");
             }
             Notice::ConfigRejected { problem } => {
                 tracing::error!(problem, "configuration refused, nothing was changed");
             }
-            Notice::ShuttingDown => tracing::info!("shutting down"),
+            Notice::ShuttingDown => tracing::info!(target: LANDMARK, "shutting down"),
         }
     }
 
@@ -260,18 +294,6 @@ impl Hands {
     fn pid(&self, run: RunId) -> Option<i32> {
         Some(self.processes.get(run)?.pid.as_raw())
     }
-}
-
-/// An error and its causes in one line.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(": ");
-        words.push_str(&error.to_string());
-        cause = error.source();
-    }
-    words
 }
 
 pub(super) fn c_string(bytes: &[u8]) -> Result<CString, String> {

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::machine::AppName;
 use crate::runtime::clock::in_time;
+use crate::runtime::output::log_files;
 use crate::runtime::tail::last_lines;
 
 /// How many of the last lines are told.
@@ -34,11 +35,8 @@ pub(crate) struct LastOutput {
 impl LastOutput {
     /// Of an app; `flushed` tells when its files are complete.
     pub(crate) fn of(app: &AppName, logs: &Path, flushed: oneshot::Receiver<()>) -> LastOutput {
-        LastOutput {
-            errors: logs.join(format!("{app}.err.log")),
-            output: logs.join(format!("{app}.out.log")),
-            flushed,
-        }
+        let [output, errors] = log_files(app.as_str()).map(|name| logs.join(name));
+        LastOutput { errors, output, flushed }
     }
 
     /// What explains a failure that happened after `since` (time since 1970): its errors, else its

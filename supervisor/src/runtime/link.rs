@@ -156,6 +156,7 @@ fn only_looks(request: &Request) -> bool {
         | Request::Shutdown
         | Request::Restart { .. }
         | Request::Reload { .. }
+        | Request::Roll { .. }
         | Request::Rollback { .. }
         | Request::Start { .. }
         | Request::Stop { .. }

@@ -5,7 +5,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,12 +12,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mcp_protocol::settings::LogLevel;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::{Config, OutputConfig};
-use crate::runtime::rotation;
+use crate::runtime::rotation::{self, open_plain};
 
 /// The name of the supervisor's own log file.
 pub const FILE_NAME: &str = "supervisor.log";
@@ -26,6 +26,10 @@ pub const FILE_NAME: &str = "supervisor.log";
 const KEPT: OutputConfig = OutputConfig { bytes_max: 50 * 1024 * 1024, files_max: 10 };
 /// How many lines may wait for the disk. Each place costs 32 bytes from the start.
 const LINES_MAX: usize = 4 * 1024;
+
+/// The target of lines that are logged at every level: what an operator looks for after a start, a
+/// reload or an end, also where only warnings are wanted.
+pub(crate) const LANDMARK: &str = "landmark";
 
 /// Whether people look at our standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +46,19 @@ pub(crate) struct Logging {
     _guards: Vec<WorkerGuard>,
     dropped: Vec<ErrorCounter>,
     reopen: Arc<AtomicBool>,
+    level: reload::Handle<Targets, Registry>,
 }
 
 impl Logging {
     /// Lines that were dropped because the disk was too slow.
     pub(crate) fn dropped_lines(&self) -> u64 {
         self.dropped.iter().map(|counter| counter.dropped_lines() as u64).sum()
+    }
+
+    /// From now on logs what is at least this severe.
+    pub(crate) fn set_level(&self, level: LogLevel) {
+        // Fails only when the log itself is gone.
+        let _ = self.level.reload(filter(level));
     }
 
     /// The file was renamed: the next line opens it anew.
@@ -62,7 +73,7 @@ pub(crate) fn start(config: &Config, console: Console) -> io::Result<Logging> {
     let path = config.supervisor.log_directory.join(FILE_NAME);
     let (writer, guard) = queue(OwnLog::open(path, &reopen)?);
     let (mut dropped, mut guards) = (vec![writer.error_counter()], vec![guard]);
-    let level = filter(config.supervisor.log_level);
+    let (level, handle) = reload::Layer::new(filter(config.supervisor.log_level));
     let to_file = fmt::layer().with_ansi(false).with_target(false).with_writer(writer);
     let to_console = (console == Console::Shown).then(|| {
         let ansi = io::IsTerminal::is_terminal(&io::stderr());
@@ -72,11 +83,8 @@ pub(crate) fn start(config: &Config, console: Console) -> io::Result<Logging> {
         guards.push(guard);
         fmt::layer().with_ansi(ansi).with_target(false).with_writer(writer)
     });
-    tracing_subscriber::registry()
-        .with(to_file.with_filter(level))
-        .with(to_console.with_filter(level))
-        .init();
-    Ok(Logging { _guards: guards, dropped, reopen })
+    tracing_subscriber::registry().with(level).with(to_file).with(to_console).init();
+    Ok(Logging { _guards: guards, dropped, reopen, level: handle })
 }
 
 /// A writer that never blocks who logs: it drops and counts instead.
@@ -84,14 +92,15 @@ fn queue(target: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
     NonBlockingBuilder::default().lossy(true).buffered_lines_limit(LINES_MAX).finish(target)
 }
 
-fn filter(level: LogLevel) -> LevelFilter {
-    match level {
+fn filter(level: LogLevel) -> Targets {
+    let level = match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
-    }
+    };
+    Targets::new().with_default(level).with_target(LANDMARK, LevelFilter::INFO)
 }
 
 /// A file that rotates itself by size. Only the queue's thread writes to it.
@@ -104,7 +113,7 @@ struct OwnLog {
 
 impl OwnLog {
     fn open(path: PathBuf, reopen: &Arc<AtomicBool>) -> io::Result<OwnLog> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o640).open(&path)?;
+        let file = open_plain(OpenOptions::new().append(true).create(true), &path)?;
         let bytes = file.metadata()?.len();
         Ok(OwnLog { path, file, bytes, reopen: Arc::clone(reopen) })
     }

@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nix::unistd::{SysconfVar, sysconf};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
 use crate::machine::RunId;
 use crate::runtime::clock;
 use crate::runtime::news::News;
+use crate::runtime::proc::{self, Stat};
 
 /// How often we look.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -56,64 +56,30 @@ async fn look(mut wanted: watch::Receiver<bool>, inbox: mpsc::Sender<News>) {
     }
 }
 
-/// A line of `/proc`: what is needed to find whose tree a process is in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Entry {
-    parent: i32,
-    group: i32,
-    pages: u64,
-}
-
 /// What each tree takes, in bytes. In it is who descends from its root, and who is in the process
 /// group that the root was started with.
 fn of_trees(roots: &Roots) -> BTreeMap<RunId, u64> {
-    let page =
-        sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u64::try_from(size).ok());
-    let entries = entries();
+    let everyone = proc::everyone();
     let mut bytes = BTreeMap::new();
-    for (pid, entry) in &entries {
-        if let Some(run) = owner(*pid, &entries, roots) {
-            *bytes.entry(run).or_default() += entry.pages * page.unwrap_or(4096);
+    for (pid, stat) in &everyone {
+        if let Some(run) = owner(*pid, &everyone, roots) {
+            *bytes.entry(run).or_default() += stat.rss_bytes();
         }
     }
     bytes
 }
 
-fn owner(pid: i32, entries: &BTreeMap<i32, Entry>, roots: &Roots) -> Option<RunId> {
+fn owner(pid: i32, everyone: &BTreeMap<i32, Stat>, roots: &Roots) -> Option<RunId> {
     let mut at = pid;
     // The picture is not of one moment, so that parents could go round in a circle.
-    for _ in 0..=entries.len() {
-        let entry = entries.get(&at)?;
-        if let Some(run) = roots.get(&at).or_else(|| roots.get(&entry.group)) {
+    for _ in 0..=everyone.len() {
+        let stat = everyone.get(&at)?;
+        if let Some(run) = roots.get(&at).or_else(|| roots.get(&stat.group)) {
             return Some(*run);
         }
-        at = entry.parent;
+        at = stat.parent;
     }
     None
-}
-
-fn entries() -> BTreeMap<i32, Entry> {
-    let Ok(directory) = std::fs::read_dir("/proc") else { return BTreeMap::new() };
-    directory
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(|pid: i32| {
-            // Whoever ends meanwhile takes nothing.
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            Some((pid, parse(&stat)?))
-        })
-        .collect()
-}
-
-/// The name of a program stands in brackets and may hold anything, brackets included.
-fn parse(stat: &str) -> Option<Entry> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    Some(Entry {
-        parent: fields.get(1)?.parse().ok()?,
-        group: fields.get(2)?.parse().ok()?,
-        pages: fields.get(21)?.parse().ok()?,
-    })
 }
 
 #[cfg(test)]
@@ -121,16 +87,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_read_whatever_the_program_is_called() {
-        let stat = "42 (a) S b) R 7 8 8 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 1 0 99 1000 321 1 1";
-        assert_eq!(parse(stat), Some(Entry { parent: 7, group: 8, pages: 321 }));
-        assert_eq!(parse("42 (a) R 7"), None);
-    }
-
-    #[test]
     fn descendants_and_the_group_belong_to_the_worker() {
-        let entry = |parent, group| Entry { parent, group, pages: 1 };
-        let entries = BTreeMap::from([
+        let own = Stat::of(std::process::id().cast_signed()).unwrap();
+        let entry = |parent, group| Stat { parent, group, ..own };
+        let everyone = BTreeMap::from([
             (10, entry(1, 10)),
             (11, entry(10, 10)),
             (12, entry(11, 12)),
@@ -141,7 +101,7 @@ mod tests {
             (31, entry(30, 31)),
         ]);
         let roots = Roots::from([(10, RunId(1)), (20, RunId(2))]);
-        let of = |pid| owner(pid, &entries, &roots);
+        let of = |pid| owner(pid, &everyone, &roots);
         assert_eq!([of(10), of(11), of(12), of(13)], [Some(RunId(1)); 4]);
         assert_eq!((of(14), of(20), of(30)), (None, Some(RunId(2)), None));
     }

@@ -13,8 +13,10 @@ mod board;
 mod cgroup;
 mod clock;
 mod configuration;
+mod footprint;
 mod hands;
 mod history;
+mod javascript;
 mod last_output;
 mod link;
 mod listeners;
@@ -68,9 +70,13 @@ pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
 pub use history::{Generation, Kept, keep_replaced, kept, text_of};
+pub use javascript::{JavaScriptError, evaluate};
 pub use listeners::BindError;
+use logging::LANDMARK;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
-pub use operator::{AskError, ask, changes, describe, glance, plan, stop};
+pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan, stop};
+pub use orphans::Survivors;
+pub use output::{app_of_log, log_files};
 pub use replace::replace_in_kind;
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
@@ -96,6 +102,9 @@ struct Supervisor {
 
 impl Supervisor {
     async fn serve(mut self) {
+        for remark in &self.hands.config.remarks {
+            tracing::warn!("{remark}");
+        }
         for (name, app) in &self.hands.config.apps {
             for remark in &app.remarks {
                 tracing::warn!(app = %name, "{remark}");
@@ -139,7 +148,7 @@ impl Supervisor {
         }
         self.hands.processes.close().await;
         self.hands.outputs.finish();
-        tracing::info!("ended");
+        tracing::info!(target: LANDMARK, "ended");
     }
 
     /// Lets the machine decide, and carries out what it says.
@@ -191,9 +200,13 @@ impl Supervisor {
         if self.own_requests.remove(&request) {
             // A failed start or roll leaves whoever can serve serving; the status line says it.
             match outcome {
-                Outcome::Done => self.systemd.ready("every worker is ready"),
+                Outcome::Done => {
+                    tracing::info!(target: LANDMARK, "every worker is ready");
+                    self.systemd.ready("every worker is ready");
+                }
                 Outcome::Failed { why, slot: _ } => self.systemd.ready(&why),
             }
+            footprint::let_go_of_program();
             return;
         }
         let status = self.status();
@@ -225,7 +238,12 @@ impl Supervisor {
             News::Ended { run } => {
                 self.hands.sample_last(run, self.clock.elapsed());
                 let ended = self.hands.processes.reap(run);
+                let ended = ended.map(|(process, exit)| {
+                    let exit = self.hands.out_of_cpu_time(&process, exit);
+                    (process, exit)
+                });
                 self.hands.outputs.release(run);
+                self.hands.forget_outputs();
                 let exited = ended.filter(|(process, _)| !process.exec_failed);
                 exited.map(|(_, exit)| Event::Exited { run, exit }).into_iter().collect()
             }

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::machine::RunId;
 use crate::runtime::clock::pause;
 use crate::runtime::news::News;
+use crate::runtime::proc::Stat;
 
 /// The longest message that is read; the rest of a longer one is lost.
 const MESSAGE_BYTES_MAX: usize = 4096;
@@ -249,14 +250,9 @@ fn is_of(run: Pid, sender: Pid) -> bool {
     if sender == run || getpgid(Some(sender)) == Ok(run) {
         return true;
     }
-    let ancestors = std::iter::successors(Some(sender), |pid| parent(*pid));
-    ancestors.take(ANCESTORS_MAX).any(|ancestor| ancestor == run)
-}
-
-fn parent(pid: Pid) -> Option<Pid> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok().map(Pid::from_raw)
+    let parent = |pid: &i32| Some(Stat::of(*pid)?.parent);
+    let ancestors = std::iter::successors(Some(sender.as_raw()), parent);
+    ancestors.take(ANCESTORS_MAX).any(|ancestor| ancestor == run.as_raw())
 }
 
 /// Removes the sockets of an earlier supervisor's runs, once nobody of them is left.

@@ -11,7 +11,11 @@ use mcp_protocol::control::{
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 
 use crate::runtime::clock::{in_time, pause};
+use crate::runtime::orphans::{self, Survivors};
+use crate::runtime::proc::Stat;
+use crate::runtime::run_lock;
 use crate::runtime::socket;
+use crate::runtime::start::StartError;
 use crate::runtime::wire::{Inbound, WireError, send};
 
 /// How long a supervisor may take to greet.
@@ -25,12 +29,12 @@ const PARTING_TIME: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens.
-    #[error(
-        "no supervisor runs here (nobody listens on `{socket}`); `mcp-supervisor start` starts one"
-    )]
+    #[error("no supervisor runs here (nobody listens on `{socket}`){}", remedy(survivors))]
     NotRunning {
         /// The socket.
         socket: PathBuf,
+        /// Programs of an earlier one that run on.
+        survivors: Survivors,
     },
     /// Somebody has the lock, and nobody listens.
     #[error(
@@ -77,6 +81,17 @@ pub enum AskError {
         /// Its process id.
         pid: u32,
     },
+}
+
+/// What to do where no supervisor runs.
+fn remedy(survivors: &Survivors) -> String {
+    match survivors.is_empty() {
+        true => "; `mcp-supervisor start` starts one".to_owned(),
+        false => format!(
+            ", and programs of an earlier one run on: {survivors}; `mcp-supervisor start` asks \
+             them to leave and starts new ones, `mcp-supervisor stop` ends them"
+        ),
+    }
 }
 
 /// Asks, shows progress on the way, and returns the last picture.
@@ -174,12 +189,27 @@ pub fn stop(socket: &Path, progress: &mut dyn FnMut(&Status)) -> Result<Status, 
     })
 }
 
+/// Ends what an earlier supervisor left behind, as the next one would before it starts: each is
+/// asked by its stop signal, has its grace, and is killed then. None can start meanwhile.
+///
+/// # Errors
+/// When another supervisor runs, and when somebody does not even die.
+pub fn end_survivors(socket: &Path) -> Result<(), StartError> {
+    let run_directory = socket.parent().unwrap_or(Path::new("/"));
+    let lock = socket::lock(run_directory)?;
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let failed = |source| StartError::System { operation: "start the runtime".to_owned(), source };
+    let executor = executor.map_err(failed)?;
+    executor.block_on(orphans::wait_until_gone(&run_lock::place(run_directory)))?;
+    // Nobody listens on it: we have the lock.
+    let _ = std::fs::remove_file(socket);
+    drop(lock);
+    Ok(())
+}
+
 /// False also for a zombie: it has ended, and its parent takes its time to notice.
 fn is_running(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        let state = stat.rsplit_once(')').map_or("", |(_, rest)| rest.trim_start());
-        !state.starts_with(['Z', 'X'])
-    })
+    Stat::of(pid.cast_signed()).is_some_and(|stat| !stat.ended)
 }
 
 async fn converse(
@@ -205,7 +235,10 @@ async fn greet(socket: &Path) -> Result<(Stream, Inbound), AskError> {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
             match socket.parent().and_then(socket::holder) {
                 Some(pid) => AskError::Busy { pid },
-                None => AskError::NotRunning { socket: socket.to_owned() },
+                None => AskError::NotRunning {
+                    socket: socket.to_owned(),
+                    survivors: socket.parent().map(Survivors::of).unwrap_or_default(),
+                },
             }
         }
         _ => AskError::Connect { socket: socket.to_owned(), source },

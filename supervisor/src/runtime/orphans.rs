@@ -5,6 +5,7 @@
 //! grace is killed with all that they started.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +32,51 @@ struct Survivor {
     note: Note,
     kill_at: Instant,
     give_up_at: Instant,
+}
+
+/// Programs that run on although their supervisor does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survivors(Vec<(String, Vec<i32>)>);
+
+impl Survivors {
+    /// Those of a run directory. Only looks: what a lock leads to is not judged or touched here.
+    pub(crate) fn of(run_directory: &Path) -> Survivors {
+        let everyone = proc::everyone();
+        let own_cgroup = cgroup::own_cgroup().ok();
+        let mut found = Vec::new();
+        for lock in run_lock::all_in(&run_lock::place(run_directory)) {
+            let mut note = Note::read(&lock);
+            let noted = note.terms.cgroup.take().zip(own_cgroup.as_ref());
+            let believed = noted.filter(|(noted, own)| cgroup::is_of_a_run(noted, own));
+            note.terms.cgroup = believed.map(|(noted, _)| noted);
+            if let Some(members) = members(&lock, &note, &everyone) {
+                let pids = members.iter().map(|member| member.pid).collect();
+                found.push((program_of(&lock), pids));
+            }
+        }
+        found.sort();
+        Survivors(found)
+    }
+
+    /// Whether there is nobody.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// `query[0] (pid 12), ear[1] (pid 13, 14)`.
+impl fmt::Display for Survivors {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let one = |(program, pids): &(String, Vec<i32>)| match &pids[..] {
+            [] => format!("{program} (a process that may not be seen from here)"),
+            pids => {
+                let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
+                format!("{program} (pid {})", pids.join(", "))
+            }
+        };
+        out.write_str(&self.0.iter().map(one).collect::<Vec<_>>().join(", "))
+    }
 }
 
 /// Waits until nobody of an earlier supervisor is left, and helps those who need it.

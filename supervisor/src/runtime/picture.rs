@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use mcp_protocol::control::{self, AppStatus, RollStatus, SlotPhase, SlotStatus, Status};
 
+use crate::machine::words::counted;
 use crate::machine::{
-    AppName, AppView, Change, Moment, PhaseName, Presence, RollView, RunId, SlotView, Snapshot,
+    AppName, AppView, Change, Finished, Moment, PhaseName, Presence, RollView, RunId, SlotView,
+    Snapshot,
 };
 use crate::runtime::hands::Hands;
 
@@ -26,7 +28,7 @@ pub(crate) fn status(snapshot: &Snapshot, hands: &Hands, now: Moment, uptime: Du
         stopping: snapshot.stopping,
         dropped_total: hands.dropped_total(),
         apps: snapshot.apps.iter().map(|app| app_status(app, hands, now)).collect(),
-        remarks: absent(snapshot, hands),
+        remarks: [hands.config.remarks.clone(), absent(snapshot, hands)].concat(),
     }
 }
 
@@ -63,7 +65,8 @@ fn changes(name: &AppName, change: &Change, in_file: Option<u32>) -> Vec<String>
     }
     if let Some(count) = change.instances.filter(|count| *count != in_file) {
         words.push(format!(
-            "{count} instances; the file says {in_file} (`forget {name}` undoes it)"
+            "{}; the file says {in_file} (`forget {name}` undoes it)",
+            counted(u64::from(count), "instance")
         ));
     }
     if !change.stopped_slots.is_empty() {
@@ -101,8 +104,14 @@ fn app_status(app: &AppView, hands: &Hands, now: Moment) -> AppStatus {
             None => Vec::new(),
         },
         remarks: remarks(app, hands),
+        depends_on: depends_on(&app.name, hands),
         slots: app.slots.iter().map(|slot| slot_status(slot, hands, now)).collect(),
     }
+}
+
+fn depends_on(app: &AppName, hands: &Hands) -> Vec<String> {
+    let config = hands.config.apps.get(app).into_iter();
+    config.flat_map(|config| &config.goal.depends_on).map(ToString::to_string).collect()
 }
 
 /// What the configuration remarks, and where workers still serve when that is another place.
@@ -142,6 +151,20 @@ fn slot_status(slot: &SlotView, hands: &Hands, now: Moment) -> SlotStatus {
         requests_total: process
             .filter(|process| process.settings.is_some())
             .map(|process| process.vitals.requests_total),
+        failing: slot.failing.as_ref().map(|probe| control::FailingProbe {
+            failures: probe.failures,
+            failures_max: probe.failures_max,
+            why: probe.why.clone(),
+        }),
+        replaced: slot.replaced.as_ref().map(|replaced| control::Replaced {
+            times: replaced.times,
+            ago: now.since(replaced.at),
+            why: replaced.why.clone(),
+        }),
+        finished: slot.finished.map(|finished| match finished {
+            Finished::ExitCode => control::Finished::ExitCode,
+            Finished::Policy => control::Finished::Policy,
+        }),
     }
 }
 

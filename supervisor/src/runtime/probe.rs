@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -27,6 +27,7 @@ use crate::runtime::clock::{in_time, pause};
 use crate::runtime::hands::nothing;
 use crate::runtime::news::News;
 use crate::runtime::notification::harmless;
+use crate::runtime::processes::exit_of;
 use crate::runtime::spawn::{Launch, Spawned, spawn, watchable};
 
 /// How much of an answer is read: its first line is in there.
@@ -247,11 +248,7 @@ impl Order {
         let _ = killpg(pid, Signal::SIGKILL);
         let ended = waitid(Id::PIDFd(pidfd.get_ref().as_fd()), WaitPidFlag::WEXITED);
         self.helpers.all().remove(&pid.as_raw());
-        match ended {
-            Ok(WaitStatus::Exited(_, code)) => Some(Exit::Code(code)),
-            Ok(WaitStatus::Signaled(_, signal, _)) => Some(Exit::Signal(signal as i32)),
-            Ok(_) | Err(_) => None,
-        }
+        exit_of(ended.ok()?)
     }
 }
 
@@ -332,6 +329,7 @@ impl Drop for Command {
 mod tests {
     use super::*;
     use crate::config::ProcessConfig;
+    use nix::sys::wait::WaitStatus;
 
     /// What the probe makes of a page whose server says this.
     async fn asked(answer: &[u8]) -> Result<(), String> {

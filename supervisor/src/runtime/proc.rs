@@ -6,14 +6,21 @@
 #![expect(unsafe_code, reason = "pidfd_open and pidfd_send_signal have no safe wrapper")]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::unistd::{SysconfVar, sysconf};
+
+/// Room for the longest line of `stat`: fifty numbers and a name.
+const STAT_BYTES_MAX: usize = 1200;
+/// Room for the longest name of that file.
+const PATH_BYTES_MAX: usize = 32;
 
 /// A process that cannot be taken for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,25 +38,79 @@ pub(crate) struct Stat {
     pub(crate) group: i32,
     /// It ended and was not reaped.
     pub(crate) ended: bool,
+    pub(crate) threads: u32,
+    pub(crate) cpu_ticks: u64,
+    pub(crate) rss_pages: u64,
 }
 
 impl Stat {
     /// The process that has this number now.
+    ///
+    /// One read gives the whole line as it is at one moment. Walks do this for every process there
+    /// is, so that nothing is allocated.
     pub(crate) fn of(pid: i32) -> Option<Stat> {
-        Stat::read(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+        let mut path = [0; PATH_BYTES_MAX];
+        let mut rest = &mut path[..];
+        write!(rest, "/proc/{pid}/stat").ok()?;
+        let written = PATH_BYTES_MAX - rest.len();
+        let path = std::str::from_utf8(&path[..written]).ok()?;
+        let mut line = [0; STAT_BYTES_MAX];
+        let length = File::open(path).ok()?.read(&mut line).ok()?;
+        Stat::read(&line[..length])
     }
 
-    fn read(line: &str) -> Option<Stat> {
-        let pid = line.split(' ').next()?.parse().ok()?;
-        // The program's name stands in parentheses, and may contain any of them itself.
-        let mut fields = line.rsplit_once(')')?.1.split_whitespace();
+    fn read(line: &[u8]) -> Option<Stat> {
+        let pid = line.split(|byte| *byte == b' ').next()?;
+        let pid = std::str::from_utf8(pid).ok()?.parse().ok()?;
+        // The program's name stands in parentheses, and may be any bytes, parentheses included;
+        // after it there are numbers only.
+        let name_end = line.iter().rposition(|byte| *byte == b')')?;
+        let mut fields = std::str::from_utf8(&line[name_end + 1..]).ok()?.split_ascii_whitespace();
+        // proc(5) counts from the process id: the state is the third.
         let state = fields.next()?;
         let parent = fields.next()?.parse().ok()?;
         let group = fields.next()?.parse().ok()?;
-        let started = fields.nth(16)?.parse().ok()?;
-        let ended = matches!(state, "Z" | "X");
-        Some(Stat { known: Known { pid, started }, parent, group, ended })
+        let user_ticks: u64 = fields.nth(14 - 6)?.parse().ok()?;
+        let kernel_ticks: u64 = fields.next()?.parse().ok()?;
+        let threads = fields.nth(20 - 16)?.parse().ok()?;
+        let started = fields.nth(22 - 21)?.parse().ok()?;
+        let rss_pages = fields.nth(24 - 23)?.parse().ok()?;
+        let (known, ended) = (Known { pid, started }, matches!(state, "Z" | "X"));
+        let cpu_ticks = user_ticks + kernel_ticks;
+        Some(Stat { known, parent, group, ended, threads, cpu_ticks, rss_pages })
     }
+
+    /// Processor time since it began, in the kernel as well; a zombie's too.
+    pub(crate) fn cpu(&self) -> Duration {
+        Duration::from_micros(self.cpu_ticks * (1_000_000 / units().ticks_a_second))
+    }
+
+    /// Resident memory; what it shares with others counts in full.
+    pub(crate) fn rss_bytes(&self) -> u64 {
+        self.rss_pages * units().bytes_a_page
+    }
+}
+
+/// What the kernel counts in.
+#[derive(Debug, Clone, Copy)]
+struct Units {
+    ticks_a_second: u64,
+    bytes_a_page: u64,
+}
+
+fn units() -> Units {
+    static UNITS: OnceLock<Units> = OnceLock::new();
+    *UNITS.get_or_init(|| {
+        let read = |variable, usual: u64| {
+            let value =
+                sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
+            value.filter(|value| *value > 0).unwrap_or(usual)
+        };
+        Units {
+            ticks_a_second: read(SysconfVar::CLK_TCK, 100),
+            bytes_a_page: read(SysconfVar::PAGE_SIZE, 4096),
+        }
+    })
 }
 
 impl Known {
@@ -140,11 +201,33 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_and_spaces_is_no_trouble() {
         let line = "42 (a) (b c) S 7 9 9 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 12345 99 1";
-        let stat = Stat::read(line).unwrap();
+        let stat = Stat::read(line.as_bytes()).unwrap();
         assert_eq!(stat.known, Known { pid: 42, started: 12345 });
         assert_eq!((stat.parent, stat.group, stat.ended), (7, 9, false));
-        assert!(Stat::read(&line.replace(" S ", " Z ")).unwrap().ended);
-        assert_eq!(Stat::read("nonsense"), None);
+        assert!(Stat::read(line.replace(" S ", " Z ").as_bytes()).unwrap().ended);
+        let line = "42 (a) S b) R 7 8 8 0 -1 4194304 1 0 0 0 1 2 0 0 20 0 1 0 99 1000 321 1 1";
+        let stat = Stat::read(line.as_bytes()).unwrap();
+        assert_eq!((stat.parent, stat.group, stat.rss_pages), (7, 8, 321));
+        for wrong in ["nonsense", "1 (x) S 1", "42 (a) R 7", ""] {
+            assert_eq!(Stat::read(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_process_takes_is_in_its_place() {
+        let Units { ticks_a_second, bytes_a_page } = units();
+        let line = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 200 100 0 0 20 0 7 0 12345 \
+                    1000000 55 18446744073709551615 1 1 0";
+        let stat = Stat::read(line.as_bytes()).unwrap();
+        assert_eq!(stat.cpu(), Duration::from_micros(300 * (1_000_000 / ticks_a_second)));
+        assert_eq!((stat.threads, stat.rss_bytes()), (7, 55 * bytes_a_page));
+    }
+
+    /// A program may give itself any name; it must not vanish from a walk by it.
+    #[test]
+    fn a_name_that_is_no_text_hides_nobody() {
+        let line = b"42 (\xff\xfe) S 7 9 9 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 12345 99 1";
+        assert_eq!(Stat::read(line).unwrap().parent, 7);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The children: who they are, how they are told to leave, and how they are reaped.
 //!
-//! Killing and reaping happen in the loop's thread alone. Until we reap it, a dead child's id and
-//! its group's cannot be given to anyone else, so a signal can never hit a stranger. A child's end
-//! is told when everyone whom it started has gone as well.
+//! Killing by number and reaping happen in the loop's thread alone. Until we reap it, a dead child's
+//! id and its group's cannot be given to anyone else, so a signal can never hit a stranger. A
+//! child's end is told when everyone whom it started has gone as well.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -175,11 +175,9 @@ impl Processes {
         let process = self.by_run.get(&run)?;
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
         let exit = match waitid(Id::PIDFd(process.pidfd.get_ref().as_fd()), flags) {
-            Ok(WaitStatus::Exited(_, code)) => Exit::Code(code),
-            Ok(WaitStatus::Signaled(_, signal, _)) => Exit::Signal(signal as i32),
             Ok(WaitStatus::StillAlive) => return None,
             // It was reaped behind our back, which nobody else may do: count it as a failure.
-            Ok(_) | Err(_) => Exit::Code(-1),
+            waited => waited.ok().and_then(exit_of).unwrap_or(Exit::Code(-1)),
         };
         let process = self.by_run.remove(&run)?;
         if let Some(other) = self.spare_locks.insert(process.slot.clone(), process.lock.clone()) {
@@ -257,6 +255,15 @@ impl Process {
             // It is ours and not reaped yet, so the id is its own.
             let _ = nix::sys::signal::kill(self.pid, signal);
         }
+    }
+}
+
+/// How a process ended, when it did.
+pub(crate) fn exit_of(waited: WaitStatus) -> Option<Exit> {
+    match waited {
+        WaitStatus::Exited(_, code) => Some(Exit::Code(code)),
+        WaitStatus::Signaled(_, signal, _) => Some(Exit::Signal(signal as i32)),
+        _ => None,
     }
 }
 

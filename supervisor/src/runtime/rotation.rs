@@ -1,10 +1,24 @@
-//! Rotation by size: `x.log` becomes `x.log.1`, which becomes `x.log.2`, and so on.
+//! Log files: how one is opened, and rotation by size: `x.log` becomes `x.log.1`, which becomes
+//! `x.log.2`, and so on.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::OutputConfig;
+
+/// Opens a log that its group may read; never what a link of its name leads to.
+pub(crate) fn open_plain(options: &mut OpenOptions, file: &Path) -> io::Result<File> {
+    let opened = options.mode(0o640).custom_flags(libc::O_NOFOLLOW).open(file);
+    opened.map_err(|error| match error.raw_os_error() {
+        Some(libc::ELOOP) => io::Error::other(format!(
+            "`{}` is a symbolic link, and a log is written to a file of its own; remove it",
+            file.display()
+        )),
+        _ => error,
+    })
+}
 
 /// Moves every file of the series one step on and forgets the oldest.
 ///

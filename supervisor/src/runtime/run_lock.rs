@@ -22,9 +22,14 @@ use crate::runtime::proc::{self, Known, Stat};
 /// Where the locks lie, in the run directory.
 const DIRECTORY: &str = "locks";
 
+/// The directory of the locks, which may not be there.
+pub(crate) fn place(run_directory: &Path) -> PathBuf {
+    run_directory.join(DIRECTORY)
+}
+
 /// Makes the directory of the locks.
 pub(crate) fn directory(run_directory: &Path) -> io::Result<PathBuf> {
-    let path = run_directory.join(DIRECTORY);
+    let path = place(run_directory);
     DirBuilder::new().recursive(true).mode(0o700).create(&path)?;
     Ok(path)
 }

@@ -11,19 +11,25 @@ use tokio::sync::mpsc;
 use crate::runtime::news::{News, Signal};
 
 /// What each signal asks for; `docs/lifecycle.md` says the same in prose.
-const SIGNALS: [(i32, Signal); 5] = [
-    (SIGTERM, Signal::Stop),
-    (SIGINT, Signal::Stop),
-    (SIGHUP, Signal::Reload),
-    (SIGUSR1, Signal::ReopenLogs),
-    (SIGCHLD, Signal::ChildEnded),
-];
+const REQUESTS: [(i32, Signal); 2] = [(SIGHUP, Signal::Reload), (SIGUSR1, Signal::ReopenLogs)];
+const THE_REST: [(i32, Signal); 3] =
+    [(SIGTERM, Signal::Stop), (SIGINT, Signal::Stop), (SIGCHLD, Signal::ChildEnded)];
 
-/// Sends news of every signal to the inbox from now on.
-pub(crate) fn watch(inbox: &mpsc::Sender<News>) -> io::Result<()> {
+/// Before anything is waited for: what only asks for something must not end us, and is carried out
+/// once we serve. Whoever ends us before that does so at once.
+pub(crate) fn watch_requests(inbox: &mpsc::Sender<News>) -> io::Result<()> {
     // A log that reaches a limit on the size of files must be an error, not our end.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    for (number, signal) in SIGNALS {
+    tell(&REQUESTS, inbox)
+}
+
+/// Sends news of the other signals to the inbox from now on as well.
+pub(crate) fn watch(inbox: &mpsc::Sender<News>) -> io::Result<()> {
+    tell(&THE_REST, inbox)
+}
+
+fn tell(signals: &[(i32, Signal)], inbox: &mpsc::Sender<News>) -> io::Result<()> {
+    for (number, signal) in signals.iter().copied() {
         let (read, write) = UnixStream::pair()?;
         read.set_nonblocking(true)?;
         write.set_nonblocking(true)?;

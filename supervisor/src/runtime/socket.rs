@@ -5,7 +5,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use interprocess::local_socket::tokio::{Listener, Stream, prelude::*};
@@ -35,6 +35,19 @@ pub enum SocketError {
         /// Its process id.
         pid: String,
     },
+    /// Somebody else may put files of theirs in the place of ours.
+    #[error(
+        "others can write in the run directory `{path}` ({how}), and so pass themselves off as \
+         this supervisor; {remedy}, or name another one in supervisor.run_directory"
+    )]
+    Shared {
+        /// The directory.
+        path: PathBuf,
+        /// What lets them.
+        how: String,
+        /// What ends that.
+        remedy: String,
+    },
     /// The directory, the lock or the socket cannot be made.
     #[error("cannot {operation} `{path}`")]
     Io {
@@ -61,6 +74,9 @@ pub(crate) fn lock(run_directory: &Path) -> Result<Lock, SocketError> {
         .mode(0o700)
         .create(run_directory)
         .map_err(failed("make the directory", run_directory))?;
+    let about = fs::metadata(run_directory).map_err(failed("look at", run_directory))?;
+    let own = nix::unistd::geteuid().as_raw();
+    is_ours(run_directory, (about.uid(), about.mode()), own)?;
     let path = run_directory.join(LOCK_NAME);
     let file = OpenOptions::new()
         .read(true)
@@ -84,6 +100,20 @@ pub(crate) fn lock(run_directory: &Path) -> Result<Lock, SocketError> {
         }
         Err((_, errno)) => Err(failed("lock", &path)(errno.into())),
     }
+}
+
+/// Whether nobody else can write in a directory of this owner and mode; root always can.
+fn is_ours(directory: &Path, (owner, mode): (u32, u32), own: u32) -> Result<(), SocketError> {
+    let (path, shown) = (directory.to_owned(), directory.display());
+    if ![0, own].contains(&owner) {
+        let how = format!("it belongs to user {owner}, and this is user {own}");
+        return Err(SocketError::Shared { path, how, remedy: format!("`chown {own} {shown}`") });
+    }
+    if mode & 0o022 != 0 {
+        let how = format!("its mode is {:04o}", mode & 0o7777);
+        return Err(SocketError::Shared { path, how, remedy: format!("`chmod go-w {shown}`") });
+    }
+    Ok(())
 }
 
 /// Takes the lock, and waits a little for a holder who has ended already: one that was killed lets
@@ -149,6 +179,8 @@ fn failed<'a>(operation: &'static str, path: &'a Path) -> impl Fn(io::Error) -> 
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -160,6 +192,26 @@ mod tests {
         assert!(error.to_string().starts_with(&words), "{error}");
         drop(first);
         lock(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_in_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = directory.path().join("run");
+        drop(lock(&run).unwrap());
+        for mode in [0o777, 0o1777, 0o770, 0o702] {
+            fs::set_permissions(&run, fs::Permissions::from_mode(mode)).unwrap();
+            let error = lock(&run).unwrap_err().to_string();
+            let words = format!("the run directory `{}` (its mode is {mode:04o})", run.display());
+            assert!(error.contains(&words) && error.contains("`chmod go-w /"), "{error}");
+        }
+        fs::set_permissions(&run, fs::Permissions::from_mode(0o755)).unwrap();
+        lock(&run).unwrap();
+        let of = |owner, own| is_ours(&run, (owner, 0o700), own).map_err(|why| why.to_string());
+        assert_eq!((of(0, 7), of(7, 7)), (Ok(()), Ok(())));
+        let error = of(8, 7).unwrap_err();
+        assert!(error.contains("belongs to user 8, and this is user 7"), "{error}");
+        assert!(error.contains("`chown 7 /"), "{error}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
@@ -62,7 +63,7 @@ pub enum StartError {
     },
     /// Programs of an earlier supervisor are in the way.
     #[error(
-        "cannot start: {who} of an earlier supervisor do not even die of SIGKILL; they wait in \
+        "{who} of an earlier supervisor do not even die of SIGKILL; they wait in \
          the kernel, for a disk or a network, or are not ours to kill"
     )]
     Survivors {
@@ -71,8 +72,8 @@ pub enum StartError {
     },
     /// We would end ourselves with the program that is in the way.
     #[error(
-        "cannot start from inside `{program}`, a program of an earlier supervisor; start it from \
-         elsewhere"
+        "cannot start from inside `{program}`, a program of an earlier supervisor; start or stop \
+         the service from elsewhere"
     )]
     Inside {
         /// The program's app and slot.
@@ -120,6 +121,8 @@ impl Supervisor {
         let logs = &config.supervisor.log_directory;
         std::fs::create_dir_all(logs)
             .map_err(system(&format!("make the directory `{}`", logs.display())))?;
+        let (news, inbox) = mpsc::channel(INBOX_MAX);
+        signals::watch_requests(&news).map_err(system("handle signals"))?;
         let logging = logging::start(&config, options.console).map_err(system("open the log"))?;
         let locks = run_lock::directory(&config.supervisor.run_directory)
             .map_err(system("make the directory of the locks"))?;
@@ -127,7 +130,6 @@ impl Supervisor {
         notification::sweep(&config.supervisor.run_directory);
         let mut listeners = Listeners::default();
         listeners.rebind(&config)?;
-        let (news, inbox) = mpsc::channel(INBOX_MAX);
         let metrics = serve_metrics(&config, &news)?;
         let door = socket::bind(&config.socket(), lock)?;
         tokio::spawn(link::accept(door, news.clone()));
@@ -152,7 +154,7 @@ impl Supervisor {
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
             ledger,
-            config,
+            config: Arc::new(config),
         };
         (options.listening)();
         Ok(Supervisor {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::machine::{AppName, Change, Changes, Presence};
+use crate::machine::{AppName, Change, Changes, INSTANCES_MAX, Presence};
 use crate::runtime::replace::replace;
 
 /// The name of the file in the state directory.
@@ -168,8 +168,7 @@ fn read(file: &Path) -> Result<Changes, String> {
         if !crate::config::is_name(&name) {
             return Err(format!("`{}` is no name of an app", name.escape_debug()));
         }
-        if entry.instances.is_some_and(|count| !(0..=crate::config::INSTANCES_MAX).contains(&count))
-        {
+        if entry.instances.is_some_and(|count| count > INSTANCES_MAX) {
             return Err(format!("the number of instances of `{name}` is out of range"));
         }
         let presence = match entry.presence {

@@ -7,12 +7,14 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use mcp_protocol::env;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use tokio::sync::oneshot;
 
 use crate::machine::RunId;
 use crate::runtime::cgroup::Cgroup;
@@ -76,11 +78,11 @@ impl Tree {
     }
 
     /// After the death of the first process: kills who is left until nobody is.
-    pub(crate) async fn clear(&self) {
+    pub(crate) async fn clear(self: Arc<Self>) {
         // The first one is a zombie still, so the group's id is its own.
         let _ = killpg(self.main, Signal::SIGKILL);
         let deadline = in_time(CLEARING_TIME);
-        while self.kill_rest() == Rest::Some {
+        while self.kill_rest().await == Rest::Some {
             if in_time(Duration::ZERO) > deadline {
                 tracing::error!(
                     pid = self.main.as_raw(),
@@ -100,7 +102,7 @@ impl Tree {
         }
     }
 
-    fn kill_rest(&self) -> Rest {
+    async fn kill_rest(self: &Arc<Self>) -> Rest {
         match &self.kind {
             Kind::Cgroup(cgroup) => {
                 if !cgroup.is_populated() {
@@ -109,7 +111,22 @@ impl Tree {
                 let _ = cgroup.kill();
                 Rest::Some
             }
-            Kind::Walk { .. } => self.kill_others(),
+            Kind::Walk { .. } => self.walk_aside().await,
+        }
+    }
+
+    /// A walk opens files of every process there is: not in the thread that keeps workers. Nothing
+    /// depends on its order there, for the first process is reaped when no walk is left.
+    async fn walk_aside(self: &Arc<Self>) -> Rest {
+        let (tell, told) = oneshot::channel();
+        let tree = Arc::clone(self);
+        let walk = move || {
+            let _ = tell.send(tree.kill_others());
+        };
+        match thread::Builder::new().name("walk".to_owned()).spawn(walk) {
+            Ok(_) => told.await.unwrap_or(Rest::Some),
+            // Whoever has to be killed may have taken every thread there was.
+            Err(_) => self.kill_others(),
         }
     }
 

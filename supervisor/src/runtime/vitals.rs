@@ -3,22 +3,25 @@
 //! One read of `stat` serves a whole line of `status`. What costs the kernel a walk through the
 //! process's memory is read only when somebody asks for that one process.
 
-use std::fs::{self, File};
-use std::io::Read;
-use std::sync::OnceLock;
+use std::fs;
 use std::time::Duration;
 
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
 
-use crate::machine::RunId;
+use crate::config::Resource;
+use crate::machine::{Exit, RunId};
 use crate::runtime::hands::Hands;
+use crate::runtime::proc::Stat;
+use crate::runtime::processes::Process;
 
 /// Two samples that are closer together than this say nothing about a share of a processor: the
 /// kernel counts in hundredths of a second.
 const SHARE_OVER_MIN: Duration = Duration::from_millis(200);
 
-/// Room for the longest line of `stat`: fifty numbers and a name.
-const STAT_BYTES_MAX: usize = 1200;
+/// By this share of the limit, and by so much besides, the processor time that the kernel tells may
+/// lie below what it holds against the limit: that is counted in ticks, and a tick counts whole,
+/// however little of it was used.
+const COUNTING_SLIP: (f64, Duration) = (0.1, Duration::from_millis(500));
 
 /// What one read of `stat` tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,40 +84,36 @@ impl Hands {
     }
 }
 
+impl Hands {
+    /// Says of an end that looks as if the kernel had stopped a process at its `cpu_time` limit
+    /// that it may have been that: the time was used up, and the signal is one of those.
+    pub(crate) fn out_of_cpu_time(&self, process: &Process, exit: Exit) -> Exit {
+        let app = self.config.apps.get(&process.slot.app);
+        let limits = app.into_iter().flat_map(|app| &app.process.limits);
+        let seconds = limits.filter(|limit| limit.resource == Resource::CpuTime).map(|it| it.max);
+        let used = process.usage.last.map_or(Duration::ZERO, |last| last.cpu);
+        match (seconds.min(), exit) {
+            (Some(seconds), Exit::Signal(signal)) => judged(signal, used, seconds),
+            (_, exit) => exit,
+        }
+    }
+}
+
+/// What this signal means for a process that used so much of so many seconds.
+fn judged(signal: i32, used: Duration, seconds: u64) -> Exit {
+    let (share, more) = COUNTING_SLIP;
+    let used_up = used + more >= Duration::from_secs(seconds).mul_f64(1.0 - share);
+    match signal {
+        libc::SIGXCPU => Exit::CpuTime(signal),
+        libc::SIGKILL if used_up => Exit::CpuTime(signal),
+        _ => Exit::Signal(signal),
+    }
+}
+
 /// What the process takes now; nothing when it has gone. Of a zombie, its processor time.
 pub(crate) fn sample(pid: Pid) -> Option<Sample> {
-    // One call reads the whole line; how long it is, the kernel does not say before.
-    let mut line = [0; STAT_BYTES_MAX];
-    let length = File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut line).ok()?;
-    parse(&String::from_utf8_lossy(&line[..length]))
-}
-
-fn parse(stat: &str) -> Option<Sample> {
-    // The name may hold anything, brackets included; after its end there are numbers only.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = fields.split_ascii_whitespace().collect();
-    // The first of them is the third of proc(5): the state.
-    let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    let (ticks, page) = units();
-    let cpu = (field(14)? + field(15)?) * (1_000_000 / ticks);
-    Some(Sample {
-        cpu: Duration::from_micros(cpu),
-        threads: u32::try_from(field(20)?).ok()?,
-        rss_bytes: field(24)? * page,
-    })
-}
-
-/// Ticks a second and bytes a page.
-fn units() -> (u64, u64) {
-    static UNITS: OnceLock<(u64, u64)> = OnceLock::new();
-    *UNITS.get_or_init(|| {
-        let read = |variable, usual: u64| {
-            let value =
-                sysconf(variable).ok().flatten().and_then(|value| u64::try_from(value).ok());
-            value.filter(|value| *value > 0).unwrap_or(usual)
-        };
-        (read(SysconfVar::CLK_TCK, 100), read(SysconfVar::PAGE_SIZE, 4096))
-    })
+    let stat = Stat::of(pid.as_raw())?;
+    Some(Sample { cpu: stat.cpu(), threads: stat.threads, rss_bytes: stat.rss_bytes() })
 }
 
 /// How many descriptors the process has open.
@@ -141,6 +140,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_signal_fits_a_limit_of_processor_time_or_it_does_not() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(judged(libc::SIGXCPU, Duration::ZERO, 60), Exit::CpuTime(libc::SIGXCPU));
+        assert_eq!(judged(libc::SIGKILL, minute, 60), Exit::CpuTime(libc::SIGKILL));
+        assert_eq!(judged(libc::SIGKILL, minute.mul_f64(0.95), 60), Exit::CpuTime(libc::SIGKILL));
+        assert_eq!(judged(libc::SIGKILL, minute / 2, 60), Exit::Signal(libc::SIGKILL));
+        assert_eq!(judged(libc::SIGTERM, minute, 60), Exit::Signal(libc::SIGTERM));
+        assert_eq!(judged(libc::SIGKILL, minute, u64::MAX), Exit::Signal(libc::SIGKILL));
+    }
+
+    #[test]
     fn our_own_process_is_read() {
         let own = Pid::this();
         let sample = sample(own).unwrap();
@@ -151,18 +161,6 @@ mod tests {
         assert!(descriptors(own).unwrap() + 5 > before, "{} files", files.len());
         let pss = pss_bytes(std::process::id()).unwrap();
         assert!(pss > 10_000 && pss < 100_000_000_000, "{pss}");
-    }
-
-    #[test]
-    fn a_name_with_brackets_and_spaces_hides_nothing() {
-        let (ticks, page) = units();
-        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 200 100 0 0 20 0 7 0 12345 \
-                    1000000 55 18446744073709551615 1 1 0";
-        let sample = parse(stat).unwrap();
-        assert_eq!(sample.cpu, Duration::from_micros(300 * (1_000_000 / ticks)));
-        assert_eq!((sample.threads, sample.rss_bytes), (7, 55 * page));
-        assert_eq!(parse("nonsense"), None);
-        assert_eq!(parse("1 (x) S 1"), None);
     }
 
     #[test]

@@ -153,6 +153,28 @@ async fn a_worker_gets_ready_serves_drains_and_leaves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_limits_hold_at_once_for_the_same_client_and_the_same_worker() {
+    let mut stage = stage(settings(), fake()).await;
+    assert_eq!(stage.supervisor.hear_news().await.0, FromWorker::Ready);
+    let mut client = Client::connect(stage.address).await.expect("connects");
+    let mut adjusted = settings().adjustable();
+    adjusted.limits.rows_max = 1;
+    stage.supervisor.say(&ToWorker::Adjust(adjusted)).await;
+    let deadline = std::time::Instant::now() + PATIENCE;
+    loop {
+        let asked = call("execute_query", json!({ "query": "select two rows" }));
+        let answer = client.mcp(&asked).await.expect("an answer");
+        if !answer.body.contains("2.50") {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "the limit never came: {}", answer.body);
+    }
+    stage.supervisor.say(&ToWorker::Drain { grace: Duration::from_secs(10) }).await;
+    assert_eq!(stage.supervisor.hear_news().await.0, FromWorker::Drained);
+    assert!(stage.worker.await.expect("no panic").is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_cannot_boot_says_the_whole_chain() {
     let open: OpenWarehouse = |_| {
         let reason = "no route to host".to_owned();

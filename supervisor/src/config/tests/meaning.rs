@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mcp_protocol::settings::{LogLevel, Settings, WarehouseSettings};
 
-use super::{Config, QUERY, Surroundings, Workplace, load};
+use super::{Config, PLAIN, QUERY, Surroundings, Workplace, load};
 use crate::config::AppConfig;
 use crate::machine::{AppName, Fingerprint, Readiness, Rollout};
 
@@ -35,9 +35,10 @@ fn an_app_in_two_lines_has_the_documented_defaults() {
         query.goal.rollout,
         Rollout { max_surge: 1, max_unavailable: 0, pause_between: None }
     );
-    let mut expected = Settings::default();
+    let plain = workplace.load(PLAIN, Some("plain")).unwrap();
+    let mut expected = Settings { environment: "plain".to_owned(), ..Settings::default() };
     expected.logs.directory = Some(directory.join("logs"));
-    assert_eq!(query.settings.as_deref(), Some(&expected));
+    assert_eq!(app(&plain, "query").settings.as_deref(), Some(&expected));
     assert_eq!(config.desired(7).generation, 7);
 }
 
@@ -183,7 +184,7 @@ fn what_is_no_text_is_refused_with_its_place() {
     let missing = load(Path::new("/nowhere/ecosystem.toml"), None, &workplace.surroundings());
     assert_eq!(
         missing.unwrap_err().to_string(),
-        "  /nowhere/ecosystem.toml: cannot be read: No such file or directory (os error 2)"
+        "  /nowhere/ecosystem.toml: there is no such file; name another with --config, write one, or `mcp-supervisor init`"
     );
 }
 
@@ -238,7 +239,9 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "resources = { open_files = \"inherit\", core = \"inherit\" }",
         "[supervisor]\ncgroups = \"off\"",
         "exec = \"mcp-worker\"\nargs = []\ncwd = \".\"\nenv = {}",
-        "pool = { min = 1, max = 4 }\nlimits.max_bytes = \"8192KiB\"\nhttp.request_timeout = \"300s\"",
+        "logs.level = \"debug\"",
+        "limits = { max_rows = 9, max_bytes = \"9MiB\", statement_timeout = \"9s\" }",
+        "pool = { min = 2, max = 10 }\nlimits.max_bytes = \"8192KiB\"\nhttp.request_timeout = \"300s\"",
         "[supervisor]\nlog_level = \"debug\"\nmetrics = \"off\"\nrun_directory = \"elsewhere\"",
         "[apps.other]\nexec = \"other\"",
     ] {
@@ -260,7 +263,6 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "resources.open_files = \"unlimited\"",
         "health.heartbeat_interval = \"3s\"",
         "health.idle_grace = \"3s\"",
-        "logs.level = \"debug\"",
         "http.header_timeout = \"9s\"",
         "http.request_timeout = \"9s\"",
         "http.max_body = \"2MiB\"",
@@ -268,14 +270,11 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "mcp.allowed_hosts = [\"a\"]",
         "mcp.allowed_origins = [\"a\"]",
         "warehouse.scale = 0.02",
-        "pool.min = 2",
+        "pool.min = 3",
         "pool.max = 5",
         "pool.acquire_timeout = \"9s\"",
         "pool.idle_timeout = \"9s\"",
         "pool.max_lifetime = \"9s\"",
-        "limits.max_rows = 9",
-        "limits.max_bytes = \"9MiB\"",
-        "limits.statement_timeout = \"9s\"",
         "[supervisor]\nlog_directory = \"elsewhere\"",
     ] {
         let fingerprint = of(different, "staging");

@@ -8,8 +8,10 @@ use tempfile::TempDir;
 use super::{Config, Problems, Surroundings, load};
 
 mod compare;
+mod effective;
 mod health;
 mod keys;
+mod layers;
 mod meaning;
 mod mutations;
 mod replacing;
@@ -40,6 +42,7 @@ impl Workplace {
             log_directory: None,
             state_directory: None,
             time_zone: None,
+            ..Surroundings::default()
         }
     }
 
@@ -60,6 +63,9 @@ impl Workplace {
 
 /// A whole app in two lines.
 const QUERY: &str = "[apps.query]\nlisten = \"127.0.0.1:8000\"\n";
+
+/// The same, with an environment that has no preset.
+const PLAIN: &str = "[apps.query]\nlisten = \"127.0.0.1:8000\"\n[environments.plain]\n";
 
 /// Cases in `problems.txt` and `replacing.txt`: `##### title`, the file, `-----`, what is shown.
 #[test]

@@ -44,7 +44,7 @@ fn sample(uptime: u64) -> Status {
         &json!({ "pid": null, "deadline_in": wait, "restarts": 2,
         "last_exit": "killed by \u{1b}[2J SIGKILL" }),
     )];
-    let app = |name: &str, listen: Value, slots: &[Value]| json!({ "name": name, "listen": listen, "roll": "Idle", "changes": [], "remarks": [], "slots": slots });
+    let app = |name: &str, listen: Value, slots: &[Value]| json!({ "name": name, "listen": listen, "roll": "Idle", "changes": [], "remarks": [], "depends_on": [], "slots": slots });
     serde_json::from_value(json!({
         "pid": 4115, "version": "0.1.0", "environment": "development",
         "config_file": "/srv/ecosystem.toml", "log_directory": "/srv/logs", "generation": 3,

@@ -3,14 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 
 use nix::fcntl::{SpliceFFlags, splice};
 
 use super::LINE_BYTES_MAX;
 use crate::config::OutputConfig;
-use crate::runtime::rotation;
+use crate::runtime::rotation::{self, open_plain};
 
 /// A log file that is written at its end and rotated between two lines.
 pub(super) struct LogFile {
@@ -23,13 +23,9 @@ pub(super) struct LogFile {
 impl LogFile {
     pub(super) fn open(path: PathBuf, policy: OutputConfig) -> io::Result<LogFile> {
         // Not for appending: splice does not go there. The position is ours alone.
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o640)
-            .open(&path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = open_plain(&mut options, &path)?;
         let end = file.seek(SeekFrom::End(0))?.cast_signed();
         Ok(LogFile { path, file, end, policy })
     }

@@ -78,6 +78,20 @@ pub(crate) struct Outputs {
     dropped: Arc<AtomicU64>,
 }
 
+/// The names of the files that an app's output and its errors are kept in.
+#[must_use]
+pub fn log_files(app: &str) -> [String; 2] {
+    [Stream::Output, Stream::Errors].map(|stream| stream.log_file(app))
+}
+
+/// The app whose output or errors are kept in a file of this name.
+#[must_use]
+pub fn app_of_log(file: &str) -> Option<&str> {
+    [Stream::Output, Stream::Errors]
+        .iter()
+        .find_map(|stream| file.strip_suffix(&stream.log_file("")))
+}
+
 /// One stream of an app: what flows into one file.
 type Key = (AppName, Stream);
 
@@ -86,6 +100,8 @@ enum Order {
     Keep(Key, Box<LogFile>),
     Carry(Box<Channel>),
     Release(RunId),
+    /// Nobody of this app writes any more.
+    Leave(AppName),
     Policy(AppName, OutputConfig),
     Reopen,
     /// Tell once everything that was written until now is in the files.
@@ -167,6 +183,20 @@ impl Outputs {
         }
     }
 
+    /// Lets go of the FIFOs of apps that are not there any more; what is left in them is kept.
+    pub(crate) fn retain(&mut self, is_there: impl Fn(&AppName) -> bool) {
+        let mut gone = BTreeSet::new();
+        self.shared.retain(|(app, _), path| {
+            let stays = is_there(app);
+            if !stays {
+                remove(std::iter::once(&*path));
+                gone.insert(app.clone());
+            }
+            stays
+        });
+        gone.into_iter().for_each(|app| self.tell(Order::Leave(app)));
+    }
+
     /// A new policy for an app's files.
     pub(crate) fn set_policy(&mut self, app: &AppName, policy: OutputConfig) {
         self.tell(Order::Policy(app.clone(), policy));
@@ -207,16 +237,12 @@ impl Outputs {
         path: &Path,
         own: Option<Own>,
     ) -> io::Result<()> {
-        let fifo = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags((OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
-            .open(path)?;
+        let fifo = open_fifo(path, OFlag::O_NONBLOCK)?;
         // A smaller pipe than we would like still works.
         let _ = fcntl(&fifo, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
         if !self.kept.contains(key) {
             std::fs::create_dir_all(&self.log_directory)?;
-            let name = format!("{}.{}.log", key.0, key.1.ending());
+            let name = key.1.log_file(key.0.as_str());
             let file = LogFile::open(self.log_directory.join(name), policy)?;
             self.tell(Order::Keep(key.clone(), Box::new(file)));
             self.kept.insert(key.clone());
@@ -254,7 +280,7 @@ impl Outputs {
             if !named || !fifo {
                 continue;
             }
-            let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            let flags = OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW;
             match OpenOptions::new().write(true).custom_flags(flags.bits()).open(&path) {
                 Ok(_held) => {
                     self.carry(key, policy, &path, Some(Own::new(None, None)))?;
@@ -280,13 +306,28 @@ impl Stream {
             Stream::Errors => "err",
         }
     }
+
+    fn log_file(self, app: &str) -> String {
+        format!("{app}.{}.log", self.ending())
+    }
 }
 
 /// Its own description, so that our O_NONBLOCK does not reach the program.
 fn writing_end(path: &Path) -> io::Result<OwnedFd> {
-    let mut file = OpenOptions::new();
-    file.read(true).write(true).custom_flags(OFlag::O_CLOEXEC.bits());
-    Ok(file.open(path)?.into())
+    Ok(open_fifo(path, OFlag::empty())?.into())
+}
+
+/// Opens a FIFO for both directions; nothing else that has its name, and nothing that it leads to.
+fn open_fifo(path: &Path, flags: OFlag) -> io::Result<File> {
+    let flags = (flags | OFlag::O_NOFOLLOW).bits();
+    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
+    match file {
+        Ok(file) if file.metadata()?.file_type().is_fifo() => Ok(file),
+        Err(error) if error.raw_os_error() != Some(libc::ELOOP) => Err(error),
+        Ok(_) | Err(_) => {
+            Err(io::Error::other(format!("`{}` is no FIFO; remove it", path.display())))
+        }
+    }
 }
 
 fn remove<'a>(paths: impl Iterator<Item = &'a PathBuf>) {
@@ -364,6 +405,55 @@ mod tests {
             }
         }
         outputs.finish();
+    }
+
+    #[test]
+    fn the_fifo_of_an_app_that_is_gone_goes_and_its_last_words_are_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let (app, other) = (AppName::new("query"), AppName::new("other"));
+        let (mut outputs, _news) = outputs(directory.path());
+        let mut open = |app| outputs.open(app, Stream::Output, policy(1 << 20, 1)).unwrap();
+        let (writer, _other) = (open(&app), open(&other));
+        File::from(writer).write_all(b"one\nlast words").unwrap();
+        outputs.retain(|app| *app == other);
+        assert!(!directory.path().join("query.out").exists());
+        assert!(directory.path().join("other.out").exists());
+        outputs.flush().blocking_recv().unwrap();
+        assert_eq!(said(directory.path()), "one\nlast words\n", "a line of its own");
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let open = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        assert_eq!(open.filter(|to| to.starts_with(directory.path().join("query.out"))).count(), 0);
+        let again = outputs.open(&app, Stream::Output, policy(1 << 20, 1)).unwrap();
+        File::from(again).write_all(b"and more\n").unwrap();
+        outputs.finish();
+        assert_eq!(said(directory.path()), "one\nlast words\nand more\n");
+    }
+
+    #[test]
+    fn what_is_not_what_its_name_says_is_not_written_to() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let app = AppName::new("query");
+        let (mut outputs, _news) = outputs(directory.path());
+        std::fs::write(place("precious"), "kept").unwrap();
+        let mut refused = |words: &str| {
+            let error = outputs.open(&app, Stream::Output, policy(1 << 20, 1)).unwrap_err();
+            assert!(error.to_string().contains(words), "{error}");
+        };
+        for link_to in ["precious", "other"] {
+            std::os::unix::fs::symlink(place(link_to), place("query.out")).unwrap();
+            refused("query.out` is no FIFO; remove it");
+            std::fs::remove_file(place("query.out")).unwrap();
+        }
+        std::fs::write(place("query.out"), "").unwrap();
+        refused("query.out` is no FIFO; remove it");
+        std::fs::remove_file(place("query.out")).unwrap();
+        std::os::unix::fs::symlink(place("precious"), place("query.out.log")).unwrap();
+        refused("query.out.log` is a symbolic link");
+        std::fs::remove_file(place("query.out.log")).unwrap();
+        outputs.open(&app, Stream::Output, policy(1 << 20, 1)).unwrap();
+        outputs.finish();
+        assert_eq!(std::fs::read_to_string(place("precious")).unwrap(), "kept");
     }
 
     fn said(directory: &Path) -> String {

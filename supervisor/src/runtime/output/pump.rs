@@ -153,6 +153,12 @@ impl Pump {
             Order::Release(run) => {
                 self.channels.iter_mut().for_each(|channel| end(channel, Some(run)));
             }
+            Order::Leave(app) => {
+                let shared = |one: &&mut Channel| one.own.is_none() && one.key.0 == app;
+                for channel in self.channels.iter_mut().filter(shared) {
+                    channel.own = Some(Own { ended: true, ..Own::new(None, None) });
+                }
+            }
             Order::Policy(app, policy) => {
                 for (_, file) in self.files.iter_mut().filter(|((name, _), _)| *name == app) {
                     file.policy = policy;
@@ -296,7 +302,11 @@ impl Channel {
         for _ in 0..TURN_CHUNKS {
             self.close_gap(file);
             let Some(own) = &mut self.own else { break };
-            let Ok(Sight { bytes, full }) = window.look(&self.fifo) else { break };
+            // Time may help, or what waits is dropped: to look again at once would never end.
+            let Ok(Sight { bytes, full }) = window.look(&self.fifo) else {
+                self.refuse(dropped);
+                return (Carried::All, ready);
+            };
             let whole = match bytes.iter().rposition(|byte| *byte == b'\n') {
                 Some(at) => at + 1,
                 None if full || own.ended => bytes.len(),
@@ -310,6 +320,9 @@ impl Channel {
                 own.due = false;
                 if own.ended && std::mem::take(&mut own.open_line) {
                     let _ = file.end_line();
+                }
+                if self.gap_bytes == 0 {
+                    self.refusals = 0;
                 }
                 return (Carried::All, ready);
             }
@@ -406,6 +419,26 @@ mod tests {
         let content = std::fs::read_to_string(&path).unwrap();
         assert!(content.contains("5 bytes of output were dropped"), "{content}");
         assert!(content.ends_with("kept\n"), "{content}");
+        assert_eq!(dropped.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_waits_for_its_time_and_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let policy = OutputConfig { bytes_max: 1 << 20, files_max: 1 };
+        let mut file = LogFile::open(directory.path().join("a.log"), policy).unwrap();
+        // Nothing can be doubled out of a file that is no pipe.
+        let odd = directory.path().join("odd");
+        std::fs::write(&odd, "lost\n").unwrap();
+        let own = Own::new(Some(RunId(1)), Some("up".to_owned()));
+        let key = (AppName::new("a"), Stream::Output);
+        let mut channel = Channel::new(key, File::open(&odd).unwrap().into(), Some(own));
+        let (mut window, dropped) = (Window::open().unwrap(), AtomicU64::new(0));
+        for refusals in 1..=REFUSALS_MAX {
+            let told = channel.carry_lines(&mut file, &mut window, &dropped);
+            assert_eq!(told, (Carried::All, None));
+            assert_eq!(channel.is_held_back(), refusals < REFUSALS_MAX, "{refusals}");
+        }
         assert_eq!(dropped.load(Ordering::Relaxed), 5);
     }
 

@@ -13,6 +13,7 @@ use mcp_protocol::settings::StatementLimits;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::names::NameError;
@@ -24,8 +25,8 @@ use crate::warehouse::{Answer, Context, Limits, WarehouseError};
 pub struct Desk {
     /// Sessions with the warehouse.
     pub pool: Pool,
-    /// How much one statement may cost.
-    pub limits: StatementLimits,
+    /// How much one statement may cost, as of now.
+    pub limits: watch::Receiver<StatementLimits>,
 }
 
 /// What a tool gives back when it succeeds.
@@ -198,16 +199,17 @@ impl Errand<'_> {
         context: &Context,
         rows_max: usize,
     ) -> Result<Answer, PoolError> {
+        let limits = self.desk.limits.borrow().clone();
         let limits = Limits {
-            rows_max: rows_max.min(self.rows_max()),
-            bytes_max: usize::try_from(self.desk.limits.bytes_max).unwrap_or(usize::MAX),
-            timeout: self.desk.limits.timeout,
+            rows_max: rows_max.min(limits.rows_max as usize),
+            bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
+            timeout: limits.timeout,
         };
         self.desk.pool.query(statement, context, &limits, self.cancel).await
     }
 
     fn rows_max(&self) -> usize {
-        self.desk.limits.rows_max as usize
+        self.desk.limits.borrow().rows_max as usize
     }
 }
 

@@ -1,0 +1,107 @@
+//! The configuration in force, as a file and as JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{Effective, Setting, escaped};
+
+/// What is shown in place of a value that is shown to nobody.
+const HIDDEN: &str = "***";
+
+/// A file that means the same as all that has a say; with origins as comments, if wanted.
+#[must_use]
+pub fn effective_toml(effective: &Effective, origins: bool) -> String {
+    let by = effective.chosen_by.as_ref().map(|by| format!(", chosen by {by}")).unwrap_or_default();
+    let mut text = comment(&format!(
+        "{} in the environment {}{by}",
+        effective.file.display(),
+        effective.environment
+    ));
+    if effective.tables.iter().flat_map(|table| &table.settings).any(|one| one.value.is_none()) {
+        text.push_str(&comment(&format!("Values shown as \"{HIDDEN}\" are left out.")));
+    }
+    for table in &effective.tables {
+        text.push_str(&format!("\n[{}]\n", path(&table.path)));
+        let lines: Vec<(String, &Setting)> = table
+            .settings
+            .iter()
+            .map(|one| (format!("{} = {}", key(&one.name), value(one)), one))
+            .collect();
+        for (line, setting) in lines {
+            match origins {
+                true => text.push_str(&format!("{line:<36} {}", comment(&from(setting)))),
+                false => text.push_str(&format!("{line}\n")),
+            }
+        }
+    }
+    if effective.must_be_written {
+        text.push_str(&format!("\n[environments.{}]\n", key(&effective.environment)));
+    }
+    text
+}
+
+fn from(setting: &Setting) -> String {
+    format!("from {}", setting.origin)
+}
+
+/// A comment on a line of its own or at the end of one; names of files may hold anything.
+fn comment(words: &str) -> String {
+    format!("# {}\n", words.replace(|c: char| c.is_control(), "?"))
+}
+
+fn path(names: &[String]) -> String {
+    names.iter().map(|name| key(name)).collect::<Vec<_>>().join(".")
+}
+
+/// A key, quoted where TOML wants it.
+fn key(name: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    match !name.is_empty() && name.chars().all(bare) {
+        true => name.to_owned(),
+        false => text(name),
+    }
+}
+
+fn value(setting: &Setting) -> String {
+    match &setting.value {
+        Some(value) => toml(value),
+        None => text(HIDDEN),
+    }
+}
+
+fn toml(value: &Value) -> String {
+    match value {
+        Value::String(words) => text(&escaped(words)),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(toml).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+/// A text as JSON writes it is one as TOML does, but for one character that must not stand bare.
+fn text(words: &str) -> String {
+    Value::from(words).to_string().replace('\u{7F}', "\\u007F")
+}
+
+/// The same for programs: the tree of values, and each key's origin.
+#[must_use]
+pub fn effective_json(effective: &Effective) -> Value {
+    // A table that is not there yet becomes one when something is put into it.
+    let mut tree = Value::Null;
+    let mut origins = Map::new();
+    for table in &effective.tables {
+        for one in &table.settings {
+            let names = table.path.iter().chain([&one.name]);
+            let place = names.fold(&mut tree, |place, name| &mut place[name.as_str()]);
+            *place = one.value.clone().unwrap_or_else(|| Value::from(HIDDEN));
+            let key = format!("{}.{}", path(&table.path), key(&one.name));
+            origins.insert(key, Value::from(one.origin.clone()));
+        }
+    }
+    json!({
+        "config_file": effective.file, "environment": effective.environment,
+        "chosen_by": effective.chosen_by, "sources": effective.sources,
+        "configuration": tree, "origins": origins,
+    })
+}
