@@ -46,6 +46,7 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
         "notify",
         // The last one calls a function of that name, which tells systemd.
         &[
+            "supervisor/src/runtime/board.rs",
             "supervisor/src/runtime/tail.rs",
             "supervisor/src/runtime/watch.rs",
             "supervisor/src/runtime/systemd.rs",

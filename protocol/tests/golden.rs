@@ -166,6 +166,7 @@ fn control_messages(golden: &mut Golden) {
     golden.add("describe", &Request::Describe { target: Target::App("query".to_owned()) });
     golden.add("changes", &Request::Changes);
     golden.add("roll", &Request::Roll { target: Target::All });
+    golden.add("rollback", &Request::Rollback { to: 3 });
     let status = || Box::new(status());
     golden.add("answer-progress", &Response::Progress(status()));
     golden.add("answer-status", &Response::Status(status()));
@@ -286,6 +287,7 @@ fn status() -> Status {
         metrics: Some("127.0.0.1:8001".to_owned()),
         generation: 7,
         config_problem: Some("apps.query.instances: no".to_owned()),
+        config_refused_at: Some(Duration::from_secs(1_800_000_000)),
         uptime: Duration::from_secs(86_400),
         stopping: false,
         dropped_total: 1,

@@ -50,7 +50,7 @@ fn crash(house: &House) {
 fn changes_hold_after_the_supervisor_was_killed_and_end_when_they_are_forgotten() {
     let house = house();
     house.start();
-    assert!(!house.path("state").exists(), "nothing is to be kept yet");
+    assert!(!house.path("state/changes.json").exists(), "nothing is to be kept yet");
     done(&house, &["scale", "query", "+1"]);
     done(&house, &["stop", "idle"]);
     crash(&house);

@@ -68,7 +68,20 @@ fn live_through(house: &House, calm: &str, deaths: u64) -> Possessions {
     let said = house.run(&["reload"]);
     assert_eq!(said.code, Some(0), "{said:?} {}", house.logs());
     house.wait_until("calm", |status| status["apps"].as_array().unwrap().len() == 1);
+    wait_for_the_history(house);
     possessions(house)
+}
+
+/// The configuration is kept by the way, with descriptors that are not meant here.
+fn wait_for_the_history(house: &House) {
+    let status = house.status();
+    let (pid, number) = (&status["pid"], status["generation"].as_u64().unwrap());
+    let newest = house.path(&format!("state/config/{number:08}.json"));
+    wait_for("the history to be written", || {
+        let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        let mut open = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        newest.exists() && !open.any(|file| file.starts_with(house.path("state")))
+    });
 }
 
 /// Many short waits, each with the usual patience: that there is no standstill is what is tested.

@@ -180,7 +180,7 @@ pub(crate) fn query(instances: u32, faults: &str, more: &str) -> String {
 }
 
 /// Where the misbehaving worker was built.
-fn fault_worker() -> PathBuf {
+pub(crate) fn fault_worker() -> PathBuf {
     let own = Path::new(env!("CARGO_BIN_EXE_mcp-supervisor"));
     let path = own.parent().unwrap().join("examples/fault_worker");
     assert!(path.exists(), "{} is not built: run `cargo test -p mcp-supervisor`", path.display());

@@ -10,6 +10,8 @@ mod boot;
 mod broken;
 mod changes;
 mod check;
+mod config_changes;
+mod config_history;
 mod crash;
 mod cycles;
 mod harness;

@@ -40,6 +40,7 @@ pub(crate) fn line(text: &str) -> Result<Option<(Duration, Line)>, String> {
         "seed" => return Ok(Some((at, Line::Seed(rest.parse().map_err(|_| wrong())?)))),
         "tick" => Event::Tick,
         "config" => Event::Configured(desired(rest)?),
+        "unchanged" => Event::ConfigUnchanged { generation: u64::from(number(rest)?) },
         "rejected" => Event::ConfigRejected { problem: rest.to_owned() },
         "ready" => Event::Ready { run: run(rest)? },
         "beat" => Event::Heartbeat { run: run(rest)? },

@@ -52,6 +52,7 @@ impl Operator {
             23 | 24 => Command::Forget(scope(rng)),
             25 | 26 => Command::Scale { app: name(rng), to: scale(rng) },
             27 => Command::Signal { scope: scope(rng), number: one_of(rng, &[1, 10]) },
+            28 => return Event::ConfigUnchanged { generation: self.desired.generation },
             _ => Command::Settle,
         };
         self.ask(command)

@@ -31,6 +31,7 @@ fn event(event: &Event) -> String {
     match event {
         Event::Tick => "tick".to_owned(),
         Event::Configured(desired) => format!("config {}", self::desired(desired)),
+        Event::ConfigUnchanged { generation } => format!("unchanged {generation}"),
         Event::ConfigRejected { problem } => format!("rejected {problem}"),
         Event::SpawnFailed { run, why } => format!("spawn-failed {run} {why}"),
         Event::Ready { run } => format!("ready {run}"),

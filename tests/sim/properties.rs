@@ -168,7 +168,10 @@ impl Watch {
     fn take_in(&mut self, now: Moment, event: &Event, pictures: Pictures<'_>) {
         self.note_the_aged(now);
         match event {
-            Event::Tick | Event::ConfigRejected { .. } | Event::BootFailed { .. } => {}
+            Event::Tick
+            | Event::ConfigUnchanged { .. }
+            | Event::ConfigRejected { .. }
+            | Event::BootFailed { .. } => {}
             Event::Ready { .. } => {}
             Event::Heartbeat { run } => {
                 // Who is being killed was given up: what it says now comes too late.

@@ -94,7 +94,10 @@ fn see_event(sights: &mut BTreeSet<&'static str>, event: &Event, before: &Snapsh
     let rolls =
         |app: &mcp_supervisor::machine::AppView| matches!(app.roll, RollView::Rolling { .. });
     match event {
-        Event::Tick | Event::ConfigRejected { .. } | Event::Refresh { .. } => {}
+        Event::Tick
+        | Event::ConfigUnchanged { .. }
+        | Event::ConfigRejected { .. }
+        | Event::Refresh { .. } => {}
         Event::Remembered(_) => {
             sights.insert("changes from before");
         }

@@ -91,6 +91,11 @@ pub enum Request {
         /// Whom.
         target: Target,
     },
+    /// The configuration file was put back to what it was: take it in as a file that changed.
+    Rollback {
+        /// The generation that it is of.
+        to: u64,
+    },
 }
 
 /// Which workers are meant.
@@ -207,6 +212,8 @@ pub struct Status {
     pub generation: u64,
     /// Why the file as it is now was refused; absent when it is the one in force.
     pub config_problem: Option<String>,
+    /// When it was refused, since 1970.
+    pub config_refused_at: Option<Duration>,
     /// How long the supervisor has run.
     pub uptime: Duration,
     /// True once it was told to stop.

@@ -40,6 +40,13 @@ Changes made here outlive the supervisor, until the file is told or they are dro
   save              Show them, and the lines that would make them part of the file
   forget [TARGET]   Drop them: the file holds again
 
+The configuration as it was:
+  config history    Those that were in force, and what each changed
+  config diff [FROM] [TO]
+                    What differs, by default between the one in force and the file
+  config rollback [N]
+                    Put the file back to an earlier one, and take it in
+
 Options:
 {options}
 

@@ -11,7 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mcp_protocol::control::{Scale, Target};
 
-pub use config::{ConfigCommand, ShowConfig};
+pub use config::{ConfigCommand, Diff, Rollback, ShowConfig};
 pub use import::{From, Import, Init};
 
 /// The configuration file when none is named.
@@ -116,7 +116,7 @@ pub enum Command {
     /// taken, programs, users, directories. Where a supervisor runs, also what a reload would do.
     /// Exit code 78 when something is wrong.
     Check(Output),
-    /// Look at the configuration in force
+    /// Look at the configuration in force and at earlier ones, compare them, and go back to one
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print a JSON Schema of the configuration file, for editors
@@ -305,7 +305,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 49] = [
+    const CASES: [(&str, Meant); 53] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -376,6 +376,16 @@ mod tests {
         ("ping", |c| matches!(c, Command::Ping)),
         ("logs query --lines 3", |c| matches!(c, Command::Logs(Logs { lines: 3, .. }))),
         ("check", |c| matches!(c, Command::Check(_))),
+        ("config history --json", |c| matches!(c, Command::Config(ConfigCommand::History(_)))),
+        ("config diff", |c| {
+            matches!(c, Command::Config(ConfigCommand::Diff(Diff { from: None, .. })))
+        }),
+        ("config diff 3 4", |c| {
+            matches!(c, Command::Config(ConfigCommand::Diff(Diff { from: Some(3), to: Some(4) })))
+        }),
+        ("config rollback 3", |c| {
+            matches!(c, Command::Config(ConfigCommand::Rollback(Rollback { to: Some(3) })))
+        }),
         ("stop web api[1]", |c| {
             matches!(c, Command::Stop(MaybeTargets { targets })
                 if matches!(&targets[..], [Target::App(web), Target::Slot { slot: 1, .. }] if web == "web"))

@@ -60,7 +60,7 @@ fn changes_of(status: &Status, target: &Target) -> Vec<String> {
         .collect()
 }
 
-fn ask(cli: &Cli, request: &Request) -> Result<Status, CommandError> {
+pub(super) fn ask(cli: &Cli, request: &Request) -> Result<Status, CommandError> {
     let socket = socket(cli)?;
     // Only what changes from here on is progress.
     let before = runtime::ask(&socket, &Request::Status, &mut |_| {})?;

@@ -1,13 +1,28 @@
-//! `config`: what is in force, and where it comes from.
+//! `config`: what is in force and where it comes from; the configurations that were in force before,
+//! what differs between them, and the way back.
+//!
+//! All of it works without a running supervisor, from what the state directory holds; a rollback
+//! then only writes the file.
 
-use mcp_supervisor::cli::{Cli, ConfigCommand, ShowConfig};
-use mcp_supervisor::{config, report};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
-use super::{CommandError, print, print_json, surroundings, with_time_zone};
+use mcp_protocol::control::{Request, Status};
+use mcp_supervisor::cli::{self, Cli, ConfigCommand, ShowConfig};
+use mcp_supervisor::config::{self, Config, Problems};
+use mcp_supervisor::report;
+use mcp_supervisor::runtime::{self, Generation, Kept};
+
+use super::{
+    CommandError, absolute, change, print, print_json, socket, surroundings, system, with_time_zone,
+};
 
 pub(super) fn run(cli: &Cli, wanted: &ConfigCommand) -> Result<(), CommandError> {
     match wanted {
         ConfigCommand::Show(wanted) => show(cli, wanted),
+        ConfigCommand::History(output) => history(&Past::find(cli)?, output),
+        ConfigCommand::Diff(wanted) => diff(&Past::find(cli)?, wanted),
+        ConfigCommand::Rollback(wanted) => rollback(cli, &Past::find(cli)?, wanted),
     }
 }
 
@@ -19,4 +34,179 @@ fn show(cli: &Cli, wanted: &ShowConfig) -> Result<(), CommandError> {
         return print_json(&report::effective_json(&effective));
     }
     print(&report::effective_toml(&effective, wanted.origin))
+}
+
+/// What is kept, and what is in force.
+struct Past {
+    file: PathBuf,
+    state: PathBuf,
+    environment: Option<String>,
+    kept: Kept,
+    /// The running supervisor's picture.
+    running: Option<Status>,
+    surroundings: config::Surroundings,
+}
+
+impl Past {
+    fn find(cli: &Cli) -> Result<Past, CommandError> {
+        let running = runtime::ask(&socket(cli)?, &Request::Status, &mut |_| {}).ok();
+        let environment = running.as_ref().map(|status| status.environment.clone());
+        let environment = environment.or_else(|| cli.env.clone());
+        let surroundings = with_time_zone(surroundings(cli)?);
+        let state = running.as_ref().and_then(|_| state_of_running(&socket(cli).ok()?));
+        let state = state.unwrap_or_else(|| {
+            config::state_directory_of(&cli.config, environment.as_deref(), &surroundings)
+        });
+        let file = absolute(&cli.config);
+        let kept = runtime::kept(&state);
+        for problem in &kept.problems {
+            say!("warning: {problem}");
+        }
+        Ok(Past { file, state, environment, kept, running, surroundings })
+    }
+
+    fn in_force(&self) -> Option<u64> {
+        self.running.as_ref().map(|status| status.generation)
+    }
+
+    fn generation(&self, number: u64) -> Result<&Generation, CommandError> {
+        let found = self.kept.generations.iter().find(|one| one.number == number);
+        found.ok_or_else(|| {
+            let words = match (self.kept.generations.first(), self.kept.generations.last()) {
+                (Some(first), Some(last)) => format!(
+                    "configuration {number} is not kept; those from {} to {} are, see `config history`",
+                    first.number, last.number
+                ),
+                _ => format!("no configuration is kept in `{}` yet", self.state.display()),
+            };
+            CommandError::Usage(words)
+        })
+    }
+
+    fn text(&self, number: u64) -> Result<String, CommandError> {
+        let generation = self.generation(number)?;
+        runtime::text_of(&self.state, generation).map_err(|why| {
+            let operation = format!("use configuration {number}");
+            CommandError::System { operation, source: io::Error::other(why) }
+        })
+    }
+
+    /// The one in force; without a supervisor the newest one.
+    fn newest(&self) -> Result<u64, CommandError> {
+        let newest = self.kept.generations.last().map(|one| one.number);
+        match self.in_force().or(newest) {
+            Some(number) => Ok(number),
+            None => self.generation(0).map(|one| one.number),
+        }
+    }
+
+    /// The newest one below whose text is another.
+    fn before(&self, number: u64) -> Result<u64, CommandError> {
+        let text = self.text(number).ok();
+        let mut older = self.kept.generations.iter().rev().filter(|one| one.number < number);
+        let found = older.find(|one| {
+            let other = runtime::text_of(&self.state, one);
+            other.is_ok_and(|other| Some(&other) != text.as_ref())
+        });
+        found.map(|one| one.number).ok_or_else(|| {
+            CommandError::Usage(format!("nothing is kept from before configuration {number}"))
+        })
+    }
+
+    fn read(&self, text: &str) -> Result<Config, Problems> {
+        config::load_text(text, &self.file, self.environment.as_deref(), &self.surroundings)
+    }
+
+    fn file_text(&self) -> Result<String, CommandError> {
+        let operation = format!("read `{}`", self.file.display());
+        std::fs::read_to_string(&self.file).map_err(system(&operation))
+    }
+}
+
+/// Where a running supervisor keeps what outlives it: its service manager may have said that, and
+/// to it alone.
+fn state_of_running(socket: &Path) -> Option<PathBuf> {
+    runtime::changes(socket).ok()?.file.parent().map(Path::to_owned)
+}
+
+fn history(past: &Past, output: &cli::Output) -> Result<(), CommandError> {
+    let (generations, in_force) = (&past.kept.generations, past.in_force());
+    if output.json {
+        return print_json(&report::history_json(generations, in_force));
+    }
+    print(&report::history(generations, in_force))?;
+    for file in &past.kept.replaced {
+        say!("taken out of the way by a rollback, never in force: {}", file.display());
+    }
+    Ok(())
+}
+
+fn diff(past: &Past, wanted: &cli::Diff) -> Result<(), CommandError> {
+    let from = wanted.from.map_or_else(|| past.newest(), Ok)?;
+    let name = |number: u64| format!("configuration {number}");
+    let (to_name, to) = match wanted.to {
+        Some(number) => (name(number), past.text(number)?),
+        None => (past.file.display().to_string(), past.file_text()?),
+    };
+    let (from_name, from) = (name(from), past.text(from)?);
+    let lines = report::text_diff((&from_name, &from), (&to_name, &to));
+    print(&match lines.is_empty() {
+        true => format!("{from_name} and {to_name} are the same text\n"),
+        false => format!("{lines}\n"),
+    })?;
+    match (past.read(&from), past.read(&to)) {
+        (_, Err(problems)) => {
+            print(&format!("{to_name} would be refused today, and nothing changed:\n{problems}\n"))
+        }
+        (Err(_), Ok(_)) => {
+            print(&format!("{from_name} would be refused today; what differs is in the lines\n"))
+        }
+        (Ok(from), Ok(to)) => print(&report::meaning_diff(&from, &to)),
+    }
+}
+
+fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), CommandError> {
+    let number = match wanted.to {
+        Some(number) => number,
+        None => past.before(past.newest()?)?,
+    };
+    let text = past.text(number)?;
+    past.read(&text).map_err(|problems| CommandError::Config {
+        file: format!("configuration {number} today").into(),
+        problems,
+    })?;
+    let replaced = past.file_text()?;
+    let kept = put_back(past, &text, &replaced)?;
+    if let Some(file) = &kept {
+        say!("the text that was there is kept as {}", file.display());
+    }
+    if past.running.is_none() {
+        say!("{} is configuration {number} again; `start` takes it in", past.file.display());
+        return Ok(());
+    }
+    let outcome = change::ask(cli, &Request::Rollback { to: number });
+    if let Err(CommandError::Refused { .. }) = &outcome {
+        let operation = format!("put `{}` back to what it was", past.file.display());
+        runtime::replace_in_kind(&past.file, replaced.as_bytes()).map_err(system(&operation))?;
+    }
+    let status = outcome?;
+    say!("rolled back to configuration {number}; generation {}", status.generation);
+    Ok(())
+}
+
+/// Keeps what the file says, then has it say this; on an error it is as it was.
+fn put_back(past: &Past, text: &str, replaced: &str) -> Result<Option<PathBuf>, CommandError> {
+    if text == replaced {
+        return Ok(None);
+    }
+    let operation = format!("keep the text of `{}`; nothing was changed", past.file.display());
+    let kept = runtime::keep_replaced(&past.state, replaced, runtime::since_epoch())
+        .map_err(system(&operation))?;
+    let written = runtime::replace_in_kind(&past.file, text.as_bytes());
+    if let (Err(_), Some(kept)) = (&written, &kept) {
+        let _ = std::fs::remove_file(kept);
+    }
+    let operation = format!("write `{}`; nothing was changed", past.file.display());
+    written.map_err(system(&operation))?;
+    Ok(kept)
 }

@@ -90,6 +90,7 @@ fn supervisor(
         log_level: section.choice("log_level", &LEVELS).unwrap_or(policy::LOG_LEVEL),
         metrics: section.address_or_off("metrics").unwrap_or(Some(policy::METRICS)),
         cgroups: section.choice("cgroups", &[Cgroups::Auto, Cgroups::Off]).unwrap_or(Cgroups::Auto),
+        watch: section.boolean("watch").unwrap_or(true),
         run_directory,
     };
     let socket = supervisor.socket();

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mcp_protocol::secret::MASK;
 
-use super::AppConfig;
-use super::file::Value;
+use super::file::{Value, child_key};
 use super::keys::is_secret;
 use super::section::Section;
 use super::snowflake::changed_secrets;
+use super::{AppConfig, Config};
 
 /// The longest value that is shown, in characters.
 const VALUE_CHARS_MAX: usize = 80;
@@ -44,8 +44,7 @@ fn text(value: &Value) -> String {
 /// that they changed is said.
 #[must_use]
 pub fn differences(old: &AppConfig, new: &AppConfig) -> Vec<String> {
-    let blank = |app: &AppConfig| AppConfig { written: BTreeMap::new(), ..app.clone() };
-    if blank(old) == blank(new) {
+    if meant(old) == meant(new) {
         return Vec::new();
     }
     let keys: BTreeSet<&String> = old.written.keys().chain(new.written.keys()).collect();
@@ -71,6 +70,44 @@ pub fn differences(old: &AppConfig, new: &AppConfig) -> Vec<String> {
         differences.push("what [supervisor] or a default says of it".to_owned());
     }
     differences
+}
+
+/// An app without the words that it was written in.
+fn meant(app: &AppConfig) -> AppConfig {
+    AppConfig { written: BTreeMap::new(), ..app.clone() }
+}
+
+/// What a new reading of the whole file has changed, such as `apps.query.instances 4 → 6`.
+#[must_use]
+pub fn changes(old: &Config, new: &Config) -> Vec<String> {
+    let mut changes = Vec::new();
+    if old.supervisor != new.supervisor {
+        changes.push("[supervisor]".to_owned());
+    }
+    let names: BTreeSet<_> = old.apps.keys().chain(new.apps.keys()).collect();
+    for name in names {
+        let key = child_key("apps", name.as_str());
+        match (old.apps.get(name), new.apps.get(name)) {
+            (Some(old), Some(new)) => {
+                let differences = differences(old, new).into_iter();
+                changes.extend(differences.map(|difference| format!("{key}.{difference}")));
+            }
+            (None, Some(_)) => changes.push(format!("{key} is new")),
+            (Some(_), None) => changes.push(format!("{key} is gone")),
+            (None, None) => {}
+        }
+    }
+    changes
+}
+
+/// Whether two readings mean the same, however they are written.
+#[must_use]
+pub fn means_the_same(old: &Config, new: &Config) -> bool {
+    let meant = |config: &Config| {
+        let apps = config.apps.iter().map(|(name, app)| (name.clone(), meant(app))).collect();
+        Config { apps, sources: Vec::new(), remarks: Vec::new(), ..config.clone() }
+    };
+    meant(old) == meant(new)
 }
 
 /// True for `env.TZ`: its value is shown to nobody.

@@ -124,6 +124,7 @@ pub(super) const SUPERVISOR: &[Key] = &[
     key("log_level", Kind::Choice(LEVELS), r#""info""#),
     key("metrics", Kind::AddressOrOff, r#""127.0.0.1:8001""#),
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
+    key("watch", Kind::Boolean, "true"),
 ];
 
 pub(super) const APP: &[Key] = &[

@@ -25,6 +25,17 @@ pub fn logs_of(path: &Path, environment: Option<&str>, surroundings: &Surroundin
     directory((path, environment, surroundings), "log_directory", given)
 }
 
+/// The state directory of that supervisor.
+#[must_use]
+pub fn state_directory_of(
+    path: &Path,
+    environment: Option<&str>,
+    surroundings: &Surroundings,
+) -> PathBuf {
+    let given = (surroundings.state_directory.as_deref(), policy::STATE_DIRECTORY);
+    directory((path, environment, surroundings), "state_directory", given)
+}
+
 /// Refuses an environment that neither the file defines nor everyone knows.
 ///
 /// # Errors
@@ -98,6 +109,13 @@ mod tests {
         };
         assert_eq!(logs("[apps.x\ninstances = "), "logs");
         assert_eq!(logs("[supervisor]\nlog_directory = \"said\"\n[apps.x\n"), "said");
+        let given = Surroundings { state_directory: Some("/var/lib/x".into()), ..surroundings };
+        let state = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            state_directory_of(&file, None, &given)
+        };
+        assert_eq!(state("[supervisor"), Path::new("/var/lib/x"));
+        assert_eq!(state("[supervisor]\nstate_directory = \"s\"\n[ap"), directory.path().join("s"));
     }
 
     #[test]

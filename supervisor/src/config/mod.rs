@@ -61,7 +61,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use compare::differences;
+pub use compare::{changes, differences, means_the_same};
 pub use effective::{Effective, Setting, Table};
 pub use env_import::{Imported, import_env};
 pub(crate) use fingerprint::fnv_1a;
@@ -69,7 +69,7 @@ pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};
 pub use interpolation::escaped;
 pub(crate) use keys::nearest;
-pub use locate::{check_environment, logs_of, socket_of};
+pub use locate::{check_environment, logs_of, socket_of, state_directory_of};
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
 pub(crate) use rules::{rollout, ways};
@@ -205,7 +205,7 @@ pub struct Config {
     pub file: PathBuf,
     /// The environment's name.
     pub environment: String,
-    /// Every file that was read for it, or would be if it were there, absolute.
+    /// Every file that was read for it, or would be if it were there, absolute; `file` is the first.
     pub sources: Vec<PathBuf>,
     /// What an operator should be reminded of.
     pub remarks: Vec<String>,
@@ -230,6 +230,8 @@ pub struct SupervisorConfig {
     pub metrics: Option<SocketAddr>,
     /// Whether each run has a cgroup of its own.
     pub cgroups: Cgroups,
+    /// Whether changed files are read without being asked.
+    pub watch: bool,
 }
 
 /// `supervisor.cgroups`.

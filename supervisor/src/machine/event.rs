@@ -10,6 +10,11 @@ pub enum Event {
     Tick,
     /// A configuration was read and accepted.
     Configured(Desired),
+    /// A configuration was read that means what is in force.
+    ConfigUnchanged {
+        /// Its number.
+        generation: u64,
+    },
     /// A configuration was refused; the one in force stays.
     ConfigRejected {
         /// The problems, as the operator reads them.

@@ -10,11 +10,13 @@
 //!    │         └── ending, backoff     what a death means, when to try again, when to give up
 //!    └── orders, requests              what operators change, and who awaits an answer
 //!    └── plan                          what would happen if
+//!    └── calm                          when changed files may be read, and what is then done
 //! ```
 
 mod action;
 mod app;
 mod backoff;
+mod calm;
 mod desired;
 mod ending;
 mod event;
@@ -37,6 +39,7 @@ mod worker;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use action::{Action, KillCause, Notice, Outcome};
+pub use calm::{Calm, Reading, Sign, Trust, Verdict, judge};
 pub use desired::{
     AppGoal, AppName, Change, Changes, Desired, Fingerprint, INSTANCES_MAX, Presence, Readiness,
     RestartPolicy, RestartWhen, Rollout, RunId, SlotId,
@@ -140,10 +143,16 @@ impl Machine {
         Snapshot {
             generation: self.generation,
             config_problem: self.config_problem.clone(),
-            stopping: self.life != Life::Serving,
+            stopping: self.is_ending(),
             changes: self.changes.clone(),
             apps: self.apps.values().map(|app| self.view(app)).collect(),
         }
+    }
+
+    /// Whether the service was told to end.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.life != Life::Serving
     }
 
     fn view(&self, app: &App) -> AppView {
@@ -158,9 +167,12 @@ impl Machine {
         match event {
             Event::Tick => {}
             Event::Configured(desired) => self.configure(turn, desired),
+            Event::ConfigUnchanged { generation } => self.confirm(generation),
             Event::ConfigRejected { problem } => {
-                self.config_problem = Some(problem.clone());
-                turn.announce(Notice::ConfigRejected { problem });
+                if self.config_problem.as_ref() != Some(&problem) {
+                    turn.announce(Notice::ConfigRejected { problem: problem.clone() });
+                }
+                self.config_problem = Some(problem);
             }
             Event::SpawnFailed { run, why } => self.ended(turn, run, End::not_spawned(why)),
             Event::Exited { run, exit } => self.ended(turn, run, End::exited(exit)),
@@ -229,6 +241,14 @@ impl Machine {
         }
         for app in self.apps.values_mut() {
             app.resume_roll(turn);
+        }
+    }
+
+    /// The file is right and means what is in force; not even a roll that stopped is tried again.
+    fn confirm(&mut self, generation: u64) {
+        if self.life == Life::Serving {
+            self.generation = generation;
+            self.config_problem = None;
         }
     }
 

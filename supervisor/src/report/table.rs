@@ -4,9 +4,7 @@ use mcp_protocol::control::{AppStatus, RollStatus, SlotPhase, SlotStatus, Status
 use serde_json::{Value, json};
 
 use crate::report::page::{Colour, Page};
-use crate::report::words::{
-    bytes, duration, failing, percent, printable, printable_lines, state, why,
-};
+use crate::report::words::{bytes, duration, failing, moment, percent, printable, state, why};
 
 /// The cells of a line.
 type Row = [String; 9];
@@ -50,13 +48,7 @@ pub fn status_table(status: &Status, page: Page) -> String {
     if let Some(metrics) = &status.metrics {
         text.push_str(&format!("metrics: http://{metrics}/metrics\n"));
     }
-    if let Some(problem) = &status.config_problem {
-        text.push_str(&format!(
-            "\nthe configuration file as it is now was refused; generation {} stays in force:\n{}\n",
-            status.generation,
-            printable_lines(problem.trim_end())
-        ));
-    }
+    text.extend(refusal(status, page));
     if status.dropped_total > 0 {
         let lost = match status.dropped_total {
             1 => "1 line of logs or byte".to_owned(),
@@ -65,6 +57,27 @@ pub fn status_table(status: &Status, page: Page) -> String {
         text.push_str(&format!("\n{lost} of output could not be kept: is the disk full?\n"));
     }
     text
+}
+
+/// The line for a configuration that was refused, with its first problem.
+fn refusal(status: &Status, page: Page) -> Option<String> {
+    let problem = status.config_problem.as_ref()?;
+    let file = status.config_file.file_name().unwrap_or(status.config_file.as_os_str());
+    let when = status.config_refused_at.map_or(String::new(), |at| format!(" at {}", moment(at)));
+    let mut lines = problem.lines();
+    let first = printable(lines.next().unwrap_or_default().trim().as_bytes());
+    // What is indented further belongs to the problem above it.
+    let more = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
+    let more = match more {
+        0 => String::new(),
+        more => format!(" (+{more} more; `mcp-supervisor check` shows all)"),
+    };
+    let line = format!(
+        "{} changed{when} and was refused; generation {} stays in force: {first}{more}",
+        printable(file.as_encoded_bytes()),
+        status.generation,
+    );
+    Some(format!("\n{}", page.wrapped(&line, HANGING)))
 }
 
 fn row(app: &AppStatus, slot: &SlotStatus) -> Row {
@@ -211,6 +224,7 @@ pub fn status_json(status: &Status) -> Value {
         "pid": status.pid, "version": status.version, "environment": status.environment,
         "config_file": status.config_file, "log_directory": status.log_directory, "metrics": status.metrics,
         "generation": status.generation, "config_problem": status.config_problem,
+        "config_refused_at_seconds": status.config_refused_at.map(|at| at.as_secs_f64()),
         "uptime_seconds": status.uptime.as_secs_f64(), "stopping": status.stopping,
         "dropped_total": status.dropped_total, "apps": apps, "remarks": status.remarks,
     })
@@ -281,6 +295,7 @@ mod tests {
             metrics: None,
             generation: 3,
             config_problem: Some(format!("one {NASTY}\ntwo\n")),
+            config_refused_at: None,
             uptime: std::time::Duration::from_secs(1),
             stopping: false,
             dropped_total: 0,
@@ -305,7 +320,7 @@ mod tests {
         let raw = text.chars().filter(|letter| letter.is_control() && *letter != '\n');
         assert_eq!(raw.count(), 0, "{text:?}");
         assert_eq!(text.matches("\\u{1b}[2J\\u{7}").count(), 6, "{text}");
-        assert!(text.contains("in force:\none \\u{1b}[2J\\u{7}\ntwo\n"), "{text}");
+        assert!(text.contains("in force: one \\u{1b}[2J\\u{7}\n"), "{text}");
     }
 
     /// An app with one slot, of which this is known besides.

@@ -62,6 +62,14 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// A time since 1970 on the clock of whoever reads it.
+pub(crate) fn moment(since_1970: Duration) -> String {
+    let time = i64::try_from(since_1970.as_secs()).ok();
+    let time = time.and_then(|time| jiff::Timestamp::from_second(time).ok()).unwrap_or_default();
+    let time = time.to_zoned(jiff::tz::TimeZone::system());
+    time.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
 /// A share of a processor.
 pub(super) fn percent(share: f32) -> String {
     if share < 10.0 { format!("{share:.1}%") } else { format!("{share:.0}%") }
@@ -131,12 +139,6 @@ pub fn printable(line: &[u8]) -> String {
             plain.into_iter().chain(escaped.into_iter().flatten())
         })
         .collect()
-}
-
-/// The same for a text of several lines; the last one has no end.
-pub(crate) fn printable_lines(text: &str) -> String {
-    let lines: Vec<String> = text.lines().map(|line| printable(line.as_bytes())).collect();
-    lines.join("\n")
 }
 
 /// Turns pictures into lines: one for each slot whose state is not the one that was shown last.

@@ -12,6 +12,7 @@ use crate::config::{self, Config};
 use crate::machine::{AppName, Command, Event, RunId, Scale, Scope, SlotId};
 use crate::report::{unknown_app, unknown_slot};
 use crate::runtime::clock::since_epoch;
+use crate::runtime::configuration::{Cause, Considered};
 use crate::runtime::hands::Hands;
 
 /// The most apps that are described in one answer: it must fit one message.
@@ -37,6 +38,7 @@ impl Supervisor {
             },
             Request::Reload { target } => return self.reload_asked(target, answers),
             Request::Roll { target } => return self.order(target, Command::Reload, answers),
+            Request::Rollback { to } => return self.rollback_asked(to, answers),
             Request::Settle => return self.command(None, Command::Settle, answers),
             Request::Shutdown => return self.command(None, Command::Shutdown, answers),
             Request::Restart { target } => return self.order(target, Command::Restart, answers),
@@ -113,42 +115,49 @@ impl Supervisor {
     }
 
     fn reload_asked(&mut self, target: Target, answers: mpsc::Sender<Response>) -> Vec<Event> {
-        match self.named_in_file(&target) {
-            Ok(config) => self.reload_with(config, target, answers),
-            Err(refusal) => refused(refusal, &answers),
-        }
-    }
-
-    fn reload_with(
-        &mut self,
-        config: Config,
-        target: Target,
-        answers: mpsc::Sender<Response>,
-    ) -> Vec<Event> {
-        match self.take_into_use(config) {
+        match self.reload(Cause::Reload, Some(&target)) {
             Ok(configured) => vec![
                 configured,
                 self.await_answer(Command::Reload(scope(&target)), answers),
                 self.own(Command::Settle),
             ],
-            Err(problem) => refused(Refusal::Configuration(problem), &answers),
+            Err(considered) => refused(considered, &answers).into_iter().collect(),
         }
+    }
+
+    /// Takes in a file that was rolled back; answered when everybody is as it wants them.
+    fn rollback_asked(&mut self, to: u64, answers: mpsc::Sender<Response>) -> Vec<Event> {
+        let (considered, mut events) = self.rolled_back(to);
+        match considered {
+            Considered::Unchanged | Considered::Taken => {
+                events.push(self.await_answer(Command::Settle, answers));
+            }
+            Considered::Refused(_) | Considered::Unknown(_) | Considered::Waits => {
+                drop(refused(considered, &answers));
+            }
+        }
+        events
     }
 
     /// The file as it is now, if the target is in it.
     fn named_in_file(&self, target: &Target) -> Result<Config, Refusal> {
         let config = (self.load)().map_err(|problems| Refusal::Configuration(problems.to_string()));
         let config = config?;
+        match self.not_in_file(&config, target) {
+            Some(why) => Err(Refusal::Usage(why)),
+            None => Ok(config),
+        }
+    }
+
+    /// That the target is not in this file, if so.
+    pub(super) fn not_in_file(&self, config: &Config, target: &Target) -> Option<String> {
         if let Some(app) = target.app()
             && !config.apps.contains_key(&AppName::new(app))
         {
             let known = config.apps.keys().map(AppName::as_str);
-            return Err(Refusal::Usage(format!("{} (in the file)", unknown_app(app, known))));
+            return Some(format!("{} (in the file)", unknown_app(app, known)));
         }
-        match self.no_such_slot(&config, target) {
-            Some(why) => Err(Refusal::Usage(why)),
-            None => Ok(config),
-        }
+        self.no_such_slot(config, target)
     }
 
     /// What a reload would do; nothing is touched, the refusal of a bad file included.
@@ -304,14 +313,18 @@ impl Refusal {
     }
 }
 
-/// Answers a reload that changes nothing. That a file was refused is remembered; a slip of the
-/// operator's finger is nothing that the file is to blame for.
-fn refused(refusal: Refusal, answers: &mpsc::Sender<Response>) -> Vec<Event> {
-    let _ = answers.try_send(refusal.answer());
-    match refusal {
-        Refusal::Configuration(problem) => vec![Event::ConfigRejected { problem }],
-        Refusal::Usage(_) | Refusal::Operation(_) => Vec::new(),
+/// Answers a wish that changes nothing, and says what the machine is told of it. That a file was
+/// refused is remembered; a slip of the operator's finger is nothing that the file is to blame for.
+fn refused(considered: Considered, answers: &mpsc::Sender<Response>) -> Option<Event> {
+    let refusal = match &considered {
+        Considered::Refused(why) => Some(Refusal::Configuration(why.clone())),
+        Considered::Unknown(why) => Some(Refusal::Usage(why.clone())),
+        Considered::Waits | Considered::Unchanged | Considered::Taken => None,
+    };
+    if let Some(refusal) = refusal {
+        let _ = answers.try_send(refusal.answer());
     }
+    considered.refusal()
 }
 
 fn scope(target: &Target) -> Scope {

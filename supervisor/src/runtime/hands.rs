@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::machine::{Action, AppName, Event, Notice, PhaseName, RequestId, RunId, SlotId};
 use crate::report::with_causes;
 use crate::runtime::answer::Waiter;
+use crate::runtime::configuration::Ledger;
 use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::{LANDMARK, Logging};
 use crate::runtime::lookout::Lookout;
@@ -52,6 +53,8 @@ pub(crate) struct Hands {
     pub(crate) waiting: BTreeMap<RequestId, Waiter>,
     /// What they changed at run time, and where it is kept.
     pub(crate) memory: Memory,
+    /// What became of the configurations that were read.
+    pub(crate) ledger: Ledger,
 }
 
 impl Hands {
@@ -168,7 +171,6 @@ impl Hands {
         self.lookout.apply(&config);
         self.logging.set_level(config.supervisor.log_level);
         if config != *self.config {
-            self.generation += 1;
             self.config = Arc::new(config);
             self.renew_probes();
             self.adjust_workers();

@@ -157,6 +157,7 @@ fn only_looks(request: &Request) -> bool {
         | Request::Restart { .. }
         | Request::Reload { .. }
         | Request::Roll { .. }
+        | Request::Rollback { .. }
         | Request::Start { .. }
         | Request::Stop { .. }
         | Request::Delete { .. }

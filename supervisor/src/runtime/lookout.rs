@@ -1,7 +1,8 @@
 //! Everything that may have workers replaced without anybody asking: time tables, files that
 //! changed, and memory. What is then done, and whether, is the machine's to decide.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
@@ -18,8 +19,8 @@ pub(crate) struct Lookout {
     schedule: Schedule,
     scale: Scale,
     watching: Watching,
-    /// Apps whose files cannot be watched, and why.
-    troubles: BTreeMap<AppName, String>,
+    /// Whose files cannot be watched, and why; the configuration's have no app.
+    troubles: BTreeMap<Option<AppName>, String>,
 }
 
 impl Lookout {
@@ -32,6 +33,7 @@ impl Lookout {
             troubles: BTreeMap::new(),
         };
         lookout.apply(config);
+        lookout.watch(config, &BTreeSet::new());
         lookout.watching.armed().await;
         lookout
     }
@@ -40,23 +42,35 @@ impl Lookout {
     pub(crate) fn apply(&mut self, config: &Config) {
         self.schedule.apply(config);
         self.scale.apply(config);
-        self.watching.apply(config);
-        self.troubles.retain(|app, _| config.apps.contains_key(app));
+        self.troubles.retain(|app, _| app.as_ref().is_none_or(|app| config.apps.contains_key(app)));
     }
 
-    /// Remembers whether an app's files can be watched.
-    pub(crate) fn note_trouble(&mut self, app: AppName, trouble: Option<String>) {
+    /// Watches the files that this configuration names, those that it was read from, and others
+    /// that kept another one from being read.
+    pub(crate) fn watch(&mut self, config: &Config, others: &BTreeSet<PathBuf>) {
+        let sources = match config.supervisor.watch {
+            true => config.sources.iter().chain(others).cloned().collect(),
+            false => BTreeSet::new(),
+        };
+        self.watching.apply(config, sources);
+    }
+
+    /// Remembers whether files can be watched.
+    pub(crate) fn note_trouble(&mut self, app: Option<AppName>, trouble: Option<String>) {
         match trouble {
             Some(why) => {
-                tracing::warn!(%app, "{why}");
+                match &app {
+                    Some(app) => tracing::warn!(%app, "{why}"),
+                    None => tracing::warn!("{why}"),
+                }
                 self.troubles.insert(app, why);
             }
             None => drop(self.troubles.remove(&app)),
         }
     }
 
-    /// Why an app's files cannot be watched.
-    pub(crate) fn trouble(&self, app: &AppName) -> Option<&String> {
-        self.troubles.get(app)
+    /// Why an app's files, or the configuration's, cannot be watched.
+    pub(crate) fn trouble(&self, app: Option<&AppName>) -> Option<&String> {
+        self.troubles.get(&app.cloned())
     }
 }

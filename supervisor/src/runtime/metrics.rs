@@ -23,6 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::machine::RunId;
 use crate::runtime::clock::pause;
+use crate::runtime::configuration::Counts;
 use crate::runtime::hands::Hands;
 use crate::runtime::news::News;
 use crate::runtime::vitals;
@@ -89,6 +90,7 @@ pub(crate) fn text(status: &Status, hands: &Hands) -> String {
 fn draw(status: &Status, hands: &Hands) -> prometheus::Result<String> {
     let registry = Registry::new();
     draw_supervisor(&registry, status)?;
+    draw_configuration(&registry, status, hands)?;
     draw_slots(&registry, status)?;
     draw_processes(&registry, status, hands)?;
     draw_vitals(&registry, hands)?;
@@ -107,6 +109,24 @@ fn draw_supervisor(registry: &Registry, status: &Status) -> prometheus::Result<(
         "How long the supervisor has run.",
         status.uptime.as_secs(),
     )?;
+    let dropped = prometheus::IntCounter::new(
+        "supervisor_log_dropped_total",
+        "Lines of logs and bytes of output that could not be kept.",
+    )?;
+    dropped.inc_by(status.dropped_total);
+    registry.register(Box::new(dropped))
+}
+
+/// What is in force, and what became of the files that were read.
+fn draw_configuration(
+    registry: &Registry,
+    status: &Status,
+    hands: &Hands,
+) -> prometheus::Result<()> {
+    let ledger = &hands.ledger;
+    let gauge = |name: &str, help: &str, value: u64| {
+        registered(registry, IntGauge::new(name, help)?).map(|one| one.set(value.cast_signed()))
+    };
     gauge(
         "supervisor_config_generation",
         "Number of the accepted configuration.",
@@ -117,12 +137,23 @@ fn draw_supervisor(registry: &Registry, status: &Status) -> prometheus::Result<(
         "1 while the configuration file as it is now was refused.",
         u64::from(status.config_problem.is_some()),
     )?;
-    let dropped = prometheus::IntCounter::new(
-        "supervisor_log_dropped_total",
-        "Lines of logs and bytes of output that could not be kept.",
+    gauge(
+        "supervisor_config_accepted_timestamp_seconds",
+        "When the configuration in force was accepted, since 1970.",
+        ledger.accepted_at.as_secs(),
     )?;
-    dropped.inc_by(status.dropped_total);
-    registry.register(Box::new(dropped))
+    let reloads = counters(
+        registry,
+        "supervisor_config_reloads_total",
+        "How often a configuration that had changed was read, by what became of it.",
+        &["result"],
+    )?;
+    let Counts { accepted, unchanged, refused } = ledger.counts;
+    for (result, count) in [("accepted", accepted), ("unchanged", unchanged), ("refused", refused)]
+    {
+        reloads.with_label_values(&[result]).inc_by(count);
+    }
+    Ok(())
 }
 
 fn draw_slots(registry: &Registry, status: &Status) -> prometheus::Result<()> {

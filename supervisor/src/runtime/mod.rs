@@ -9,10 +9,13 @@ mod asked;
 mod background;
 mod birth;
 mod birth_failure;
+mod board;
 mod cgroup;
 mod clock;
+mod configuration;
 mod footprint;
 mod hands;
+mod history;
 mod javascript;
 mod last_output;
 mod link;
@@ -33,11 +36,13 @@ mod probe;
 mod proc;
 mod processes;
 mod readiness;
+mod replace;
 mod rotation;
 mod run_lock;
 mod schedule;
 mod signals;
 mod socket;
+mod sources;
 mod spawn;
 mod start;
 mod state;
@@ -55,9 +60,9 @@ use std::collections::{BTreeSet, VecDeque};
 use mcp_protocol::control::{Response, Status};
 use tokio::sync::mpsc;
 
-use crate::config::Config;
 use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, Scope, Urgency};
 use clock::Clock;
+use configuration::Cause;
 use hands::Hands;
 use news::{News, Signal};
 use systemd::Systemd;
@@ -65,6 +70,7 @@ use systemd::Systemd;
 pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
+pub use history::{Generation, Kept, keep_replaced, kept, text_of};
 pub use javascript::{JavaScriptError, evaluate};
 pub use listeners::BindError;
 use logging::LANDMARK;
@@ -73,6 +79,7 @@ pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan
 pub use orphans::Survivors;
 pub use output::{app_of_log, log_files};
 pub use preflight::missing;
+pub use replace::replace_in_kind;
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
 pub use tail::{FollowError, follow, last_lines};
@@ -137,6 +144,7 @@ impl Supervisor {
     async fn part(self) {
         let deadline = clock::in_time(std::time::Duration::from_secs(1));
         let _ = tokio::time::timeout_at(deadline, self.hands.memory.kept()).await;
+        let _ = tokio::time::timeout_at(deadline, self.hands.ledger.kept()).await;
         for answer in self.parting {
             let _ = tokio::time::timeout_at(deadline, answer.closed()).await;
         }
@@ -264,6 +272,7 @@ impl Supervisor {
             News::Asked { request, answers } => self.asked(request, answers),
             News::Refresh { app, why } => vec![Event::Refresh { app, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
+            News::SourcesChanged(trust) => self.sources_changed(trust),
             News::WatchTrouble { app, trouble } => {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()
@@ -288,9 +297,9 @@ impl Supervisor {
                 let urgency = if self.stop_signals == 1 { Urgency::Drain } else { Urgency::Now };
                 vec![Event::Shutdown(urgency)]
             }
-            Signal::Reload => match self.reload() {
+            Signal::Reload => match self.reload(Cause::Hangup, None) {
                 Ok(configured) => vec![configured, self.own(Command::Reload(Scope::All))],
-                Err(problem) => vec![Event::ConfigRejected { problem }],
+                Err(considered) => considered.refusal().into_iter().collect(),
             },
             Signal::ReopenLogs => {
                 self.hands.reopen_logs();
@@ -301,19 +310,6 @@ impl Supervisor {
                 Vec::new()
             }
         }
-    }
-
-    /// Reads the file anew and takes it into use, or says in words why not.
-    fn reload(&mut self) -> Result<Event, String> {
-        let config = (self.load)().map_err(|problems| problems.to_string())?;
-        self.take_into_use(config)
-    }
-
-    /// Takes a configuration into use, or says in words why not.
-    fn take_into_use(&mut self, config: Config) -> Result<Event, String> {
-        self.hands.apply(config)?;
-        self.systemd.reloading();
-        Ok(Event::Configured(self.hands.config.desired(self.hands.generation)))
     }
 
     /// A wish of our own: systemd is told when it is done.

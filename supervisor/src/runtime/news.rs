@@ -7,7 +7,7 @@ use mcp_protocol::control::{Request, Response};
 use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::machine::{AppName, RunId};
+use crate::machine::{AppName, RunId, Trust};
 use crate::runtime::memory::Roots;
 use crate::runtime::notification::Said;
 
@@ -50,8 +50,10 @@ pub(crate) enum News {
     Asked { request: Request, answers: mpsc::Sender<Response> },
     /// The workers of an app are due to be replaced, and why.
     Refresh { app: AppName, why: String },
-    /// An app's files cannot be watched, and why; or they can again.
-    WatchTrouble { app: AppName, trouble: Option<String> },
+    /// The configuration's files changed, and may be read, if not trusted further than this.
+    SourcesChanged(Trust),
+    /// An app's files, or the configuration's, cannot be watched, and why; or they can again.
+    WatchTrouble { app: Option<AppName>, trouble: Option<String> },
     /// Whose memory is limited?
     WhoIsLimited { answer: oneshot::Sender<Roots> },
     /// So much memory a worker takes with its descendants.

@@ -23,6 +23,7 @@ pub(crate) fn status(snapshot: &Snapshot, hands: &Hands, now: Moment, uptime: Du
         metrics: hands.metrics.map(|address| address.to_string()),
         generation: snapshot.generation,
         config_problem: snapshot.config_problem.clone(),
+        config_refused_at: hands.ledger.refused_at().filter(|_| snapshot.config_problem.is_some()),
         uptime,
         stopping: snapshot.stopping,
         dropped_total: hands.dropped_total(),
@@ -41,7 +42,8 @@ fn absent(snapshot: &Snapshot, hands: &Hands) -> Vec<String> {
         let words = changes(name, change, in_file);
         words.into_iter().map(move |words| format!("{name}: {words}"))
     });
-    hands.memory.problem.iter().cloned().chain(words).collect()
+    let troubles = hands.memory.problem.iter().chain(hands.lookout.trouble(None));
+    troubles.cloned().chain(words).collect()
 }
 
 /// What operators changed of an app at run time, each with the way back.
@@ -116,7 +118,7 @@ fn depends_on(app: &AppName, hands: &Hands) -> Vec<String> {
 fn remarks(app: &AppView, hands: &Hands) -> Vec<String> {
     let config = hands.config.apps.get(&app.name);
     let mut remarks = config.map_or(Vec::new(), |config| config.remarks.clone());
-    remarks.extend(hands.lookout.trouble(&app.name).cloned());
+    remarks.extend(hands.lookout.trouble(Some(&app.name)).cloned());
     let wanted = hands.listeners.address(&app.name);
     let seated = app.slots.iter().filter_map(|slot| hands.processes.get(slot.run?));
     for process in seated.filter(|process| config.is_some() && process.listen != wanted) {

@@ -13,6 +13,7 @@ use crate::config::{self, Config, Found, Problems};
 use crate::machine::Machine;
 use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{self, Clock};
+use crate::runtime::configuration::Ledger;
 use crate::runtime::hands::{self, Hands};
 use crate::runtime::listeners::{BindError, Listeners};
 use crate::runtime::logging::{self, Console};
@@ -141,11 +142,12 @@ impl Supervisor {
         let door = socket::bind(&config.socket(), lock)?;
         tokio::spawn(link::accept(door, news.clone()));
         signals::watch(&news).map_err(system("handle signals"))?;
+        let (ledger, generation) = Ledger::open(&config);
         let lookout = Lookout::start(&config, &news).await;
         let outputs = output::Outputs::start(&config.supervisor.run_directory, logs, news.clone())
             .map_err(system("start the thread for output"))?;
         let hands = Hands {
-            generation: 1,
+            generation,
             processes: processes::Processes::new(Cgroups::open(config.supervisor.cgroups), locks)
                 .map_err(system("become the parent of orphans"))?,
             listeners,
@@ -159,6 +161,7 @@ impl Supervisor {
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
+            ledger,
             config: Arc::new(config),
         };
         (options.listening)();

@@ -6,14 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::machine::{AppName, Change, Changes, INSTANCES_MAX, Presence};
+use crate::runtime::replace::replace;
 
 /// The name of the file in the state directory.
 const FILE_NAME: &str = "changes.json";
@@ -213,20 +214,7 @@ fn write(file: &Path, changes: &Changes) -> io::Result<()> {
     text.push(b'\n');
     let directory = file.parent().unwrap_or(Path::new("/"));
     fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
-    let mut unfinished = file.as_os_str().to_owned();
-    unfinished.push(".new");
-    let unfinished = PathBuf::from(unfinished);
-    let mut new = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o640)
-        .open(&unfinished)?;
-    new.write_all(&text)?;
-    new.sync_all()?;
-    fs::rename(&unfinished, file)?;
-    // The new name itself must outlive a power cut.
-    File::open(directory)?.sync_all()
+    replace(file, &text, 0o640)
 }
 
 #[cfg(test)]

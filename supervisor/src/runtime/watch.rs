@@ -1,28 +1,24 @@
-//! Tells the loop when files changed that an app watches.
+//! Tells the loop when files changed that an app watches, or that the configuration was read from.
 //!
 //! In a thread of its own, which exists while somebody watches: walking through directories may
 //! take a while. Directories are listened to one by one, not recursively, so that an ignored one
-//! costs nothing. When the kernel listens to no more, the app runs on without being watched.
+//! costs nothing. When the kernel listens to no more, the app runs on without being watched, and the
+//! configuration's files are looked at from time to time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use notify::event::{AccessKind, AccessMode, ModifyKind};
-use notify::{ErrorKind, Event, EventKind, INotifyWatcher, RecursiveMode, Watcher};
+use notify::{ErrorKind, INotifyWatcher, RecursiveMode, Watcher};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Config, WatchConfig};
 use crate::machine::AppName;
+use crate::runtime::board::{Board, Change, Kind, Since};
 use crate::runtime::clock;
 use crate::runtime::news::News;
+use crate::runtime::sources::Sources;
 use crate::runtime::watched::Watched;
-
-/// So many changes are told one by one; after that everything may have changed.
-const CHANGES_MAX: usize = 4096;
-/// A file whose time of change is this near was written, not only opened.
-const JUST_NOW: Duration = Duration::from_secs(10);
 
 /// The way to the thread that watches.
 #[derive(Debug)]
@@ -37,8 +33,8 @@ impl Watching {
         Watching { inbox, board: None, armed: None }
     }
 
-    /// Watches what this configuration names.
-    pub(crate) fn apply(&mut self, config: &Config) {
+    /// Watches what this configuration names, and the files that it was read from.
+    pub(crate) fn apply(&mut self, config: &Config, sources: BTreeSet<PathBuf>) {
         let part = |(name, app): (&AppName, &crate::config::AppConfig)| {
             Some((name.clone(), app.watch.clone()?))
         };
@@ -48,10 +44,10 @@ impl Watching {
             [&supervisor.log_directory, &supervisor.run_directory, &supervisor.state_directory];
         // Made already, or not yet watched.
         let never = own.map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).to_vec();
-        if apps.is_empty() && self.board.is_none() {
+        let over = apps.is_empty() && sources.is_empty();
+        if over && self.board.is_none() {
             return;
         }
-        let over = apps.is_empty();
         let (told, armed) = oneshot::channel();
         let board = match &self.board {
             Some(board) => Arc::clone(board),
@@ -63,7 +59,7 @@ impl Watching {
                 }
             },
         };
-        board.change(|wish| wish.wanted = Some(Wanted { apps, never, told }));
+        board.change(|wish| wish.wanted = Some(Wanted { apps, sources, never, told }));
         self.armed = Some(armed);
         if over {
             self.board = None;
@@ -78,101 +74,13 @@ impl Watching {
     }
 }
 
-/// What the loop and the kernel put up for the thread.
-#[derive(Debug, Default)]
-struct Board {
-    news: Mutex<Notes>,
-    bell: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Notes {
-    wanted: Option<Wanted>,
-    changes: Vec<Change>,
-    /// More changed than could be told.
-    overflow: bool,
-}
-
+/// What the thread is to watch.
 #[derive(Debug)]
-struct Wanted {
+pub(crate) struct Wanted {
     apps: BTreeMap<AppName, WatchConfig>,
+    sources: BTreeSet<PathBuf>,
     never: Vec<PathBuf>,
     told: oneshot::Sender<()>,
-}
-
-#[derive(Debug)]
-struct Change {
-    path: PathBuf,
-    /// Something appeared, went or was renamed: other directories may have to be listened to.
-    moved: bool,
-}
-
-impl Board {
-    fn change(&self, write: impl FnOnce(&mut Notes)) {
-        write(&mut self.lock());
-        self.bell.notify_one();
-    }
-
-    /// A thread that panicked has ended the process, or is a test's.
-    fn lock(&self) -> MutexGuard<'_, Notes> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes everything down, when there is something or the wait is over.
-    fn take(&self, wait: Option<Duration>) -> Notes {
-        let notes = self.lock();
-        let empty = |notes: &mut Notes| {
-            notes.wanted.is_none() && notes.changes.is_empty() && !notes.overflow
-        };
-        let mut notes = match wait {
-            Some(wait) => {
-                let woken = self.bell.wait_timeout_while(notes, wait, empty);
-                woken.unwrap_or_else(PoisonError::into_inner).0
-            }
-            None => self.bell.wait_while(notes, empty).unwrap_or_else(PoisonError::into_inner),
-        };
-        std::mem::take(&mut *notes)
-    }
-
-    fn hear(&self, event: notify::Result<Event>) {
-        let Ok(event) = event else { return };
-        let moved = match event.kind {
-            EventKind::Create(_)
-            | EventKind::Remove(_)
-            | EventKind::Modify(ModifyKind::Name(_)) => true,
-            // Opened for writing, or another time: it counts if it was really written.
-            EventKind::Access(AccessKind::Close(AccessMode::Write))
-            | EventKind::Modify(ModifyKind::Metadata(_)) => {
-                if !event.paths.iter().any(|path| was_just_written(path)) {
-                    return;
-                }
-                false
-            }
-            EventKind::Modify(ModifyKind::Any | ModifyKind::Data(_) | ModifyKind::Other) => false,
-            EventKind::Access(_) => return,
-            EventKind::Any | EventKind::Other => {
-                if event.need_rescan() {
-                    self.change(|notes| notes.overflow = true);
-                }
-                return;
-            }
-        };
-        self.change(|notes| {
-            for path in event.paths {
-                if notes.changes.len() < CHANGES_MAX {
-                    notes.changes.push(Change { path, moved });
-                } else {
-                    notes.overflow = true;
-                }
-            }
-        });
-    }
-}
-
-fn was_just_written(path: &Path) -> bool {
-    let written = std::fs::metadata(path).and_then(|about| about.modified()).ok();
-    let since = written.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    since.is_some_and(|time| time.abs_diff(clock::since_epoch()) < JUST_NOW)
 }
 
 fn start(inbox: mpsc::Sender<News>) -> std::io::Result<Arc<Board>> {
@@ -183,6 +91,7 @@ fn start(inbox: mpsc::Sender<News>) -> std::io::Result<Arc<Board>> {
         watcher: None,
         apps: BTreeMap::new(),
         never: Vec::new(),
+        sources: Sources::default(),
         armed: BTreeSet::new(),
         troubles: BTreeMap::new(),
     };
@@ -197,43 +106,58 @@ struct Watch {
     board: Arc<Board>,
     watcher: Option<INotifyWatcher>,
     apps: BTreeMap<AppName, Watched>,
+    /// The configuration's own files.
+    sources: Sources,
     never: Vec<PathBuf>,
     /// Directories that are listened to.
     armed: BTreeSet<PathBuf>,
-    troubles: BTreeMap<AppName, String>,
+    /// Whose files cannot be watched, and why; the configuration's have no app.
+    troubles: BTreeMap<Option<AppName>, String>,
 }
 
 impl Watch {
     /// Until nothing is wanted any more, or the loop has ended.
     fn run(&mut self) {
         loop {
-            let due = self.apps.values().filter_map(Watched::due_at).min();
+            let dues = self.apps.values().filter_map(Watched::due_at);
+            let due = dues.chain(self.sources.due_at()).min();
             let wait = due.map(|due| due.saturating_sub(clock::since_boot()));
             let notes = self.board.take(wait);
             let told = match notes.wanted {
-                Some(wanted) if wanted.apps.is_empty() => return,
+                Some(wanted) if wanted.apps.is_empty() && wanted.sources.is_empty() => return,
                 Some(wanted) => {
                     self.adopt(wanted.apps);
+                    self.sources.adopt(wanted.sources, clock::since_boot());
                     self.never = wanted.never;
                     Some(wanted.told)
                 }
                 None => None,
             };
             let turned = self.take_in(&notes.changes, notes.overflow);
-            if (told.is_some() || turned) && !self.arm() {
+            let differs = self.sources.poll(clock::since_boot());
+            if (told.is_some() || turned || differs) && !self.arm() {
                 return;
             }
             if let Some(told) = told {
                 let _ = told.send(());
             }
-            for (app, watched) in &mut self.apps {
-                let Some(what) = watched.take_due(clock::since_boot()) else { continue };
-                let news = News::Refresh { app: app.clone(), why: format!("{what} changed") };
-                if self.inbox.blocking_send(news).is_err() {
-                    return;
-                }
+            if !self.tell() {
+                return;
             }
         }
+    }
+
+    /// Tells the loop what is due; false when it has ended.
+    fn tell(&mut self) -> bool {
+        let now = clock::since_boot();
+        let due = |(app, watched): (&AppName, &mut Watched)| {
+            let why = format!("{} changed", watched.take_due(now)?);
+            Some(News::Refresh { app: app.clone(), why })
+        };
+        let refreshed = self.apps.iter_mut().filter_map(due);
+        let changed = self.sources.take_due(now).map(News::SourcesChanged);
+        let news: Vec<News> = refreshed.chain(changed).collect();
+        news.into_iter().all(|news| self.inbox.blocking_send(news).is_ok())
     }
 
     /// An app whose part is the same keeps its burst.
@@ -253,14 +177,20 @@ impl Watch {
             for watched in self.apps.values_mut() {
                 watched.changed("more than can be told".to_owned(), now);
             }
+            self.sources.may_differ(now);
         }
-        for Change { path, moved } in changes {
-            if *moved {
+        for Change { path, kind } in changes {
+            let moved = matches!(kind, Kind::Made | Kind::Moved);
+            if moved {
                 self.disarm(path);
+            }
+            turned |= self.sources.heard(path, *kind, now) && moved;
+            if matches!(kind, Kind::Closed(Since::LongAgo) | Kind::Touched(Since::LongAgo)) {
+                continue;
             }
             for watched in self.apps.values_mut() {
                 if let Some(what) = watched.counts(path, &self.never) {
-                    turned |= *moved && (watched.names(path) || !path.is_file());
+                    turned |= moved && (watched.names(path) || !path.is_file());
                     watched.changed(what, now);
                 }
             }
@@ -284,31 +214,34 @@ impl Watch {
     fn arm(&mut self) -> bool {
         let mut wanted = BTreeSet::new();
         let mut troubles = BTreeMap::new();
-        let parts: Vec<_> = self
-            .apps
-            .iter_mut()
-            .map(|(app, watched)| (app.clone(), watched.directories(&self.never)))
+        let apps = self.apps.iter_mut();
+        let mut parts: Vec<_> = apps
+            .map(|(app, watched)| (Some(app.clone()), watched.directories(&self.never)))
             .collect();
-        for (app, directories) in parts {
+        parts.push((None, self.sources.directories()));
+        for (whose, directories) in parts {
             match self.listen(&directories) {
                 Ok(()) => wanted.extend(directories),
                 Err(why) => {
-                    troubles.insert(app, format!("changes of its files are not noticed: {why}"));
+                    let words = match whose {
+                        Some(_) => format!("changes of its files are not noticed: {why}"),
+                        None => format!("the configuration is looked at every 5s: {why}"),
+                    };
+                    troubles.insert(whose, words);
                 }
             }
         }
+        self.sources.note_hearing(!troubles.contains_key(&None));
         for gone in self.armed.difference(&wanted).cloned().collect::<Vec<_>>() {
             self.armed.remove(&gone);
             if let Some(watcher) = &mut self.watcher {
                 let _ = watcher.unwatch(&gone);
             }
         }
-        let told = |app: &AppName| (app.clone(), troubles.get(app).cloned());
-        let news: Vec<_> = self
-            .apps
-            .keys()
+        let news: Vec<_> = (self.apps.keys().cloned().map(Some))
+            .chain([None])
             .filter(|app| self.troubles.get(app) != troubles.get(app))
-            .map(told)
+            .map(|app| (app.clone(), troubles.get(&app).cloned()))
             .collect();
         self.troubles = troubles;
         news.into_iter().all(|(app, trouble)| {

@@ -28,8 +28,14 @@ pub(crate) struct Watched {
 #[derive(Debug)]
 struct Place {
     watched: WatchedPath,
+    way: Way,
+}
+
+/// Where a path leads today.
+#[derive(Debug)]
+pub(crate) struct Way {
     /// Links on the way, and the end of it: a change of one is a change of the whole.
-    names: BTreeSet<PathBuf>,
+    pub(crate) names: BTreeSet<PathBuf>,
     /// The directory at its end, if it is one.
     tree: Option<PathBuf>,
 }
@@ -52,9 +58,8 @@ impl Watched {
         self.places = self.config.paths.iter().map(Place::find).collect();
         let mut directories = BTreeSet::new();
         for place in &self.places {
-            let parents = place.names.iter().filter_map(|name| name.parent());
-            directories.extend(parents.map(Path::to_owned));
-            if let Some(tree) = &place.tree {
+            directories.extend(place.way.parents());
+            if let Some(tree) = &place.way.tree {
                 self.walk(place, tree, never, &mut directories);
             }
         }
@@ -75,7 +80,7 @@ impl Watched {
 
     /// What changed in the operator's words, if a change at this path counts.
     pub(crate) fn counts(&self, path: &Path, never: &[PathBuf]) -> Option<String> {
-        self.places.iter().find_map(|place| match place.names.contains(path) {
+        self.places.iter().find_map(|place| match place.way.names.contains(path) {
             true => Some(place.watched.written.clone()),
             false => self.counts_below(place, path, never),
         })
@@ -83,11 +88,11 @@ impl Watched {
 
     /// Whether this is a link on the way, or the end of it.
     pub(crate) fn names(&self, path: &Path) -> bool {
-        self.places.iter().any(|place| place.names.contains(path))
+        self.places.iter().any(|place| place.way.names.contains(path))
     }
 
     fn counts_below(&self, place: &Place, path: &Path, never: &[PathBuf]) -> Option<String> {
-        let below = path.strip_prefix(place.tree.as_ref()?).ok()?;
+        let below = path.strip_prefix(place.way.tree.as_ref()?).ok()?;
         let ours = never.iter().any(|never| path.starts_with(never));
         if ours || self.config.ignores(&place.watched, below) {
             return None;
@@ -119,8 +124,14 @@ impl Watched {
 
 impl Place {
     fn find(watched: &WatchedPath) -> Place {
+        Place { watched: watched.clone(), way: Way::to(&watched.path) }
+    }
+}
+
+impl Way {
+    pub(crate) fn to(path: &Path) -> Way {
         let (mut names, mut at, mut links) = (BTreeSet::new(), PathBuf::from("/"), 0);
-        let mut rest: VecDeque<OsString> = parts(&watched.path).collect();
+        let mut rest: VecDeque<OsString> = parts(path).collect();
         while let Some(part) = rest.pop_front() {
             if part == ".." {
                 at.pop();
@@ -147,12 +158,17 @@ impl Place {
                 // What is missing may come back.
                 Err(_) => {
                     names.insert(here);
-                    return Place { watched: watched.clone(), names, tree: None };
+                    return Way { names, tree: None };
                 }
             }
         }
         let tree = at.is_dir().then_some(at);
-        Place { watched: watched.clone(), names, tree }
+        Way { names, tree }
+    }
+
+    /// The directories in which a change of the way is heard.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        self.names.iter().filter_map(|name| name.parent()).map(Path::to_owned)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{AppConfig, differences, rules, settings};
+use super::super::{AppConfig, changes, differences, means_the_same, rules, settings};
 use super::{PLAIN, QUERY, Workplace};
 use crate::machine::AppName;
 
@@ -29,6 +29,22 @@ fn each_key_that_differs_is_named_as_in_the_file() {
         "restart.backoff_min (default) → \"1s\"",
     ];
     assert_eq!(differences(&old, &new), expected);
+}
+
+#[test]
+fn what_a_whole_file_changes_is_said_app_by_app() {
+    let workplace = Workplace::new();
+    let read = |text: &str| workplace.load(text, None).unwrap_or_else(|why| panic!("{why}"));
+    let other = "[apps.\"a.b\"]\nexec = \"other\"\n";
+    let old = read(&format!("{QUERY}{other}"));
+    let new = "[supervisor]\nwatch = false\n[apps.c]\nexec = \"other\"\n";
+    let new = read(&format!("{new}{QUERY}instances = 6\n"));
+    let expected =
+        ["[supervisor]", "apps.\"a.b\" is gone", "apps.c is new", "apps.query.instances 1 → 6"];
+    assert_eq!(changes(&old, &new), expected);
+    assert!(!means_the_same(&old, &new));
+    let spelled = read(&format!("# a remark\n{QUERY}instances = 1\n{other}"));
+    assert!(means_the_same(&old, &spelled) && changes(&old, &spelled).is_empty());
 }
 
 #[test]

@@ -418,6 +418,9 @@ fn variables_that_contradict_each_other_are_a_problem() {
     let config = workplace.with(QUERY, "development", &variables[1..]).unwrap();
     assert_eq!(query(&config).listen.unwrap().port(), 2, "the stronger place counts");
     let remarks = config.remarks.join("");
-    assert!(remarks.contains("API_KEY in .env, line 2 is ignored: this release does not auth"), "{remarks}");
+    assert!(
+        remarks.contains("API_KEY in .env, line 2 is ignored: this release does not auth"),
+        "{remarks}"
+    );
     assert!(!remarks.contains("canary"), "{remarks}");
 }

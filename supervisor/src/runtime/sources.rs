@@ -1,0 +1,225 @@
+//! The configuration's own files, as the thread sees them that watches.
+//!
+//! What is heard of them goes to the machine's `Calm`, which says when to look. Beside that their
+//! numbers are compared from time to time (never by opening them, which would itself be heard), for
+//! what nobody tells: changes by another machine, or a directory that cannot be listened to.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::machine::{Calm, Sign, Trust};
+use crate::runtime::board::Kind;
+use crate::runtime::watched::Way;
+
+/// How often files are looked at whose changes are told as well.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The same where nobody tells.
+const LOOK_EVERY_UNTOLD: Duration = Duration::from_secs(5);
+
+/// What changes whenever a file is written, replaced or given other rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Numbers {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// The files, what was noticed of them, and when they are looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    files: BTreeSet<PathBuf>,
+    ways: Vec<Way>,
+    calm: Calm,
+    numbers: Vec<Option<Numbers>>,
+    /// The next look, whatever is heard; never without files.
+    look_at: Option<Duration>,
+    hearing: Hearing,
+}
+
+/// Whether changes are told.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Hearing {
+    #[default]
+    Deaf,
+    Good,
+}
+
+impl Sources {
+    /// Watches these files from now on. They may have changed since they were read.
+    pub(crate) fn adopt(&mut self, files: BTreeSet<PathBuf>, now: Duration) {
+        if self.files == files {
+            return;
+        }
+        self.files = files;
+        self.numbers = self.numbers_now();
+        match self.files.first() {
+            // Whoever has a file open has it open still.
+            Some(file) => {
+                self.calm.note(file, Sign::Touched, now);
+                self.look_at = Some(now + self.look_every());
+            }
+            None => *self = Sources::default(),
+        }
+    }
+
+    /// Finds where the files lead now; the directories that must be listened to.
+    pub(crate) fn directories(&mut self) -> BTreeSet<PathBuf> {
+        self.ways = self.files.iter().map(|file| Way::to(file)).collect();
+        self.ways.iter().flat_map(Way::parents).collect()
+    }
+
+    /// Notes whether all of these directories are listened to.
+    pub(crate) fn note_hearing(&mut self, good: bool) {
+        self.hearing = if good { Hearing::Good } else { Hearing::Deaf };
+    }
+
+    /// Notes what happened at a path; false when it is none of ours.
+    pub(crate) fn heard(&mut self, path: &Path, kind: Kind, now: Duration) -> bool {
+        if !self.ways.iter().any(|way| way.names.contains(path)) {
+            return false;
+        }
+        let sign = match kind {
+            // A new file that is empty was made by somebody who is about to write.
+            Kind::Made if is_empty_file(path) => Sign::Written,
+            Kind::Made | Kind::Moved | Kind::Closed(_) => Sign::Complete,
+            Kind::Written => Sign::Written,
+            Kind::Touched(_) => Sign::Touched,
+        };
+        self.calm.note(path, sign, now);
+        true
+    }
+
+    /// Notes that anything may have happened.
+    pub(crate) fn may_differ(&mut self, now: Duration) {
+        if let Some(file) = self.files.first() {
+            self.calm.note(file, Sign::Differs, now);
+        }
+    }
+
+    /// Compares the files' numbers when that is due; true when a change was found that nobody told.
+    pub(crate) fn poll(&mut self, now: Duration) -> bool {
+        let waits = self.calm.is_untold() && self.calm.due_at().is_some_and(|due| due <= now);
+        if !waits && self.look_at.is_none_or(|due| now < due) {
+            return false;
+        }
+        self.look_at = Some(now + self.look_every());
+        let numbers = self.numbers_now();
+        let differs = self.calm.is_untold() && numbers != self.numbers;
+        self.numbers = numbers;
+        if differs {
+            self.may_differ(now);
+        }
+        differs
+    }
+
+    /// When something is to be done.
+    pub(crate) fn due_at(&self) -> Option<Duration> {
+        self.calm.due_at().into_iter().chain(self.look_at).min()
+    }
+
+    /// How far to trust the files, when it is time to read them.
+    pub(crate) fn take_due(&mut self, now: Duration) -> Option<Trust> {
+        let trust = self.calm.take_due(now)?;
+        self.numbers = self.numbers_now();
+        Some(trust)
+    }
+
+    fn look_every(&self) -> Duration {
+        match self.hearing {
+            Hearing::Deaf => LOOK_EVERY_UNTOLD,
+            Hearing::Good => LOOK_EVERY,
+        }
+    }
+
+    fn numbers_now(&self) -> Vec<Option<Numbers>> {
+        self.files.iter().map(|file| numbers(file)).collect()
+    }
+}
+
+fn is_empty_file(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|about| about.is_file() && about.len() == 0)
+}
+
+fn numbers(file: &Path) -> Option<Numbers> {
+    let about = std::fs::metadata(file).ok()?;
+    Some(Numbers {
+        device: about.dev(),
+        inode: about.ino(),
+        size: about.len(),
+        modified: (about.mtime(), about.mtime_nsec()),
+        changed: (about.ctime(), about.ctime_nsec()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// The files of a directory with one configuration, after the first looks.
+    fn settled(file: &Path) -> Sources {
+        let mut sources = Sources::default();
+        sources.adopt(BTreeSet::from([file.to_owned()]), Duration::ZERO);
+        sources.directories();
+        assert_eq!(sources.take_due(millis(500)), Some(Trust::Settling), "changed since read?");
+        assert_eq!(sources.take_due(millis(1500)), Some(Trust::Whole));
+        sources
+    }
+
+    #[test]
+    fn what_nobody_tells_is_found_by_looking() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ecosystem.toml");
+        fs::write(&file, "one").unwrap();
+        let mut sources = settled(&file);
+        assert_eq!(sources.due_at(), Some(LOOK_EVERY_UNTOLD), "nobody tells");
+        assert!(!sources.poll(millis(4_999)));
+        assert!(!sources.poll(millis(5_000)), "nothing changed");
+        fs::write(&file, "three").unwrap();
+        assert!(sources.poll(millis(10_000)));
+        // It goes on, which is found when it is due.
+        fs::write(&file, "three and more").unwrap();
+        assert!(sources.poll(millis(11_500)));
+        assert_eq!(sources.take_due(millis(11_500)), None);
+        assert_eq!(sources.take_due(millis(13_000)), Some(Trust::Unsure));
+        fs::remove_file(&file).unwrap();
+        sources.note_hearing(true);
+        assert!(sources.poll(millis(21_500)));
+        assert_eq!(sources.take_due(millis(23_000)), Some(Trust::Unsure));
+        assert_eq!(sources.look_at, Some(millis(21_500) + LOOK_EVERY));
+    }
+
+    #[test]
+    fn only_the_files_and_the_links_to_them_are_heard() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        fs::create_dir(root.join("deep")).unwrap();
+        fs::write(root.join("deep/real.toml"), "one").unwrap();
+        std::os::unix::fs::symlink("deep/real.toml", root.join("ecosystem.toml")).unwrap();
+        let mut sources = settled(&root.join("ecosystem.toml"));
+        let mut heard = |name: &str| sources.heard(&root.join(name), Kind::Written, millis(2_000));
+        assert!(heard("ecosystem.toml") && heard("deep/real.toml"));
+        assert!(!heard("deep/real.toml~") && !heard("deep"));
+    }
+
+    #[test]
+    fn a_file_that_was_just_made_is_about_to_be_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().canonicalize().unwrap().join("ecosystem.toml");
+        fs::write(&file, "").unwrap();
+        let mut sources = settled(&file);
+        sources.heard(&file, Kind::Made, millis(2_000));
+        assert_eq!(sources.take_due(millis(2_500)), None);
+        fs::write(&file, "one").unwrap();
+        sources.heard(&file, Kind::Closed(crate::runtime::board::Since::LongAgo), millis(2_600));
+        assert_eq!(sources.take_due(millis(3_100)), Some(Trust::Settling));
+    }
+}

@@ -1,0 +1,258 @@
+//! The configuration file changes while the service runs: it is seen however it is written, only
+//! what it changes is replaced, and a bad one changes nothing.
+#![expect(clippy::disallowed_methods, reason = "tests measure and write in pieces")]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::harness::{House, Load, fault_worker, query, wait_for};
+
+/// A change must be in force so soon after its last byte was written.
+const SEEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// The fleet `query`, and an app that no change of it may touch.
+fn text(answer_after_ms: u32) -> String {
+    let query = query(2, &format!("--answer-after-ms {answer_after_ms}"), "");
+    let idle = "[apps.still]\nready = \"10ms\"\nexec = [\"sleep\", \"1000\"]\n";
+    format!("{query}{idle}").replace("FAULT_WORKER", &fault_worker().display().to_string())
+}
+
+fn generation(house: &House) -> u64 {
+    house.status()["generation"].as_u64().unwrap()
+}
+
+/// Process ids of an app.
+fn pids(house: &House, app: &str) -> Vec<u64> {
+    let status = house.status();
+    let mut apps = status["apps"].as_array().unwrap().iter();
+    let slots = &apps.find(|one| one["name"] == app).unwrap()["slots"];
+    slots.as_array().unwrap().iter().filter_map(|slot| slot["pid"].as_u64()).collect()
+}
+
+fn rolls_are_over(status: &serde_json::Value) -> bool {
+    status["apps"].as_array().unwrap().iter().all(|app| {
+        app["reload"] == "idle"
+            && app["slots"].as_array().unwrap().iter().all(|slot| {
+                slot["status"] == "online" && slot["leaving_pids"] == serde_json::json!([])
+            })
+    })
+}
+
+/// Lets so much time pass in which nothing may happen. What must not come cannot be waited for.
+fn a_while(time: Duration) {
+    let (_never, pause) = mpsc::channel::<()>();
+    let _ = pause.recv_timeout(time);
+}
+
+fn renamed(file: &Path, text: &str) {
+    let unfinished = file.with_file_name(".ecosystem.toml.Xa3k");
+    fs::write(&unfinished, text).unwrap();
+    fs::rename(&unfinished, file).unwrap();
+}
+
+/// As an editor saves: a backup, a new file, a rename.
+fn by_an_editor(file: &Path, text: &str) {
+    fs::write(file.with_file_name("4913"), "").unwrap();
+    fs::remove_file(file.with_file_name("4913")).unwrap();
+    let backup = file.with_file_name("ecosystem.toml~");
+    fs::rename(file, &backup).unwrap();
+    fs::write(file, text).unwrap();
+    fs::remove_file(&backup).unwrap();
+}
+
+/// In pieces with pauses, the file held open: each half of it is a configuration of its own.
+fn slowly(file: &Path, text: &str) {
+    let mut open = File::create(file).unwrap();
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for lines in lines.chunks(lines.len().div_ceil(4)) {
+        open.write_all(lines.concat().as_bytes()).unwrap();
+        a_while(Duration::from_millis(900));
+    }
+}
+
+/// As Kubernetes mounts a ConfigMap: the file is a link over `..data`, which is turned.
+fn as_config_map(directory: &Path, round: u32) {
+    let (name, text) = (format!("..2026_{round}"), text(round));
+    fs::create_dir(directory.join(&name)).unwrap();
+    fs::write(directory.join(&name).join("ecosystem.toml"), text).unwrap();
+    symlink(&name, directory.join("..data_tmp")).unwrap();
+    let old = fs::read_link(directory.join("..data")).ok();
+    fs::rename(directory.join("..data_tmp"), directory.join("..data")).unwrap();
+    if let Some(old) = old {
+        fs::remove_dir_all(directory.join(old)).unwrap();
+    }
+}
+
+/// Changes the file under load and sees that it is in force in time, once, and that only `query`
+/// was rolled.
+fn is_seen(house: &House, load: &Load, how: &str, write: impl FnOnce()) {
+    let (before, idle) = (generation(house), pids(house, "still"));
+    let answered = load.answered();
+    wait_for("answers", || load.answered() > answered + 20);
+    let old = pids(house, "query");
+    write();
+    let written = Instant::now();
+    house.wait_until(&format!("the change that was written {how}"), |status| {
+        status["generation"] != before
+    });
+    let took = written.elapsed();
+    assert!(took < SEEN_WITHIN, "{how}: {took:?}\n{}", house.logs());
+    house.wait_until("the end of the roll", rolls_are_over);
+    let new = pids(house, "query");
+    assert!(old.iter().all(|pid| !new.contains(pid)), "{how}: {old:?} and {new:?}");
+    assert_eq!(pids(house, "still"), idle, "{how}: nobody else may be touched");
+    // Another reading of the same burst would come now.
+    a_while(SEEN_WITHIN);
+    assert_eq!(generation(house), before + 1, "{how}\n{}", house.logs());
+}
+
+#[test]
+fn a_change_is_seen_in_time_however_it_is_written_and_no_request_fails() {
+    let house = House::new(&text(1));
+    house.start();
+    let file = house.path("ecosystem.toml");
+    let load = Load::start(house.address(), 8);
+    is_seen(&house, &load, "in place", || fs::write(&file, text(2)).unwrap());
+    is_seen(&house, &load, "by an editor", || by_an_editor(&file, &text(3)));
+    is_seen(&house, &load, "by rsync", || renamed(&file, &text(4)));
+    is_seen(&house, &load, "slowly", || slowly(&file, &text(5)));
+    // A bad file meanwhile changes nothing.
+    let before = (generation(&house), pids(&house, "query"));
+    fs::write(&file, text(6).replace("instances", "instancez")).unwrap();
+    let status = house.wait_until("the refusal", |status| !status["config_problem"].is_null());
+    assert!(status["config_refused_at_seconds"].as_f64().unwrap() > 1.7e9, "{status}");
+    let shown = house.run(&["status"]).out;
+    let line = shown.lines().find(|line| line.starts_with("ecosystem.toml changed at")).unwrap();
+    assert!(line.contains(&format!("generation {} stays in force: ", before.0)), "{line}");
+    assert!(line.contains("instancez"), "{line}");
+    assert_eq!((generation(&house), pids(&house, "query")), before);
+    // What is in force, written again, clears it and rolls nobody.
+    renamed(&file, &text(5));
+    house.wait_until("the problem to go", |status| status["config_problem"].is_null());
+    assert_eq!((generation(&house), pids(&house, "query")), before);
+    let (answered, failures) = load.stop();
+    assert!(failures.is_empty(), "{} of {answered} failed: {failures:?}", failures.len());
+    let log = fs::read_to_string(house.path("logs/supervisor.log")).unwrap();
+    assert_eq!(log.matches("configuration refused").count(), 1, "{log}");
+}
+
+#[test]
+fn a_config_map_that_is_turned_is_seen_and_no_request_fails() {
+    let house = House::new(&text(1));
+    let mount = house.path("mount");
+    fs::create_dir(&mount).unwrap();
+    as_config_map(&mount, 1);
+    let file = house.path("ecosystem.toml");
+    fs::remove_file(&file).unwrap();
+    symlink("..data/ecosystem.toml", mount.join("ecosystem.toml")).unwrap();
+    symlink("mount/ecosystem.toml", &file).unwrap();
+    house.start();
+    let load = Load::start(house.address(), 8);
+    for round in 2..4 {
+        is_seen(&house, &load, "as a ConfigMap", || as_config_map(&mount, round));
+    }
+    let (answered, failures) = load.stop();
+    assert!(failures.is_empty(), "{} of {answered} failed: {failures:?}", failures.len());
+}
+
+#[test]
+fn half_of_a_file_stops_no_app() {
+    let house = House::new(&text(1));
+    house.start();
+    let (query_before, idle) = (pids(&house, "query"), pids(&house, "still"));
+    let whole = format!("{}# the end\n", text(1));
+    let half = whole.find("[apps.still]").unwrap();
+    let mut open = File::create(house.path("ecosystem.toml")).unwrap();
+    open.write_all(&whole.as_bytes()[..half]).unwrap();
+    open.flush().unwrap();
+    // Far longer than any burst: it stays open.
+    a_while(Duration::from_secs(4));
+    assert_eq!((pids(&house, "query"), pids(&house, "still")), (query_before, idle.clone()));
+    open.write_all(&whole.as_bytes()[half..]).unwrap();
+    drop(open);
+    let other = "written otherwise and means the same";
+    wait_for("the whole file", || house.logs().contains(other));
+    assert_eq!(pids(&house, "still"), idle);
+    assert_eq!(generation(&house), 2, "an equal meaning is a generation and rolls nobody");
+    // An app that is really gone is stopped.
+    renamed(&house.path("ecosystem.toml"), &whole[..half]);
+    house.wait_until("the app to go", |status| status["apps"].as_array().unwrap().len() == 1);
+}
+
+#[test]
+fn unasked_nothing_is_read_where_that_is_switched_off() {
+    let with_watch = |text: String, on: bool| {
+        text.replace("metrics = \"off\"", &format!("metrics = \"off\"\nwatch = {on}"))
+    };
+    let house = House::new(&with_watch(text(1), false));
+    house.start();
+    let before = pids(&house, "query");
+    house.write(&with_watch(text(2), false));
+    a_while(SEEN_WITHIN + Duration::from_secs(1));
+    assert_eq!((generation(&house), pids(&house, "query")), (1, before.clone()));
+    // It can be switched on at run time, for it concerns the supervisor alone.
+    house.write(&with_watch(text(2), true));
+    assert_eq!(house.run(&["reload"]).code, Some(0));
+    assert_eq!(generation(&house), 2);
+    house.write(&with_watch(text(3), true));
+    house.wait_until("the change", |status| status["generation"] == 3 && rolls_are_over(status));
+}
+
+#[test]
+fn a_file_that_comes_back_is_seen_and_one_that_goes_stops_nobody() {
+    let house = House::new(&text(1));
+    house.start();
+    let before = pids(&house, "query");
+    let file = house.path("ecosystem.toml");
+    fs::remove_file(&file).unwrap();
+    let problem = house.wait_until("the refusal", |status| !status["config_problem"].is_null());
+    assert!(
+        problem["config_problem"].as_str().unwrap().contains("there is no such file"),
+        "{problem}"
+    );
+    assert_eq!(pids(&house, "query"), before);
+    fs::write(&file, text(1)).unwrap();
+    house.wait_until("the problem to go", |status| status["config_problem"].is_null());
+    assert_eq!((generation(&house), pids(&house, "query")), (1, before));
+}
+
+#[test]
+fn a_program_that_is_replaced_on_disk_is_no_change() {
+    let program = "[apps.query]\nready = \"10ms\"\nexec = [\"./program\", \"1000\"]\n";
+    let house = House::new(&format!("[supervisor]\nmetrics = \"off\"\n{program}"));
+    fs::copy("/bin/sleep", house.path("program")).unwrap();
+    house.start();
+    let before = house.pids();
+    fs::copy("/bin/sleep", house.path("program.new")).unwrap();
+    fs::rename(house.path("program.new"), house.path("program")).unwrap();
+    a_while(SEEN_WITHIN);
+    assert_eq!((generation(&house), house.pids()), (1, before));
+}
+
+#[test]
+fn a_limit_that_changed_is_told_to_the_running_workers() {
+    let house = House::new("FAULT_WORKER");
+    symlink(fault_worker(), house.path("mcp-worker")).unwrap();
+    let text = |rows: u32| {
+        let limits = format!("[apps.query.limits]\nmax_rows = {rows}\n");
+        query(2, "", &limits).replace("[\"FAULT_WORKER\"", "[\"./mcp-worker\"")
+    };
+    house.write(&text(55));
+    house.start();
+    let before = (generation(&house), pids(&house, "query"));
+    house.write(&text(77));
+    let told = || {
+        let files = fs::read_dir(house.path("logs")).unwrap().map(|file| file.unwrap().path());
+        let texts = files.map(|file| fs::read_to_string(file).unwrap_or_default());
+        texts.map(|text| text.matches("adjusted to 77 rows").count()).sum::<usize>()
+    };
+    house.wait_until("the change", |status| status["generation"] != before.0);
+    wait_for("both workers to be told", || told() == 2);
+    house.wait_until("that all is quiet", rolls_are_over);
+    assert_eq!((generation(&house), pids(&house, "query")), (before.0 + 1, before.1));
+    assert_eq!(told(), 2, "each is told once");
+}
