@@ -256,3 +256,18 @@ fn a_limit_that_changed_is_told_to_the_running_workers() {
     assert_eq!((generation(&house), pids(&house, "query")), (before.0 + 1, before.1));
     assert_eq!(told(), 2, "each is told once");
 }
+
+#[test]
+fn a_file_of_variables_that_comes_changes_or_is_wrong_is_seen() {
+    let house = House::new(&query(1, "--answer-after-ms ${DELAY_MS:-1}", ""));
+    house.start();
+    fs::write(house.path(".env"), "DELAY_MS=2\n").unwrap();
+    house.wait_until("the variable", |status| status["generation"] == 2 && rolls_are_over(status));
+    let words = fs::read_to_string(format!("/proc/{}/cmdline", house.pids()[0])).unwrap();
+    assert!(words.contains("--answer-after-ms\x002\0"), "{words:?}");
+    fs::write(house.path(".env"), "DELAY_MS\n").unwrap();
+    house.wait_until("the refusal", |status| !status["config_problem"].is_null());
+    fs::write(house.path(".env"), "DELAY_MS=3\n").unwrap();
+    house.wait_until("its end", |status| status["config_problem"].is_null());
+    house.wait_until("the roll", |status| status["generation"] == 3 && rolls_are_over(status));
+}
