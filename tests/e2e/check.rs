@@ -29,6 +29,19 @@ fn everything_that_the_machine_lacks_is_said_at_once_and_where() {
 }
 
 #[test]
+fn a_port_that_no_line_of_the_file_names_is_not_blamed_on_one() {
+    let (one, house) = (taken(), House::new(&query(1, "", "")));
+    let address = one.local_addr().unwrap();
+    let said = house.run(&["--set", &format!("apps.query.listen={address}"), "check"]);
+    assert_eq!(said.code, Some(78), "{said:?}");
+    assert!(
+        said.err.contains(&format!("  apps.query.listen: cannot listen on {address}")),
+        "{said:?}"
+    );
+    assert!(said.err.contains("; it comes from --set"), "{said:?}");
+}
+
+#[test]
 fn a_running_supervisor_keeps_its_ports_and_its_reload_is_shown() {
     let text = query(1, "", "").replace("127.0.0.1:0", &free());
     let house = House::new(&text);

@@ -105,7 +105,13 @@ pub fn changes(old: &Config, new: &Config) -> Vec<String> {
 pub fn means_the_same(old: &Config, new: &Config) -> bool {
     let meant = |config: &Config| {
         let apps = config.apps.iter().map(|(name, app)| (name.clone(), meant(app))).collect();
-        Config { apps, sources: Vec::new(), remarks: Vec::new(), ..config.clone() }
+        Config {
+            apps,
+            sources: Vec::new(),
+            remarks: Vec::new(),
+            elsewhere: BTreeMap::new(),
+            ..config.clone()
+        }
     };
     meant(old) == meant(new)
 }

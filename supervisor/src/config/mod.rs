@@ -189,6 +189,7 @@ fn understand(
         environment: environment.clone(),
         sources,
         remarks: laid.remarks.clone(),
+        elsewhere: world::elsewhere(&laid.root),
         supervisor,
         apps,
     });
@@ -209,6 +210,8 @@ pub struct Config {
     pub sources: Vec<PathBuf>,
     /// What an operator should be reminded of.
     pub remarks: Vec<String>,
+    /// Where addresses and directories come from, by their keys, if it is not the file alone.
+    pub(crate) elsewhere: BTreeMap<String, String>,
     /// The supervisor's own part.
     pub supervisor: SupervisorConfig,
     /// The apps, by name.
