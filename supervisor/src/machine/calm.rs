@@ -12,7 +12,7 @@ use std::time::Duration;
 const SETTLING: Duration = Duration::from_millis(500);
 /// Nothing happened for so long: written as a whole, unless somebody still has it open.
 const QUIET: Duration = Duration::from_millis(1500);
-/// The same where nobody tells who has it open.
+/// The same where nobody tells who has it open, or somebody has and does nothing.
 const QUIET_UNTOLD: Duration = Duration::from_secs(10);
 /// Changes that go on for so long are not waited out.
 const BURST_MAX: Duration = Duration::from_secs(30);
@@ -33,9 +33,9 @@ pub enum Sign {
 /// How sure it is that files are as their writer wants them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
-    /// Complete, but more may follow.
+    /// Complete as it seems, but more may follow.
     Settling,
-    /// Nothing has happened for a while, but a writer may only be slow.
+    /// Nothing has happened for a while, but somebody has it open and may only be slow.
     Unsure,
     /// As sure as it can be, or asked for by a person.
     Whole,
@@ -66,13 +66,20 @@ impl Calm {
         match sign {
             Sign::Written => drop(self.open.insert(file.to_owned())),
             Sign::Complete => drop(self.open.remove(file)),
-            Sign::Touched | Sign::Differs => {}
+            // Whoever closed a file meanwhile was not heard of.
+            Sign::Differs => self.open.clear(),
+            Sign::Touched => {}
         }
         let fresh = Burst { first: now, last: now, looked: None, untold: sign == Sign::Differs };
         let burst = self.burst.get_or_insert(fresh);
         burst.last = now;
         burst.looked = None;
         burst.untold &= sign == Sign::Differs;
+    }
+
+    /// Forgets who has files open of which nothing is heard any more.
+    pub fn heed_only(&mut self, is_heard: impl Fn(&Path) -> bool) {
+        self.open.retain(|file| is_heard(file));
     }
 
     /// When to look; never, when nothing changed or a writer is waited for.
@@ -96,7 +103,8 @@ impl Calm {
         let burst = self.burst.as_mut()?;
         if due > now {
             burst.first = now;
-            return Some(Trust::Unsure);
+            let is_open = !self.open.is_empty();
+            return Some(if is_open { Trust::Unsure } else { Trust::Settling });
         }
         burst.looked = Some(trust);
         if trust == Trust::Whole {
@@ -108,9 +116,12 @@ impl Calm {
     fn next(&self, burst: &Burst) -> Option<(Duration, Trust)> {
         let is_open = !self.open.is_empty();
         match burst.looked {
-            None if is_open || burst.untold => Some((burst.last + QUIET, Trust::Unsure)),
+            None if is_open => Some((burst.last + QUIET, Trust::Unsure)),
+            None if burst.untold => Some((burst.last + QUIET, Trust::Settling)),
             None => Some((burst.last + SETTLING, Trust::Settling)),
-            // A writer that ends closes its files, so that we shall hear of it.
+            // A writer may hold for ever a file that it is done with.
+            Some(Trust::Unsure) if is_open => Some((burst.last + QUIET_UNTOLD, Trust::Settling)),
+            // One that ends closes its files, so that we shall hear of it.
             Some(_) if is_open => None,
             Some(_) if burst.untold => Some((burst.last + QUIET_UNTOLD, Trust::Whole)),
             Some(_) => Some((burst.last + QUIET, Trust::Whole)),
@@ -148,13 +159,14 @@ pub enum Verdict {
 #[must_use]
 pub fn judge(trust: Trust, reading: Reading) -> Verdict {
     match (trust, reading) {
-        (Trust::Settling, Reading::Refused) | (Trust::Settling | Trust::Unsure, Reading::Fewer) => {
-            Verdict::Wait
-        }
+        (Trust::Settling, Reading::Refused)
+        | (Trust::Unsure, Reading::Different)
+        | (Trust::Settling | Trust::Unsure, Reading::Fewer) => Verdict::Wait,
         (Trust::Unsure | Trust::Whole, Reading::Refused) => Verdict::Refuse,
         (Trust::Settling | Trust::Unsure | Trust::Whole, Reading::Same) => Verdict::Confirm,
-        (Trust::Settling | Trust::Unsure | Trust::Whole, Reading::Different)
-        | (Trust::Whole, Reading::Fewer) => Verdict::Take,
+        (Trust::Settling | Trust::Whole, Reading::Different) | (Trust::Whole, Reading::Fewer) => {
+            Verdict::Take
+        }
     }
 }
 
@@ -192,7 +204,7 @@ mod tests {
     #[test]
     fn a_slow_writer_is_waited_for_until_it_closes() {
         let mut signs: Vec<_> = (0..10).map(|n| (n * 1000, "a", Sign::Written)).collect();
-        let open = [(10_500, Trust::Unsure)];
+        let open = [(10_500, Trust::Unsure), (19_000, Trust::Settling)];
         assert_eq!(looks(&signs, 60_000), open, "it is never taken for whole");
         signs.push((9_900, "a", Sign::Complete));
         assert_eq!(looks(&signs, 60_000), [(10_400, Trust::Settling), (11_400, Trust::Whole)]);
@@ -208,7 +220,7 @@ mod tests {
     #[test]
     fn what_nobody_tells_of_is_trusted_late() {
         let signs = [(0, "a", Sign::Differs), (1_000, "a", Sign::Differs)];
-        assert_eq!(looks(&signs, 30_000), [(2_500, Trust::Unsure), (11_000, Trust::Whole)]);
+        assert_eq!(looks(&signs, 30_000), [(2_500, Trust::Settling), (11_000, Trust::Whole)]);
         let told = [(0, "a", Sign::Differs), (1_000, "a", Sign::Complete)];
         assert_eq!(looks(&told, 30_000), [(1_500, Trust::Settling), (2_500, Trust::Whole)]);
     }
@@ -216,7 +228,20 @@ mod tests {
     #[test]
     fn changes_without_an_end_are_not_waited_out() {
         let signs: Vec<_> = (0..700).map(|n| (n * 100, "a", Sign::Touched)).collect();
-        assert_eq!(looks(&signs, 69_999), [(30_000, Trust::Unsure), (60_000, Trust::Unsure)]);
+        assert_eq!(looks(&signs, 69_999), [(30_000, Trust::Settling), (60_000, Trust::Settling)]);
+    }
+
+    #[test]
+    fn who_was_not_heard_to_close_a_file_holds_up_nobody() {
+        let signs = [(0, "a", Sign::Written), (100, "b", Sign::Differs)];
+        assert_eq!(looks(&signs, 9_000), [(600, Trust::Settling), (1_600, Trust::Whole)]);
+        let mut calm = Calm::default();
+        calm.note(Path::new("a"), Sign::Written, Duration::ZERO);
+        calm.heed_only(|file| file == Path::new("a"));
+        assert_eq!(calm.due_at(), Some(QUIET));
+        assert!(!calm.is_untold());
+        calm.heed_only(|_| false);
+        assert_eq!(calm.due_at(), Some(SETTLING));
     }
 
     #[test]
@@ -229,7 +254,9 @@ mod tests {
             let refused = if early { Verdict::Wait } else { Verdict::Refuse };
             assert_eq!(judge(trust, Reading::Refused), refused, "{trust:?}");
             assert_eq!(judge(trust, Reading::Same), Verdict::Confirm);
-            assert_eq!(judge(trust, Reading::Different), Verdict::Take);
+            let open = trust == Trust::Unsure;
+            let different = if open { Verdict::Wait } else { Verdict::Take };
+            assert_eq!(judge(trust, Reading::Different), different, "{trust:?}");
         }
     }
 }

@@ -7,15 +7,22 @@
 
 #![expect(unsafe_code, reason = "madvise on our own program has no safe wrapper")]
 
+use std::collections::BTreeSet;
+
+/// What the kernel counts of a mapping's own pages: what the loader wrote and then closed, such as
+/// relocations, is one of these.
+const OWN: [&str; 3] = ["Anonymous:", "Private_Hugetlb:", "Swap:"];
+
 /// Unmaps the pages of our program and its libraries that are as they are in their files, until
 /// they are needed again.
 pub(crate) fn let_go_of_program() {
     let maps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
     for (start, length) in unchanged(&maps) {
-        // SAFETY: the range is one whole mapping of ours, as the kernel just listed it, and none is
-        // ever unmapped, for no library is unloaded. It is a private mapping of a file, not
-        // writable, and holds no page of its own, so each of its pages is that of the file: what is
-        // dropped here is read from the file again by the fault that needs it.
+        // SAFETY: the range is one whole mapping of ours, as the kernel just listed it; those of our
+        // program and its libraries are never unmapped, and of another file dropping clean pages
+        // changes nothing. It is a private mapping of a file, not writable, and holds no page of its
+        // own, in memory or swapped out, so each of its pages is that of the file: what is dropped
+        // here is read from the file again by the fault that needs it.
         let _ = unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) };
     }
 }
@@ -25,14 +32,21 @@ pub(crate) fn let_go_of_program() {
 fn unchanged(maps: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut candidate = None;
+    let mut shown = BTreeSet::new();
     for line in maps.lines() {
         let mut words = line.split_ascii_whitespace();
-        match words.next() {
-            // What the loader wrote and then closed, such as relocations, is anonymous memory.
-            Some("Anonymous:") if words.next() == Some("0") => found.extend(candidate.take()),
-            Some("Anonymous:") => candidate = None,
-            Some(word) if !word.ends_with(':') => candidate = of_a_file(line),
-            Some(_) | None => {}
+        let Some(word) = words.next() else { continue };
+        if !word.ends_with(':') {
+            candidate = of_a_file(line);
+            shown.clear();
+        } else if OWN.contains(&word) {
+            if words.next() != Some("0") {
+                candidate = None;
+            }
+            shown.insert(word);
+            if shown.len() == OWN.len() {
+                found.extend(candidate.take());
+            }
         }
     }
     found
@@ -56,12 +70,13 @@ mod tests {
 
     #[test]
     fn only_what_is_as_in_its_file_is_let_go() {
-        let map = |rights: &str, path: &str, anonymous: u32| {
+        let mapping = |rights: &str, path: &str, (anonymous, swap): (u32, u32)| {
             unchanged(&format!(
                 "1000-3000 {rights} 0 fe:00 12 {path}\nRss: 8 kB\nAnonymous: {anonymous} kB\n\
-                 VmFlags: rd ex mr\n"
+                 Private_Hugetlb: 0 kB\nSwap: {swap} kB\nVmFlags: rd ex mr\n"
             ))
         };
+        let map = |rights: &str, path: &str, anonymous| mapping(rights, path, (anonymous, 0));
         let whole = vec![(0x1000, 0x2000)];
         assert_eq!(map("r-xp", "/usr/bin/mcp-supervisor", 0), whole);
         assert_eq!(map("r--p", "/usr/bin/mcp-supervisor", 0), whole);
@@ -75,7 +90,8 @@ mod tests {
         ] {
             assert_eq!(map(rights, path, anonymous), [], "{rights} {path} {anonymous}");
         }
-        assert_eq!(unchanged("Anonymous: 0 kB\n"), []);
+        assert_eq!(mapping("r--p", "/usr/bin/mcp-supervisor", (0, 4)), [], "swapped out");
+        assert_eq!(unchanged("Anonymous: 0 kB\nPrivate_Hugetlb: 0 kB\nSwap: 0 kB\n"), []);
     }
 
     #[test]

@@ -147,6 +147,7 @@ impl Hands {
                 self.reopen_worker_logs();
             }
         }
+        self.adjust(run);
     }
 
     /// Every log file is opened anew: somebody renamed them.
@@ -179,25 +180,28 @@ impl Hands {
         Ok(())
     }
 
-    /// Tells running workers what changed in what they can take on; whoever has no link yet is
-    /// told with all else.
+    /// Tells running workers what changed in what they can take on.
     fn adjust_workers(&mut self) {
-        for process in self.processes.iter_mut() {
-            let app = self.config.apps.get(&process.slot.app);
-            let wanted = app.and_then(|app| Some(app.settings.as_ref()?.adjustable()));
-            let (Some(wanted), Some(told)) = (wanted, &mut process.settings) else { continue };
-            if told.adjustable() == wanted {
-                continue;
-            }
-            told.adjust(wanted.clone());
-            if let Some(link) = &process.link
-                && link.try_send(ToWorker::Adjust(wanted)).is_err()
-            {
-                tracing::warn!(
-                    app = %process.slot.app, slot = process.slot.index,
-                    "a worker does not take messages; it goes on with its earlier limits and log level"
-                );
-            }
+        let runs: Vec<RunId> = self.processes.iter().map(|(run, _)| run).collect();
+        runs.into_iter().for_each(|run| self.adjust(run));
+    }
+
+    /// Tells one worker; whoever has no link yet is told with all else.
+    fn adjust(&mut self, run: RunId) {
+        let Some(process) = self.processes.get_mut(run) else { return };
+        let app = self.config.apps.get(&process.slot.app);
+        let wanted = app.and_then(|app| Some(app.settings.as_ref()?.adjustable()));
+        let (Some(wanted), Some(told)) = (wanted, &mut process.settings) else { return };
+        if told.adjustable() == wanted {
+            return;
+        }
+        match process.link.as_ref().map(|link| link.try_send(ToWorker::Adjust(wanted.clone()))) {
+            // Its next heartbeat is the next chance.
+            Some(Err(_)) => tracing::warn!(
+                app = %process.slot.app, slot = process.slot.index,
+                "a worker takes no messages; it is told its limits and its log level later"
+            ),
+            Some(Ok(())) | None => told.adjust(wanted),
         }
     }
 

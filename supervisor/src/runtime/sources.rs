@@ -69,6 +69,8 @@ impl Sources {
     /// Finds where the files lead now; the directories that must be listened to.
     pub(crate) fn directories(&mut self) -> BTreeSet<PathBuf> {
         self.ways = self.files.iter().map(|file| Way::to(file)).collect();
+        let ways = &self.ways;
+        self.calm.heed_only(|path| ways.iter().any(|way| way.names.contains(path)));
         self.ways.iter().flat_map(Way::parents).collect()
     }
 
@@ -189,11 +191,11 @@ mod tests {
         fs::write(&file, "three and more").unwrap();
         assert!(sources.poll(millis(11_500)));
         assert_eq!(sources.take_due(millis(11_500)), None);
-        assert_eq!(sources.take_due(millis(13_000)), Some(Trust::Unsure));
+        assert_eq!(sources.take_due(millis(13_000)), Some(Trust::Settling));
         fs::remove_file(&file).unwrap();
         sources.note_hearing(true);
         assert!(sources.poll(millis(21_500)));
-        assert_eq!(sources.take_due(millis(23_000)), Some(Trust::Unsure));
+        assert_eq!(sources.take_due(millis(23_000)), Some(Trust::Settling));
         assert_eq!(sources.look_at, Some(millis(21_500) + LOOK_EVERY));
     }
 
