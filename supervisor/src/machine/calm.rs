@@ -236,6 +236,7 @@ mod tests {
         let signs = [(0, "a", Sign::Written), (100, "b", Sign::Differs)];
         assert_eq!(looks(&signs, 9_000), [(600, Trust::Settling), (1_600, Trust::Whole)]);
         let mut calm = Calm::default();
+        assert!(calm.is_untold(), "nothing was told");
         calm.note(Path::new("a"), Sign::Written, Duration::ZERO);
         calm.heed_only(|file| file == Path::new("a"));
         assert_eq!(calm.due_at(), Some(QUIET));

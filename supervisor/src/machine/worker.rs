@@ -189,9 +189,9 @@ impl Worker {
         }
     }
 
-    /// The same, for a reason of its own: nobody asked for it.
+    /// The same of one that is ready, for a reason of its own: nobody asked for it.
     pub(super) fn retire_unasked(&mut self, why: String) {
-        if self.is_ready() && self.retired.is_none() {
+        if self.retired.is_none() {
             self.unasked = Some(why.clone());
         }
         self.retire(why);
