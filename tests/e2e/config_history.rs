@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use serde_json::Value;
 
-use crate::harness::{House, Said, get, query, signal, wait_for};
+use crate::harness::{House, Said, get, signal, wait_for, watched_query as query};
 
 fn text(answer_after_ms: u32) -> String {
     query(1, &format!("--answer-after-ms {answer_after_ms}"), "")

@@ -168,12 +168,18 @@ pub(crate) fn skip(test: &str, reason: &str) {
     assert!(listed || !strict, "{test} may not be skipped here: {reason}");
 }
 
-/// A configuration with one app `query` of fault workers.
+/// The same, which is taken in by itself when it changes.
+pub(crate) fn watched_query(instances: u32, faults: &str, more: &str) -> String {
+    query(instances, faults, more).replace("watch = false\n", "")
+}
+
+/// A configuration with one app `query` of fault workers. A test that writes another one says
+/// itself when it is read.
 pub(crate) fn query(instances: u32, faults: &str, more: &str) -> String {
     let arguments: Vec<String> =
         faults.split_whitespace().map(|argument| format!(", {argument:?}")).collect();
     format!(
-        "[supervisor]\nmetrics = \"off\"\n\n[apps.query]\nexec = [\"FAULT_WORKER\"{}]\n\
+        "[supervisor]\nmetrics = \"off\"\nwatch = false\n\n[apps.query]\nexec = [\"FAULT_WORKER\"{}]\n\
          ready = \"link\"\nlisten = \"127.0.0.1:0\"\ninstances = {instances}\n{more}\n",
         arguments.concat()
     )

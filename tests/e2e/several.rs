@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{House, Said, alive};
+use crate::harness::{House, Said, alive, query};
 
 fn said(house: &House, words: &[&str], code: i32) -> Said {
     let said = house.run(words);
@@ -25,6 +25,28 @@ const SLEEPERS: &str = "[supervisor]\nmetrics = \"off\"\n\
      [apps.db]\nready = \"10ms\"\nexec = [\"sleep\", \"1000\"]\n\
      [apps.web]\nready = \"10ms\"\nexec = [\"sleep\", \"1000\"]\ndepends_on = [\"db\"]\n\
      [apps.ear]\nready = \"10ms\"\nexec = [\"sleep\", \"1000\"]\ninstances = 2\n";
+
+#[test]
+fn what_only_a_start_heeds_is_refused_and_a_variable_for_others_hinders_nobody() {
+    let house = House::with_workers(1, "", "");
+    house.start();
+    let before = house.pids();
+    let said = house.run(&["--env", "production", "reload"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("in the environment development, and not in production"), "{said:?}");
+    let said = house.run(&["--set", "apps.query.instances=3", "reload"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("keeps what it was started with"), "{said:?}");
+    assert_eq!(house.pids(), before);
+    let said = Said::from(house.command(&["status"]).env("ENVIRONMENT", "foo").output().unwrap());
+    assert_eq!(said.code, Some(0), "{said:?}");
+    house.write(&query(1, "", "").replace("metrics = \"off\"", "metrics = \"127.0.0.1:0\""));
+    let said = house.run(&["check", "--json"]);
+    assert_eq!(said.code, Some(78), "{said:?}");
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let words = told["problems"][0]["message"].as_str().unwrap();
+    assert!(words.contains("cannot change while it runs"), "{told}");
+}
 
 #[test]
 fn several_targets_are_served_in_order_and_all_are_tried() {

@@ -64,7 +64,26 @@ pub(super) fn ask(cli: &Cli, request: &Request) -> Result<Status, CommandError> 
     let socket = socket(cli)?;
     // Only what changes from here on is progress.
     let before = runtime::ask(&socket, &Request::Status, &mut |_| {})?;
+    refuse_what_only_a_start_heeds(cli, &before)?;
     ask_and_show(&socket, request, Progress::since(&before)).map_err(refusal)
+}
+
+/// A supervisor keeps for its life the environment and the `--set` that it was started with; where
+/// it listens, which `--set` may say as well, was found already.
+fn refuse_what_only_a_start_heeds(cli: &Cli, running: &Status) -> Result<(), CommandError> {
+    let remedy = "`stop` it, then `start` it so";
+    if let Some(wanted) = cli.env.as_ref().filter(|wanted| **wanted != running.environment) {
+        return Err(CommandError::Usage(format!(
+            "the supervisor runs in the environment {}, and not in {wanted}; {remedy}",
+            running.environment
+        )));
+    }
+    match cli.set.iter().find(|set| !set.trim_start().starts_with("supervisor.")) {
+        Some(set) => Err(CommandError::Usage(format!(
+            "--set {set}: the supervisor keeps what it was started with; {remedy}, or change the file"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// `reload`, or what it would do. The file is read once, whatever the number of targets.

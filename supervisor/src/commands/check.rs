@@ -17,6 +17,10 @@ pub(super) fn check(cli: &Cli, output: &cli::Output) -> Result<(), CommandError>
             print_json(&report::problems_json(&problems))?;
             Err(CommandError::Told { exit: Exit::Configuration })
         }
+        Err(CommandError::Refused { reason }) if output.json => {
+            print_json(&report::refusal_json(&cli.config, &reason))?;
+            Err(CommandError::Told { exit: Exit::Configuration })
+        }
         Err(error) => Err(error),
     }
 }

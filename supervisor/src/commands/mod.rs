@@ -248,8 +248,11 @@ fn load(cli: &Cli) -> Result<Config, CommandError> {
 /// Where a supervisor of this file listens, also when the file has become unusable since.
 fn socket(cli: &Cli) -> Result<PathBuf, CommandError> {
     let surroundings = surroundings(cli)?;
-    check_environment(&cli.config, cli.env.as_deref(), &surroundings)
-        .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })?;
+    // A variable may be there for others; it must not keep anybody from the service that runs.
+    if cli.env.is_some() {
+        check_environment(&cli.config, cli.env.as_deref(), &surroundings)
+            .map_err(|problems| CommandError::Config { file: cli.config.clone(), problems })?;
+    }
     Ok(socket_of(&cli.config, cli.env.as_deref(), &surroundings))
 }
 

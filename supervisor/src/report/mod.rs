@@ -21,7 +21,7 @@ pub use effective::{effective_json, effective_toml};
 pub use history::{history, history_json, meaning_diff, text_diff};
 pub use order::left_alone;
 pub use page::{Colour, Page};
-pub use plan::{Plan, Running, plan, problems_json};
+pub use plan::{Plan, Running, plan, problems_json, refusal_json};
 pub(crate) use table::{app_notes, note};
 pub use table::{status_json, status_table};
 pub use words::{Progress, last_output, pong, printable, unknown_app, unknown_slot, with_causes};

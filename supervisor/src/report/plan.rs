@@ -1,5 +1,6 @@
 //! What a configuration would start: the plan that `check` prints.
 
+use std::path::Path;
 use std::time::Duration;
 
 use mcp_protocol::control::{AppPlan, Status};
@@ -82,6 +83,15 @@ pub fn plan(config: &Config, running: Option<Running<'_>>, now: Duration) -> Pla
         "remarks": config.remarks,
     });
     Plan { text, json }
+}
+
+/// Why a running supervisor would not take a configuration in, in the same form.
+#[must_use]
+pub fn refusal_json(file: &Path, reason: &str) -> Value {
+    let (line, column, key) = (Value::Null, Value::Null, Value::Null);
+    let problem =
+        json!({ "file": file, "line": line, "column": column, "key": key, "message": reason });
+    json!({ "ok": false, "problems": [problem] })
 }
 
 fn at_a_reload(running: Option<Running<'_>>) -> String {

@@ -59,23 +59,34 @@ pub fn status_table(status: &Status, page: Page) -> String {
     text
 }
 
+/// The first of several problems in one line: where, and what to write, without the file's line.
+fn first_problem(problem: &str, status: &Status) -> String {
+    let mut lines = problem.lines();
+    let place = lines.next().unwrap_or_default().trim();
+    let directory = status.config_file.parent().map(|path| format!("{}/", path.display()));
+    let place = directory.and_then(|path| place.strip_prefix(&path)).unwrap_or(place);
+    let of_it = lines.take_while(|line| line.starts_with("   "));
+    let mut words = of_it.filter(|line| line.starts_with("    ") && !line.starts_with("     "));
+    words.next().map_or(place.to_owned(), |words| format!("{place}: {}", words.trim()))
+}
+
 /// The line for a configuration that was refused, with its first problem.
 fn refusal(status: &Status, page: Page) -> Option<String> {
     let problem = status.config_problem.as_ref()?;
     let file = status.config_file.file_name().unwrap_or(status.config_file.as_os_str());
     let when = status.config_refused_at.map_or(String::new(), |at| format!(" at {}", moment(at)));
-    let mut lines = problem.lines();
-    let first = printable(lines.next().unwrap_or_default().trim().as_bytes());
     // What is indented further belongs to the problem above it.
-    let more = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
+    let begins = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
+    let more = problem.lines().skip(1).filter(begins).count();
     let more = match more {
         0 => String::new(),
         more => format!(" (+{more} more; `mcp-supervisor check` shows all)"),
     };
     let line = format!(
-        "{} changed{when} and was refused; generation {} stays in force: {first}{more}",
+        "{} changed{when} and was refused; generation {} stays in force: {}{more}",
         printable(file.as_encoded_bytes()),
         status.generation,
+        printable(first_problem(problem, status).as_bytes()),
     );
     Some(format!("\n{}", page.wrapped(&line, HANGING)))
 }
