@@ -1,6 +1,6 @@
 //! The supervisor: one small program that keeps a fleet of workers alive behind one port.
 //!
-//! The floor plan. Dependencies point down this list, never up.
+//! The floor plan; `docs/architecture.md` says which room may know which.
 //!
 //! - [`cli`] what a person may type, and nothing about how it is done
 //! - [`config`] from `ecosystem.toml` to what is meant, or every problem at once

@@ -104,7 +104,7 @@ pub enum Command {
     /// Without flags and without a terminal it is the sample account, which works without
     /// credentials. An existing file is never replaced without --force.
     Init(Init),
-    /// Translate the configuration of PM2, supervisord or the former Labs server
+    /// Translate the configuration of PM2, supervisord or the former Labs server, or a .env file
     ///
     /// The new file goes to standard output or to --output; standard error says what became of each
     /// key, what was left out and why, and what to look at.

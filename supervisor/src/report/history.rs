@@ -95,7 +95,9 @@ pub fn meaning_diff(from: &Config, to: &Config) -> String {
         text.push_str(&format!("{name}: would be started, {} x\n", app.goal.instances));
     }
     if from.supervisor != to.supervisor {
-        text.push_str("[supervisor] differs; of it only `watch` can change while it runs\n");
+        text.push_str(
+            "[supervisor] differs; only `log_level` and `watch` can change while it runs\n",
+        );
     }
     text
 }
