@@ -16,10 +16,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use mcp_protocol::env;
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 use mcp_protocol::message::{FromWorker, ToWorker, Vitals};
-use mcp_protocol::{env, settings::Settings};
+use mcp_protocol::settings::{Adjustable, Settings};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Where a program finds the lock of its run.
@@ -182,7 +183,10 @@ fn main() -> ExitCode {
     loop {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
-            Some(ToWorker::Adjust(to)) => println!("adjusted to {} rows", to.limits.rows_max),
+            Some(ToWorker::Adjust(to)) => {
+                let Adjustable { limits, log_level } = to;
+                println!("adjusted to {} rows and log level {log_level:?}", limits.rows_max);
+            }
             Some(ToWorker::Drain { .. } | ToWorker::Settings(_) | ToWorker::ReopenLogs) => {}
             None => break,
         }

@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::harness::{House, Load, fault_worker, wait_for, watched_query as query};
+use crate::metrics::scrape;
 
 /// A change must be in force so soon after its last byte was written.
 const SEEN_WITHIN: Duration = Duration::from_secs(2);
@@ -65,12 +66,24 @@ fn by_an_editor(file: &Path, text: &str) {
 }
 
 /// In pieces with pauses, the file held open: each half of it is a configuration of its own.
-fn slowly(file: &Path, text: &str) {
+/// Says when the last piece was written; the file stays open for one more pause.
+fn slowly(file: &Path, text: &str) -> Instant {
     let mut open = File::create(file).unwrap();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let mut written = Instant::now();
     for lines in lines.chunks(lines.len().div_ceil(4)) {
         open.write_all(lines.concat().as_bytes()).unwrap();
+        written = Instant::now();
         a_while(Duration::from_millis(900));
+    }
+    written
+}
+
+/// Says when a file was written that needs no time for it.
+fn at_once(write: impl FnOnce()) -> impl FnOnce() -> Instant {
+    || {
+        write();
+        Instant::now()
     }
 }
 
@@ -88,14 +101,13 @@ fn as_config_map(directory: &Path, round: u32) {
 }
 
 /// Changes the file under load and sees that it is in force in time, once, and that only `query`
-/// was rolled.
-fn is_seen(house: &House, load: &Load, how: &str, write: impl FnOnce()) {
+/// was rolled. `write` says when the last byte was written.
+fn is_seen(house: &House, load: &Load, how: &str, write: impl FnOnce() -> Instant) {
     let (before, idle) = (generation(house), pids(house, "still"));
     let answered = load.answered();
     wait_for("answers", || load.answered() > answered + 20);
     let old = pids(house, "query");
-    write();
-    let written = Instant::now();
+    let written = write();
     house.wait_until(&format!("the change that was written {how}"), |status| {
         status["generation"] != before
     });
@@ -110,15 +122,32 @@ fn is_seen(house: &House, load: &Load, how: &str, write: impl FnOnce()) {
     assert_eq!(generation(house), before + 1, "{how}\n{}", house.logs());
 }
 
+/// Sees in the metrics whether the file is refused, and how often each became of a reading.
+fn is_counted(house: &House, rejected: u32, readings: [(&str, u32); 3]) {
+    let metrics = scrape(house, "/metrics");
+    let named = |name: &str| {
+        let wanted = format!("supervisor_config_{name} ");
+        metrics.lines().find_map(|line| line.strip_prefix(&wanted)?.parse().ok())
+    };
+    assert_eq!(named("rejected"), Some(rejected), "{metrics}");
+    for (result, count) in readings {
+        let name = format!("reloads_total{{result=\"{result}\"}}");
+        assert_eq!(named(&name), Some(count), "{name}\n{metrics}");
+    }
+}
+
 #[test]
 fn a_change_is_seen_in_time_however_it_is_written_and_no_request_fails() {
+    let text = |answer_after_ms| {
+        text(answer_after_ms).replace("metrics = \"off\"", "metrics = \"127.0.0.1:0\"")
+    };
     let house = House::new(&text(1));
     house.start();
     let file = house.path("ecosystem.toml");
     let load = Load::start(house.address(), 8);
-    is_seen(&house, &load, "in place", || fs::write(&file, text(2)).unwrap());
-    is_seen(&house, &load, "by an editor", || by_an_editor(&file, &text(3)));
-    is_seen(&house, &load, "by rsync", || renamed(&file, &text(4)));
+    is_seen(&house, &load, "in place", at_once(|| fs::write(&file, text(2)).unwrap()));
+    is_seen(&house, &load, "by an editor", at_once(|| by_an_editor(&file, &text(3))));
+    is_seen(&house, &load, "by rsync", at_once(|| renamed(&file, &text(4))));
     is_seen(&house, &load, "slowly", || slowly(&file, &text(5)));
     // A bad file meanwhile changes nothing.
     let before = (generation(&house), pids(&house, "query"));
@@ -130,10 +159,12 @@ fn a_change_is_seen_in_time_however_it_is_written_and_no_request_fails() {
     assert!(line.contains(&format!("generation {} stays in force: ", before.0)), "{line}");
     assert!(line.contains("instancez: unknown key; did you mean `instances`?"), "{line}");
     assert_eq!((generation(&house), pids(&house, "query")), before);
+    is_counted(&house, 1, [("accepted", 4), ("unchanged", 0), ("refused", 1)]);
     // What is in force, written again, clears it and rolls nobody.
     renamed(&file, &text(5));
     house.wait_until("the problem to go", |status| status["config_problem"].is_null());
     assert_eq!((generation(&house), pids(&house, "query")), before);
+    is_counted(&house, 0, [("accepted", 4), ("unchanged", 0), ("refused", 1)]);
     let (answered, failures) = load.stop();
     assert!(failures.is_empty(), "{} of {answered} failed: {failures:?}", failures.len());
     let log = fs::read_to_string(house.path("logs/supervisor.log")).unwrap();
@@ -153,7 +184,7 @@ fn a_config_map_that_is_turned_is_seen_and_no_request_fails() {
     house.start();
     let load = Load::start(house.address(), 8);
     for round in 2..4 {
-        is_seen(&house, &load, "as a ConfigMap", || as_config_map(&mount, round));
+        is_seen(&house, &load, "as a ConfigMap", at_once(|| as_config_map(&mount, round)));
     }
     let (answered, failures) = load.stop();
     assert!(failures.is_empty(), "{} of {answered} failed: {failures:?}", failures.len());
@@ -255,6 +286,40 @@ fn a_limit_that_changed_is_told_to_the_running_workers() {
     house.wait_until("that all is quiet", rolls_are_over);
     assert_eq!((generation(&house), pids(&house, "query")), (before.0 + 1, before.1));
     assert_eq!(told(), 2, "each is told once");
+}
+
+#[test]
+fn a_change_that_running_workers_can_take_on_replaces_none_of_them() {
+    let house = House::new("FAULT_WORKER");
+    symlink(fault_worker(), house.path("mcp-worker")).unwrap();
+    let text = |instances: u32, policy: &str, level: &str| {
+        let tables = format!(
+            "[apps.query.restart]\npolicy = \"{policy}\"\n[apps.query.logs]\nlevel = \"{level}\"\n"
+        );
+        query(instances, "", &tables).replace("[\"FAULT_WORKER\"", "[\"./mcp-worker\"")
+    };
+    house.write(&text(2, "always", "info"));
+    house.start();
+    let before = pids(&house, "query");
+    house.write(&text(3, "on_failure", "debug"));
+    house.wait_until("the change", |status| {
+        status["generation"] == 2
+            && status["apps"][0]["slots"].as_array().unwrap().len() == 3
+            && rolls_are_over(status)
+    });
+    let told = || {
+        let files = fs::read_dir(house.path("logs")).unwrap().map(|file| file.unwrap().path());
+        let texts = files.map(|file| fs::read_to_string(file).unwrap_or_default());
+        texts.map(|text| text.matches("log level Debug").count()).sum::<usize>()
+    };
+    wait_for("both workers to be told the level", || told() == 2);
+    // The rule is in force, and whoever ran before runs on; only the third is new.
+    let rules = house.run(&["describe", "query"]).out;
+    assert!(rules.contains("after every end but a clean one"), "{rules}");
+    let after = pids(&house, "query");
+    assert_eq!((&after[..2], after.len()), (&before[..], 3), "{}", house.logs());
+    assert_eq!(generation(&house), 2);
+    assert_eq!(told(), 2, "the new one has it from its start");
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::sync::mpsc;
+use std::thread;
 
 use serde_json::Value;
 
-use crate::harness::{House, Said, get, signal, wait_for, watched_query as query};
+use crate::harness::{House, PATIENCE, Said, get, signal, wait_for, watched_query as query};
 
 fn text(answer_after_ms: u32) -> String {
     query(1, &format!("--answer-after-ms {answer_after_ms}"), "")
@@ -161,26 +163,41 @@ fn a_history_that_cannot_be_written_hinders_nobody() {
 
 #[test]
 fn the_old_address_is_served_until_the_roll_is_over() {
-    let house = House::new(&query(2, "", ""));
+    let text = query(2, "--answer-after-ms 2", "");
+    let house = House::new(&text);
     house.start();
     let old = house.address();
     let new = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    house.write(&query(2, "", "").replace("127.0.0.1:0", &new.to_string()));
-    let mut answered = 0u32;
-    wait_for("the end of the old address", || {
-        let gone = get(old).is_err();
-        answered += u32::from(!gone);
-        gone
-    });
-    // Whoever asked there before was answered, and the others have a new place by now.
-    assert!(answered > 10, "{answered}");
-    assert!(get(new).is_ok());
+    // Each client asks until it is not answered, and says so at once.
+    let (tell, told) = mpsc::channel();
+    for _ in 0..6 {
+        let tell = tell.clone();
+        thread::spawn(move || {
+            let mut answered = 0u32;
+            let why = loop {
+                match get(old) {
+                    Ok(_) => answered += 1,
+                    Err(why) => break why,
+                }
+            };
+            let _ = tell.send((answered, why));
+        });
+    }
+    house.write(&text.replace("127.0.0.1:0", &new.to_string()));
+    let first = told.recv_timeout(PATIENCE).unwrap();
+    // Nobody went without an answer before everybody had moved.
     let status = house.status();
     let slots = status["apps"][0]["slots"].as_array().unwrap();
     let moved =
         slots.iter().all(|slot| slot["status"] == "online" && slot["successor_run"].is_null());
-    assert!(moved && status["generation"] == 2, "{status}");
+    assert!(moved && status["generation"] == 2, "{first:?}: {status}");
     assert_eq!(house.address(), new);
+    assert!(get(new).is_ok());
+    let others = (1..6).map(|_| told.recv_timeout(PATIENCE).unwrap());
+    for (answered, why) in std::iter::once(first).chain(others) {
+        // No request was broken off: the address was gone before it could be asked.
+        assert!(answered > 10 && why.contains("Connection refused"), "{answered}: {why}");
+    }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::net::TcpStream;
 
 use crate::harness::{House, get, query, signal};
 
-fn scrape(house: &House, path: &str) -> String {
+/// What a page of the metrics' address answers, its head included.
+pub(crate) fn scrape(house: &House, path: &str) -> String {
     let address = house.status()["metrics"].as_str().unwrap().to_owned();
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();

@@ -81,3 +81,16 @@ fn a_refusal_names_the_variable_and_the_line_that_are_to_blame() {
     let words = String::from_utf8(with.stderr).unwrap();
     assert!(words.contains("which ENVIRONMENT in the environment asks for"), "{words}");
 }
+
+#[test]
+fn a_file_made_of_what_is_shown_hands_no_asterisks_to_a_program() {
+    let house = House::new(&query(1, "", "env = { TOKEN = \"canary\" }"));
+    let said = house.run(&["config", "show"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("# TOKEN = \"***\"") && !said.out.contains("canary"), "{said:?}");
+    house.write(&said.out);
+    house.start();
+    let environ = std::fs::read(format!("/proc/{}/environ", house.pids()[0])).unwrap();
+    let environ = String::from_utf8(environ).unwrap();
+    assert!(!environ.contains("***") && !environ.contains("TOKEN"), "{environ}");
+}

@@ -55,6 +55,17 @@ pub struct LogError {
 /// # Errors
 /// When the log file cannot be opened.
 pub fn start(settings: &LogSettings, identity: &Identity) -> Result<Logs, LogError> {
+    let (logs, subscriber) = prepared(settings, identity)?;
+    // Refused only when the process logs already, as a test that runs several workers does.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+    Ok(logs)
+}
+
+/// What logs, and what steers it; nothing is logged yet.
+fn prepared(
+    settings: &LogSettings,
+    identity: &Identity,
+) -> Result<(Logs, impl Subscriber + Send + Sync + use<>), LogError> {
     let reopen = Arc::new(AtomicBool::new(false));
     let target: Box<dyn Write + Send> = match &settings.directory {
         None => Box::new(io::stderr()),
@@ -75,9 +86,7 @@ pub fn start(settings: &LogSettings, identity: &Identity) -> Result<Logs, LogErr
         .with_writer(writer);
     let (filter, handle) = reload::Layer::new(filter(settings.level));
     let subscriber = tracing_subscriber::registry().with(filter).with(lines);
-    // Refused only when the process logs already, as a test that runs several workers does.
-    let _ = tracing::subscriber::set_global_default(subscriber);
-    Ok(Logs { reopen, dropped, filter: handle, _guard: guard })
+    Ok((Logs { reopen, dropped, filter: handle, _guard: guard }, subscriber))
 }
 
 impl Logs {
@@ -260,6 +269,30 @@ impl Visit for Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_that_changes_holds_for_the_next_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings =
+            LogSettings { level: LogLevel::Info, directory: Some(directory.path().to_owned()) };
+        let identity = Identity { app: "query".to_owned(), slot: 0, run: 1, pid: 2 };
+        let (logs, subscriber) = prepared(&settings, &identity).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            // The same place in the code each time: what was decided about it must be forgotten.
+            let speak = |word: &str| tracing::debug!(word, "said");
+            speak("before");
+            logs.set_level(LogLevel::Debug);
+            speak("between");
+            logs.set_level(LogLevel::Error);
+            speak("after");
+            tracing::warn!("too little");
+        });
+        // What is queued is written when this ends.
+        drop(logs);
+        let lines = std::fs::read_to_string(directory.path().join(FILE_NAME)).unwrap();
+        assert_eq!(lines.lines().count(), 1, "{lines}");
+        assert!(lines.contains("\"word\":\"between\""), "{lines}");
+    }
 
     #[test]
     fn a_renamed_file_is_opened_anew_on_request() {

@@ -10,7 +10,8 @@ pub enum ConfigCommand {
     /// Print the configuration in force as a file: every key, defaults included
     ///
     /// All that has a say is in it: the file, the environment, variables, .env files, --set. No
-    /// supervisor needs to run. Secrets and the values of `env` tables are shown as "***".
+    /// supervisor needs to run. Secrets and the values of `env` tables are hidden: in the file they
+    /// are comments, in JSON they are "***".
     Show(ShowConfig),
     /// List the configurations that were in force, the newest last, and what each changed
     History(Output),

@@ -6,6 +6,7 @@
 
 use std::path::PathBuf;
 
+use mcp_protocol::settings::WarehouseSettings;
 use serde_json::Value as Json;
 
 use super::environment::is_familiar;
@@ -118,6 +119,11 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         defaults.extend(tables.map(|table| (table, None)));
         defaults.extend([("health.idle_grace", None), ("logs.level", None)]);
         defaults.push(("ready", Some("\"2s\"")));
+    }
+    let warehouse = app.settings.as_ref().map(|settings| &settings.warehouse);
+    if let Some(WarehouseSettings::Snowflake(_)) = warehouse {
+        defaults.push(("warehouse.kind", Some("\"snowflake\"")));
+        defaults.push(("warehouse.", None));
     }
     if app.listen.is_none() {
         defaults.push(("rollout.max_surge", Some("0")));

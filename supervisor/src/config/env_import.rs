@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::dotenv;
-use super::interpolation::{Otherwise, Piece};
+use super::interpolation::{Otherwise, Piece, escaped};
 use super::keys::{Kind, is_secret};
 use super::tree;
 use super::variables::{OurApp, Override, Translation, overrides};
@@ -88,7 +88,7 @@ impl Imported {
                     let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
                     format!("[{}]", words.map(quoted).collect::<Vec<_>>().join(", "))
                 }
-                Some(_) | None => quoted(&with_dollars(value)),
+                Some(_) | None => quoted(value),
             };
             let full = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
             self.translated.push((variable.clone(), format!("{full} = {written}")));
@@ -102,15 +102,10 @@ impl Imported {
     }
 }
 
-/// Whether a text is nothing but `${NAME}`.
+/// Whether a text, as it is written in a configuration, is nothing but `${NAME}`.
 fn is_reference(text: &str) -> bool {
     let inside = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     inside.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
-}
-
-/// A text in which a dollar means itself, but for references to variables.
-fn with_dollars(text: &str) -> String {
-    text.split("${").map(|part| part.replace('$', "$$")).collect::<Vec<_>>().join("${")
 }
 
 fn quoted(text: &str) -> String {
@@ -161,6 +156,8 @@ impl Tables {
 }
 
 /// The variables of a `.env` file, the last one of a name, and what is wrong with lines of it.
+///
+/// Values are as they are written in a configuration: `$$` is a dollar, `${NAME}` a reference.
 fn parse(text: &str) -> (BTreeMap<String, String>, Vec<(String, String)>) {
     let (assignments, faults) = dotenv::parse(text);
     let variables = assignments.into_iter().map(|one| (one.name, written(&one.pieces)));
@@ -171,7 +168,7 @@ fn parse(text: &str) -> (BTreeMap<String, String>, Vec<(String, String)>) {
 /// A text as it is written in a configuration, with its references to variables.
 fn written(pieces: &[Piece]) -> String {
     let one = |piece: &Piece| match piece {
-        Piece::Literal(text) => text.clone(),
+        Piece::Literal(text) => escaped(text),
         Piece::Variable { name, otherwise: Otherwise::Refuse } => format!("${{{name}}}"),
         Piece::Variable { name, otherwise: Otherwise::Default(text) } => {
             format!("${{{name}:-{}}}", written(text))
@@ -270,5 +267,31 @@ role = \"STAGING ROLE\"
         let imported = import_env("SERVER_PORT=1\nMCP_HTTP_PORT=2\nSNOWFLAKE_ROLE=a\\\"b$c\n");
         assert!(imported.questions[0].1.contains("SERVER_PORT says 1 and MCP_HTTP_PORT says 2"));
         assert!(imported.toml.contains(r#"role = "a\\\"b$$c""#), "{}", imported.toml);
+    }
+
+    #[test]
+    fn what_is_literal_stays_so_and_references_go_on_to_refer() {
+        for (line, expected) in [
+            ("SNOWFLAKE_ROLE='a${b}'", r#"role = "a$${b}""#),
+            ("SNOWFLAKE_ROLE='${b}'", r#"role = "$${b}""#),
+            (r"SNOWFLAKE_ROLE=\${b}", r#"role = "$${b}""#),
+            (r#"SNOWFLAKE_ROLE="\${b}""#, r#"role = "$${b}""#),
+            (r#"SNOWFLAKE_ROLE="\$${b}""#, r#"role = "$$${b}""#),
+            ("SNOWFLAKE_ROLE=a$$b", r#"role = "a$$$$b""#),
+            ("SNOWFLAKE_ROLE=a${b}c", r#"role = "a${b}c""#),
+            ("SNOWFLAKE_ROLE=${b:-x$$y}", r#"role = "${b:-x$$y}""#),
+            ("SNOWFLAKE_ROLE=${b:-x${c:-$}}", r#"role = "${b:-x${c:-$$}}""#),
+            ("SNOWFLAKE_ROLE=${b:?say}", r#"role = "${b:?say}""#),
+            ("CORS_ORIGINS='http://${b},http://c'", r#"["http://$${b}", "http://c"]"#),
+            // A secret is named and never copied, whatever its text looks like.
+            (
+                "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE='${b}'",
+                r#"private_key_passphrase = "${SNOWFLAKE_PRIVATE_KEY_PASSPHRASE}""#,
+            ),
+            ("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE=${b}", r#"private_key_passphrase = "${b}""#),
+        ] {
+            let imported = import_env(&format!("{line}\n"));
+            assert!(imported.toml.contains(expected), "{line}\n{}", imported.toml);
+        }
     }
 }

@@ -8,6 +8,8 @@ use crate::config::{Effective, Setting, escaped};
 const HIDDEN: &str = "***";
 
 /// A file that means the same as all that has a say; with origins as comments, if wanted.
+///
+/// What is hidden stands in it as a comment: as a line of the file, it would hand `***` to programs.
 #[must_use]
 pub fn effective_toml(effective: &Effective, origins: bool) -> String {
     let by = effective.chosen_by.as_ref().map(|by| format!(", chosen by {by}")).unwrap_or_default();
@@ -17,21 +19,15 @@ pub fn effective_toml(effective: &Effective, origins: bool) -> String {
         effective.environment
     ));
     if effective.tables.iter().flat_map(|table| &table.settings).any(|one| one.value.is_none()) {
-        text.push_str(&comment(&format!("Values shown as \"{HIDDEN}\" are left out.")));
+        let words = format!(
+            "Lines with \"{HIDDEN}\" are comments, for their values are hidden: put in what no \
+             variable gives."
+        );
+        text.push_str(&comment(&words));
     }
     for table in &effective.tables {
         text.push_str(&format!("\n[{}]\n", path(&table.path)));
-        let lines: Vec<(String, &Setting)> = table
-            .settings
-            .iter()
-            .map(|one| (format!("{} = {}", key(&one.name), value(one)), one))
-            .collect();
-        for (line, setting) in lines {
-            match origins {
-                true => text.push_str(&format!("{line:<36} {}", comment(&from(setting)))),
-                false => text.push_str(&format!("{line}\n")),
-            }
-        }
+        table.settings.iter().for_each(|one| text.push_str(&line(one, origins)));
     }
     if effective.must_be_written {
         text.push_str(&format!("\n[environments.{}]\n", key(&effective.environment)));
@@ -39,8 +35,20 @@ pub fn effective_toml(effective: &Effective, origins: bool) -> String {
     text
 }
 
-fn from(setting: &Setting) -> String {
-    format!("from {}", setting.origin)
+fn line(setting: &Setting, origins: bool) -> String {
+    let (line, hidden) = match &setting.value {
+        Some(value) => (format!("{} = {}", key(&setting.name), toml(value)), None),
+        None => {
+            let line = format!("# {} = {}", key(&setting.name), text(HIDDEN));
+            (line, Some("hidden".to_owned()))
+        }
+    };
+    let from = origins.then(|| format!("from {}", setting.origin));
+    let words: Vec<String> = hidden.into_iter().chain(from).collect();
+    match words.is_empty() {
+        true => format!("{line}\n"),
+        false => format!("{line:<36} {}", comment(&words.join(", "))),
+    }
 }
 
 /// A comment on a line of its own or at the end of one; names of files may hold anything.
@@ -58,13 +66,6 @@ fn key(name: &str) -> String {
     match !name.is_empty() && name.chars().all(bare) {
         true => name.to_owned(),
         false => text(name),
-    }
-}
-
-fn value(setting: &Setting) -> String {
-    match &setting.value {
-        Some(value) => toml(value),
-        None => text(HIDDEN),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is in force, shown as a file: it means the same when it is read, and shows no secret.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use super::super::{effective, load};
 use super::{QUERY, Surroundings, Workplace};
@@ -81,7 +82,7 @@ fn each_value_says_where_it_came_from() {
         "max = 9 # from --set",
         "min = 2 # from the preset of staging",
         "acquire_timeout = \"30s\" # from the default",
-        "TOKEN = \"***\" # from ecosystem.toml, line 4",
+        "# TOKEN = \"***\" # hidden, from ecosystem.toml, line 4",
     ] {
         assert!(lines.iter().any(|line| line == expected), "{expected} is not in\n{text}");
     }
@@ -93,4 +94,46 @@ fn each_value_says_where_it_came_from() {
     assert_eq!(json["configuration"]["apps"]["query"]["env"]["TOKEN"], "***");
     assert_eq!(json["sources"].as_array().unwrap().len(), 3);
     assert!(!format!("{json}{text}").contains("canary"));
+}
+
+#[test]
+fn what_is_hidden_is_no_value_when_it_is_read_again() {
+    let workplace = Workplace::new();
+    let path = workplace.directory.path().join("ecosystem.toml");
+    let write = |text: &str| {
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    let bare = format!(
+        "{QUERY}snowflake = {{ account = \"ORG-ACCOUNT\", user = \"MCP\", \
+         authenticator = \"password\" }}\n"
+    );
+    let file = format!("{bare}env = {{ TOKEN = \"canary\", \"a b\\n\" = \"canary\" }}\n");
+    let mut given = workplace.surroundings();
+    given.variables = [("SNOWFLAKE_PASSWORD".to_owned(), "canary".to_owned())].into();
+    for origins in [true, false] {
+        write(&file);
+        let text = shown(&workplace, "development", origins, &given);
+        assert!(!text.contains("canary"), "{text}");
+        for hidden in ["# TOKEN = \"***\"", "# \"a b\\n\" = \"***\"", "# password = \"***\""] {
+            assert!(text.lines().any(|line| line.starts_with(hidden)), "{hidden}\n{text}");
+        }
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("***")).collect();
+        assert!(lines.iter().all(|line| line.starts_with('#')), "{lines:?}");
+        // The password comes from its variable again; those of the program are left out.
+        let read = |text: &str| {
+            write(text);
+            let config = load(&path, Some("development"), &given);
+            let mut config = config.unwrap_or_else(|why| panic!("{why}\n{text}"));
+            config.apps.values_mut().for_each(|app| app.written.clear());
+            config
+        };
+        assert_eq!(read(&text), read(&bare), "{text}");
+    }
+    // One that only the file held is missed, not replaced by three asterisks.
+    write(&file.replace("\"password\" }", "\"password\", password = \"canary\" }"));
+    let nothing = workplace.surroundings();
+    write(&shown(&workplace, "development", false, &nothing));
+    let why = load(&path, Some("development"), &nothing).unwrap_err().to_string();
+    assert!(why.contains("password"), "{why}");
 }
