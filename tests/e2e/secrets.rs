@@ -127,6 +127,12 @@ fn a_refused_file_does_not_show_the_secrets_in_it() {
         "token = \"canary-in-a-secret\"",
         "password = \"canary-in-a-secret\"\npassword_file = \"password\"",
         "private_key_passphrase = [\"canary-in-a-secret\"]",
+        "password = canary-in-a-secret",
+        "pasword = \"canary-in-a-secret\"",
+        "tokn = \"canary-in-a-secret\"",
+        "private_key = \"-----BEGIN PRIVATE KEY-----\ncanary-in-a-secret\n-----END PRIVATE KEY-----\"",
+        "[apps.query.env]\nAPI_KEY = canary-in-a-secret",
+        "[apps.other]\nenv = {\n DB_PIN = [\"canary-in-a-secret\"],\n}",
     ] {
         let house = house(secrets);
         for command in [&["check"][..], &["start"]] {
@@ -135,6 +141,26 @@ fn a_refused_file_does_not_show_the_secrets_in_it() {
             hide(secrets, &said);
         }
     }
+}
+
+#[test]
+fn what_differs_between_configurations_is_told_without_their_secrets() {
+    let secret = |more: &str| format!("password = \"{CANARY}{more}\"");
+    let house = house(&secret(""));
+    house.start();
+    house.write(&configuration(&secret("-2")));
+    let said = house.run(&["config", "diff"]);
+    assert!(
+        said.out.contains("\n-password = …") && said.out.contains("\n+password = …"),
+        "{said:?}"
+    );
+    hide("the difference", &said);
+    // A bad file does not bring secrets to those who look at what runs.
+    house.write(&configuration(&format!("pasword = {CANARY}\npool = \"{CANARY}")));
+    for command in [&["reload"][..], &["reload", "--dry-run"], &["status"], &["config", "diff"]] {
+        hide(&format!("{command:?}"), &house.run(command));
+    }
+    assert!(!house.logs().contains(CANARY));
 }
 
 #[test]

@@ -3,14 +3,13 @@
 //! What is shown ends up in terminals and logs, so a line that may hold a secret is cut where its
 //! value begins, and no character of a line can command a terminal.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 
+use super::mask::{self, Shown};
 use super::problem::Place;
 
 /// The longest part of a line that is shown, in characters, on each side of the place.
 const REACH: usize = 50;
-/// A line with one of these in it may hold a secret; so may each line of a table of that name.
-const SECRETIVE: [&str; 6] = ["env", "password", "passphrase", "secret", "token", "private_key"];
 
 /// A text and where its lines begin.
 pub(super) struct Lines<'a> {
@@ -19,13 +18,16 @@ pub(super) struct Lines<'a> {
     /// The last place that was asked for, with its offset: places are asked for nearly in order,
     /// and counting a long line's characters from its start each time would take for ever.
     last: Cell<(usize, Place)>,
+    /// How much of each line may be shown.
+    shown: OnceCell<Vec<Shown>>,
 }
 
 impl<'a> Lines<'a> {
     pub(super) fn of(text: &'a str) -> Lines<'a> {
         let after_newlines = text.match_indices('\n').map(|(offset, _)| offset + 1);
         let starts = std::iter::once(0).chain(after_newlines).collect();
-        Lines { text, starts, last: Cell::new((0, Place { line: 1, column: 1 })) }
+        let last = Cell::new((0, Place { line: 1, column: 1 }));
+        Lines { text, starts, last, shown: OnceCell::new() }
     }
 
     /// Where an offset lies.
@@ -51,14 +53,14 @@ impl<'a> Lines<'a> {
     /// The line of a place with a mark below the place; `None` when it may not be shown.
     pub(super) fn excerpt(&self, place: Place) -> Option<String> {
         let line = self.line(place.line);
-        let (line, column) = match self.may_be_secret(place.line) {
-            false => (line.to_owned(), place.column),
-            true => {
-                let (key, _) = line.split_once('=')?;
-                let shown = format!("{key}= …");
+        let (line, column) = match self.shown(place.line) {
+            Shown::Whole => (line.to_owned(), place.column),
+            Shown::UpTo(end) => {
+                let shown = format!("{} …", line.get(..end)?);
                 let column = place.column.min(shown.chars().count());
                 (shown, column)
             }
+            Shown::Nothing => return None,
         };
         let skipped = column.saturating_sub(REACH);
         let shown: String = line
@@ -73,20 +75,14 @@ impl<'a> Lines<'a> {
         Some(format!("      {number} | {}\n      {margin} | {indent}^", shown.trim_end()))
     }
 
-    /// Whether a line, or the table that it is in, is named like something secret, or lies inside
-    /// a text of several lines.
-    fn may_be_secret(&self, number: usize) -> bool {
-        let secretive = |line: &str| {
-            // Names a part of the file, and is no `env`.
-            let line = line.to_lowercase().replace("environments.", "");
-            SECRETIVE.iter().any(|word| line.contains(word))
-        };
-        let before = &self.text[..self.starts[number - 1]];
-        let inside = |mark: &str| before.matches(mark).count() % 2 == 1;
-        if secretive(self.line(number)) || inside("\"\"\"") || inside("'''") {
-            return true;
-        }
-        let header = before.lines().rev().find(|line| line.trim_start().starts_with('['));
-        header.is_some_and(secretive)
+    /// Whether a line may hold a secret.
+    pub(super) fn may_be_secret(&self, number: usize) -> bool {
+        self.shown(number) != Shown::Whole
+    }
+
+    fn shown(&self, number: usize) -> Shown {
+        let shown = self.shown.get_or_init(|| mask::of_lines(self.text));
+        let index = number.checked_sub(1);
+        index.and_then(|index| shown.get(index)).copied().unwrap_or(Shown::Whole)
     }
 }

@@ -103,10 +103,10 @@ pub(super) fn placeholder(text: &str, depth: usize) -> Result<(Piece, usize), St
     let name_end = inner.find(|c: char| !is_name_character(c)).unwrap_or(inner.len());
     let (name, rest) = inner.split_at(name_end);
     if !is_name(name) {
-        return Err(format!(
-            "has `${{{}}}`, which names no variable; write ${{NAME}}, or `$$` for a dollar",
-            shown(inner)
-        ));
+        // What stands between the braces may be a piece of a secret.
+        return Err(
+            "has a `${…}` that names no variable; write ${NAME}, or `$$` for a dollar".to_owned()
+        );
     }
     let otherwise = if rest.is_empty() {
         Otherwise::Refuse
@@ -115,10 +115,11 @@ pub(super) fn placeholder(text: &str, depth: usize) -> Result<(Piece, usize), St
     } else if let Some(message) = rest.strip_prefix(":?") {
         Otherwise::Message(message.to_owned())
     } else {
-        return Err(format!(
-            "has `${{{}}}`; after the name may stand :-default or :?message",
-            shown(inner)
-        ));
+        return Err(
+            "has a `${…}` with more than a name in it; after the name may stand :-default \
+                    or :?message"
+                .to_owned(),
+        );
     };
     Ok((Piece::Variable { name: name.to_owned(), otherwise }, end + 1))
 }
@@ -145,10 +146,6 @@ fn closing_brace(text: &str) -> Option<usize> {
         at += 1;
     }
     None
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(40).flat_map(char::escape_debug).collect()
 }
 
 fn is_name_character(c: char) -> bool {

@@ -281,6 +281,16 @@ pub(super) fn is_secret(path: &str) -> bool {
     members.iter().any(|key| key.name == name && matches!(key.kind, Kind::Secret))
 }
 
+/// Whether this is a key of `[apps.NAME.snowflake]` whose value anybody may see.
+pub(super) fn is_plain_of_account(name: &str) -> bool {
+    SNOWFLAKE.iter().any(|key| key.name == name && !matches!(key.kind, Kind::Secret))
+}
+
+/// Whether this is a key of `[apps.NAME]` itself.
+pub(super) fn is_of_app(name: &str) -> bool {
+    APP.iter().any(|key| key.name == name)
+}
+
 /// The key that says the same in another way: of a secret that of its file, and the reverse.
 pub(super) fn rival(table: &str, name: &str) -> Option<String> {
     if table.rsplit('.').next() != Some(super::snowflake::TABLE) {

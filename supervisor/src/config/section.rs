@@ -50,7 +50,10 @@ fn table_of<'a>(
         other => match hints::key_for(other, &node.key, keys) {
             Some(hint) => format!("{} is not a table; {hint}", value::found(other)),
             None => {
-                format!("{} is not a table; write [{}{members}]", value::found(other), node.key)
+                // What stands in place of variables or of a login may be one of them.
+                let secret = keys.is_empty() || node.key.ends_with(snowflake::TABLE);
+                let what = if secret { value::kind(other).to_owned() } else { value::found(other) };
+                format!("{what} is not a table; write [{}{members}]", node.key)
             }
         },
     };

@@ -74,7 +74,7 @@ pub(super) fn faults(path: &Path, text: &str, found: &[toml::de::Error]) -> Faul
     let shown = last.map_or(faults.len(), |last| last + 1).min(FAULTS_MAX);
     let problems: Vec<Problem> = faults[..shown]
         .iter()
-        .map(|one| fault(path, &lines, one.offset, &words(one, lines.line(one.line))))
+        .map(|one| fault(path, &lines, one.offset, &words(one, &lines)))
         .collect();
     if last.is_some() { Faults::Fatal(problems) } else { Faults::Harmless(problems) }
 }
@@ -105,24 +105,29 @@ fn read<'a>(found: &toml::de::Error, text: &'a str, lines: &Lines<'_>) -> Fault<
     }
 }
 
-fn words(fault: &Fault<'_>, line: &str) -> String {
-    let (message, piece) = (fault.message.as_str(), fault.piece);
+/// What to write; no piece of a line that may hold a secret is in it.
+fn words(fault: &Fault<'_>, lines: &Lines<'_>) -> String {
+    let (message, piece, line) = (fault.message.as_str(), fault.piece, lines.line(fault.line));
+    let secret = lines.may_be_secret(fault.line);
     let known = |words: &str| message.starts_with(words);
     if known("key with no value") {
         return without_value(line);
     }
     if known("string values") {
-        return unquoted(piece);
+        return unquoted(piece, secret);
     }
     if ["float", "integer", "datetime", "mantissa", "boolean"]
         .iter()
         .any(|kind| known(&format!("invalid {kind}")))
     {
         let (_, value) = line.split_once('=').unwrap_or(("", piece));
-        return unquoted(value.split('#').next().unwrap_or_default().trim());
+        return unquoted(value.split('#').next().unwrap_or_default().trim(), secret);
     }
     if known("unexpected leading zero") {
         return "a number has no zero before it; remove it, or write the text in quotes".to_owned();
+    }
+    if known("duplicate key") && secret {
+        return "a key is written twice; keep one of the two".to_owned();
     }
     if known("duplicate key") {
         return format!("`{}` is written twice; keep one of the two", piece.escape_debug());
@@ -172,10 +177,11 @@ fn without_value(line: &str) -> String {
 }
 
 /// A value that is neither a number nor true, false or a text in quotes.
-fn unquoted(piece: &str) -> String {
+fn unquoted(piece: &str, secret: bool) -> String {
     let word = piece.trim_end_matches([';', ',']).trim();
     match word.to_lowercase().as_str() {
         "" => "there is no value; write one behind the `=`, or remove the line".to_owned(),
+        _ if secret => "a text stands in quotes; write `\"` before and behind it".to_owned(),
         "yes" | "on" | "true" => format!("write true, or the text in quotes; {word} is neither"),
         "no" | "false" => format!("write false, or the text in quotes; {word} is neither"),
         _ if word != piece.trim() && is_number(word) => {

@@ -26,7 +26,7 @@ pub(super) fn found(value: &Value) -> String {
 }
 
 /// What was found, without its content.
-fn kind(value: &Value) -> &'static str {
+pub(super) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Text(_) => "a text",
         Value::Integer(_) | Value::HugeInteger(_) | Value::Float(_) => "a number",

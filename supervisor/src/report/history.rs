@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use similar::TextDiff;
+use similar::{ChangeTag, TextDiff};
 
 use crate::config::{self, AppConfig, Config};
 use crate::report::words::{moment, printable};
@@ -11,6 +11,8 @@ use crate::runtime::Generation;
 
 /// Lines around a difference.
 const CONTEXT_LINES: usize = 3;
+/// Stands behind a line that differs in what is not shown of it.
+const SECRET_MARK: &str = " (differs, not shown)";
 
 /// A line for each configuration; the one in force has a star.
 #[must_use]
@@ -58,15 +60,29 @@ pub fn history_json(generations: &[Generation], in_force: Option<u64>) -> Value 
     Value::Array(generations.iter().map(one).collect())
 }
 
-/// The lines that differ; empty when none does.
+/// The lines that differ, without what may be a secret; empty when none does.
 #[must_use]
 pub fn text_diff(from: (&str, &str), to: (&str, &str)) -> String {
     if from.1 == to.1 {
         return String::new();
     }
-    let diff = TextDiff::from_lines(from.1, to.1);
-    let text = diff.unified_diff().context_radius(CONTEXT_LINES).header(from.0, to.0).to_string();
-    text.lines().map(|line| format!("{}\n", printable(line.as_bytes()))).collect()
+    let (old, new): (Vec<&str>, Vec<&str>) =
+        (from.1.split('\n').collect(), to.1.split('\n').collect());
+    let (old_shown, new_shown) = (config::masked(from.1), config::masked(to.1));
+    let diff = TextDiff::from_slices(&old, &new);
+    let mut text =
+        format!("--- {}\n+++ {}\n", printable(from.0.as_bytes()), printable(to.0.as_bytes()));
+    for hunk in diff.unified_diff().context_radius(CONTEXT_LINES).iter_hunks() {
+        text.push_str(&format!("{}\n", hunk.header()));
+        for change in hunk.iter_changes() {
+            let new = change.new_index().and_then(|index| new_shown.get(index));
+            let old = change.old_index().and_then(|index| old_shown.get(index));
+            let Some((line, secret)) = new.or(old) else { continue };
+            let mark = if *secret && change.tag() != ChangeTag::Equal { SECRET_MARK } else { "" };
+            text.push_str(&format!("{}{}{mark}\n", change.tag(), printable(line.as_bytes())));
+        }
+    }
+    text
 }
 
 /// What it means to go from one configuration to another, app by app.
@@ -140,6 +156,12 @@ mod tests {
         assert!(lines.starts_with("--- generation 1\n+++ generation 2\n@@ "), "{lines}");
         assert!(lines.contains("\n-args = [\"1\"]\n+args = [\"2\"]\n"), "{lines}");
         assert_eq!(text_diff(("a", &old), ("b", &old)), "");
+        let of =
+            |secret: &str| format!("[apps.a.snowflake]\nuser = \"A\"\npassword = \"{secret}\"\n");
+        let lines = text_diff(("a", &of("canary-1")), ("b", &of("canary-2")));
+        let differs = "-password = … (differs, not shown)\n+password = … (differs, not shown)\n";
+        assert!(lines.contains(differs) && lines.contains("\n user = \"A\"\n"), "{lines}");
+        assert!(!lines.contains("canary"), "{lines}");
         let words = meaning_diff(&read(&old), &read(&new));
         for expected in [
             "a: its workers would be replaced, and be 3 instead of 1\n",

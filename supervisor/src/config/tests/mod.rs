@@ -17,6 +17,7 @@ mod meaning;
 mod mutations;
 mod replacing;
 mod schema;
+mod secrets;
 mod snowflake;
 mod typos;
 mod variables;
