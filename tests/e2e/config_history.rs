@@ -1,7 +1,9 @@
 //! The configurations that were in force are kept, compared, and put back.
+#![expect(clippy::disallowed_methods, reason = "tests start programs")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 
@@ -217,4 +219,84 @@ fn a_rollback_that_the_supervisor_cannot_take_in_is_undone() {
     assert_eq!(file(&house), before);
     house.wait_until("the problem to go", |status| status["config_problem"].is_null());
     in_force(&house, 2);
+}
+
+#[test]
+fn a_rollback_is_judged_by_the_supervisor_that_has_the_variables() {
+    let with =
+        |n: u32| format!("{}env = {{ GREETING = \"${{E2E_ONLY_THE_SERVICE_HAS}}\" }}\n", text(n));
+    let house = House::new(&with(1));
+    let first = file(&house);
+    let mut start = house.command(&["start"]);
+    let said = Said::from(start.env("E2E_ONLY_THE_SERVICE_HAS", "it").output().unwrap());
+    assert_eq!(said.code, Some(0), "{said:?}\n{}", house.logs());
+    house.write(&with(2));
+    in_force(&house, 2);
+    history(&house, 2);
+    // This command's own reading is no judgement.
+    let said = house.run(&["check"]);
+    assert_eq!(said.code, Some(78), "{said:?}");
+    let said = done(&house, &["config", "diff", "1"]);
+    assert!(said.err.contains("`reload --dry-run` asks the running supervisor"), "{said:?}");
+    done(&house, &["reload", "--dry-run"]);
+    let said = done(&house, &["config", "rollback"]);
+    assert!(said.err.contains("rolled back to configuration 1; generation 3"), "{said:?}");
+    assert_eq!(file(&house), first);
+    // Without a supervisor there is nobody else to ask.
+    done(&house, &["stop"]);
+    let said = house.run(&["config", "rollback", "2"]);
+    assert_eq!(said.code, Some(78), "{said:?}");
+    assert!(said.err.contains("E2E_ONLY_THE_SERVICE_HAS"), "{said:?}");
+    assert_eq!(file(&house), first);
+}
+
+#[test]
+fn a_configuration_of_another_file_is_never_put_back() {
+    let house = House::new(&text(1));
+    house.start();
+    house.write(&text(2));
+    in_force(&house, 2);
+    history(&house, 2);
+    let own = house.path("ecosystem.toml");
+    let other = house.path("other.toml");
+    let unrelated = file(&house).replace("[apps.query]", "[apps.other]");
+    fs::write(&other, &unrelated).unwrap();
+    let of_other = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-supervisor"));
+        Said::from(command.arg("--config").arg(&other).args(words).output().unwrap())
+    };
+    // The supervisor that listens there serves another file.
+    let said = of_other(&["config", "rollback", "1"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let words = format!("serves {}, not {}", own.display(), other.display());
+    assert!(said.err.contains(&words), "{said:?}");
+    assert_eq!(fs::read_to_string(&other).unwrap(), unrelated);
+    let said = of_other(&["config", "history", "--json"]);
+    assert_eq!((said.code, said.out.trim()), (Some(0), "[]"), "{said:?}");
+    assert!(said.err.contains(&words), "{said:?}");
+    // By another name it is the same file.
+    symlink(&own, house.path("link.toml")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-supervisor"));
+    command.arg("--config").arg(house.path("link.toml")).args(["config", "history", "--json"]);
+    let said = Said::from(command.output().unwrap());
+    assert!(said.out.contains("\"in_force\": true"), "{said:?}");
+
+    // Both keep theirs in one place.
+    done(&house, &["stop"]);
+    let said = of_other(&["start"]);
+    assert_eq!(said.code, Some(0), "{said:?}\n{}", house.logs());
+    done(&house, &["stop"]);
+    let before = file(&house);
+    for words in [&["config", "rollback", "3"][..], &["config", "diff", "3"]] {
+        let said = house.run(words);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        let words = format!("configuration 3 is of {}", other.display());
+        assert!(said.err.contains(&words), "{said:?}");
+    }
+    assert_eq!(file(&house), before);
+    assert_eq!(of(&history(&house, 2), "number"), [1, 2]);
+    let said = done(&house, &["config", "history"]);
+    assert!(said.err.contains(&format!("left out: configurations of {}", other.display())));
+    let said = of_other(&["config", "rollback"]);
+    assert!(said.err.contains("nothing is kept from before configuration 3"), "{said:?}");
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 
-use crate::harness::{House, Said, get, skip, wait_for};
+use crate::harness::{House, Said, alive, get, skip, wait_for};
 use crate::servers::version;
 
 const WEB: &str = r#"
@@ -129,6 +129,35 @@ fn a_pm2_file_in_javascript_is_evaluated_by_node() {
     let said = house.run(&["import", "pm2", &house.path("bad.config.js").display().to_string()]);
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("no such colour") && said.out.is_empty(), "{said:?}");
+}
+
+#[test]
+fn a_program_that_fails_is_not_kept_up_by_whom_it_started() {
+    let name = "roads::a_program_that_fails_is_not_kept_up_by_whom_it_started";
+    if version("node").is_none_or(|version| version < (18, 0)) {
+        return skip(name, "there is no node of 18 or newer");
+    }
+    let house = House::new("");
+    let pid = house.path("pid");
+    put(
+        &house,
+        "bad.config.js",
+        &format!(
+            "const options = {{ stdio: [\"ignore\", \"ignore\", \"inherit\"] }};\n\
+             const child = require(\"child_process\").spawn(\"sleep\", [\"1000\"], options);\n\
+             require(\"fs\").writeFileSync({pid:?}, String(child.pid));\n\
+             throw new Error('no such colour');\n"
+        ),
+    );
+    let mut command = house.command(&["import", "pm2"]);
+    command.arg(house.path("bad.config.js")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    wait_for("the refusal", || child.try_wait().unwrap().is_some());
+    let said = Said::from(child.wait_with_output().unwrap());
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("no such colour"), "{said:?}");
+    let pid = std::fs::read_to_string(pid).unwrap().parse().unwrap();
+    wait_for("the end of whom it started", || !alive(pid));
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Secrets reach workers over their socket and nobody else: no output, file or process shows one.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use crate::harness::{House, Said, alive};
+use crate::harness::{House, Said, alive, skip};
 
 const CANARY: &str = "canary-in-a-secret";
 
@@ -182,4 +182,22 @@ fn variables_of_another_server_are_translated_without_their_secrets() {
     std::os::unix::fs::symlink(fault_worker(), house.path("mcp-worker")).unwrap();
     let said = house.command(&["check"]).env("SNOWFLAKE_PASSWORD", CANARY).output().unwrap();
     assert!(said.status.success(), "{said:?}");
+}
+
+#[test]
+fn root_checks_the_file_of_a_service_whose_user_owns_the_secret() {
+    if !nix::unistd::geteuid().is_root() {
+        return skip("root_checks_the_file_of_a_service_whose_user_owns_the_secret", "needs root");
+    }
+    let house = house("password_file = \"password\"");
+    write_private(&house, "password", CANARY);
+    chown(house.path("password"), Some(54_321), Some(54_321)).unwrap();
+    let check = || house.run(&["--env", "production", "check"]);
+    let said = check();
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let open = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(house.path("password"), open).unwrap();
+    let said = check();
+    assert_eq!(said.code, Some(78), "{said:?}");
+    assert!(said.err.contains("is open to others (mode 0640)"), "{said:?}");
 }

@@ -42,7 +42,8 @@ fn plan(cli: &Cli) -> Result<Plan, CommandError> {
 
 /// Whether a reload would take this very configuration in.
 fn is_of(status: &Status, config: &Config) -> bool {
-    status.config_file == config.file && status.environment == config.environment
+    runtime::is_same_file(&status.config_file, &config.file)
+        && status.environment == config.environment
 }
 
 fn reload(cli: &Cli) -> Result<Vec<AppPlan>, CommandError> {

@@ -2,8 +2,10 @@
 //! what differs between them, and the way back.
 //!
 //! All of it works without a running supervisor, from what the state directory holds; a rollback
-//! then only writes the file.
+//! then only writes the file. Where one runs, it alone judges what it can use: it has its own user,
+//! variables and credentials, and this command those of a shell.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -41,15 +43,27 @@ struct Past {
     file: PathBuf,
     state: PathBuf,
     environment: Option<String>,
+    /// What is kept of this file.
     kept: Kept,
-    /// The running supervisor's picture.
+    /// What is kept there of other files.
+    others: Vec<Generation>,
+    /// The picture of the supervisor that runs this file.
     running: Option<Status>,
+    /// The other file that the supervisor runs who listens here.
+    stranger: Option<PathBuf>,
     surroundings: config::Surroundings,
 }
 
 impl Past {
     fn find(cli: &Cli) -> Result<Past, CommandError> {
-        let running = runtime::ask(&socket(cli)?, &Request::Status, &mut |_| {}).ok();
+        let file = absolute(&cli.config);
+        let listens = runtime::ask(&socket(cli)?, &Request::Status, &mut |_| {}).ok();
+        let is_ours = |status: &Status| runtime::is_same_file(&status.config_file, &file);
+        let (running, stranger) = match listens {
+            Some(status) if is_ours(&status) => (Some(status), None),
+            Some(status) => (None, Some(status.config_file)),
+            None => (None, None),
+        };
         let environment = running.as_ref().map(|status| status.environment.clone());
         let environment = environment.or_else(|| cli.env.clone());
         let surroundings = with_time_zone(surroundings(cli)?);
@@ -57,12 +71,16 @@ impl Past {
         let state = state.unwrap_or_else(|| {
             config::state_directory_of(&cli.config, environment.as_deref(), &surroundings)
         });
-        let file = absolute(&cli.config);
-        let kept = runtime::kept(&state);
+        let mut kept = runtime::kept(&state);
+        let (own, others) = kept.generations.into_iter().partition(|one| one.is_of(&file));
+        kept.generations = own;
         for problem in &kept.problems {
             say!("warning: {problem}");
         }
-        Ok(Past { file, state, environment, kept, running, surroundings })
+        if let Some(other) = &stranger {
+            say!("warning: {}", runs_another(other, &file));
+        }
+        Ok(Past { file, state, environment, kept, others, running, stranger, surroundings })
     }
 
     fn in_force(&self) -> Option<u64> {
@@ -70,8 +88,15 @@ impl Past {
     }
 
     fn generation(&self, number: u64) -> Result<&Generation, CommandError> {
-        let found = self.kept.generations.iter().find(|one| one.number == number);
-        found.ok_or_else(|| {
+        let same = |one: &&Generation| one.number == number;
+        self.kept.generations.iter().find(same).ok_or_else(|| {
+            if let Some(file) = self.others.iter().find(same).and_then(|one| one.file.as_ref()) {
+                return CommandError::Usage(format!(
+                    "configuration {number} is of {0}, not of {1}; name it with --config {0}",
+                    file.display(),
+                    self.file.display()
+                ));
+            }
             let words = match (self.kept.generations.first(), self.kept.generations.last()) {
                 (Some(first), Some(last)) => format!(
                     "configuration {number} is not kept; those from {} to {} are, see `config history`",
@@ -135,6 +160,10 @@ fn history(past: &Past, output: &cli::Output) -> Result<(), CommandError> {
         return print_json(&report::history_json(generations, in_force));
     }
     print(&report::history(generations, in_force))?;
+    let files: BTreeSet<_> = past.others.iter().filter_map(|one| one.file.as_ref()).collect();
+    for file in files {
+        say!("left out: configurations of {}, which are kept here too", file.display());
+    }
     for file in &past.kept.replaced {
         say!("taken out of the way by a rollback, never in force: {}", file.display());
     }
@@ -156,7 +185,16 @@ fn diff(past: &Past, wanted: &cli::Diff) -> Result<(), CommandError> {
     })?;
     match (past.read(&from), past.read(&to)) {
         (_, Err(problems)) => {
-            print(&format!("{to_name} would be refused today, and nothing changed:\n{problems}\n"))
+            print(&format!(
+                "{to_name} would be refused today, and nothing changed:\n{problems}\n"
+            ))?;
+            if past.running.is_some() {
+                say!(
+                    "hint: it was read with the rights, variables and credentials of this command; \
+                     `reload --dry-run` asks the running supervisor, which has its own"
+                );
+            }
+            Ok(())
         }
         (Err(_), Ok(_)) => {
             print(&format!("{from_name} would be refused today; what differs is in the lines\n"))
@@ -165,22 +203,38 @@ fn diff(past: &Past, wanted: &cli::Diff) -> Result<(), CommandError> {
     }
 }
 
+fn runs_another(other: &Path, file: &Path) -> String {
+    format!("the supervisor that runs here serves {}, not {}", other.display(), file.display())
+}
+
 fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), CommandError> {
+    if let Some(other) = &past.stranger {
+        let words = runs_another(other, &past.file);
+        return Err(CommandError::Usage(format!(
+            "{words}; nothing was changed: name the other with --config, or give each a \
+             supervisor.run_directory of its own"
+        )));
+    }
     let number = match wanted.to {
         Some(number) => number,
         None => past.before(past.newest()?)?,
     };
     let text = past.text(number)?;
-    past.read(&text).map_err(|problems| CommandError::Config {
-        file: format!("configuration {number} today").into(),
-        problems,
-    })?;
+    if past.running.is_none() {
+        past.read(&text).map_err(|problems| CommandError::Config {
+            file: format!("configuration {number} today").into(),
+            problems,
+        })?;
+    }
     let replaced = past.file_text()?;
     let kept = put_back(past, &text, &replaced)?;
-    if let Some(file) = &kept {
-        say!("the text that was there is kept as {}", file.display());
-    }
+    let say_kept = || {
+        if let Some(file) = &kept {
+            say!("the text that was there is kept as {}", file.display());
+        }
+    };
     if past.running.is_none() {
+        say_kept();
         say!("{} is configuration {number} again; `start` takes it in", past.file.display());
         return Ok(());
     }
@@ -188,6 +242,11 @@ fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), Comman
     if let Err(CommandError::Refused { .. }) = &outcome {
         let operation = format!("put `{}` back to what it was", past.file.display());
         runtime::replace_in_kind(&past.file, replaced.as_bytes()).map_err(system(&operation))?;
+        if let Some(file) = &kept {
+            let _ = std::fs::remove_file(file);
+        }
+    } else {
+        say_kept();
     }
     let status = outcome?;
     say!("rolled back to configuration {number}; generation {}", status.generation);

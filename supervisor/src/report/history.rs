@@ -53,7 +53,7 @@ pub fn history_json(generations: &[Generation], in_force: Option<u64>) -> Value 
     let one = |one: &Generation| {
         json!({
             "number": one.number, "at_seconds": one.at, "why": one.why,
-            "environment": one.environment, "changes": one.changes,
+            "environment": one.environment, "file": one.file, "changes": one.changes,
             "in_force": in_force == Some(one.number),
         })
     };

@@ -112,7 +112,7 @@ impl Ledger {
         let text = read_file(&config.file).unwrap_or_default();
         let environment = &config.environment;
         let state = &config.supervisor.state_directory;
-        let (mut history, again) = History::open(state, &text, environment);
+        let (mut history, again) = History::open(state, &text, &config.file, environment);
         let accepted_at = clock::since_epoch();
         let number = again.unwrap_or_else(|| {
             let number = history.next_number();
@@ -121,6 +121,7 @@ impl Ledger {
                 at: accepted_at,
                 why: Cause::Start.to_string(),
                 environment: environment.clone(),
+                file: config.file.clone(),
                 changes: Vec::new(),
                 text: text.clone(),
             });
@@ -306,6 +307,7 @@ impl Supervisor {
                 at: ledger.accepted_at,
                 why: cause.to_string(),
                 environment: self.hands.config.environment.clone(),
+                file: self.hands.config.file.clone(),
                 changes,
                 text: text.to_vec(),
             });

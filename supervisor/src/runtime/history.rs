@@ -43,11 +43,30 @@ pub struct Generation {
     pub why: String,
     /// The environment that it was read for.
     pub environment: String,
+    /// The file that it was read from; several files may share a state directory. Unknown of one
+    /// whose entry does not say it, and of one whose name is no text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
     /// What it changed, in the words of the file.
     pub changes: Vec<String>,
     /// The number under which the text lies: that of the first one with this text.
     text: u64,
     checksum: String,
+}
+
+impl Generation {
+    /// Whether it was, or may have been, read from this file.
+    #[must_use]
+    pub fn is_of(&self, file: &Path) -> bool {
+        self.file.as_ref().is_none_or(|own| is_same_file(own, file))
+    }
+}
+
+/// Whether two names mean one file, be it over symbolic links.
+#[must_use]
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    let found = |path: &Path| path.canonicalize().ok();
+    one == other || found(one).is_some_and(|one| found(other) == Some(one))
 }
 
 /// What is kept, and what of it cannot be used.
@@ -144,6 +163,7 @@ pub(crate) struct Accepted {
     pub(crate) at: Duration,
     pub(crate) why: String,
     pub(crate) environment: String,
+    pub(crate) file: PathBuf,
     pub(crate) changes: Vec<String>,
     pub(crate) text: Vec<u8>,
 }
@@ -159,8 +179,13 @@ pub(crate) struct History {
 
 impl History {
     /// Looks at what earlier supervisors kept. The number of the newest one comes along when it
-    /// holds this text for this environment: then it is in force again.
-    pub(crate) fn open(state: &Path, text: &[u8], environment: &str) -> (History, Option<u64>) {
+    /// holds this text of this file for this environment: then it is in force again.
+    pub(crate) fn open(
+        state: &Path,
+        text: &[u8],
+        file: &Path,
+        environment: &str,
+    ) -> (History, Option<u64>) {
         let kept = kept(state);
         for problem in &kept.problems {
             tracing::warn!("{problem}; it is left out of the history of the configuration");
@@ -168,6 +193,7 @@ impl History {
         let newest = kept.generations.last().filter(|newest| {
             newest.number == kept.highest
                 && newest.environment == environment
+                && newest.is_of(file)
                 && text_of(state, newest).is_ok_and(|kept| kept.as_bytes() == text)
         });
         let (orders, ordered) = mpsc::unbounded_channel();
@@ -237,10 +263,19 @@ fn write(state: &Path, accepted: Accepted) -> io::Result<()> {
             accepted.number
         }
     };
-    let Accepted { number, at, why, environment, changes, text: _ } = accepted;
-    let at = at.as_secs();
-    let generation =
-        Generation { version: VERSION, number, at, why, environment, changes, text, checksum: sum };
+    let Accepted { number, at, why, environment, file, changes, text: _ } = accepted;
+    let (at, file) = (at.as_secs(), file.to_str().is_some().then_some(file));
+    let generation = Generation {
+        version: VERSION,
+        number,
+        at,
+        why,
+        environment,
+        file,
+        changes,
+        text,
+        checksum: sum,
+    };
     let mut json = serde_json::to_vec_pretty(&generation).map_err(io::Error::other)?;
     json.push(b'\n');
     replace(&entry_file(&directory, number), &json, 0o600)?;
@@ -305,6 +340,8 @@ fn text_file(directory: &Path, number: u64) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::PermissionsExt;
 
     fn accepted(number: u64, text: &str) -> Accepted {
@@ -313,6 +350,7 @@ mod tests {
             at: Duration::from_secs(1_000 + number),
             why: "reload".to_owned(),
             environment: "development".to_owned(),
+            file: "/srv/ecosystem.toml".into(),
             changes: vec!["apps.query.instances 4 → 6".to_owned()],
             text: text.as_bytes().to_vec(),
         }
@@ -360,15 +398,19 @@ mod tests {
     #[tokio::test]
     async fn a_number_is_never_given_twice_and_the_same_text_is_in_force_again() {
         let state = tempfile::tempdir().unwrap();
-        let (mut history, number) = History::open(state.path(), b"one", "development");
+        let file = Path::new("/srv/ecosystem.toml");
+        let (mut history, number) = History::open(state.path(), b"one", file, "development");
         assert_eq!((number, history.next_number()), (None, 1));
         history.keep(accepted(1, "one"));
         history.kept().await;
-        let again = |text: &[u8], environment| {
-            let (mut history, number) = History::open(state.path(), text, environment);
+        let of = |file: &str, text: &[u8], environment| {
+            let (mut history, number) =
+                History::open(state.path(), text, Path::new(file), environment);
             number.unwrap_or_else(|| history.next_number())
         };
+        let again = |text: &[u8], environment| of("/srv/ecosystem.toml", text, environment);
         assert_eq!(again(b"one", "development"), 1);
+        assert_eq!(of("/srv/other.toml", b"one", "development"), 2);
         assert_eq!(again(b"two", "development"), 2);
         assert_eq!(again(b"one", "production"), 2);
         fs::write(state.path().join("config/00000007.json"), "{").unwrap();
@@ -393,6 +435,32 @@ mod tests {
         let kept = kept(state.path());
         assert!(text_of(state.path(), &kept.generations[1]).unwrap_err().contains("damaged"));
         assert_eq!(text_of(state.path(), &kept.generations[2]).as_deref(), Ok("three"));
+    }
+
+    #[test]
+    fn it_is_known_of_which_file_each_one_is() {
+        let state = tempfile::tempdir().unwrap();
+        let file = state.path().join("ecosystem.toml");
+        let link = state.path().join("link.toml");
+        fs::write(&file, "one").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        write(state.path(), Accepted { file: file.clone(), ..accepted(1, "one") }).unwrap();
+        // An entry that does not say it, and a name that is no text.
+        write(state.path(), accepted(2, "two")).unwrap();
+        let entry = state.path().join("config/00000002.json");
+        let whole = fs::read_to_string(&entry).unwrap();
+        let without = whole.replace("  \"file\": \"/srv/ecosystem.toml\",\n", "");
+        assert_ne!(whole, without);
+        fs::write(&entry, without).unwrap();
+        let odd: &OsStr = OsStrExt::from_bytes(b"/srv/\xFF.toml");
+        write(state.path(), Accepted { file: odd.into(), ..accepted(3, "three") }).unwrap();
+        let kept = kept(state.path());
+        assert_eq!(kept.problems, Vec::<String>::new());
+        let of =
+            |file: &Path| kept.generations.iter().map(|one| one.is_of(file)).collect::<Vec<_>>();
+        assert_eq!(of(&file), [true; 3]);
+        assert_eq!(of(&link), [true; 3], "by another name");
+        assert_eq!(of(&state.path().join("other.toml")), [false, true, true]);
     }
 
     #[test]

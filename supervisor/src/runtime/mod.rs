@@ -70,7 +70,7 @@ use systemd::Systemd;
 pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
-pub use history::{Generation, Kept, keep_replaced, kept, text_of};
+pub use history::{Generation, Kept, is_same_file, keep_replaced, kept, text_of};
 pub use javascript::{JavaScriptError, evaluate};
 pub use listeners::BindError;
 use logging::LANDMARK;

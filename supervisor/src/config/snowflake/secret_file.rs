@@ -2,7 +2,8 @@
 //!
 //! A file is private when only its owner may read it, who is we or root. What root gives to one of
 //! our groups to read is private too, for a service that is not root can be given a file in no
-//! other way (volumes of Kubernetes). What systemd hands over is private by its directory.
+//! other way (volumes of Kubernetes). What systemd hands over is private by its directory. To root
+//! any owner is right, for root also checks the file of a service that has a user of its own.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
@@ -66,9 +67,13 @@ pub(super) fn exposed(path: &Path) -> Option<String> {
 }
 
 fn exposed_by(metadata: &Metadata, path: &Path) -> Option<String> {
-    let own = nix::unistd::geteuid().as_raw();
-    let (owner, mode, path) = (metadata.uid(), metadata.mode() & 0o7777, path.display());
-    if owner != own && owner != 0 {
+    exposed_to(nix::unistd::geteuid().as_raw(), (metadata.uid(), metadata.mode()), path)
+}
+
+/// The same for a reader of this user id, of a file with this owner and mode.
+fn exposed_to(own: u32, (owner, mode): (u32, u32), path: &Path) -> Option<String> {
+    let (mode, path) = (mode & 0o7777, path.display());
+    if owner != own && owner != 0 && own != 0 {
         return Some(format!(
             "{path} belongs to user {owner}, who can read and change it; run `chown {own} {path}`"
         ));
@@ -87,4 +92,37 @@ pub(super) fn writable_by_others(path: &Path) -> Option<String> {
     (mode & 0o022 != 0).then(|| {
         format!("{path} can be changed by others (mode {mode:04o}); run `chmod 600 {path}`")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_else_may_read_a_file_depends_on_the_reader() {
+        let (root, service, other) = (0, 991, 1_000);
+        let words = |own, owner, mode| exposed_to(own, (owner, mode), Path::new("/etc/key"));
+        for (own, owner, mode) in [
+            (service, service, 0o100_600),
+            (service, root, 0o100_400),
+            (service, root, 0o100_440),
+            (root, root, 0o100_600),
+            // The service's own key, which root looks at.
+            (root, service, 0o100_600),
+            (root, service, 0o100_400),
+        ] {
+            assert_eq!(words(own, owner, mode), None, "{own} {owner} {mode:o}");
+        }
+        for (own, owner, mode, why) in [
+            (service, other, 0o100_600, "belongs to user 1000"),
+            (service, service, 0o100_640, "is open to others (mode 0640)"),
+            (service, root, 0o100_604, "is open to others (mode 0604)"),
+            (root, root, 0o100_440, "is open to others (mode 0440)"),
+            (root, service, 0o100_640, "is open to others (mode 0640)"),
+            (root, service, 0o100_604, "is open to others (mode 0604)"),
+        ] {
+            let said = words(own, owner, mode).unwrap_or_default();
+            assert!(said.contains(why), "{own} {owner} {mode:o}: {said}");
+        }
+    }
 }
