@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -335,4 +335,39 @@ fn a_file_of_variables_that_comes_changes_or_is_wrong_is_seen() {
     fs::write(house.path(".env"), "DELAY_MS=3\n").unwrap();
     house.wait_until("its end", |status| status["config_problem"].is_null());
     house.wait_until("the roll", |status| status["generation"] == 3 && rolls_are_over(status));
+}
+
+#[test]
+fn a_refusal_is_over_when_what_it_named_comes_or_is_made_private() {
+    let house = House::new("FAULT_WORKER");
+    symlink(fault_worker(), house.path("mcp-worker")).unwrap();
+    let before = query(1, "", "").replace("[\"FAULT_WORKER\"", "[\"./mcp-worker\"");
+    house.write(&before);
+    // The environment is chosen by a file, so that a new one has a part in the refusal.
+    fs::write(house.path(".env"), "MCP_ENV=development\n").unwrap();
+    house.start();
+    let account = "[apps.query.snowflake]\naccount = \"ORG-ACCOUNT\"\nuser = \"MCP\"\n\
+                   database = \"${DATABASE}\"\npassword_file = \"volume/password\"\n\
+                   [environments.production.apps.query]\ninstances = 1\n";
+    fs::write(house.path(".env"), "MCP_ENV=production\n").unwrap();
+    house.write(&format!("{before}{account}"));
+    let refused = |words: &str| {
+        house.wait_until(words, |status| {
+            let problem = status["config_problem"].as_str().unwrap_or_default();
+            problem.contains(words)
+        });
+    };
+    refused("the variable DATABASE is not set");
+    fs::write(house.path(".env.production"), "DATABASE=D\n").unwrap();
+    refused("password cannot be read");
+    fs::create_dir(house.path("volume")).unwrap();
+    let password = house.path("volume/password");
+    fs::write(&password, "hush\n").unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o644)).unwrap();
+    refused("is open to others");
+    assert_eq!(generation(&house), 1);
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    house.wait_until("the end of the refusal", |status| {
+        status["generation"] == 2 && status["config_problem"].is_null()
+    });
 }

@@ -4,7 +4,7 @@
 //! several lines. The crates for this do not give the line of a value, which a problem has to name.
 //! Words about a bad line never repeat what is written there, for it may be a secret.
 
-use super::interpolation::{Piece, is_name, placeholder};
+use super::interpolation::{Piece, Within, is_name, placeholder};
 use super::problem::Place;
 
 /// A variable of the file.
@@ -154,7 +154,7 @@ impl Reader<'_> {
         let (mut pieces, mut text) = (Vec::new(), String::new());
         loop {
             if self.rest().starts_with("${") {
-                self.variable(&mut pieces, &mut text)?;
+                self.variable(Within::Quotes, &mut pieces, &mut text)?;
                 continue;
             }
             match self.next() {
@@ -192,7 +192,7 @@ impl Reader<'_> {
         let (mut pieces, mut text) = (Vec::new(), String::new());
         loop {
             if self.rest().starts_with("${") {
-                self.variable(&mut pieces, &mut text)?;
+                self.variable(Within::Line, &mut pieces, &mut text)?;
                 continue;
             }
             if self.rest().starts_with("\\${") {
@@ -215,11 +215,16 @@ impl Reader<'_> {
         Ok(pieces)
     }
 
-    fn variable(&mut self, pieces: &mut Vec<Piece>, text: &mut String) -> Result<(), Fault> {
+    fn variable(
+        &mut self,
+        within: Within,
+        pieces: &mut Vec<Piece>,
+        text: &mut String,
+    ) -> Result<(), Fault> {
         pieces.push(Piece::Literal(std::mem::take(text)));
         let words = "has a `${` that names no variable; write ${NAME}, ${NAME:-default} or \
                      ${NAME:?message}, and \\${ for the characters themselves";
-        let (piece, length) = placeholder(self.rest(), 0).map_err(|_| self.fault(words))?;
+        let (piece, length) = placeholder(self.rest(), 0, within).map_err(|_| self.fault(words))?;
         let end = self.at + length;
         while self.at < end {
             self.next();
@@ -284,6 +289,8 @@ mod tests {
             ("A=\"${HOST}\"", &["1 A=db"]),
             ("A=${NONE:-x y} # z", &["1 A=x y"]),
             ("A=\\${HOST}", &["1 A=${HOST}"]),
+            ("A=\"${NONE:-one\ntwo}\"", &["1 A=one\ntwo"]),
+            ("A=\"${NONE:-\"x\"}\"", &["1 A=\"x\""]),
             ("A=\"\\${HOST}\"", &["1 A=${HOST}"]),
             ("A=pa$$word$HOST", &["1 A=pa$$word$HOST"]),
             ("A=1\nA=2", &["1 A=1", "2 A=2"]),
@@ -303,6 +310,8 @@ mod tests {
             ("A=1\nX='a\nB=2", 2, 3, "' is never closed"),
             ("A=1\nX=\"a\nB=2", 2, 3, "\" is never closed"),
             ("A=1\nX=${\nB=2", 2, 3, "names no variable"),
+            ("A=1\nX=${Y\nB=2}", 2, 3, "names no variable"),
+            ("A=1\nX=\"${Y\nB=\"2}\"", 2, 4, "names no variable"),
             ("A=1\nX=\"${1}\"\nB=2", 2, 4, "names no variable"),
         ] {
             let (assignments, faults) = parse(text);
@@ -311,6 +320,19 @@ mod tests {
             assert_eq!(faults.len(), 1, "{text:?}: {faults:?}");
             assert_eq!(faults[0].0, Place { line, column }, "{text:?}: {faults:?}");
             assert!(faults[0].1.contains(words), "{text:?}: {faults:?}");
+        }
+    }
+
+    /// Reading on to the end of the file from each line would take minutes.
+    #[test]
+    fn a_mebibyte_of_variables_that_never_end_is_a_fault_a_line() {
+        for line in ["A=${\n", "A=\"${\n", "A=\"${B:-\\\"\n", "A=\"${B:-\"\n"] {
+            let lines = 1024 * 1024 / line.len();
+            for end in ["", "}"] {
+                let (assignments, faults) = parse(&format!("{}{end}", line.repeat(lines)));
+                assert!(assignments.is_empty(), "{line:?}");
+                assert!(faults.len().abs_diff(lines) <= 1, "{line:?}: {}", faults.len());
+            }
         }
     }
 }

@@ -33,6 +33,17 @@ pub(super) enum Otherwise {
     Message(String),
 }
 
+/// How far the brace that closes a `${` is looked for. Bounded, for a file may have many without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// To the end of the text.
+    Text,
+    /// To the end of the line.
+    Line,
+    /// Over line ends, until a `"` closes the value; always to the end of the line.
+    Quotes,
+}
+
 /// Why a text cannot be filled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -77,7 +88,7 @@ fn pieces_at(text: &str, depth: usize) -> Result<Vec<Piece>, String> {
             rest = after;
         } else if rest.starts_with("${") {
             pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-            let (piece, length) = placeholder(rest, depth)?;
+            let (piece, length) = placeholder(rest, depth, Within::Text)?;
             pieces.push(piece);
             rest = &rest[length..];
         } else {
@@ -92,11 +103,15 @@ fn pieces_at(text: &str, depth: usize) -> Result<Vec<Piece>, String> {
 }
 
 /// The part at the beginning of a text that begins with `${`, and its length in bytes.
-pub(super) fn placeholder(text: &str, depth: usize) -> Result<(Piece, usize), String> {
+pub(super) fn placeholder(
+    text: &str,
+    depth: usize,
+    within: Within,
+) -> Result<(Piece, usize), String> {
     if depth > DEPTH_MAX {
         return Err("has defaults in defaults, too deep; write it with fewer".to_owned());
     }
-    let Some(end) = closing_brace(text) else {
+    let Some(end) = closing_brace(text, within) else {
         return Err("has a `${` without its `}`; close it, or write `$$` for a dollar".to_owned());
     };
     let inner = &text[2..end];
@@ -125,9 +140,10 @@ pub(super) fn placeholder(text: &str, depth: usize) -> Result<(Piece, usize), St
 }
 
 /// Where the brace that opens a text is closed again.
-fn closing_brace(text: &str) -> Option<usize> {
+fn closing_brace(text: &str, within: Within) -> Option<usize> {
     let bytes = text.as_bytes();
     let (mut at, mut open) = (2, 1);
+    let (mut line_ended, mut quoted) = (false, false);
     while at < bytes.len() {
         match &bytes[at..] {
             [b'$', b'$', ..] => at += 1,
@@ -141,7 +157,18 @@ fn closing_brace(text: &str) -> Option<usize> {
                     return Some(at);
                 }
             }
+            [b'\\', b'"', ..] => at += 1,
+            [b'"', ..] => quoted = true,
+            [b'\n', ..] => line_ended = true,
             _other => {}
+        }
+        let over = match within {
+            Within::Text => false,
+            Within::Line => line_ended,
+            Within::Quotes => line_ended && quoted,
+        };
+        if over {
+            return None;
         }
         at += 1;
     }

@@ -6,7 +6,7 @@
 //! of them count, so that a variable that nobody needs may be missing.
 
 use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::environment::{self, Chosen};
 use super::file::{Node, Value};
@@ -23,8 +23,6 @@ pub(super) struct Laid {
     /// The file as it is meant, and its `environments` table as it was written.
     pub(super) root: Node,
     pub(super) environment: Chosen,
-    /// Files that were read besides the configuration file, or would be if they were there.
-    pub(super) looked_for: Vec<PathBuf>,
     pub(super) remarks: Vec<String>,
 }
 
@@ -58,7 +56,7 @@ pub(super) fn lay(
     section::check(&root, FILE, report);
     put_environments(&mut root, environments);
     remarks.extend(sources.remarks);
-    Laid { root, environment, looked_for: sources.looked_for, remarks }
+    Laid { root, environment, remarks }
 }
 
 /// Checks what was written of a file of which the rest cannot be read: each value for itself.

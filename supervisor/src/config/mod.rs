@@ -183,13 +183,10 @@ fn understand(
     let laid = layers::lay(&root, directory, environment, surroundings, &mut report);
     let environment = &laid.environment.name;
     let whole = check::whole(&laid.root, environment, directory, surroundings, &mut report);
-    let sources = std::iter::once(file).chain(laid.looked_for.iter().map(PathBuf::as_path));
-    let mut sources: Vec<PathBuf> = sources.map(Path::to_owned).collect();
-    sources.extend_from_slice(report.others());
     let config = whole.map(|(supervisor, apps)| Config {
         file: file.to_owned(),
         environment: environment.clone(),
-        sources,
+        sources: report.sources(),
         remarks: laid.remarks.clone(),
         elsewhere: world::elsewhere(&laid.root),
         supervisor,

@@ -66,6 +66,7 @@ const SHOWN_MAX: usize = 50;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems {
     list: Vec<Problem>,
+    files: Vec<PathBuf>,
 }
 
 impl Problems {
@@ -75,9 +76,16 @@ impl Problems {
         &self.list
     }
 
+    /// Every file that was read or looked for until then: a change of one may mend it.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
     /// Problems that were found elsewhere; at least one.
     pub(super) fn of(list: Vec<Problem>) -> Problems {
-        Problems { list }
+        let files: BTreeSet<_> = list.iter().map(|problem| problem.file.clone()).collect();
+        Problems { list, files: files.into_iter().collect() }
     }
 }
 
@@ -100,7 +108,7 @@ impl std::error::Error for Problems {}
 
 impl From<Problem> for Problems {
     fn from(problem: Problem) -> Problems {
-        Problems { list: vec![problem] }
+        Problems::of(vec![problem])
     }
 }
 
@@ -208,9 +216,9 @@ impl Report {
         }
     }
 
-    /// What [`Report::reads`] noted, in that order.
-    pub(super) fn others(&self) -> &[PathBuf] {
-        &self.others
+    /// The configuration file, then what [`Report::reads`] noted, in that order.
+    pub(super) fn sources(&self) -> Vec<PathBuf> {
+        std::iter::once(&self.file).chain(&self.others).cloned().collect()
     }
 
     /// The configuration file.
@@ -232,7 +240,7 @@ impl Report {
         }
         match value {
             Some(value) if self.list.is_empty() => Ok(value),
-            Some(_) | None => Err(Problems { list: self.list }),
+            Some(_) | None => Err(Problems { files: self.sources(), list: self.list }),
         }
     }
 }

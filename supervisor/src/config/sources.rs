@@ -35,8 +35,6 @@ pub(super) struct Sources<'a> {
     files: Vec<DotEnv>,
     /// The value of each variable of each file, or why it has none.
     values: Vec<BTreeMap<String, Result<String, String>>>,
-    /// Files that were read, or would be if they were there.
-    pub(super) looked_for: Vec<PathBuf>,
     pub(super) remarks: Vec<String>,
 }
 
@@ -54,8 +52,8 @@ impl<'a> Sources<'a> {
         process: &'a BTreeMap<String, String>,
         report: &mut Report,
     ) -> Sources<'a> {
-        let (files, looked_for, remarks) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sources = Sources { process, files, values: Vec::new(), looked_for, remarks };
+        let (files, values, remarks) = (Vec::new(), Vec::new(), Vec::new());
+        let mut sources = Sources { process, files, values, remarks };
         sources.add(directory, FILE_NAME, report);
         // Circles are reported when all files are there.
         drop(sources.resolve());
@@ -75,7 +73,7 @@ impl<'a> Sources<'a> {
 
     fn add(&mut self, directory: &Path, name: &str, report: &mut Report) {
         let path = directory.join(name);
-        self.looked_for.push(path.clone());
+        report.reads(&path);
         let Ok(metadata) = std::fs::metadata(&path) else { return };
         // Some tools keep a directory of this name; it holds no variables of ours.
         if metadata.is_dir() {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::config::{self, Config, Problems};
 use crate::machine::{Command, Event, Reading, Trust, Verdict, judge};
 use crate::runtime::clock;
 use crate::runtime::history::{Accepted, History};
+use crate::runtime::start::Loader;
 
 /// No configuration is longer.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -80,8 +82,17 @@ impl Considered {
     }
 }
 
-/// What files held: a number for each content, none for a file that is not there.
-type Contents = BTreeMap<PathBuf, Option<u64>>;
+/// What files held; nothing for a file that is not there.
+type Contents = BTreeMap<PathBuf, Option<Held>>;
+
+/// What a file held, and what says who may read and write it: a secret that is open is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    /// A number for its content; none when it cannot be read.
+    sum: Option<u64>,
+    mode: u32,
+    owner: u32,
+}
 
 /// What was read last, and what became of it.
 #[derive(Debug)]
@@ -158,6 +169,10 @@ impl Ledger {
 /// A configuration as it was just read.
 struct Fresh {
     loaded: Result<Config, Problems>,
+    /// The files that had a part in it.
+    files: BTreeSet<PathBuf>,
+    /// What they held before; one that was not known then, or did not stay the same, is missing
+    /// or differs.
     contents: Contents,
     text: Vec<u8>,
 }
@@ -165,7 +180,7 @@ struct Fresh {
 impl Supervisor {
     /// Files of the configuration changed.
     pub(super) fn sources_changed(&mut self, trust: Trust) -> Vec<Event> {
-        if self.machine.is_ending() || self.sources() == self.hands.ledger.considered {
+        if self.machine.is_ending() || contents(&self.sources()) == self.hands.ledger.considered {
             return Vec::new();
         }
         let considered = self.consider(Cause::FileChanged, trust, None);
@@ -213,22 +228,15 @@ impl Supervisor {
         Event::Configured(self.hands.config.desired(self.hands.generation))
     }
 
-    fn sources(&self) -> Contents {
+    /// Every file of the configuration in force, and of the one that was refused.
+    fn sources(&self) -> BTreeSet<PathBuf> {
         let files = self.hands.config.sources.iter().cloned();
-        contents(files.chain(self.hands.ledger.suspects()))
+        files.chain(self.hands.ledger.suspects()).collect()
     }
 
     /// Reads the configuration, and does with it what the machine's rules say.
     fn consider(&mut self, cause: Cause, trust: Trust, target: Option<&Target>) -> Considered {
-        let fresh = self.read_anew();
-        let suspects: BTreeSet<PathBuf> = match &fresh.loaded {
-            Ok(config) => config.sources.iter().cloned().collect(),
-            Err(problems) => {
-                // A variable of the process belongs to no file.
-                let files = problems.list().iter().map(|one| &one.file);
-                files.filter(|file| file.is_absolute()).cloned().collect()
-            }
-        };
+        let fresh = read_anew(self.sources(), &self.hands.config.file, &self.load);
         let usable = fresh.loaded.map_err(|problems| problems.to_string()).and_then(|config| {
             self.hands.allows(&config)?;
             Ok(config)
@@ -251,7 +259,7 @@ impl Supervisor {
             (Verdict::Refuse | Verdict::Confirm | Verdict::Take, Err(why)) => Err(why),
             (Verdict::Refuse, Ok(_)) => Err("it was refused".to_owned()),
         };
-        self.note(outcome, fresh.contents, suspects)
+        self.note(outcome, fresh.contents, fresh.files)
     }
 
     /// Writes down what became of a reading.
@@ -262,10 +270,7 @@ impl Supervisor {
         suspects: BTreeSet<PathBuf>,
     ) -> Considered {
         let ledger = &mut self.hands.ledger;
-        // A file that only now has a part in it, and that changed since, is looked at anyway.
-        let more = suspects.iter().filter(|file| !contents.contains_key(*file));
-        ledger.considered = contents.clone();
-        ledger.considered.extend(self::contents(more.cloned()));
+        ledger.considered = contents;
         let considered = match outcome {
             Ok(considered) => {
                 ledger.refused = None;
@@ -279,8 +284,7 @@ impl Supervisor {
         };
         let suspects = self.hands.ledger.suspects();
         self.hands.lookout.watch(&self.hands.config, &suspects);
-        let watched: BTreeSet<&PathBuf> =
-            self.hands.config.sources.iter().chain(&suspects).collect();
+        let watched = self.sources();
         self.hands.ledger.considered.retain(|file, _| watched.contains(file));
         considered
     }
@@ -327,17 +331,23 @@ impl Supervisor {
         }
         Ok(Considered::Unchanged)
     }
+}
 
-    /// Reads the files until they stay the same meanwhile.
-    fn read_anew(&self) -> Fresh {
-        let mut reads = 0;
-        loop {
-            let (before, text) = (self.sources(), read_file(&self.hands.config.file));
-            let loaded = (self.load)();
-            reads += 1;
-            if reads == READS_MAX || self.sources() == before {
-                return Fresh { loaded, contents: before, text: text.unwrap_or_default() };
-            }
+/// Reads the configuration until the files that have a part in it stay the same meanwhile.
+fn read_anew(known: BTreeSet<PathBuf>, file: &Path, load: &Loader) -> Fresh {
+    let (mut known, mut reads) = (known, 0);
+    loop {
+        let (before, text) = (contents(&known), read_file(file));
+        let loaded = load();
+        let files = match &loaded {
+            Ok(config) => &config.sources,
+            Err(problems) => problems.files(),
+        };
+        let files: BTreeSet<PathBuf> = files.iter().cloned().collect();
+        known.extend(files.iter().cloned());
+        reads += 1;
+        if reads == READS_MAX || contents(&known) == before {
+            return Fresh { loaded, files, contents: before, text: text.unwrap_or_default() };
         }
     }
 }
@@ -365,13 +375,13 @@ fn changes(now: &Config, then: &Config) -> Vec<String> {
     changes
 }
 
-fn contents(files: impl Iterator<Item = PathBuf>) -> Contents {
-    files
-        .map(|file| {
-            let sum = read_file(&file).map(|content| config::fnv_1a(&content));
-            (file, sum)
-        })
-        .collect()
+fn contents(files: &BTreeSet<PathBuf>) -> Contents {
+    let held = |file: &PathBuf| {
+        let about = std::fs::metadata(file).ok()?;
+        let sum = read_file(file).map(|content| config::fnv_1a(&content));
+        Some(Held { sum, mode: about.mode(), owner: about.uid() })
+    };
+    files.iter().map(|file| (file.clone(), held(file))).collect()
 }
 
 /// What a file holds; nothing when it is not there, or is no file.
@@ -401,6 +411,30 @@ mod tests {
     fn read(text: &str) -> Result<Config, Problems> {
         let file = Path::new("/srv/ecosystem.toml");
         config::load_text(text, file, None, &Surroundings::default())
+    }
+
+    #[test]
+    fn a_file_that_is_new_and_changes_while_it_is_read_was_not_considered() {
+        let directory = tempfile::tempdir().unwrap();
+        let [main, secret] = ["ecosystem.toml", "password"].map(|name| directory.path().join(name));
+        for (writes, reads) in [(0, 2), (1, 3), (9, READS_MAX)] {
+            std::fs::write(&secret, "0").unwrap();
+            let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+            let (files, own) = (vec![main.clone(), secret.clone()], std::rc::Rc::clone(&seen));
+            let load: Loader = Box::new(move || {
+                let mut seen = own.borrow_mut();
+                seen.push(contents(&BTreeSet::from([files[1].clone()])));
+                if seen.len() > 1 && seen.len() <= 1 + writes {
+                    std::fs::write(&files[1], seen.len().to_string()).unwrap();
+                }
+                Ok(Config { sources: files.clone(), ..read(TEXT).unwrap() })
+            });
+            let fresh = read_anew(BTreeSet::from([main.clone()]), &main, &load);
+            let seen = seen.borrow();
+            assert_eq!(seen.len(), reads, "{writes} writes");
+            assert_eq!(fresh.contents[&secret], seen[reads - 1][&secret], "{writes} writes");
+            assert_eq!(fresh.files, BTreeSet::from([main.clone(), secret.clone()]));
+        }
     }
 
     fn damaged(rng: &mut Rng) -> String {

@@ -10,8 +10,8 @@ use mcp_protocol::secret::Secret;
 use toml::de::{DeTable, DeValue};
 
 use super::secret_file;
-use crate::config::Surroundings;
 use crate::config::keys::{self, nearest};
+use crate::config::{Surroundings, file};
 
 /// The files, the one that counts first.
 pub(super) const FILES: [&str; 2] = ["connections.toml", "config.toml"];
@@ -114,8 +114,10 @@ fn values(
     name: &str,
 ) -> Result<BTreeMap<&'static str, Secret>, String> {
     let shown = file.display();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| format!("{shown} cannot be read: {error}; mend that"))?;
+    let text = file::text(file).map_err(|problems| {
+        let words: Vec<&str> = problems.list().iter().map(|one| one.message.as_str()).collect();
+        format!("{shown}: {}", words.join(", "))
+    })?;
     // The parser's own words could hold a piece of the file.
     let table = DeTable::parse(&text).map_err(|fault| {
         let offset = fault.span().map_or(0, |span| span.start);

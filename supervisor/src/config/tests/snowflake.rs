@@ -266,6 +266,7 @@ fn a_connection_of_snowflake_s_own_files_fills_in_what_is_not_written() {
     assert_eq!(read("", &named).unwrap().account, "NAMED");
 
     for (text, mode, words) in [
+        (format!("{own}#{}", "x".repeat(1024 * 1024)), 0o600, "is longer than 1 MiB"),
         (own.replace("[prod]", "[pord]"), 0o600, "did you mean \"pord\"?"),
         (own.to_owned(), 0o620, "can be changed by others (mode 0620)"),
         (own.to_owned(), 0o644, "is open to others (mode 0644)"),
@@ -423,4 +424,15 @@ fn variables_that_contradict_each_other_are_a_problem() {
         "{remarks}"
     );
     assert!(!remarks.contains("canary"), "{remarks}");
+}
+
+#[test]
+fn a_refusal_names_every_file_that_was_read_or_looked_for() {
+    let workplace = Workplace::new();
+    let text = format!("{QUERY}{ACCOUNT}password_file = \"secret\"\n");
+    let problems = workplace.load(&text, Some("staging")).unwrap_err();
+    let names: Vec<_> = problems.files().iter().map(|file| file.file_name().unwrap()).collect();
+    assert_eq!(names, ["ecosystem.toml", ".env", ".env.staging", "secret"]);
+    let problems = workplace.load("[", None).unwrap_err();
+    assert_eq!(problems.files().len(), 1, "{:?}", problems.files());
 }
