@@ -275,7 +275,7 @@ fn a_fresh_file_for_an_account_never_serves_sample_data_and_says_what_is_missing
         of_table.map(|key| key.replace("apps.query.snowflake.", "")).collect::<Vec<_>>()
     };
     for environment in ["development", "production"] {
-        assert_eq!(missing(&text, environment), ["user", "private_key_file"], "{text}");
+        assert_eq!(missing(&text, environment), ["private_key_file", "user"], "{text}");
         // The examples, taken into use, lack nothing but the key's file.
         let filled = text.replace("# user =", "user =").replace("# role =", "role =");
         let filled = filled.replace("# private_key_file =", "private_key_file =");
