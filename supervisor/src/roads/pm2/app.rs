@@ -74,9 +74,8 @@ impl App {
         dialect: Dialect,
         notes: &mut Notes,
     ) -> App {
-        let name = entries.iter().find(|(key, _)| key == "name");
-        let label = name.and_then(|(_, name)| name.as_text());
-        let label = label.unwrap_or_else(|| format!("apps[{index}]"));
+        let name = entries.iter().find(|(key, _)| key == "name").and_then(|(_, it)| it.as_text());
+        let label = name.unwrap_or_else(|| format!("apps[{index}]"));
         let mut app = App { label, ..App::default() };
         for (key, value) in entries {
             let full = format!("{}.{key}", app.label);
