@@ -46,6 +46,22 @@ fn an_app_that_is_gone_leaves_no_fifo() {
 }
 
 #[test]
+fn logs_of_an_app_that_is_gone_can_be_read() {
+    let brief = "[apps.brief]\nexec = [\"sh\", \"-c\", \"echo here; exec sleep 1000\"]\n\
+                 ready = \"20ms\"\n";
+    let house = House::with_workers(1, "", brief);
+    house.start();
+    wait_for("its line", || house.run(&["logs", "brief"]).out.contains("here"));
+    house.write(&crate::harness::query(1, "", ""));
+    assert_eq!(house.run(&["reload"]).code, Some(0));
+    wait_for("the app to go", || !house.run(&["status"]).out.contains("brief"));
+    let said = house.run(&["logs", "brief"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.out.contains("brief.out.log | here"), "{said:?}");
+    assert!(said.err.contains("there is no app brief any more"), "{said:?}");
+}
+
+#[test]
 fn logs_shows_the_last_lines_of_each_log_and_follows() {
     let house = House::with_workers(1, "--print-lines 100", "");
     house.start();

@@ -111,12 +111,14 @@ fn a_pm2_file_in_javascript_is_evaluated_by_node() {
            module.exports = { apps: ["one", "two"].map((name, index) => ({
              name, script: path.join(__dirname, "tick.sh"), interpreter: "sh",
              ignore_watch: [/tmp/], max_restarts: Infinity, args: [String(index)],
-             cwd: process.cwd(),
+             cwd: process.cwd(), env: { GONE: undefined, CALLED: () => 1 },
            })) };"#,
     );
     let said = import(&house, "pm2", "ecosystem.config.js");
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.err.contains("one.max_restarts"), "what JSON cannot say is told: {said:?}");
+    for what in ["one.max_restarts", "one.env.GONE: it has no value", "one.env.CALLED: it is a f"] {
+        assert!(said.err.contains(what), "what JSON cannot say is told: {what}: {said:?}");
+    }
     house.start();
     let log = house.path("logs/two.out.log");
     wait_for("the second app", || {
@@ -188,6 +190,16 @@ fn supervisord_is_followed_into_the_files_that_it_includes() {
 }
 
 #[test]
+fn a_file_that_is_no_env_file_becomes_nothing() {
+    let house = House::new("");
+    put(&house, "labs.yaml", "other_services:\n  query_manager: true\n");
+    let file = house.path("labs.yaml").display().to_string();
+    let said = house.run(&["import", "env", &file]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.is_empty() && said.err.contains("NAME=VALUE"), "{said:?}");
+}
+
+#[test]
 fn what_is_wrong_on_this_machine_is_said_and_the_file_is_written() {
     let house = House::new("");
     put(&house, "ecosystem.yaml", "apps:\n  - { name: a, script: ./gone, cwd: ./nowhere }\n");
@@ -234,6 +246,14 @@ fn init_takes_flags_keeps_what_is_there_and_leaves_nothing_behind() {
     let mut names: Vec<_> = names.map(|entry| entry.file_name()).collect();
     names.sort();
     assert_eq!(names, ["ecosystem.toml", "new.toml"]);
+}
+
+#[test]
+fn init_says_that_no_shell_reads_a_command() {
+    let house = House::new("");
+    let said = house.run(&["init", "--force", "--exec", "/bin/sleep 5 && echo hi | cat"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("write sh -c '/bin/sleep 5 && echo hi | cat'"), "{said:?}");
 }
 
 /// `init` in front of a person who types these lines.
@@ -299,4 +319,30 @@ fn init_that_is_broken_off_leaves_nothing_behind() {
     read_until(&mut person, "nothing was written");
     assert_eq!(child.wait().unwrap().code(), Some(2));
     assert!(!house.path("new.toml").exists());
+}
+
+#[test]
+fn bash_completes_what_stands_behind_a_command() {
+    if version("bash").is_none_or(|version| version < (4, 0)) {
+        let name = "roads::bash_completes_what_stands_behind_a_command";
+        return skip(name, "there is no bash of 4.0 or newer");
+    }
+    let house = House::new("");
+    put(&house, "completion", &house.run(&["completion", "bash"]).out);
+    let completed = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let script = format!(
+            "shopt -s progcomp; . {}; COMP_WORDS=({line}); COMP_CWORD={}; \
+             _mcp__supervisor mcp-supervisor '{}' '{}'; echo \"${{COMPREPLY[*]}}\"",
+            house.path("completion").display(),
+            words.len() - 1,
+            words[words.len() - 1],
+            words[words.len() - 2],
+        );
+        Said::from(Command::new("bash").args(["--norc", "-c", &script]).output().unwrap()).out
+    };
+    assert_eq!(completed("mcp-supervisor monit"), "monit\n");
+    assert_eq!(completed("mcp-supervisor import supervis"), "supervisord\n");
+    assert_eq!(completed("mcp-supervisor reload --dry"), "--dry-run\n");
+    assert_eq!(completed("mcp-supervisor client-config --cl"), "--client\n");
 }

@@ -42,7 +42,7 @@ fn production_starts_with_its_file_of_variables_its_preset_and_what_is_set() {
         "instances = 4 # from the preset of production",
         "log_level = \"warn\" # from the preset of production",
         "cgroups = \"off\" # from --set",
-        "sample_account_in_production = true # from ecosystem.toml, line 10",
+        "sample_account_in_production = true # from ecosystem.toml, line 11",
     ] {
         assert!(lines.iter().any(|line| line == expected), "{expected}\n{}", said.out);
     }

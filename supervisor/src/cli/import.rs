@@ -58,8 +58,8 @@ pub struct Init {
     /// The sample account: data to try everything with, without credentials
     #[arg(long)]
     pub sample: bool,
-    /// The Snowflake account to prepare the file for, ORGANISATION-ACCOUNT
-    #[arg(long, value_name = "ACCOUNT")]
+    /// Serve this Snowflake account, ORGANISATION-ACCOUNT; who logs in is to be filled in
+    #[arg(long, value_name = "ACCOUNT", conflicts_with = "sample")]
     pub snowflake_account: Option<String>,
     /// Ask nothing; take the defaults
     #[arg(long, short)]

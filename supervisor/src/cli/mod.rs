@@ -265,7 +265,14 @@ pub struct Completion {
 pub fn completion(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "mcp-supervisor", &mut script);
-    script
+    match shell {
+        // For bash the generator writes the dash of our name in two ways: one where it notes which
+        // command was typed, another where it looks that up.
+        Shell::Bash => String::from_utf8_lossy(&script)
+            .replace("mcp__subcmd__supervisor", "mcp__supervisor")
+            .into_bytes(),
+        _other => script,
+    }
 }
 
 /// MCP clients whose configuration we know.
@@ -425,6 +432,20 @@ mod tests {
     }
 
     #[test]
+    fn bash_finds_each_command_that_it_noted() {
+        let script = String::from_utf8(completion(Shell::Bash)).unwrap();
+        let lines = || script.lines().map(str::trim);
+        let noted: Vec<&str> = lines()
+            .filter_map(|line| line.strip_prefix("cmd=\"")?.strip_suffix('"'))
+            .filter(|name| !name.is_empty())
+            .collect();
+        assert!(noted.len() > 20, "{noted:?}");
+        for name in noted {
+            assert!(lines().any(|line| line.strip_suffix(')') == Some(name)), "{name}");
+        }
+    }
+
+    #[test]
     fn what_pm2_users_type_is_understood() {
         for (line, meant) in CASES {
             let command = parse(line).unwrap_or_else(|why| panic!("{line}: {why}"));
@@ -454,6 +475,7 @@ mod tests {
             ("init --instances 0", "1..=256"),
             ("init --app a/b", "letters"),
             ("init --sample --exec run", "cannot be used with"),
+            ("init --sample --snowflake-account A-B", "cannot be used with"),
         ] {
             let said = parse(line).unwrap_err().to_string();
             assert!(said.contains(words), "{line}: {said}");

@@ -39,12 +39,12 @@ pub(super) fn init(cli: &Cli, wanted: &cli::Init) -> Result<(), CommandError> {
 /// What the flags say; where they are silent, the sample account.
 fn told(cli: &Cli, wanted: &cli::Init) -> Result<Fresh, CommandError> {
     let choice = match &wanted.exec {
-        Some(line) => Choice::Program(roads::command(line).map_err(CommandError::Usage)?),
-        None => Choice::Sample,
+        Some(line) => Choice::Program(command(line).map_err(CommandError::Usage)?),
+        None => wanted.snowflake_account.clone().map_or(Choice::Sample, Choice::Snowflake),
     };
     let listen = wanted.listen.map(|address| address.to_string());
     let (app, instances, listen) = match &choice {
-        Choice::Sample => {
+        Choice::Sample | Choice::Snowflake(_) => {
             (SAMPLE_APP.to_owned(), WORKERS, listen.or_else(|| Some(SAMPLE_LISTEN.to_owned())))
         }
         Choice::Program(words) => (name_of(words), PROGRAMS, listen),
@@ -55,8 +55,16 @@ fn told(cli: &Cli, wanted: &cli::Init) -> Result<Fresh, CommandError> {
         listen,
         instances: wanted.instances.unwrap_or(instances),
         environment: cli.env.clone(),
-        snowflake_account: wanted.snowflake_account.clone(),
     })
+}
+
+/// A program and its arguments; what of the line only a shell would understand is said.
+fn command(line: &str) -> Result<Vec<String>, String> {
+    let words = roads::command(line)?;
+    if let Some(unread) = roads::unread(line, &words) {
+        say!("{unread}");
+    }
+    Ok(words)
 }
 
 /// A name for an app, from its program: of `python3 server.py` that is `server`.
@@ -83,11 +91,11 @@ fn asked(cli: &Cli) -> Result<Fresh, CommandError> {
     let choice = match sample {
         true => Choice::Sample,
         false => Choice::Program(ask("Its program and arguments?", "python3 server.py", |line| {
-            roads::command(line)
+            command(line)
         })?),
     };
     let (name, address, workers) = match &choice {
-        Choice::Sample => (SAMPLE_APP.to_owned(), SAMPLE_LISTEN, WORKERS),
+        Choice::Sample | Choice::Snowflake(_) => (SAMPLE_APP.to_owned(), SAMPLE_LISTEN, WORKERS),
         Choice::Program(words) => (name_of(words), "none", PROGRAMS),
     };
     let app = ask("What is it called?", &name, roads::app_name)?;
@@ -106,14 +114,7 @@ fn asked(cli: &Cli) -> Result<Fresh, CommandError> {
         let count = answer.parse().ok().filter(|count| (1..=256).contains(count));
         count.ok_or_else(|| "write a number from 1 to 256".to_owned())
     })?;
-    Ok(Fresh {
-        app,
-        choice,
-        listen,
-        instances,
-        environment: cli.env.clone(),
-        snowflake_account: None,
-    })
+    Ok(Fresh { app, choice, listen, instances, environment: cli.env.clone() })
 }
 
 /// Asks until the answer is one.

@@ -110,11 +110,16 @@ pub(super) fn environment(cli: &Cli, target: &Target) -> Result<(), CommandError
 pub(super) fn logs(cli: &Cli, wanted: &cli::Logs) -> Result<(), CommandError> {
     let (directory, apps) = log_places(cli)?;
     let names = match wanted.target.as_ref().and_then(Target::app) {
-        Some(app) if !apps.contains(app) => {
+        Some(app) if !apps.contains(app) && !logged_apps(&directory).contains(app) => {
             let known = apps.iter().map(String::as_str);
             return Err(CommandError::Usage(report::unknown_app(app, known)));
         }
-        Some(app) => log_files(app).to_vec(),
+        Some(app) => {
+            if !apps.contains(app) {
+                say!("there is no app {app} any more; this is what it left");
+            }
+            log_files(app).to_vec()
+        }
         None => {
             let mut names = vec![SUPERVISOR_LOG.to_owned(), WORKER_LOG.to_owned()];
             names.extend(apps.iter().flat_map(|app| log_files(app)));

@@ -6,6 +6,7 @@
 //! of them count, so that a variable that nobody needs may be missing.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::environment::{self, Chosen};
@@ -41,10 +42,15 @@ pub(super) fn lay(
 
     let mut root = environment::overlay(written, &environment, report);
     let environments = take_environments(&mut root);
-    let unfilled = interpolation::fill(&mut root, Leave::AsWritten, &mut |name| sources.find(name));
+    let mut filled_in = BTreeSet::new();
+    let unfilled = interpolation::fill(&mut root, Leave::AsWritten, &mut |name| {
+        filled_in.insert(name.to_owned());
+        sources.find(name)
+    });
     let mut remarks = Vec::new();
     for layer in sources.layers() {
-        remarks.extend(lay_variables(&mut root, layer, (&sources, &environment.name), report));
+        let around = (&sources, environment.name.as_str(), &filled_in);
+        remarks.extend(lay_variables(&mut root, layer, around, report));
     }
     command_line::apply(&mut root, &surroundings.set, report);
     presets::fill(&mut root, &environment.name);
@@ -88,11 +94,12 @@ fn check_all_that_was_written(written: &Node, sources: &Sources<'_>, report: &mu
     section::check(&known, FILE, report);
 }
 
-/// Lays the keys over the tree that the variables of one place stand for.
+/// Lays the keys over the tree that the variables of one place stand for. What texts of the file
+/// were filled with has an effect there, whatever else it means.
 fn lay_variables(
     root: &mut Node,
     layer: Layer,
-    (sources, environment): (&Sources<'_>, &str),
+    (sources, environment, filled_in): (&Sources<'_>, &str, &BTreeSet<String>),
     report: &mut Report,
 ) -> Vec<String> {
     let text = |path: &[&str]| {
@@ -113,7 +120,8 @@ fn lay_variables(
             None
         }
     };
-    let translation = overrides(&get, environment, &apps, metrics.as_deref());
+    let mut translation = overrides(&get, environment, &apps, metrics.as_deref());
+    translation.notes.retain(|note| !filled_in.contains(&note.variable));
     let contradictions = translation.problems.iter();
     let contradictions =
         contradictions.map(|note| sources.problem_of(layer, &note.variable, note.why.clone()));

@@ -60,6 +60,36 @@ pub(super) fn meant_size(text: &str) -> Option<String> {
     meant(text, &SIZES, SIZES.len())
 }
 
+/// From here on a number without a unit may well be of milliseconds.
+const LIKELY_MS: u64 = 100;
+/// From here on a number without a unit is of bytes.
+const LIKELY_BYTES: u64 = 100_000;
+
+/// What a number without a unit may stand for between these durations: `1600` for `1600ms` and for
+/// `1600s`. None where nothing fits.
+pub(super) fn likely_durations(number: u64, min: &str, max: &str) -> Vec<String> {
+    let units: &[&str] = if number < LIKELY_MS { &["s", "ms"] } else { &["ms", "s"] };
+    let mut fitting = fitting(number, units, (min, max), &TIMES[..TIMES_TAKEN]);
+    if number < LIKELY_MS {
+        fitting.truncate(1);
+    }
+    fitting
+}
+
+/// The same of sizes: `300` where a megabyte is the least stands for `300MB`.
+pub(super) fn likely_sizes(number: u64, min: &str, max: &str) -> Vec<String> {
+    let bytes = number == 0 || number >= LIKELY_BYTES;
+    let units: &[&str] = if bytes { &["B"] } else { &["B", "KB", "MB"] };
+    fitting(number, units, (min, max), &SIZES)
+}
+
+fn fitting(number: u64, names: &[&str], (min, max): (&str, &str), units: &Units) -> Vec<String> {
+    let bound = |text| parse(text, units).expect("the table of keys has valid bounds");
+    let range = bound(min)..=bound(max);
+    let texts = names.iter().map(|unit| format!("{number}{unit}"));
+    texts.filter(|text| parse(text, units).is_some_and(|value| range.contains(&value))).collect()
+}
+
 fn meant(text: &str, units: &Units, taken: usize) -> Option<String> {
     let mut rest = text.trim();
     let mut parts = Vec::new();
@@ -138,6 +168,14 @@ mod tests {
         for (text, meant) in sizes {
             assert_eq!(meant_size(text).as_deref(), Some(meant), "{text}");
             assert!(size(meant).is_some(), "{meant}");
+        }
+        for (number, likely) in [(10, "10s"), (1600, "1600ms 1600s"), (90_000_000, "90000000ms")] {
+            assert_eq!(likely_durations(number, "10ms", "48h").join(" "), likely);
+        }
+        for (number, likely) in
+            [(300, "300MB"), (314_572_800, "314572800B"), (2000, "2000KB 2000MB"), (0, "")]
+        {
+            assert_eq!(likely_sizes(number, "1MB", "1TB").join(" "), likely);
         }
         for text in ["", "s", "ten seconds", "10x", "1..5s", "99999999999999999999 s", "0.0001 ms"]
         {

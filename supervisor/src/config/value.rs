@@ -220,8 +220,29 @@ pub(super) fn scale(node: &Node) -> Result<f64, String> {
     Err(format!("{factor} is not a scale; use a number above 0 and up to 10"))
 }
 
+/// That a number has no unit, with what it is likely to stand for, else the form with an example.
+fn no_unit(
+    number: &str,
+    (example, form): (&str, &str),
+    likely: &dyn Fn(u64) -> Vec<String>,
+) -> String {
+    let likely = number.parse().map(likely).unwrap_or_default();
+    let shown: Vec<String> = likely.iter().map(|text| format!("\"{text}\"")).collect();
+    match &shown[..] {
+        [] => format!("`{number}` has no unit; write {form}, such as \"{example}\""),
+        [first @ .., last] if !first.is_empty() => {
+            format!("`{number}` has no unit; write {} or {last}", first.join(", "))
+        }
+        shown => format!("`{number}` has no unit; write {}", shown.join(", ")),
+    }
+}
+
 pub(super) fn duration(node: &Node, min: &str, max: &str) -> Result<Duration, String> {
-    let without_unit = |number: &str| format!("`{number}` has no unit; write \"{number}s\"");
+    let without_unit = |number: &str| {
+        no_unit(number, (min, "a whole number and one of ms, s, m, h"), &|number| {
+            units::likely_durations(number, min, max)
+        })
+    };
     let text = match &node.value {
         Value::Text(text) => text,
         Value::Integer(0) => return Err(format!("0 is no time at all; use \"{min}\" or more")),
@@ -252,8 +273,11 @@ pub(super) fn duration(node: &Node, min: &str, max: &str) -> Result<Duration, St
 }
 
 pub(super) fn size(node: &Node, min: &str, max: &str) -> Result<u64, String> {
-    let without_unit =
-        |number: &str| format!("`{number}` has no unit; write \"{number}B\", or KB, MB, MiB");
+    let without_unit = |number: &str| {
+        no_unit(number, (min, "a whole number and one of B, KB, MB, GB"), &|number| {
+            units::likely_sizes(number, min, max)
+        })
+    };
     let text = match &node.value {
         Value::Text(text) => text,
         Value::Integer(number) if *number >= 0 => return Err(without_unit(&number.to_string())),

@@ -128,6 +128,8 @@ const LISTEN_HOST: &str = "listen (host)";
 const LISTEN_PORT: &str = "listen (port)";
 const METRICS_PORT: &str = "metrics (port)";
 const METRICS_SWITCH: &str = "metrics (switch)";
+/// Means the supervisor's own log lines as well.
+const LEVEL: &str = "logs.level";
 
 impl Reading {
     fn take(&mut self, meaning: Meaning, setting: Setting) {
@@ -192,8 +194,12 @@ impl Reading {
         self.listen(apps);
         self.metrics(metrics);
         for key in self.found.keys().copied().collect::<Vec<_>>() {
+            if apps.is_empty() && key != LEVEL {
+                self.for_nobody(key);
+                continue;
+            }
             let Some(Setting { variable, value, .. }) = self.strongest(key) else { continue };
-            if key == "logs.level" {
+            if key == LEVEL {
                 self.add(&variable, &["supervisor", "log_level"], &value);
             }
             for app in apps {
@@ -205,7 +211,19 @@ impl Reading {
         self.translation
     }
 
+    /// Says of the variables of a key that there is no app that they could mean.
+    fn for_nobody(&mut self, key: &str) {
+        for Setting { variable, .. } in self.found.remove(key).unwrap_or_default() {
+            self.translation.used.retain(|used| *used != variable);
+            self.note(variable, "it is for mcp-worker, and no app here runs that");
+        }
+    }
+
     fn listen(&mut self, apps: &[OurApp]) {
+        if apps.is_empty() {
+            self.for_nobody(LISTEN_HOST);
+            return self.for_nobody(LISTEN_PORT);
+        }
         let (host, port) = (self.strongest(LISTEN_HOST), self.strongest(LISTEN_PORT));
         let Some(one) = port.as_ref().or(host.as_ref()) else { return };
         let variable = one.variable.clone();

@@ -88,6 +88,11 @@ pub(super) fn variable(name: &str) -> String {
     format!("{begin}{name}{end}")
 }
 
+/// Whether a text begins with a variable of the environment.
+pub(super) fn begins_with_variable(text: &str) -> bool {
+    text.starts_with(REFERENCE[0])
+}
+
 /// A key as a list of names.
 pub(super) fn path(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()

@@ -1,6 +1,7 @@
-//! A configuration from nothing, for `init`: the sample account, or a program of one's own.
+//! A configuration from nothing, for `init`: the sample account, a Snowflake account, or a program
+//! of one's own.
 
-use super::document::Document;
+use super::document::{Document, Table};
 use super::words::shell_words;
 
 /// Where the worker serves when nobody says otherwise.
@@ -19,8 +20,6 @@ pub struct Fresh {
     pub instances: u32,
     /// An environment that is to have a part of its own.
     pub environment: Option<String>,
-    /// The Snowflake account that is to be served later.
-    pub snowflake_account: Option<String>,
 }
 
 /// What an app runs.
@@ -28,6 +27,8 @@ pub struct Fresh {
 pub enum Choice {
     /// `mcp-worker`, with the sample account inside it.
     Sample,
+    /// `mcp-worker`, with the Snowflake account of this name.
+    Snowflake(String),
     /// A program and its arguments.
     Program(Vec<String>),
 }
@@ -57,6 +58,31 @@ pub fn command(line: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// That a program would be given what only a shell understands, and how to have a shell read it;
+/// `None` when nothing of the line is meant for one.
+#[must_use]
+pub fn unread(line: &str, words: &[String]) -> Option<String> {
+    // What was in quotes is a word of its own, and meant as it is.
+    let bare: Vec<&str> = line.split_whitespace().collect();
+    let of_a_shell =
+        words.iter().filter(|word| bare.contains(&word.as_str()) && is_of_a_shell(word));
+    let mut shown: Vec<String> = of_a_shell.map(|word| format!("`{word}`")).collect();
+    shown.dedup();
+    let quoted = line.trim().replace('\'', r"'\''");
+    (!shown.is_empty()).then(|| {
+        let shown = shown.join(", ");
+        format!("no shell reads this: the program is given {shown} as it is; for a shell write sh -c '{quoted}'")
+    })
+}
+
+/// Whether a word that was not in quotes joins commands, redirects, or is replaced by a shell.
+fn is_of_a_shell(word: &str) -> bool {
+    ["&", "&&", "|", "||", ";"].contains(&word)
+        || word.ends_with(';')
+        || ["<", ">", "1>", "2>", "&>", "~/"].iter().any(|start| word.starts_with(start))
+        || word.contains(['$', '`', '*'])
+}
+
 /// The text of the new file.
 #[must_use]
 pub fn fresh(wanted: &Fresh) -> String {
@@ -73,8 +99,13 @@ pub fn fresh(wanted: &Fresh) -> String {
         Choice::Sample => {
             let listen = wanted.listen.as_deref().unwrap_or(LISTEN);
             worker(&mut document, &wanted.app, listen, wanted.instances);
-            snowflake(&mut document, &wanted.app, wanted.snowflake_account.as_deref());
-            production(&mut document, &wanted.app);
+            sample(&mut document, &wanted.app);
+        }
+        Choice::Snowflake(account) => {
+            let listen = wanted.listen.as_deref().unwrap_or(LISTEN);
+            worker(&mut document, &wanted.app, listen, wanted.instances);
+            snowflake(&mut document, &wanted.app, account);
+            limits(&mut document, &wanted.app);
         }
         Choice::Program(words) => program(&mut document, wanted, words),
     }
@@ -92,33 +123,50 @@ pub(super) fn worker(document: &mut Document, app: &str, listen: &str, instances
     table.remark("Bound by the supervisor, shared by all workers; clients use http://…/mcp there.");
     table.set("listen", listen);
     table.set("instances", i64::from(instances));
+}
+
+/// The sample account, and how to come from it to one's own.
+pub(super) fn sample(document: &mut Document, app: &str) {
     let warehouse = document.table(&["apps", app, "warehouse"]);
     warehouse.remark("The sample account inside the worker: TPC-H data, no credentials.");
     warehouse.set("kind", "embedded");
+    limits(document, app);
+    let table = document.table(&["apps", app, "snowflake"]);
+    table.remark("For your own account, in place of the sample; see docs/config.md.");
+    table.suggest("account", "ORGANISATION-ACCOUNT");
+    credentials(table);
+    let table = document.table(&["environments", "production", "apps", app, "warehouse"]);
+    table.remark(
+        "Production refuses to serve sample data without this; remove it with your own account.",
+    );
+    table.suggest("sample_account_in_production", true);
+}
+
+/// A Snowflake account. Who logs in is for a person to fill in: until then `check` refuses the file
+/// and names what is missing, and no sample data takes the account's place.
+fn snowflake(document: &mut Document, app: &str, account: &str) {
+    let table = document.table(&["apps", app, "snowflake"]);
+    table.remark(
+        "Fill in who logs in, and how; `mcp-supervisor check` names what is missing. See Snowflake \
+         in docs/config.md.",
+    );
+    table.set("account", account);
+    credentials(table);
+}
+
+fn limits(document: &mut Document, app: &str) {
     let limits = document.table(&["apps", app, "limits"]);
     limits.remark("The most rows of an answer, and how long a statement may run.");
     limits.suggest("max_rows", 10_000);
     limits.suggest("statement_timeout", "60s");
 }
 
-/// What a worker will be told about an account, for a person to take into use.
-pub(super) fn snowflake(document: &mut Document, app: &str, account: Option<&str>) {
-    let table = document.table(&["apps", app, "snowflake"]);
-    table.remark("For your own account, in place of the sample; see docs/config.md.");
-    table.suggest("account", account.unwrap_or("ORGANISATION-ACCOUNT"));
+/// Who logs in, for a person to take into use.
+fn credentials(table: &mut Table) {
     table.suggest("user", "MCP_SERVICE");
     table.suggest("role", "MCP_READER");
     table.suggest("warehouse", "COMPUTE_WH");
     table.suggest("private_key_file", "rsa_key.p8");
-}
-
-/// What `production` wants to be told before it serves sample data.
-pub(super) fn production(document: &mut Document, app: &str) {
-    let table = document.table(&["environments", "production", "apps", app, "warehouse"]);
-    table.remark(
-        "Production refuses to serve sample data without this; remove it with your own account.",
-    );
-    table.suggest("sample_account_in_production", true);
 }
 
 fn program(document: &mut Document, wanted: &Fresh, words: &[String]) {

@@ -51,8 +51,7 @@ pub fn labs(text: &str) -> Result<Draft, Untranslatable> {
     let mut document = Document::default();
     document.head(HEAD);
     fresh::worker(&mut document, APP, fresh::LISTEN, 2);
-    fresh::snowflake(&mut document, APP, None);
-    fresh::production(&mut document, APP);
+    fresh::sample(&mut document, APP);
     Ok(notes.finish(&document))
 }
 

@@ -21,7 +21,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::machine::INSTANCES_MAX;
 
-pub use fresh::{Choice, Fresh, app_name, command, fresh};
+pub use fresh::{Choice, Fresh, app_name, command, fresh, unread};
 pub use labs::labs;
 pub use pm2::{Syntax, pm2, syntax};
 pub use supervisord::{Part, includes, supervisord};
@@ -68,9 +68,10 @@ pub struct Untranslatable(pub String);
 
 impl Place {
     /// A path of the origin as the new file writes it: unchanged where both start at the same
-    /// directory, absolute where they do not.
+    /// directory or a variable says where it starts, absolute where they do not.
     fn path(&self, written: &str) -> String {
-        match self.base == self.home {
+        // Where a path begins that begins with a variable, is for the variable to say.
+        match self.base == self.home || document::begins_with_variable(written) {
             true => written.to_owned(),
             false => lexical(&self.base.join(written)).display().to_string(),
         }

@@ -6,6 +6,11 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+/// The one key of the table that stands for a function of an evaluated file.
+const FUNCTION: &str = "[a function]";
+
+const NOT_CALLED: &str = "it is a function, and nothing calls one here";
+
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Written {
@@ -39,6 +44,22 @@ impl Written {
             Written::Text(text) => Some(text.clone()),
             Written::List(_) | Written::Table(_) => None,
         }
+    }
+
+    /// Why it is no single value; `None` for one that [`Written::as_text`] knows.
+    pub(super) fn why_no_text(&self) -> Option<&'static str> {
+        match self {
+            Written::Nothing => Some("it has no value: null or undefined"),
+            Written::List(_) => Some("it is a list where one text is wanted"),
+            Written::Table(_) if self.is_function() => Some(NOT_CALLED),
+            Written::Table(_) => Some("it is a table where one text is wanted"),
+            Written::Truth(_) | Written::Integer(_) | Written::Float(_) | Written::Text(_) => None,
+        }
+    }
+
+    /// Whether it stands for a function of an evaluated file.
+    pub(super) fn is_function(&self) -> bool {
+        self.get(FUNCTION).is_some()
     }
 
     /// A whole number, whether or not it stands in quotes.

@@ -26,12 +26,13 @@ const TIME_MAX: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Loads the file as CommonJS or as a module, and prints its export as the last line. What JSON
-/// does not have becomes a text, so that it is seen instead of lost.
+/// does not have becomes a text, a function a table with that word, nothing null, so that it is seen instead of lost.
 const SCRIPT: &str = r#"
 const { pathToFileURL } = require("node:url");
 const plain = (_, value) =>
   value instanceof RegExp ? String(value)
-  : typeof value === "function" ? "[a function]"
+  : typeof value === "function" ? { "[a function]": null }
+  : value === undefined || typeof value === "symbol" ? null
   : typeof value === "bigint" ? String(value)
   : typeof value === "number" && !Number.isFinite(value) ? "unlimited"
   : value;

@@ -445,6 +445,22 @@ fn variables_of_the_server_mean_the_one_app_of_ours() {
 }
 
 #[test]
+fn variables_of_the_server_without_an_app_of_ours_are_remarked_on_in_a_file() {
+    let text = "SERVER_PORT=9\nSERVER_WORKERS=2\nMAX_QUERY_LIMIT=7\nLOG_LEVEL=info\n\
+                SNOWFLAKE_ROLE=R\n";
+    let (files, process) = ([(".env", text)], [("SERVER_HOST", "0.0.0.0")]);
+    let file = "[apps.other]\nexec = \"/bin/sh\"\nenv.ROLE = \"${SNOWFLAKE_ROLE}\"\n";
+    let world = World { file, files: &files, process: &process, ..World::default() };
+    let why = "is ignored: it is for mcp-worker, and no app here runs that";
+    let mut expected = [("SERVER_PORT", 1), ("SERVER_WORKERS", 2), ("MAX_QUERY_LIMIT", 3)]
+        .map(|(name, line)| format!("{name} in .env, line {line} {why}"));
+    expected.sort();
+    let mut remarks = world.config().remarks;
+    remarks.sort();
+    assert_eq!(remarks, expected);
+}
+
+#[test]
 fn halves_of_an_address_may_come_from_two_places() {
     let files = [(".env", "SERVER_HOST=0.0.0.0")];
     let process = [("SERVER_PORT", "9")];

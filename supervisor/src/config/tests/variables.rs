@@ -130,7 +130,7 @@ fn every_worker_app_is_meant_and_an_address_only_when_there_is_one() {
     assert_eq!(translation.notes[0].variable, "SERVER_PORT");
     assert!(translation.notes[0].why.contains("a or b"), "{:?}", translation.notes);
     let none = taken(&[("MAX_CONNECTIONS", "9"), ("SERVER_PORT", "7")], "staging", &[]);
-    assert!(none.overrides.is_empty() && none.notes.is_empty());
+    assert!(none.overrides.is_empty() && none.used.is_empty());
 }
 
 #[test]

@@ -74,9 +74,8 @@ impl App {
         dialect: Dialect,
         notes: &mut Notes,
     ) -> App {
-        let name = entries.iter().find(|(key, _)| key == "name");
-        let label = name.and_then(|(_, name)| name.as_text());
-        let label = label.unwrap_or_else(|| format!("apps[{index}]"));
+        let name = entries.iter().find(|(key, _)| key == "name").and_then(|(_, it)| it.as_text());
+        let label = name.unwrap_or_else(|| format!("apps[{index}]"));
         let mut app = App { label, ..App::default() };
         for (key, value) in entries {
             let full = format!("{}.{key}", app.label);
@@ -84,12 +83,20 @@ impl App {
                 app.environment(name, value, &full, notes);
                 continue;
             }
+            if key == "env" {
+                app.variables(value, &full, notes);
+                continue;
+            }
             let fate = KEYS.iter().find(|(names, _)| names.contains(&key.as_str()));
             match fate.map(|(_, fate)| fate) {
+                Some(Fate::Taken(_)) if is_no_option(value) => {
+                    notes.dropped(full, value.why_no_text().unwrap_or_default());
+                }
                 Some(Fate::Taken(take)) => match take(&mut app, value) {
                     Ok(into) => {
                         let into = into.iter().map(|key| path(&key.split('.').collect::<Vec<_>>()));
                         app.became.push((key.clone(), into.collect()));
+                        left_out(value, &full, notes);
                     }
                     Err(reason) => notes.dropped(full, reason),
                 },
@@ -130,6 +137,13 @@ impl App {
         self.name.clone().unwrap_or_else(|| plain_name(stem))
     }
 
+    fn variables(&mut self, value: &Written, full: &str, notes: &mut Notes) {
+        if let Some(variables) = kept(value, full, notes) {
+            self.env.extend(variables);
+            self.became.push(("env".to_owned(), vec![path(&["env"])]));
+        }
+    }
+
     fn environment(&mut self, name: &str, value: &Written, full: &str, notes: &mut Notes) {
         if plain_name(name) != name {
             notes.dropped(full, "names of environments have letters, digits, `.`, `_` and `-`");
@@ -140,7 +154,8 @@ impl App {
                          variables hold then too";
             notes.question(full, words);
         }
-        self.environments.push((name.to_owned(), variables(value)));
+        let Some(variables) = kept(value, full, notes) else { return };
+        self.environments.push((name.to_owned(), variables));
         self.became.push((format!("env_{name}"), vec![path(&["environments", name])]));
     }
 
@@ -180,18 +195,41 @@ impl App {
     }
 }
 
-/// Variables and their values; tables and lists are no values here.
-pub(super) fn variables(value: &Written) -> Vec<(String, String)> {
-    match value {
-        Written::Table(entries) => entries
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.as_text()?)))
-            .collect(),
-        Written::Nothing
-        | Written::Truth(_)
-        | Written::Integer(_)
-        | Written::Float(_)
-        | Written::Text(_)
-        | Written::List(_) => Vec::new(),
+/// Whether no option has such a value; lists are for the options themselves.
+fn is_no_option(value: &Written) -> bool {
+    value.why_no_text().is_some() && !matches!(value, Written::List(_))
+}
+
+/// Names each member of a list that is no text, and so not in the new file.
+fn left_out(value: &Written, full: &str, notes: &mut Notes) {
+    for (index, member) in value.items().iter().enumerate() {
+        if let Some(reason) = member.why_no_text() {
+            notes.dropped(format!("{full}[{index}]"), reason);
+        }
     }
+}
+
+/// Variables and their values; what is no single value is noted. `None`, with a note, when there
+/// are values and none is left.
+fn kept(value: &Written, full: &str, notes: &mut Notes) -> Option<Vec<(String, String)>> {
+    let Written::Table(entries) = value else {
+        notes.dropped(full, "it is no table of variables");
+        return None;
+    };
+    if value.is_function() {
+        notes.dropped(full, value.why_no_text().unwrap_or_default());
+        return None;
+    }
+    let mut variables = Vec::new();
+    for (name, value) in entries {
+        match (value.as_text(), value.why_no_text()) {
+            (Some(text), _) => variables.push((name.clone(), text)),
+            (None, reason) => notes.dropped(format!("{full}.{name}"), reason.unwrap_or_default()),
+        }
+    }
+    if variables.is_empty() && !entries.is_empty() {
+        notes.dropped(full, "none of its variables has a value to keep");
+        return None;
+    }
+    Some(variables)
 }

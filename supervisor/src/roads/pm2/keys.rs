@@ -31,7 +31,6 @@ pub(super) const KEYS: &[(&[&str], Fate)] = &[
     (&["cwd"], Taken(take::cwd)),
     (&["instances"], Taken(take::instances)),
     (&["exec_mode"], Taken(take::exec_mode)),
-    (&["env"], Taken(take::env)),
     (&["port"], Taken(take::port)),
     (&["watch"], Taken(take::watch)),
     (&["ignore_watch", "watch_ignore"], Taken(take::ignore_watch)),

@@ -1,6 +1,6 @@
 //! One function for each option of PM2 that is read: the key that it becomes, or why it becomes none.
 
-use super::app::{App, Instances, variables};
+use super::app::{App, Instances};
 use crate::roads::units::{is_memory_limit, with_unit};
 use crate::roads::words::pm2_words;
 use crate::roads::written::Written;
@@ -91,11 +91,6 @@ pub(super) fn exec_mode(app: &mut App, value: &Written) -> Into {
         Some(true) => Ok(&["instances"]),
         Some(false) | None => Err("every worker is a process of its own anyway".to_owned()),
     }
-}
-
-pub(super) fn env(app: &mut App, value: &Written) -> Into {
-    app.env.extend(variables(value));
-    Ok(&["env"])
 }
 
 pub(super) fn port(app: &mut App, value: &Written) -> Into {

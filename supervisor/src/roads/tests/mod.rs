@@ -235,10 +235,7 @@ fn a_fresh_file_is_fine_in_every_form() {
         listen: None,
         instances: 2,
         environment: None,
-        snowflake_account: Some("ORG-ACCOUNT".to_owned()),
     };
-    let text = fresh(&sample);
-    assert!(text.contains("# account = \"ORG-ACCOUNT\""), "{text}");
     let program = Fresh {
         app: "site".to_owned(),
         choice: Choice::Program(command("python3 'my server.py'").unwrap()),
@@ -256,4 +253,95 @@ fn a_fresh_file_is_fine_in_every_form() {
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     }
     assert!(command("").is_err() && command("'a").is_err() && app_name("-x").is_err());
+}
+
+#[test]
+fn a_fresh_file_for_an_account_never_serves_sample_data_and_says_what_is_missing() {
+    let wanted = Fresh {
+        app: "query".to_owned(),
+        choice: Choice::Snowflake("ACME-PROD1".to_owned()),
+        listen: None,
+        instances: 2,
+        environment: Some("production".to_owned()),
+    };
+    let text = fresh(&wanted);
+    assert!(!text.contains("sample") && !text.contains("embedded"), "{text}");
+    let file = Path::new("/srv/app/ecosystem.toml");
+    let missing = |text: &str, environment| {
+        let problems =
+            config::load_text(text, file, Some(environment), &Surroundings::default()).unwrap_err();
+        let keys = problems.list().iter().filter_map(|problem| problem.key.clone());
+        let of_table = keys.filter(|key| key.contains("snowflake") || key.contains("warehouse"));
+        of_table.map(|key| key.replace("apps.query.snowflake.", "")).collect::<Vec<_>>()
+    };
+    for environment in ["development", "production"] {
+        assert_eq!(missing(&text, environment), ["private_key_file", "user"], "{text}");
+        // The examples, taken into use, lack nothing but the key's file.
+        let filled = text.replace("# user =", "user =").replace("# role =", "role =");
+        let filled = filled.replace("# private_key_file =", "private_key_file =");
+        assert_eq!(missing(&filled, environment), ["private_key_file"], "{filled}");
+    }
+}
+
+#[test]
+fn what_only_a_shell_understands_is_said() {
+    let said = |line: &str| unread(line, &command(line).unwrap());
+    let words = said("/bin/sleep 5 && echo 'hi' | cat").unwrap();
+    assert!(words.contains("`&&`, `|`"), "{words}");
+    assert!(words.ends_with(r"sh -c '/bin/sleep 5 && echo '\''hi'\'' | cat'"), "{words}");
+    for line in ["a > b", "a; b", "a $HOME", "a *.txt", "a 2>&1"] {
+        assert!(said(line).is_some(), "{line}");
+    }
+    for line in ["sh -c 'a && b | c; d'", "grep '|' file", "a --url http://b/?c=1&d=2", "a b"] {
+        assert_eq!(said(line), None, "{line}");
+    }
+}
+
+#[test]
+fn a_path_of_supervisord_that_begins_with_a_variable_is_not_made_absolute() {
+    let text = "[program:a]\ncommand=%(ENV_FOO)s/bin/x\ndirectory=%(ENV_FOO)s/srv\n\
+                [program:b]\ncommand=./x/%(ENV_FOO)s\n";
+    let parts = [Part { path: "/etc/supervisord.conf".into(), text: text.to_owned() }];
+    let away = Place { home: "/etc/mcp".into(), ..place() };
+    let toml = supervisord(&parts, &away).unwrap().toml;
+    for line in
+        ["exec = [\"${FOO}/bin/x\"]", "cwd = \"${FOO}/srv\"", "exec = [\"/srv/app/x/${FOO}\"]"]
+    {
+        assert!(toml.contains(line), "{line}: {toml}");
+    }
+}
+
+#[test]
+fn values_of_pm2_that_cannot_be_kept_are_named_with_the_reason() {
+    let file = r#"{"apps": [
+        {"name": "a", "script": "a.sh", "cwd": null, "instances": {"[a function]": null},
+         "args": ["x", null],
+         "env": {"N": null, "O": {"a": 1}, "L": [1], "F": {"[a function]": null}, "K": 1},
+         "env_production": {"U": null}}
+    ]}"#;
+    let draft = pm2(file, Syntax::JavaScript, &place()).unwrap();
+    let dropped: Vec<_> = draft.dropped.iter().map(|note| note.key.as_str()).collect();
+    assert_eq!(
+        dropped,
+        [
+            "a.cwd",
+            "a.instances",
+            "a.args[1]",
+            "a.env.N",
+            "a.env.O",
+            "a.env.L",
+            "a.env.F",
+            "a.env_production.U",
+            "a.env_production",
+        ]
+    );
+    let why = |key: &str| {
+        let note = draft.dropped.iter().find(|note| note.key == key).unwrap();
+        note.words.as_str()
+    };
+    assert!(why("a.env.N").contains("null or undefined"));
+    assert!(why("a.env.O").contains("a table"));
+    assert!(why("a.env.F").contains("a function") && why("a.instances").contains("a function"));
+    assert!(!draft.toml.contains("function") && draft.toml.contains("K = \"1\""));
+    assert!(draft.translated.iter().all(|note| note.key != "a.env_production"));
 }
