@@ -82,7 +82,7 @@ fn every_configuration_is_kept_and_one_can_be_put_back() {
     fs::set_permissions(house.path("ecosystem.toml"), fs::Permissions::from_mode(0o640)).unwrap();
     let said = done(&house, &["config", "diff"]).out;
     assert!(said.contains("would be refused today"), "{said}");
-    let said = done(&house, &["config", "rollback"]);
+    let said = done(&house, &["config", "rollback", "2"]);
     assert!(said.err.contains("rolled back to configuration 2; generation 4"), "{said:?}");
     assert_eq!(file(&house), second);
     assert_eq!(fs::metadata(house.path("ecosystem.toml")).unwrap().mode() & 0o777, 0o640);
@@ -103,6 +103,24 @@ fn every_configuration_is_kept_and_one_can_be_put_back() {
     house.start();
     in_force(&house, 5);
     assert_eq!(history(&house, 5)[4]["why"], "start");
+}
+
+#[test]
+fn after_a_refused_or_lost_file_a_rollback_brings_back_what_is_in_force() {
+    let house = House::new(&text(1));
+    house.start();
+    house.write(&text(2));
+    house.wait_until("the second one", |status| status["generation"] == 2);
+    let pids = house.pids();
+    house.write("nonsense = 1\n");
+    house.wait_until("the refusal", |status| !status["config_problem"].is_null());
+    done(&house, &["config", "rollback"]);
+    assert!(file(&house).contains("\"2\""), "{}", file(&house));
+    house.wait_until("the problem to go", |status| status["config_problem"].is_null());
+    fs::remove_file(house.path("ecosystem.toml")).unwrap();
+    done(&house, &["config", "rollback"]);
+    assert!(file(&house).contains("\"2\""), "{}", file(&house));
+    assert_eq!(house.pids(), pids, "nobody was touched");
 }
 
 #[test]
@@ -129,13 +147,13 @@ fn a_rollback_that_cannot_be_done_changes_nothing() {
     refused(&["config", "rollback", "9"], 2, "those from 1 to 2 are");
     // It would not pass `check` today.
     fs::remove_file(house.path("program")).unwrap();
-    refused(&["config", "rollback"], 78, "apps.old.exec");
+    refused(&["config", "rollback", "1"], 78, "apps.old.exec");
     // A place where no file can be made beside it, as in a ConfigMap; root may write elsewhere.
     fs::copy("/bin/sleep", house.path("program")).unwrap();
     let long = house.path(&"x".repeat(250));
     fs::rename(house.path("ecosystem.toml"), &long).unwrap();
     symlink(&long, house.path("ecosystem.toml")).unwrap();
-    refused(&["config", "rollback"], 1, "nothing was changed");
+    refused(&["config", "rollback", "1"], 1, "nothing was changed");
 }
 
 #[test]

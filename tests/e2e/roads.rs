@@ -116,7 +116,11 @@ fn a_pm2_file_in_javascript_is_evaluated_by_node() {
     );
     let said = import(&house, "pm2", "ecosystem.config.js");
     assert_eq!(said.code, Some(0), "{said:?}");
-    for what in ["one.max_restarts", "one.env.GONE: it has no value", "one.env.CALLED: it is a f"] {
+    for what in [
+        "one.max_restarts",
+        "one.env.GONE, two.env.GONE: it has no value",
+        "one.env.CALLED, two.env.CALLED: it is a function",
+    ] {
         assert!(said.err.contains(what), "what JSON cannot say is told: {what}: {said:?}");
     }
     house.start();
@@ -311,7 +315,8 @@ fn init_that_is_broken_off_leaves_nothing_behind() {
     let house = House::new("");
     let (mut child, mut person) = init_on_terminal(&house, "1\nquery\n");
     read_until(&mut person, "Where shall it serve?");
-    crate::harness::signal("-INT", child.id().into());
+    // As Ctrl-C would, which is ignored by all that a shell without job control runs beside itself.
+    crate::harness::signal("-TERM", child.id().into());
     assert!(!child.wait().unwrap().success());
     assert!(!house.path("new.toml").exists());
     // The end of the input, as Ctrl-D says it, is no answer either.
@@ -344,5 +349,5 @@ fn bash_completes_what_stands_behind_a_command() {
     assert_eq!(completed("mcp-supervisor monit"), "monit\n");
     assert_eq!(completed("mcp-supervisor import supervis"), "supervisord\n");
     assert_eq!(completed("mcp-supervisor reload --dry"), "--dry-run\n");
-    assert_eq!(completed("mcp-supervisor client-config --cl"), "--client\n");
+    assert_eq!(completed("mcp-supervisor client-config --ap"), "--app\n");
 }

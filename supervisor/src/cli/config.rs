@@ -48,7 +48,8 @@ pub struct Diff {
 /// Arguments of `config rollback`.
 #[derive(Debug, Args)]
 pub struct Rollback {
-    /// The number of a configuration, as in `config history` [default: the one before]
+    /// The number of a configuration, as in `config history` [default: the one in force when the
+    /// file says something else, else the one before]
     #[arg(value_name = "N")]
     pub to: Option<u64>,
 }

@@ -142,9 +142,13 @@ impl Past {
         config::load_text(text, &self.file, self.environment.as_deref(), &self.surroundings)
     }
 
+    /// What the file says; nothing when it is gone.
     fn file_text(&self) -> Result<String, CommandError> {
         let operation = format!("read `{}`", self.file.display());
-        std::fs::read_to_string(&self.file).map_err(system(&operation))
+        match std::fs::read_to_string(&self.file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            read => read.map_err(system(&operation)),
+        }
     }
 }
 
@@ -217,7 +221,14 @@ fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), Comman
     }
     let number = match wanted.to {
         Some(number) => number,
-        None => past.before(past.newest()?)?,
+        // A file that says something else is not in force: what is comes first.
+        None => {
+            let newest = past.newest()?;
+            match past.text(newest) {
+                Ok(text) if text != past.file_text()? => newest,
+                Ok(_) | Err(_) => past.before(newest)?,
+            }
+        }
     };
     let text = past.text(number)?;
     if past.running.is_none() {
@@ -226,7 +237,7 @@ fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), Comman
             problems,
         })?;
     }
-    let replaced = past.file_text()?;
+    let (was_there, replaced) = (past.file.exists(), past.file_text()?);
     let kept = put_back(past, &text, &replaced)?;
     let say_kept = || {
         if let Some(file) = &kept {
@@ -241,7 +252,11 @@ fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), Comman
     let outcome = change::ask(cli, &Request::Rollback { to: number });
     if let Err(CommandError::Refused { .. }) = &outcome {
         let operation = format!("put `{}` back to what it was", past.file.display());
-        runtime::replace_in_kind(&past.file, replaced.as_bytes()).map_err(system(&operation))?;
+        match was_there {
+            true => runtime::replace_in_kind(&past.file, replaced.as_bytes()),
+            false => std::fs::remove_file(&past.file),
+        }
+        .map_err(system(&operation))?;
         if let Some(file) = &kept {
             let _ = std::fs::remove_file(file);
         }
@@ -256,6 +271,11 @@ fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), Comman
 /// Keeps what the file says, then has it say this; on an error it is as it was.
 fn put_back(past: &Past, text: &str, replaced: &str) -> Result<Option<PathBuf>, CommandError> {
     if text == replaced {
+        return Ok(None);
+    }
+    if replaced.is_empty() && !past.file.exists() {
+        let operation = format!("write `{}`", past.file.display());
+        runtime::replace(&past.file, text.as_bytes(), 0o640).map_err(system(&operation))?;
         return Ok(None);
     }
     let operation = format!("keep the text of `{}`; nothing was changed", past.file.display());

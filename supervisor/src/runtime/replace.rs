@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Makes or replaces a file of our own, with these rights.
-pub(crate) fn replace(file: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+pub fn replace(file: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut unfinished = file.as_os_str().to_owned();
     unfinished.push(".new");
     let unfinished = PathBuf::from(unfinished);
