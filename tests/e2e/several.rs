@@ -100,7 +100,7 @@ fn whoever_goes_on_without_an_app_is_named_when_that_is_stopped() {
 
 #[test]
 fn a_command_that_fails_says_that_its_change_is_kept() {
-    let text = "[supervisor]\nmetrics = \"off\"\n[apps.one]\nready = \"10ms\"\nexec = [\"sh\", \
+    let text = "[supervisor]\nmetrics = \"off\"\n[apps.one]\nready = \"1s\"\nexec = [\"sh\", \
                 \"-c\", \"[ $MCP_SUPERVISOR_SLOT = 0 ] || exit 78; exec sleep 1000\"]\n";
     let house = House::new(text);
     house.start();
