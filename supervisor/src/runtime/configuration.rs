@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use mcp_protocol::control::Target;
 
-use super::Supervisor;
+use super::{Supervisor, footprint};
 use crate::config::{self, Config, Problems};
 use crate::machine::{Command, Event, Reading, Trust, Verdict, judge};
 use crate::runtime::clock;
@@ -184,6 +184,7 @@ impl Supervisor {
             return Vec::new();
         }
         let considered = self.consider(Cause::FileChanged, trust, None);
+        footprint::let_go_of_program();
         self.told(considered)
     }
 
