@@ -127,7 +127,8 @@ fn find(locks: &Path) -> Result<Vec<(PathBuf, Note, BTreeSet<Known>)>, StartErro
         note.terms.cgroup = believed.map(|(noted, _)| noted);
         let members = members(&lock, &note, &everyone);
         let is_member = members.iter().flatten().any(|member| member.pid == own);
-        if lives_there || is_member || fs::canonicalize(&lock).is_ok_and(|it| holds(own, &it)) {
+        if lives_there || is_member || fs::canonicalize(&lock).is_ok_and(|it| is_held_by(own, &it))
+        {
             return Err(StartError::Inside { program: program_of(&lock) });
         }
         match members {
@@ -223,16 +224,12 @@ fn members(lock: &Path, note: &Note, everyone: &BTreeMap<i32, Stat>) -> Option<B
 /// The processes that hold this file open, as far as we may look.
 fn holders(file: &Path) -> Vec<i32> {
     let Ok(file) = fs::canonicalize(file) else { return Vec::new() };
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let own = std::process::id().cast_signed();
-    pids.filter(|pid| *pid != own).filter(|pid| holds(*pid, &file)).collect()
+    proc::pids().filter(|pid| *pid != own && is_held_by(*pid, &file)).collect()
 }
 
-/// Whether a process has this file open.
-fn holds(pid: i32, file: &Path) -> bool {
-    let mut descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    descriptors.any(|it| fs::read_link(it.path()).is_ok_and(|to| to == file))
+fn is_held_by(pid: i32, file: &Path) -> bool {
+    proc::holds(pid, |open| open == file)
 }
 
 /// Nobody is left of this run.

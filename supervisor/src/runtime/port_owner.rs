@@ -4,6 +4,8 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::runtime::proc;
+
 /// Says who holds the address, as a parenthesis to append; nothing when nobody can be seen.
 pub(crate) fn in_words(address: SocketAddr) -> String {
     let owners = owners(address.port());
@@ -44,12 +46,8 @@ fn owners(port: u16) -> Vec<i32> {
     if inodes.is_empty() {
         return Vec::new();
     }
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-    let mut pids: Vec<i32> = processes
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter(|pid| holds_one_of(*pid, &inodes))
-        .collect();
+    let is_wanted = |open: &Path| inodes.iter().any(|inode| open == Path::new(inode));
+    let mut pids: Vec<i32> = proc::pids().filter(|pid| proc::holds(*pid, is_wanted)).collect();
     pids.sort_unstable();
     pids
 }
@@ -67,14 +65,6 @@ fn listening_inodes(table: &str, port: u16) -> Vec<String> {
             (local.ends_with(&wanted) && *state == LISTEN).then(|| (*inode).to_owned())
         })
         .collect()
-}
-
-fn holds_one_of(pid: i32, inodes: &[String]) -> bool {
-    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    descriptors.flatten().any(|descriptor| {
-        fs::read_link(descriptor.path())
-            .is_ok_and(|target| inodes.iter().any(|inode| target == Path::new(inode)))
-    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -143,11 +143,20 @@ impl Known {
 
 /// Everyone, by number.
 pub(crate) fn everyone() -> BTreeMap<i32, Stat> {
+    pids().filter_map(Stat::of).map(|stat| (stat.known.pid, stat)).collect()
+}
+
+/// The numbers of all processes, in no order.
+pub(crate) fn pids() -> impl Iterator<Item = i32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| Stat::of(entry.file_name().to_str()?.parse().ok()?))
-        .map(|stat| (stat.known.pid, stat))
-        .collect()
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Whether a process has something open that is one of these, as far as we may look: the path of a
+/// file, or what the kernel calls a socket.
+pub(crate) fn holds(pid: i32, wanted: impl Fn(&Path) -> bool) -> bool {
+    let mut descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    descriptors.any(|descriptor| fs::read_link(descriptor.path()).is_ok_and(|to| wanted(&to)))
 }
 
 /// The given ones and all their descendants.
