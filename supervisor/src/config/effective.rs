@@ -9,11 +9,10 @@ use std::path::PathBuf;
 use mcp_protocol::settings::WarehouseSettings;
 use serde_json::Value as Json;
 
-use super::environment::is_familiar;
 use super::file::{self, Node, Value};
 use super::keys::{FILE, Key, Kind};
 use super::layers::Laid;
-use super::{AppConfig, Config, ReadyBy, Surroundings, program};
+use super::{AppConfig, Config, ReadyBy, Surroundings, presets, program};
 use crate::machine::AppName;
 
 /// A configuration as it is in force.
@@ -79,7 +78,7 @@ pub(super) fn effective(config: &Config, laid: &Laid, surroundings: &Surrounding
         file: config.file.clone(),
         environment: config.environment.clone(),
         chosen_by: laid.environment.by.clone(),
-        must_be_written: !is_familiar(&config.environment),
+        must_be_written: presets::of(&config.environment).is_none(),
         sources: config.sources.clone(),
         tables: tables.list,
     }

@@ -9,15 +9,13 @@ use std::fmt::Write as _;
 use super::dotenv;
 use super::interpolation::{Otherwise, Piece, escaped};
 use super::keys::{Kind, is_secret};
-use super::tree;
 use super::variables::{OurApp, Override, Translation, overrides};
+use super::{presets, tree};
 
 /// The name of the app that is written.
 const APP: &str = "query";
 /// Where it listens when nothing says so.
 const LISTEN: &str = "127.0.0.1:8000";
-/// The environments whose prefixes are looked for.
-const ENVIRONMENTS: [&str; 3] = ["development", "staging", "production"];
 
 /// A configuration that was made, and what became of each variable.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,7 +42,7 @@ pub fn import_env(text: &str) -> Imported {
     tables.put("", &["apps", APP].map(str::to_owned), "listen", format!("\"{LISTEN}\""));
     imported.take("", &base, &mut tables);
     let mut used = base.used.clone();
-    for environment in ENVIRONMENTS {
+    for environment in presets::environments() {
         let mut own = overrides(&get, environment, &app, None);
         own.overrides.retain(|one| !base.overrides.contains(one));
         own.notes.retain(|one| !base.notes.contains(one));

@@ -7,6 +7,7 @@
 use super::file::{Entry, Node, Value};
 use super::interpolation::Found;
 use super::keys::{self, nearest};
+use super::presets;
 use super::problem::Report;
 use super::sources::{Layer, Sources};
 
@@ -15,8 +16,6 @@ const DEFAULT: &str = "development";
 /// Variables that choose one, the strongest first. Many machines set the last one for purposes of
 /// their own.
 const VARIABLES: [&str; 2] = ["MCP_ENV", "ENVIRONMENT"];
-/// Names that are known even when the file says nothing about them.
-const FAMILIAR: [&str; 3] = ["development", "staging", "production"];
 
 /// The chosen environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +47,7 @@ pub(super) fn overlay(root: &Node, chosen: &Chosen, report: &mut Report) -> Node
     let mut merged = root.clone();
     match member(root, "environments").and_then(|all| member(all, &chosen.name)) {
         Some(environment) => merge(&mut merged, environment),
-        None if is_familiar(&chosen.name) => {}
+        None if presets::of(&chosen.name).is_some() => {}
         None => report.add_without_place(
             &super::file::child_key("environments", &chosen.name),
             unknown(root, chosen),
@@ -57,18 +56,13 @@ pub(super) fn overlay(root: &Node, chosen: &Chosen, report: &mut Report) -> Node
     merged
 }
 
-/// Whether an environment may be chosen although the file says nothing about it.
-pub(super) fn is_familiar(name: &str) -> bool {
-    FAMILIAR.contains(&name)
-}
-
 fn unknown(root: &Node, chosen: &Chosen) -> String {
     let written = match member(root, "environments").map(|all| &all.value) {
         Some(Value::Table(entries)) => entries.keys().map(String::as_str).collect(),
         Some(_) | None => Vec::new(),
     };
-    let mut known = FAMILIAR.to_vec();
-    known.extend(written.into_iter().filter(|name| !FAMILIAR.contains(name)));
+    let mut known: Vec<&str> = presets::environments().collect();
+    known.extend(written.into_iter().filter(|name| presets::of(name).is_none()));
     let (by, remedy) = match chosen.by.as_deref() {
         None | Some("--env") => (String::new(), ""),
         Some(by) => {

@@ -10,6 +10,8 @@ use super::{program, tree};
 /// What one environment has. `docs/config.md` shows this table.
 pub(super) struct Preset {
     pub(super) environment: &'static str,
+    /// How variables call it that begin with its name in short.
+    pub(super) short: &'static str,
     /// The level of the supervisor's log and of the workers'.
     pub(super) log_level: &'static str,
     pub(super) instances: u32,
@@ -22,6 +24,7 @@ pub(super) struct Preset {
 pub(super) const PRESETS: [Preset; 3] = [
     Preset {
         environment: "development",
+        short: "DEV",
         log_level: "debug",
         instances: 1,
         pool_min: 1,
@@ -30,6 +33,7 @@ pub(super) const PRESETS: [Preset; 3] = [
     },
     Preset {
         environment: "staging",
+        short: "STAGE",
         log_level: "info",
         instances: 2,
         pool_min: 2,
@@ -38,6 +42,7 @@ pub(super) const PRESETS: [Preset; 3] = [
     },
     Preset {
         environment: "production",
+        short: "PROD",
         log_level: "warn",
         instances: 4,
         pool_min: 5,
@@ -46,11 +51,19 @@ pub(super) const PRESETS: [Preset; 3] = [
     },
 ];
 
+/// The preset of an environment.
+pub(super) fn of(environment: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.environment == environment)
+}
+
+/// The names of the environments that everyone knows.
+pub(super) fn environments() -> impl Iterator<Item = &'static str> {
+    PRESETS.iter().map(|preset| preset.environment)
+}
+
 /// Writes what the environment's preset has wherever nothing was written.
 pub(super) fn fill(root: &mut Node, environment: &str) {
-    let Some(preset) = PRESETS.iter().find(|preset| preset.environment == environment) else {
-        return;
-    };
+    let Some(preset) = of(environment) else { return };
     let level = || Value::Text(preset.log_level.to_owned());
     let origin = Origin::Preset(preset.environment);
     let mut wanted = vec![(vec!["supervisor".to_owned(), "log_level".to_owned()], level())];

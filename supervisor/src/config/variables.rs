@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use mcp_protocol::secret::MASK;
 
 use super::keys::is_secret;
+use super::presets;
 use super::variable_table::{Form, Meaning, NAMES};
 
 /// A variable that means a key.
@@ -95,12 +96,7 @@ fn prefixes(environment: &str) -> Vec<String> {
         "" => Vec::new(),
         environment => vec![format!("{}_", environment.chars().map(plain).collect::<String>())],
     };
-    match environment {
-        "production" => prefixes.push("PROD_".to_owned()),
-        "development" => prefixes.push("DEV_".to_owned()),
-        "staging" => prefixes.push("STAGE_".to_owned()),
-        _other => {}
-    }
+    prefixes.extend(presets::of(environment).map(|preset| format!("{}_", preset.short)));
     prefixes
 }
 
