@@ -109,7 +109,7 @@ pub fn means_the_same(old: &Config, new: &Config) -> bool {
             apps,
             sources: Vec::new(),
             remarks: Vec::new(),
-            elsewhere: BTreeMap::new(),
+            places: BTreeMap::new(),
             ..config.clone()
         }
     };

@@ -188,7 +188,7 @@ fn understand(
         environment: environment.clone(),
         sources: report.sources(),
         remarks: laid.remarks.clone(),
-        elsewhere: world::elsewhere(&laid.root),
+        places: world::places(&laid.root),
         supervisor,
         apps,
     });
@@ -209,8 +209,8 @@ pub struct Config {
     pub sources: Vec<PathBuf>,
     /// What an operator should be reminded of.
     pub remarks: Vec<String>,
-    /// Where addresses and directories come from, by their keys, if it is not the file alone.
-    pub(crate) elsewhere: BTreeMap<String, String>,
+    /// Where addresses and directories stand, by their keys.
+    pub(crate) places: BTreeMap<String, world::Stands>,
     /// The supervisor's own part.
     pub supervisor: SupervisorConfig,
     /// The apps, by name.

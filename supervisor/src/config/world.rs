@@ -3,13 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use super::environment::Chosen;
 use super::file::{self, Node, Value, child_key};
 use super::problem::{Place, Report};
-use super::{Config, Problems, environment, tree};
+use super::{Config, Problems, tree};
 
 /// Where a key was written, by the names on the way to it, and what is wrong with it here.
 pub type Found = (Vec<String>, String);
+
+/// Where a value stands, of which a machine may lack something.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Stands {
+    /// In the file, under this key.
+    At(String, Place),
+    /// Not there, or not there alone: in words, where it comes from.
+    Elsewhere(String),
+}
 
 /// These problems of a configuration, each with the line that it is about; `None` without any.
 #[must_use]
@@ -18,26 +26,24 @@ pub fn problems_at(config: &Config, found: &[Found]) -> Option<Problems> {
         return None;
     }
     let mut report = Report::new(&config.file);
-    let root = file::read(&config.file).ok().map(|reading| {
-        report.draw_from(&config.file, reading.text);
-        let chosen = Chosen { name: config.environment.clone(), by: None };
-        environment::overlay(&reading.root, &chosen, &mut Report::new(&config.file))
-    });
+    if let Ok(text) = file::text(&config.file) {
+        report.draw_from(&config.file, text);
+    }
     for (names, words) in found {
-        let key = names.iter().fold(String::new(), |key, name| child_key(&key, name));
-        match (config.elsewhere.get(&key), root.as_ref().and_then(|root| written(root, names))) {
-            (Some(origin), _) => {
+        let key = full_key(names);
+        match config.places.get(&key) {
+            Some(Stands::At(written, place)) => report.add(written, *place, words.as_str()),
+            Some(Stands::Elsewhere(origin)) => {
                 report.add_without_place(&key, format!("{words}; it comes from {origin}"));
             }
-            (None, Some((key, place))) => report.add(key, place, words.as_str()),
-            (None, None) => report.add_without_place(&key, words.as_str()),
+            None => report.add_without_place(&key, words.as_str()),
         }
     }
     report.finish(None::<()>).err()
 }
 
-/// Where those values come from, of which a machine may lack something, if it is not the file alone.
-pub(super) fn elsewhere(root: &Node) -> BTreeMap<String, String> {
+/// Where the directories and addresses stand that were given.
+pub(super) fn places(root: &Node) -> BTreeMap<String, Stands> {
     let own = ["run_directory", "log_directory", "state_directory", "metrics"];
     let own = own.map(|name| vec!["supervisor".to_owned(), name.to_owned()]);
     let apps = match tree::find(root, &["apps".to_owned()]).map(|node| &node.value) {
@@ -47,17 +53,16 @@ pub(super) fn elsewhere(root: &Node) -> BTreeMap<String, String> {
     let listen = |app: &String| vec!["apps".to_owned(), app.clone(), "listen".to_owned()];
     let all = own.into_iter().chain(apps.into_iter().map(listen));
     all.filter_map(|names| {
-        let origin = tree::find(root, &names)?.origin.in_words()?;
-        Some((names.iter().fold(String::new(), |key, name| child_key(&key, name)), origin))
+        let node = tree::find(root, &names)?;
+        let stands = match node.origin.in_words() {
+            Some(origin) => Stands::Elsewhere(origin),
+            None => Stands::At(node.key.clone(), node.place),
+        };
+        Some((full_key(&names), stands))
     })
     .collect()
 }
 
-/// The key under which a value was written, and where.
-fn written<'a>(root: &'a Node, names: &[String]) -> Option<(&'a str, Place)> {
-    let node = names.iter().try_fold(root, |node, name| match &node.value {
-        Value::Table(entries) => entries.get(name).map(|entry| &entry.node),
-        _single => None,
-    })?;
-    Some((&node.key, node.place))
+fn full_key(names: &[String]) -> String {
+    names.iter().fold(String::new(), |key, name| child_key(&key, name))
 }

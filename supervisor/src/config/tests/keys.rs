@@ -81,6 +81,7 @@ fn defaults(config: &Config) -> Config {
         app.written.clear();
         app.goal.fingerprint = crate::machine::Fingerprint(0);
     }
+    config.places.clear();
     config
 }
 
