@@ -97,4 +97,22 @@ pub struct PoolVitals {
     pub waiting: u32,
     /// Callers that waited in vain.
     pub timeouts_total: u64,
+    /// Sessions that were opened.
+    pub opened_total: u64,
+    /// Sessions that could not be opened.
+    pub open_failures_total: u64,
+    /// How opening one went last.
+    pub logins: Logins,
+}
+
+/// How opening a session with the warehouse went last.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Logins {
+    /// Well, or nobody tried.
+    #[default]
+    Fine,
+    /// The warehouse cannot be reached; it is tried again.
+    Failing,
+    /// The warehouse refuses the credentials; it is not tried again until they change.
+    Refused,
 }

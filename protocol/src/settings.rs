@@ -158,6 +158,8 @@ pub struct PoolSettings {
     pub idle_timeout: Duration,
     /// A session this old is replaced.
     pub max_lifetime: Duration,
+    /// How often an idle session is asked whether it still lives; never without one.
+    pub health_check_interval: Option<Duration>,
 }
 
 /// How much one statement may cost.
@@ -231,6 +233,7 @@ impl Default for PoolSettings {
             acquire_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(10 * 60),
             max_lifetime: Duration::from_secs(50 * 60),
+            health_check_interval: Some(Duration::from_secs(5 * 60)),
         }
     }
 }

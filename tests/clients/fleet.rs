@@ -10,11 +10,16 @@ use crate::harness::{House, Load, send, signal, wait_for};
 const FLEET: &str = "[supervisor]\nmetrics = \"off\"\n[apps.query]\nlisten = \"127.0.0.1:0\"\n\
      instances = 2\n";
 
-/// A call of a tool, by hand.
+/// A query, by hand.
 fn call(query: &str) -> String {
+    call_of("execute_query", &json!({ "query": query }))
+}
+
+/// A call of a tool, by hand.
+pub(crate) fn call_of(tool: &str, arguments: &Value) -> String {
     let call = json!({
         "jsonrpc": "2.0", "id": 1, "method": "tools/call",
-        "params": { "name": "execute_query", "arguments": { "query": query } },
+        "params": { "name": tool, "arguments": arguments },
     });
     let body = call.to_string();
     format!(

@@ -8,6 +8,8 @@ use std::process::Command;
 /// The versions that the tests speak with.
 const PYTHON_CLIENT: &str = "mcp==2.3.0";
 const TYPESCRIPT_CLIENT: &str = "@modelcontextprotocol/sdk@1.32.2";
+/// The emulator speaks with a version of Snowflake's own client that it can take apart.
+const FAKESNOW: [&str; 2] = ["fakesnow[server]==0.12.1", "snowflake-connector-python==4.8.1"];
 /// The TypeScript client needs Node 22; the package of that name carries it.
 const NODE: &str = "node@22";
 
@@ -19,15 +21,8 @@ pub(crate) fn directory() -> PathBuf {
 
 /// A Python that has the official client, or why there is none.
 pub(crate) fn python() -> Result<PathBuf, String> {
-    let venv = directory().join("python");
-    let python = venv.join("bin/python");
     put("client.py", include_str!("client.py"))?;
-    once(&venv.join(PYTHON_CLIENT), || {
-        run("python3", &["-m", "venv", text(&venv)])?;
-        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        run(text(&python), &[&install[..], &[PYTHON_CLIENT]].concat())
-    })?;
-    Ok(python)
+    environment("python", &[PYTHON_CLIENT])
 }
 
 /// A Node that has the official client, or why there is none.
@@ -41,6 +36,24 @@ pub(crate) fn node() -> Result<PathBuf, String> {
         run("npm", &[&install[..], &packages].concat())
     })?;
     Ok(directory.join("node_modules/.bin/node"))
+}
+
+/// A Python that has the emulator of Snowflake, or why there is none.
+pub(crate) fn fakesnow() -> Result<PathBuf, String> {
+    put("fakesnow_server.py", include_str!("fakesnow_server.py"))?;
+    environment("fakesnow", &FAKESNOW)
+}
+
+/// A Python of its own with these packages.
+fn environment(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
+    let venv = directory().join(name);
+    let python = venv.join("bin/python");
+    once(&venv.join(packages.join("+")), || {
+        run("python3", &["-m", "venv", text(&venv)])?;
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        run(text(&python), &[&install[..], packages].concat())
+    })?;
+    Ok(python)
 }
 
 /// Does something unless this mark says that it was done.

@@ -4,6 +4,7 @@
 //! keeps them there for the next run. Without Python's `venv` or `npm` it says SKIP.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod account;
 mod fleet;
 #[path = "../e2e/harness.rs"]
 #[expect(dead_code, reason = "the house is shared with the other tests of real processes")]

@@ -4,9 +4,10 @@
 
 use std::fmt;
 use std::ops::Add;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// A point in time, counted from the start of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +36,22 @@ impl fmt::Display for Moment {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:?} after the start", self.0)
     }
+}
+
+/// Seconds since 1970, as the machine has them; for what others compare with their own clock.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the room where clocks are read")]
+pub fn unix_seconds() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// Up to a quarter less, so that many who wait do not come back at once.
+#[must_use]
+pub fn shortened(wait: Duration) -> Duration {
+    let (random, _) = Uuid::new_v4().as_u64_pair();
+    let share = u32::try_from(random >> 56).unwrap_or(0);
+    wait - wait / 4 * share / 256
 }
 
 /// Reads the monotonic clock and waits for moments.

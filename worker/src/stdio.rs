@@ -15,6 +15,7 @@ use crate::settings::Identity;
 use crate::supervised::OpenWarehouse;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::pool::{Pool, PoolError};
+use crate::warehouse::snowflake::House;
 
 /// Why the client could not be served.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +49,8 @@ pub async fn serve(
     let identity = Identity { app: "stdio".to_owned(), slot: 0, run: 0, pid: std::process::id() };
     let _logs = logs::start(&settings.logs, &identity)?;
     let place = settings.warehouse.clone();
-    let warehouse = tokio::task::spawn_blocking(move || open(&place)).await??;
+    let house = House { worker: identity.app.clone(), refusals: None, clock };
+    let warehouse = tokio::task::spawn_blocking(move || open(&place, &house)).await??;
     let pool = Pool::new(warehouse, &settings.pool, clock);
     pool.open_min().await?;
     // Nobody adjusts them here; they stay readable when their sender is gone.

@@ -24,15 +24,19 @@ use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
 use crate::settings::{Identity, Inherited};
 use crate::warehouse::pool::{Pool, PoolError};
+use crate::warehouse::snowflake::House;
 use crate::warehouse::{Warehouse, WarehouseError};
 
 /// The grace of a drain that nobody gave one: a signal, or a supervisor that is gone.
 const GRACE_DEFAULT: Duration = Duration::from_secs(30);
+/// The directory beside the supervisor's socket where refused credentials are remembered.
+const REFUSALS: &str = "refused-logins";
 /// How long goodbyes to the warehouse may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// Makes the warehouse that the settings name; runs on a blocking thread.
-pub type OpenWarehouse = fn(&WarehouseSettings) -> Result<Arc<dyn Warehouse>, WarehouseError>;
+pub type OpenWarehouse =
+    fn(&WarehouseSettings, &House) -> Result<Arc<dyn Warehouse>, WarehouseError>;
 
 /// Why a worker ended otherwise than it should.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +65,16 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    /// True when starting again cannot help: what was asked for is not in this program.
+    /// True when starting again cannot help: what was asked for is not in this program, or the
+    /// warehouse does not let us in.
     #[must_use]
     pub fn is_hopeless(&self) -> bool {
-        matches!(self, ServeError::Warehouse(WarehouseError::Unsupported { .. }))
+        matches!(
+            self,
+            ServeError::Warehouse(
+                WarehouseError::Unsupported { .. } | WarehouseError::Refused { .. }
+            ) | ServeError::Pool(PoolError::Refused { .. })
+        )
     }
 }
 
@@ -78,6 +88,11 @@ pub async fn serve(
     clock: Clock,
 ) -> Result<(), ServeError> {
     let Inherited { socket, identity, listener } = inherited;
+    let house = House {
+        worker: format!("{}[{}]", identity.app, identity.slot),
+        refusals: socket.parent().map(|directory| directory.join(REFUSALS)),
+        clock,
+    };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
     let begun = begin(&settings, &identity);
     let (logs, signals) = match begun {
@@ -85,7 +100,7 @@ pub async fn serve(
         Err(error) => return Err(fail(link, error, clock).await),
     };
     tracing::info!(phase = "booting", generation = settings.generation, "worker");
-    let boot = tokio::spawn(boot(open, settings.clone(), clock));
+    let boot = tokio::spawn(boot(open, settings.clone(), house));
     let (serving, _) = watch::channel(Serving::Booting);
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
@@ -93,7 +108,7 @@ pub async fn serve(
         limits: watch::channel(settings.limits.clone()).0,
         identity: Arc::new(identity),
         listener: Some(listener),
-        house: None,
+        service: None,
         settings,
         serving,
         logs,
@@ -122,13 +137,21 @@ fn leave_signals() -> std::io::Result<tokio::net::UnixStream> {
 }
 
 /// Opens the warehouse and the pool's first sessions.
-async fn boot(open: OpenWarehouse, settings: Settings, clock: Clock) -> Result<Pool, ServeError> {
+///
+/// A warehouse that cannot be reached now is no reason to leave: the worker serves, says so to
+/// whoever asks, and finds it again by itself. One that does not let us in is.
+async fn boot(open: OpenWarehouse, settings: Settings, house: House) -> Result<Pool, ServeError> {
     let place = settings.warehouse.clone();
-    let warehouse =
-        tokio::task::spawn_blocking(move || open(&place)).await.map_err(|_| ServeError::Boot)??;
+    let clock = house.clock;
+    let opening = tokio::task::spawn_blocking(move || open(&place, &house));
+    let warehouse = opening.await.map_err(|_| ServeError::Boot)??;
     tracing::info!(warehouse = warehouse.name(), "the warehouse is open");
     let pool = Pool::new(warehouse, &settings.pool, clock);
-    pool.open_min().await?;
+    match pool.open_min().await {
+        Ok(()) => {}
+        Err(PoolError::Open { reason }) => tracing::error!(%reason, "serving without a session"),
+        Err(error) => return Err(error.into()),
+    }
     Ok(pool)
 }
 
@@ -159,7 +182,7 @@ struct Worker {
     metrics: Arc<Metrics>,
     identity: Arc<Identity>,
     listener: Option<TcpListener>,
-    house: Option<House>,
+    service: Option<Service>,
     settings: Settings,
     serving: watch::Sender<Serving>,
     limits: watch::Sender<StatementLimits>,
@@ -168,7 +191,7 @@ struct Worker {
 }
 
 /// What there is once the worker is ready.
-struct House {
+struct Service {
     door: Door,
     pool: Pool,
 }
@@ -261,8 +284,8 @@ impl Worker {
     }
 
     async fn emptied(&self) {
-        if let Some(house) = &self.house {
-            house.door.emptied().await;
+        if let Some(service) = &self.service {
+            service.door.emptied().await;
         }
     }
 
@@ -287,7 +310,7 @@ impl Worker {
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
         let counted = (Arc::clone(&self.metrics), self.clock);
         let door = Door::open(listener, &settings.http, router, stage, counted);
-        self.house = Some(House { door: door.map_err(ServeError::Door)?, pool });
+        self.service = Some(Service { door: door.map_err(ServeError::Door)?, pool });
         Ok(())
     }
 
@@ -308,8 +331,8 @@ impl Worker {
     }
 
     fn heartbeat(&self, link: Option<&Link>) {
-        let pool = match &self.house {
-            Some(house) => house.pool.vitals(),
+        let pool = match &self.service {
+            Some(service) => service.pool.vitals(),
             None => PoolVitals { max: self.settings.pool.max, ..PoolVitals::default() },
         };
         if let Some(link) = link {
@@ -338,8 +361,8 @@ impl Worker {
             }
             Action::Leave => {
                 self.advance(Stage::Closed);
-                if let Some(house) = &self.house {
-                    house.pool.close(CLOSE_LIMIT).await;
+                if let Some(service) = &self.service {
+                    service.pool.close(CLOSE_LIMIT).await;
                 }
                 let logs_dropped = self.logs.dropped_total();
                 tracing::info!(phase = "done", logs_dropped, "worker");
@@ -348,8 +371,8 @@ impl Worker {
     }
 
     fn advance(&self, stage: Stage) {
-        if let Some(house) = &self.house {
-            house.door.advance(stage);
+        if let Some(service) = &self.service {
+            service.door.advance(stage);
         }
     }
 }

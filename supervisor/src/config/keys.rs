@@ -258,6 +258,7 @@ const POOL: &[Key] = &[
     key("acquire_timeout", WAIT, r#""30s""#),
     key("idle_timeout", WAIT, r#""10m""#),
     key("max_lifetime", Kind::Duration { min: "1s", max: "168h" }, r#""50m""#),
+    key("health_check_interval", Kind::DurationOrOff { min: "1s", max: "24h" }, r#""5m""#),
 ];
 
 const LIMITS: &[Key] = &[

@@ -160,6 +160,9 @@ fn pool(pool: Section<'_>, default: PoolSettings, report: &mut Report) -> PoolSe
         acquire_timeout: pool.duration("acquire_timeout").unwrap_or(default.acquire_timeout),
         idle_timeout: pool.duration("idle_timeout").unwrap_or(default.idle_timeout),
         max_lifetime: pool.duration("max_lifetime").unwrap_or(default.max_lifetime),
+        health_check_interval: pool
+            .duration_or_off("health_check_interval")
+            .unwrap_or(default.health_check_interval),
     };
     not_above(pool, ("min", settings.min), ("max", settings.max), report);
     settings

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::control::{Response, Status};
-use mcp_protocol::message::{ToWorker, Vitals};
+use mcp_protocol::message::{Logins, ToWorker, Vitals};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
@@ -138,6 +138,7 @@ impl Hands {
         let Some(process) = self.processes.get_mut(run) else { return };
         let app = process.slot.app.clone();
         self.totals.add(&app, &process.vitals, &vitals);
+        process.health.said(logins_in_words(vitals.pool.logins));
         process.vitals = vitals;
         if let Some(app) = self.config.apps.get(&app) {
             let file = self.config.supervisor.log_directory.join(WORKER_LOG);
@@ -308,4 +309,15 @@ pub(super) fn c_string(bytes: &[u8]) -> Result<CString, String> {
 /// A file that swallows and gives nothing.
 pub(crate) fn nothing() -> io::Result<File> {
     File::options().read(true).write(true).open("/dev/null")
+}
+
+/// What a worker of ours is doing about its warehouse, where that is not what it should.
+fn logins_in_words(logins: Logins) -> Option<&'static str> {
+    match logins {
+        Logins::Fine => None,
+        Logins::Failing => Some("cannot reach its warehouse; tries again"),
+        Logins::Refused => {
+            Some("its warehouse refuses the credentials; not tried again until they change")
+        }
+    }
 }

@@ -16,7 +16,7 @@ use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use mcp_protocol::control::{SlotPhase, Status};
-use mcp_protocol::message::CallOutcome;
+use mcp_protocol::message::{CallOutcome, Logins};
 use prometheus::core::Collector;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -238,6 +238,8 @@ fn draw_vitals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
     let total = describe("pool_connections_total", "Open warehouse sessions.")?;
     let max = describe("pool_connections_max", "The most warehouse sessions allowed.")?;
     let waiting = describe("pool_callers_waiting", "Callers that wait for a session.")?;
+    let failing = describe("pool_logins_failing", "1 while the warehouse cannot be reached.")?;
+    let refused = describe("pool_logins_refused", "1 while it refuses the credentials.")?;
     for (_, process) in hands.processes.iter().filter(|(_, one)| one.settings.is_some()) {
         let index = process.slot.index.to_string();
         let labels = &[process.slot.app.as_str(), index.as_str()];
@@ -250,6 +252,9 @@ fn draw_vitals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
         total.with_label_values(labels).add(vitals.pool.total.into());
         max.with_label_values(labels).add(vitals.pool.max.into());
         waiting.with_label_values(labels).add(vitals.pool.waiting.into());
+        let is = |state: Logins| i64::from(vitals.pool.logins == state);
+        failing.with_label_values(labels).add(is(Logins::Failing));
+        refused.with_label_values(labels).add(is(Logins::Refused));
     }
     Ok(())
 }
@@ -269,6 +274,13 @@ fn draw_totals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
         "Callers that waited for a warehouse session in vain.",
         app,
     )?;
+    let opened = counters(registry, "pool_opened_total", "Warehouse sessions opened.", app)?;
+    let open_failures = counters(
+        registry,
+        "pool_open_failures_total",
+        "Warehouse sessions that could not be opened.",
+        app,
+    )?;
     let by_call = &["app", "tool", "outcome"];
     let calls = counters(registry, "mcp_requests_total", "Tool calls finished.", by_call)?;
     let seconds = CounterVec::new(
@@ -281,6 +293,8 @@ fn draw_totals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
         requests.with_label_values(labels).inc_by(totals.requests);
         errors.with_label_values(labels).inc_by(totals.request_errors);
         timeouts.with_label_values(labels).inc_by(totals.pool_timeouts);
+        opened.with_label_values(labels).inc_by(totals.pool_opened);
+        open_failures.with_label_values(labels).inc_by(totals.pool_open_failures);
         for ((tool, outcome), (count, time)) in &totals.tool_calls {
             let labels = &[name.as_str(), tool.as_str(), outcome_word(*outcome)];
             calls.with_label_values(labels).inc_by(*count);

@@ -190,6 +190,13 @@ impl Health {
         }
     }
 
+    /// What its own heartbeats mean in words; nothing when all is well.
+    pub(crate) fn said(&mut self, words: Option<&str>) {
+        if self.status.as_deref() != words {
+            self.status = words.map(str::to_owned);
+        }
+    }
+
     /// Puts another probe in force; the one that runs goes on if it is the same.
     fn set_probe(&mut self, run: RunId, probe: Option<Probe>, inbox: &mpsc::Sender<News>) {
         if self.probe != probe || self.probing.is_none() {

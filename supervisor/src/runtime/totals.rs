@@ -22,6 +22,8 @@ pub(crate) struct AppTotals {
     pub(crate) requests: u64,
     pub(crate) request_errors: u64,
     pub(crate) pool_timeouts: u64,
+    pub(crate) pool_opened: u64,
+    pub(crate) pool_open_failures: u64,
     /// Count and time of tool calls.
     pub(crate) tool_calls: BTreeMap<(String, CallOutcome), (u64, Duration)>,
 }
@@ -34,6 +36,9 @@ impl Totals {
         totals.request_errors +=
             now.request_errors_total.saturating_sub(before.request_errors_total);
         totals.pool_timeouts += now.pool.timeouts_total.saturating_sub(before.pool.timeouts_total);
+        totals.pool_opened += now.pool.opened_total.saturating_sub(before.pool.opened_total);
+        totals.pool_open_failures +=
+            now.pool.open_failures_total.saturating_sub(before.pool.open_failures_total);
         for calls in &now.tool_calls {
             let same = |old: &&mcp_protocol::message::ToolCalls| {
                 old.tool == calls.tool && old.outcome == calls.outcome

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use http::StatusCode;
+use mcp_protocol::message::Logins;
 use mcp_protocol::settings::Settings;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -89,6 +90,13 @@ async fn report(State(health): State<Arc<(Health, Clock)>>) -> Json<Value> {
             "idle": pool.idle,
             "waiting": pool.waiting,
             "timeouts_total": pool.timeouts_total,
+            "opened_total": pool.opened_total,
+            "open_failures_total": pool.open_failures_total,
+            "logins": match pool.logins {
+                Logins::Fine => "fine",
+                Logins::Failing => "failing",
+                Logins::Refused => "refused",
+            },
         },
     }))
 }

@@ -103,6 +103,7 @@ impl Path {
         Context {
             database: Some(self.database.as_str().to_owned()),
             schema: self.schema.as_ref().map(|schema| schema.as_str().to_owned()),
+            ..Context::default()
         }
     }
 

@@ -14,9 +14,10 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use super::tools::{self, Desk, Reply, ToolError};
+use super::tools::{self, Asked, Desk, Reply, ToolError};
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
+use crate::warehouse::Origin;
 
 /// What an assistant is told about the server as a whole.
 const INSTRUCTIONS: &str = "\
@@ -81,8 +82,9 @@ impl ServerHandler for Server {
             outcome: CallOutcome::Cancelled,
         };
         let arguments = request.arguments.unwrap_or_default();
+        let asked = Asked { origin: origin(&context), cancel: &context.ct };
         let result = tokio::select! {
-            result = tools::call(&self.desk, kind, arguments, &context.ct) => result,
+            result = tools::call(&self.desk, kind, arguments, asked) => result,
             () = context.ct.cancelled() => Err(ToolError::cancelled()),
         };
         call.outcome = match &result {
@@ -118,6 +120,26 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+    }
+}
+
+/// Who asks, as far as the request tells.
+fn origin(context: &RequestContext<RoleServer>) -> Origin {
+    let head = context.extensions.get::<http::request::Parts>();
+    let header = |name: &str| {
+        let value = head?.headers.get(name)?.to_str().ok()?;
+        Some(value.to_owned())
+    };
+    let client = context.peer.peer_info().map(|peer| {
+        let Implementation { name, version, .. } = &peer.client_info;
+        format!("{name} {version}")
+    });
+    Origin {
+        client: client.or_else(|| header("user-agent")),
+        session: header("mcp-session-id"),
+        request: Some(context.id.to_string()),
+        tool: None,
+        traceparent: header("traceparent"),
     }
 }
 

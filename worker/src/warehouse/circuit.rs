@@ -1,73 +1,132 @@
-//! Remembers a failed login for a while, so that a wrong password is not tried again and again.
+//! Remembers that no session can be opened, so that it is not tried again and again.
 //!
-//! The pool's library retries a failed connect for ever, and a few failed logins lock a user. So
-//! after a failure every further try is refused from memory until the cool-down has passed.
+//! The pool's library retries a failed connect for ever. So a failure closes the way for a while:
+//! longer with each one in a row while the warehouse cannot be reached, and for a fixed time after
+//! a refusal, for which the warehouse itself keeps in mind that nothing may be sent.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use mcp_protocol::message::Logins;
+
+use super::WarehouseError;
+use super::pool::PoolError;
 use crate::clock::Moment;
+
+/// The first wait after the warehouse could not be reached; it doubles.
+const WAIT_MIN: Duration = Duration::from_millis(500);
+/// The longest: a warehouse that is back is found again in about this time.
+const WAIT_MAX: Duration = Duration::from_secs(15);
+/// How often to look whether what was refused may be tried again.
+const REFUSED_WAIT: Duration = Duration::from_secs(30);
 
 /// The memory of the last failure.
 #[derive(Debug)]
 pub struct Circuit {
-    cool_down: Duration,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum State {
     Closed,
-    Open { until: Moment, reason: String },
+    Open { until: Moment, streak: u32, why: Why },
     Shut,
 }
 
-impl Circuit {
-    /// A circuit that lets the first try pass.
-    #[must_use]
-    pub fn new(cool_down: Duration) -> Circuit {
-        Circuit { cool_down, state: Mutex::new(State::Closed) }
-    }
+/// Why no session may be opened now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// It was tried and did not work.
+    Failed(String),
+    /// The warehouse does not let us in.
+    Refused(String),
+    /// The pool is closed.
+    Shut,
+}
 
+impl From<Why> for PoolError {
+    fn from(why: Why) -> PoolError {
+        match why {
+            Why::Failed(reason) => PoolError::Open { reason },
+            Why::Refused(reason) => PoolError::Refused { reason },
+            Why::Shut => PoolError::Closed,
+        }
+    }
+}
+
+impl Default for Circuit {
+    fn default() -> Circuit {
+        Circuit { state: Mutex::new(State::Closed) }
+    }
+}
+
+impl Circuit {
     /// Why no session may be opened now, or `None` when one may.
     #[must_use]
-    pub fn refusal(&self, now: Moment) -> Option<String> {
+    pub fn refusal(&self, now: Moment) -> Option<Why> {
         match &*self.state() {
             State::Closed => None,
-            State::Open { until, reason } => (now < *until).then(|| reason.clone()),
-            State::Shut => Some("the pool is closed".to_owned()),
+            State::Open { until, why, .. } => (now < *until).then(|| why.clone()),
+            State::Shut => Some(Why::Shut),
         }
     }
 
     /// A session was opened.
     pub fn succeeded(&self) {
-        self.change(State::Closed);
+        let mut state = self.state();
+        match *state {
+            State::Closed | State::Open { .. } => *state = State::Closed,
+            State::Shut => {}
+        }
     }
 
-    /// No session could be opened.
-    pub fn failed(&self, now: Moment, reason: String) {
-        self.change(State::Open { until: now + self.cool_down, reason });
+    /// No session could be opened. `shortened` takes something off a wait, so that many who wait
+    /// do not come back at once.
+    pub fn failed(
+        &self,
+        now: Moment,
+        error: &WarehouseError,
+        shortened: impl Fn(Duration) -> Duration,
+    ) {
+        let mut state = self.state();
+        let streak = match *state {
+            State::Closed => 0,
+            State::Open { streak, .. } => streak + 1,
+            State::Shut => return,
+        };
+        let (wait, why) = match error {
+            WarehouseError::Refused { .. } => (REFUSED_WAIT, Why::Refused(error.to_string())),
+            WarehouseError::Statement { .. }
+            | WarehouseError::Unsupported { .. }
+            | WarehouseError::TimedOut { .. }
+            | WarehouseError::Cancelled
+            | WarehouseError::Connect { .. }
+            | WarehouseError::Interrupted { .. } => {
+                let doubled = WAIT_MIN.saturating_mul(1 << streak.min(10)).min(WAIT_MAX);
+                (shortened(doubled), Why::Failed(error.to_string()))
+            }
+        };
+        *state = State::Open { until: now + wait, streak, why };
     }
 
     /// Nothing will be opened any more.
     pub fn shut(&self) {
-        self.change(State::Shut);
+        *self.state() = State::Shut;
     }
 
     /// Whether [`Circuit::shut`] was called.
     #[must_use]
     pub fn is_shut(&self) -> bool {
-        match *self.state() {
-            State::Closed | State::Open { .. } => false,
-            State::Shut => true,
-        }
+        matches!(*self.state(), State::Shut)
     }
 
-    fn change(&self, next: State) {
-        let mut state = self.state();
-        match *state {
-            State::Closed | State::Open { .. } => *state = next,
-            State::Shut => {}
+    /// How logins go, in a word.
+    #[must_use]
+    pub fn logins(&self) -> Logins {
+        match &*self.state() {
+            State::Closed | State::Shut => Logins::Fine,
+            State::Open { why: Why::Refused(_), .. } => Logins::Refused,
+            State::Open { why: Why::Failed(_) | Why::Shut, .. } => Logins::Failing,
         }
     }
 
@@ -84,23 +143,50 @@ mod tests {
         Moment::START + Duration::from_secs(seconds)
     }
 
+    fn unreachable() -> WarehouseError {
+        WarehouseError::Connect { warehouse: "it".to_owned(), reason: "no route".to_owned() }
+    }
+
     #[test]
-    fn a_failure_is_remembered_until_the_cool_down_has_passed() {
-        let circuit = Circuit::new(Duration::from_secs(30));
-        assert_eq!(circuit.refusal(at(0)), None);
-        circuit.failed(at(1), "wrong password".to_owned());
-        assert_eq!(circuit.refusal(at(30)), Some("wrong password".to_owned()));
-        assert_eq!(circuit.refusal(at(31)), None);
-        circuit.failed(at(31), "wrong password".to_owned());
+    fn waits_grow_while_the_warehouse_cannot_be_reached_and_end_with_the_first_session() {
+        let circuit = Circuit::default();
+        let mut now = at(0);
+        assert_eq!(circuit.refusal(now), None);
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            circuit.failed(now, &unreachable(), |wait| wait);
+            let mut wait = Duration::ZERO;
+            while circuit.refusal(now + wait).is_some() {
+                wait += Duration::from_millis(500);
+            }
+            waits.push(wait.as_millis());
+            now = now + wait;
+        }
+        assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 15000, 15000]);
+        assert_eq!(circuit.logins(), Logins::Failing);
         circuit.succeeded();
-        assert_eq!(circuit.refusal(at(32)), None);
+        assert_eq!((circuit.refusal(now), circuit.logins()), (None, Logins::Fine));
+        circuit.failed(now, &unreachable(), |wait| wait);
+        assert_eq!(circuit.refusal(now + Duration::from_millis(500)), None);
+    }
+
+    #[test]
+    fn a_refusal_is_told_as_one() {
+        let circuit = Circuit::default();
+        let reason = "wrong password".to_owned();
+        let error = WarehouseError::Refused { warehouse: "it".to_owned(), reason };
+        circuit.failed(at(1), &error, |wait| wait);
+        assert!(matches!(circuit.refusal(at(30)), Some(Why::Refused(_))));
+        assert_eq!(circuit.logins(), Logins::Refused);
+        assert_eq!(circuit.refusal(at(31)), None);
     }
 
     #[test]
     fn a_shut_circuit_stays_shut() {
-        let circuit = Circuit::new(Duration::ZERO);
+        let circuit = Circuit::default();
         circuit.shut();
         circuit.succeeded();
-        assert!(circuit.refusal(at(9)).is_some());
+        circuit.failed(at(1), &unreachable(), |wait| wait);
+        assert_eq!(circuit.refusal(at(9)), Some(Why::Shut));
     }
 }

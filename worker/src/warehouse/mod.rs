@@ -4,12 +4,15 @@
 //! give it back clean. No role, database, variable or transaction may pass from one borrower to
 //! the next: what a statement needs is in its [`Context`].
 
+mod care;
 pub mod circuit;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod open;
 mod opener;
 pub mod pool;
+pub(crate) mod collected;
+pub mod snowflake;
 
 use std::time::Duration;
 
@@ -46,6 +49,9 @@ pub trait Session: Send + 'static {
         cancel: &CancellationToken,
     ) -> Result<Answer, WarehouseError>;
 
+    /// Asks whether the session still lives, when nobody used it for a while.
+    async fn check(&mut self) {}
+
     /// True when the session must not be used again.
     fn is_broken(&self) -> bool;
 
@@ -53,13 +59,34 @@ pub trait Session: Send + 'static {
     async fn close(self: Box<Self>);
 }
 
-/// Where unqualified names of a statement are looked up.
+/// Where a statement stands, and who asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
+    /// The role; the session's default without one.
+    pub role: Option<String>,
+    /// The virtual warehouse that computes; the session's default without one.
+    pub warehouse: Option<String>,
     /// The database; the session's default without one.
     pub database: Option<String>,
     /// The schema; the session's default without one.
     pub schema: Option<String>,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// Who asks, as far as it is known; for the account's own history.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The client's name and version, as it introduced itself.
+    pub client: Option<String>,
+    /// The MCP session.
+    pub session: Option<String>,
+    /// The JSON-RPC request.
+    pub request: Option<String>,
+    /// The tool that was called.
+    pub tool: Option<String>,
+    /// The trace that the call is part of, in W3C's form.
+    pub traceparent: Option<String>,
 }
 
 /// How much one statement may cost.
@@ -152,6 +179,20 @@ pub enum WarehouseError {
         /// Which warehouse.
         warehouse: String,
         /// The reason and the remedy.
+        reason: String,
+    },
+    /// The warehouse does not let these credentials in; trying again cannot help.
+    #[error("{warehouse} does not let us in: {reason}")]
+    Refused {
+        /// Which warehouse.
+        warehouse: String,
+        /// The reason and the remedy.
+        reason: String,
+    },
+    /// The answer was lost; the statement may have been carried out.
+    #[error("the answer was lost: {reason}")]
+    Interrupted {
+        /// What happened, and what to do before it is asked again.
         reason: String,
     },
 }

@@ -11,20 +11,22 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::circuit::Circuit;
+use super::pool::PoolError;
 use super::{Session, Warehouse};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment, shortened};
 
 /// How opening sessions went so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Openings {
-    pub(super) opened: u32,
-    pub(super) failed: u32,
+    pub(super) opened: u64,
+    pub(super) failed: u64,
 }
 
 /// What r2d2 keeps: a session and whether it may be used again.
 pub(super) struct Kept {
     pub(super) session: Option<Box<dyn Session>>,
     pub(super) standing: Standing,
+    pub(super) used_at: Moment,
     pub(super) alive: Alive,
 }
 
@@ -72,8 +74,8 @@ impl ManageConnection for Opener {
     type Error = OpenError;
 
     fn connect(&self) -> Result<Kept, OpenError> {
-        if let Some(reason) = self.circuit.refusal(self.clock.now()) {
-            return Err(OpenError(reason));
+        if let Some(why) = self.circuit.refusal(self.clock.now()) {
+            return Err(OpenError(PoolError::from(why).to_string()));
         }
         match self.runtime.block_on(self.warehouse.connect()) {
             Ok(session) => {
@@ -84,14 +86,14 @@ impl ManageConnection for Opener {
                 }
                 self.circuit.succeeded();
                 self.told.send_modify(|seen| seen.opened += 1);
-                Ok(Kept { session: Some(session), standing: Standing::Clean, alive })
+                let used_at = self.clock.now();
+                Ok(Kept { session: Some(session), standing: Standing::Clean, used_at, alive })
             }
             Err(error) => {
-                let reason = error.to_string();
-                tracing::warn!(%reason, "cannot open a warehouse session");
-                self.circuit.failed(self.clock.now(), reason.clone());
+                tracing::warn!(%error, "cannot open a warehouse session");
+                self.circuit.failed(self.clock.now(), &error, shortened);
                 self.told.send_modify(|seen| seen.failed += 1);
-                Err(OpenError(reason))
+                Err(OpenError(error.to_string()))
             }
         }
     }
@@ -116,7 +118,7 @@ pub(super) struct Goodbye {
 
 impl CustomizeConnection<Kept, OpenError> for Goodbye {
     fn on_release(&self, kept: Kept) {
-        let Kept { session, standing: _, alive } = kept;
+        let Kept { session, standing: _, used_at: _, alive } = kept;
         if let Some(session) = session {
             self.runtime.spawn(async move {
                 session.close().await;

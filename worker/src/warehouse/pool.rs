@@ -18,11 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::circuit::Circuit;
 use super::opener::{Goodbye, Opener, Openings, Standing};
-use super::{Answer, Context, Limits, Warehouse, WarehouseError};
+use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
 use crate::clock::Clock;
 
-/// How long a failed login is remembered instead of tried again.
-const LOGIN_COOL_DOWN: Duration = Duration::from_secs(30);
 /// How long a cancelled or overdue statement may take to end before its session is retired.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long one look for a session being opened takes before failures are looked at.
@@ -50,6 +48,12 @@ pub enum PoolError {
         /// The warehouse's words.
         reason: String,
     },
+    /// The warehouse does not let us in, and trying again cannot help.
+    #[error("{reason}")]
+    Refused {
+        /// The warehouse's words, and the remedy.
+        reason: String,
+    },
     /// The worker is leaving.
     #[error("this worker is leaving; try again, another one will answer")]
     Closed,
@@ -64,9 +68,9 @@ pub struct Pool {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    sessions: r2d2::Pool<Opener>,
-    permits: Arc<Semaphore>,
+pub(super) struct Inner {
+    pub(super) sessions: r2d2::Pool<Opener>,
+    pub(super) permits: Arc<Semaphore>,
     circuit: Arc<Circuit>,
     openings: watch::Receiver<Openings>,
     settings: PoolSettings,
@@ -77,9 +81,9 @@ struct Inner {
 }
 
 /// A session on loan. The session goes back before the permit does.
-struct Loan {
-    session: PooledConnection<Opener>,
-    _permit: OwnedSemaphorePermit,
+pub(super) struct Loan {
+    pub(super) session: PooledConnection<Opener>,
+    pub(super) _permit: OwnedSemaphorePermit,
 }
 
 impl Pool {
@@ -89,7 +93,7 @@ impl Pool {
     #[must_use]
     pub fn new(warehouse: Arc<dyn Warehouse>, settings: &PoolSettings, clock: Clock) -> Pool {
         let max = settings.max.max(1);
-        let circuit = Arc::new(Circuit::new(LOGIN_COOL_DOWN));
+        let circuit = Arc::new(Circuit::default());
         let (told, openings) = watch::channel(Openings::default());
         let runtime = Handle::current();
         let alive = Arc::new(AtomicU64::new(0));
@@ -113,7 +117,7 @@ impl Pool {
             .error_handler(Box::new(NopErrorHandler))
             .connection_customizer(Box::new(goodbye))
             .build_unchecked(opener);
-        let inner = Inner {
+        let inner = Arc::new(Inner {
             sessions,
             permits: Arc::new(Semaphore::new(max as usize)),
             circuit,
@@ -123,8 +127,11 @@ impl Pool {
             alive,
             waiting: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
-        };
-        Pool { inner: Arc::new(inner) }
+        });
+        if let Some(every) = inner.settings.health_check_interval {
+            tokio::spawn(care::check_idle_sessions(Arc::downgrade(&inner), every, clock));
+        }
+        Pool { inner }
     }
 
     /// Returns when the smallest number of sessions is open.
@@ -132,12 +139,12 @@ impl Pool {
     /// # Errors
     /// At the first session that cannot be opened.
     pub async fn open_min(&self) -> Result<(), PoolError> {
-        let wanted = self.inner.settings.min.min(self.inner.settings.max);
+        let wanted = u64::from(self.inner.settings.min.min(self.inner.settings.max));
         let mut openings = self.inner.openings.clone();
         let settled = openings.wait_for(|seen| seen.opened >= wanted || seen.failed > 0);
         settled.await.map_err(|_| PoolError::Closed)?;
         match self.inner.circuit.refusal(self.inner.clock.now()) {
-            Some(reason) => Err(PoolError::Open { reason }),
+            Some(why) => Err(why.into()),
             None => Ok(()),
         }
     }
@@ -174,12 +181,16 @@ impl Pool {
     #[must_use]
     pub fn vitals(&self) -> PoolVitals {
         let state = self.inner.sessions.state();
+        let openings = *self.inner.openings.borrow();
         PoolVitals {
             max: self.inner.settings.max,
             total: state.connections,
             idle: state.idle_connections,
             waiting: u32::try_from(self.inner.waiting.load(Ordering::Relaxed)).unwrap_or(u32::MAX),
             timeouts_total: self.inner.timeouts.load(Ordering::Relaxed),
+            opened_total: openings.opened,
+            open_failures_total: openings.failed,
+            logins: self.inner.circuit.logins(),
         }
     }
 
@@ -233,8 +244,8 @@ impl Pool {
         let until = self.inner.clock.now() + limit;
         loop {
             let now = self.inner.clock.now();
-            if let Some(reason) = self.inner.circuit.refusal(now) {
-                return Err(PoolError::Open { reason });
+            if let Some(why) = self.inner.circuit.refusal(now) {
+                return Err(why.into());
             }
             let slice = until.since(now).min(OPENING_SLICE);
             if slice.is_zero() {
@@ -273,6 +284,7 @@ async fn run(
     tokio::select! {
         result = session.query(&work.statement, &work.context, &limits, &work.cancel) => {
             kept.standing = Standing::Clean;
+            kept.used_at = clock.now();
             result
         }
         error = given_up(clock, &work.cancel, limits.timeout) => Err(error),

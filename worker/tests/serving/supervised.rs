@@ -120,7 +120,7 @@ pub(crate) fn settings() -> Settings {
 }
 
 fn fake() -> OpenWarehouse {
-    |_| Ok(Arc::new(FakeWarehouse::default()))
+    |_, _| Ok(Arc::new(FakeWarehouse::default()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -172,7 +172,7 @@ async fn new_limits_hold_at_once_for_the_same_client_and_the_same_worker() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_that_cannot_boot_says_the_whole_chain() {
-    let open: OpenWarehouse = |_| {
+    let open: OpenWarehouse = |_, _| {
         let reason = "no route to host".to_owned();
         Err(WarehouseError::Connect { warehouse: "the fake account".to_owned(), reason })
     };
@@ -204,7 +204,7 @@ async fn a_worker_whose_supervisor_dies_drains_by_itself() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unknown_frames_are_dropped_and_a_drain_while_booting_is_obeyed() {
-    let open: OpenWarehouse = |_| {
+    let open: OpenWarehouse = |_, _| {
         // Longer than the test: opening must not hold up the drain.
         std::thread::park_timeout(Duration::from_secs(2));
         Ok(Arc::new(FakeWarehouse::default()))

@@ -279,6 +279,7 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "pool.acquire_timeout = \"9s\"",
         "pool.idle_timeout = \"9s\"",
         "pool.max_lifetime = \"9s\"",
+        "pool.health_check_interval = \"9s\"",
         "[supervisor]\nlog_directory = \"elsewhere\"",
     ] {
         let fingerprint = of(different, "staging");

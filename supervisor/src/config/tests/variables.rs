@@ -36,6 +36,7 @@ fn each_family_means_the_same() {
         ("CONNECTION_POOL_MAX_SIZE", "20", "apps.query.pool.max = 20"),
         ("SNOWFLAKE_MAX_INACTIVE_TIME", "30", "apps.query.pool.idle_timeout = 30m"),
         ("SNOWFLAKE_POOL_MAX_INACTIVE_MINUTES", "15", "apps.query.pool.idle_timeout = 15m"),
+        ("SNOWFLAKE_HEALTH_CHECK_INTERVAL", "2", "apps.query.pool.health_check_interval = 2m"),
         ("SNOWFLAKE_CONN_REFRESH_HOURS", "8", "apps.query.pool.max_lifetime = 8h"),
         ("SNOWFLAKE_POOL_CONNECTION_TIMEOUT", "30.0", "apps.query.pool.acquire_timeout = 30s"),
         ("SNOWFLAKE_CONN_TIMEOUT", "2.5", "apps.query.pool.acquire_timeout = 2500ms"),

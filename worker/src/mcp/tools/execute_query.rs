@@ -58,8 +58,11 @@ pub(super) async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Re
         let name = name.as_deref().map(Name::parse).transpose()?;
         Ok(name.map(|name| name.as_str().to_owned()))
     };
-    let context =
-        Context { database: resolved(&arguments.database)?, schema: resolved(&arguments.schema)? };
+    let context = Context {
+        database: resolved(&arguments.database)?,
+        schema: resolved(&arguments.schema)?,
+        ..Context::default()
+    };
     let rows_max = row_limit(arguments.limit)?;
     let found = errand.fetch(&arguments.query, &context, rows_max).await?;
     Ok(Reply { text: text(&arguments, &found), structured: answer::structured(&found) })

@@ -67,6 +67,7 @@ pub(super) async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Re
     let context = Context {
         database: Some(database.as_str().to_owned()),
         schema: schema.as_ref().map(|schema| schema.as_str().to_owned()),
+        ..Context::default()
     };
     let answer = errand.ask(&statement, &context).await?;
     let views = views(&answer);

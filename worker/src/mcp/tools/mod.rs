@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::names::NameError;
 use crate::warehouse::pool::{Pool, PoolError};
-use crate::warehouse::{Answer, Context, Limits, WarehouseError};
+use crate::warehouse::{Answer, Context, Limits, Origin, WarehouseError};
 
 /// What a tool works with.
 #[derive(Clone)]
@@ -168,9 +168,10 @@ pub async fn call(
     desk: &Desk,
     kind: Kind,
     arguments: JsonObject,
-    cancel: &CancellationToken,
+    asked: Asked<'_>,
 ) -> Result<Reply, ToolError> {
-    let errand = Errand { desk, cancel };
+    let origin = Origin { tool: Some(kind.name().to_owned()), ..asked.origin };
+    let errand = Errand { desk, origin, cancel: asked.cancel };
     match kind {
         Kind::ListDatabases => list_databases::call(&errand).await,
         Kind::ListViews => list_views::call(&errand, parsed(arguments)?).await,
@@ -180,9 +181,18 @@ pub async fn call(
     }
 }
 
+/// Who calls a tool, and until when.
+pub struct Asked<'a> {
+    /// Who asks.
+    pub origin: Origin,
+    /// Fires when nobody wants the answer any more.
+    pub cancel: &'a CancellationToken,
+}
+
 /// One call's way to the warehouse.
 struct Errand<'a> {
     desk: &'a Desk,
+    origin: Origin,
     cancel: &'a CancellationToken,
 }
 
@@ -205,7 +215,8 @@ impl Errand<'_> {
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
             timeout: limits.timeout,
         };
-        self.desk.pool.query(statement, context, &limits, self.cancel).await
+        let context = Context { origin: self.origin.clone(), ..context.clone() };
+        self.desk.pool.query(statement, &context, &limits, self.cancel).await
     }
 
     fn rows_max(&self) -> usize {

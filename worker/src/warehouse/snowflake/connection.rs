@@ -1,0 +1,255 @@
+//! One session at Snowflake: its tokens, and what is sent under them.
+//!
+//! The tokens never leave this file but to the wire; the library above gets placeholders, for it
+//! writes what it holds into its log. A token is renewed before it expires, and when the server
+//! says that it has.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use mcp_protocol::secret::Secret;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::failure;
+use super::gate::Gate;
+use super::login::Login;
+use super::wire::{Bearer, Reply, Trouble, Wire};
+use crate::clock::{Moment, unix_seconds};
+use crate::warehouse::WarehouseError;
+
+/// A token is renewed when it has less than this left.
+const RENEWED_BEFORE: Duration = Duration::from_secs(300);
+/// How long a login or a renewal may take altogether.
+const LOGIN_LIMIT: Duration = Duration::from_secs(30);
+/// How long a goodbye may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+/// How long the end of a statement may take to be confirmed.
+const ABORT_LIMIT: Duration = Duration::from_millis(1500);
+/// How long a session lasts that says nothing about it.
+const VALIDITY_DEFAULT: i64 = 3600;
+
+/// What a session stands in: what `USE` changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) role: Option<String>,
+    pub(super) warehouse: Option<String>,
+    pub(super) database: Option<String>,
+    pub(super) schema: Option<String>,
+}
+
+/// What an account's sessions have in common.
+pub(super) struct Account {
+    /// What it is called in errors.
+    pub(super) name: String,
+    pub(super) wire: Wire,
+    pub(super) login: Login,
+    pub(super) gate: Gate,
+    /// Logins that were sent.
+    pub(super) logins: AtomicU64,
+}
+
+/// One session, with its tokens while it has some.
+pub(super) struct Connection {
+    pub(super) account: Arc<Account>,
+    tokens: Mutex<Option<Tokens>>,
+}
+
+/// What a login gave.
+#[derive(Debug, Clone)]
+struct Tokens {
+    session: Secret,
+    master: Secret,
+    renew_at: Moment,
+}
+
+/// Where a new session stands, and what its account is set to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Welcome {
+    pub(super) place: Place,
+    pub(super) time_zone: Option<String>,
+}
+
+/// A session token to send with a request.
+pub(super) struct Pass(Secret);
+
+impl Pass {
+    pub(super) fn bearer(&self) -> Bearer<'_> {
+        Bearer::Token(self.0.expose())
+    }
+}
+
+/// Why there is no token.
+pub(super) enum NoPass {
+    /// The session ended at the server, and with it all that it held.
+    Gone,
+    Failed(WarehouseError),
+}
+
+impl Connection {
+    pub(super) fn new(account: Arc<Account>) -> Connection {
+        Connection { account, tokens: Mutex::new(None) }
+    }
+
+    /// Opens a session at the server, if the gate lets us try.
+    pub(super) async fn log_in(&self) -> Result<Welcome, WarehouseError> {
+        let mut tokens = self.tokens.lock().await;
+        *tokens = None;
+        let attempt = self.account.gate.enter().await?;
+        let clock = self.account.wire.clock();
+        let result = clock.within(LOGIN_LIMIT, self.introduce()).await.unwrap_or_else(|| {
+            Err(self.unreachable(&format!("no answer to the login within {LOGIN_LIMIT:?}")))
+        });
+        attempt.ended(result.as_ref().err()).await;
+        let (welcome, fresh) = result?;
+        *tokens = Some(fresh);
+        Ok(welcome)
+    }
+
+    async fn introduce(&self) -> Result<(Welcome, Tokens), WarehouseError> {
+        let Account { wire, login, logins, name, .. } = &*self.account;
+        let data = login.data(wire.http(), unix_seconds()).await?;
+        let mut url = wire.url("/session/v1/login-request", Uuid::new_v4());
+        url.query_pairs_mut().extend_pairs(login.query());
+        logins.fetch_add(1, Ordering::Relaxed);
+        let reply = wire.post(url, Bearer::Nobody, &json!({ "data": data })).await;
+        let reply = reply.map_err(|trouble| self.not_let_in(&trouble))?;
+        if !reply.success {
+            let Reply { code, message, date, .. } = &reply;
+            return Err(failure::of_login(name, code, message, *date, unix_seconds()));
+        }
+        let given = self.tokens_of(&reply.data, ["token", "masterToken", "validityInSeconds"]);
+        let tokens = given.ok_or_else(|| self.unreachable("the answer to the login has no token"))?;
+        Ok((welcome(&reply.data), tokens))
+    }
+
+    /// A token to send, renewed if it will soon expire.
+    pub(super) async fn pass(&self) -> Result<Pass, NoPass> {
+        let held = self.tokens.lock().await.clone().ok_or(NoPass::Gone)?;
+        if self.account.wire.clock().now() < held.renew_at {
+            return Ok(Pass(held.session));
+        }
+        self.renew(&Pass(held.session)).await
+    }
+
+    /// Exchanges a token that expired, or soon will.
+    pub(super) async fn renew(&self, old: &Pass) -> Result<Pass, NoPass> {
+        let mut tokens = self.tokens.lock().await;
+        let held = tokens.clone().ok_or(NoPass::Gone)?;
+        if held.session != old.0 {
+            return Ok(Pass(held.session));
+        }
+        let wire = &self.account.wire;
+        let url = wire.url("/session/token-request", Uuid::new_v4());
+        let body = json!({ "oldSessionToken": held.session.expose(), "requestType": "RENEW" });
+        let asked = wire.post(url, Bearer::Token(held.master.expose()), &body);
+        let late = || Trouble::Lost("no answer to the renewal of the token".to_owned());
+        let reply = wire.clock().within(LOGIN_LIMIT, asked).await.unwrap_or_else(|| Err(late()));
+        let reply = reply.map_err(|trouble| NoPass::Failed(self.unreachable(trouble.words())))?;
+        let names = ["sessionToken", "masterToken", "validityInSecondsST"];
+        match self.tokens_of(&reply.data, names).filter(|_| reply.success) {
+            Some(fresh) => {
+                tracing::debug!("renewed the token of a session");
+                Ok(Pass(tokens.insert(fresh).session.clone()))
+            }
+            // Whatever the reason, this session cannot be used any more.
+            None => {
+                tracing::info!(code = reply.code, "a session's token cannot be renewed");
+                *tokens = None;
+                Err(NoPass::Gone)
+            }
+        }
+    }
+
+    /// Forgets a session that the server no longer knows.
+    pub(super) async fn lose(&self) {
+        *self.tokens.lock().await = None;
+    }
+
+    /// Ends a statement at the server; true when the server confirms it.
+    pub(super) async fn abort(&self, statement: Uuid) -> bool {
+        let wire = &self.account.wire;
+        let Some(held) = self.tokens.lock().await.clone() else { return false };
+        let body = json!({ "sqlText": "", "requestId": statement.to_string() });
+        let sent = async {
+            for _ in 0..2 {
+                let url = wire.url("/queries/v1/abort-request", Uuid::new_v4());
+                let bearer = Bearer::Token(held.session.expose());
+                if let Ok(reply) = wire.post(url, bearer, &body).await {
+                    return reply.success;
+                }
+            }
+            false
+        };
+        wire.clock().within(ABORT_LIMIT, sent).await.unwrap_or(false)
+    }
+
+    /// Asks whether the session still lives, and has the server keep it. A network that is away
+    /// says nothing about that.
+    pub(super) async fn is_alive(&self) -> bool {
+        let Ok(pass) = self.pass().await else { return false };
+        let wire = &self.account.wire;
+        let url = wire.url("/session/heartbeat", Uuid::new_v4());
+        match wire.post(url, pass.bearer(), &json!({})).await {
+            Ok(reply) if failure::is_expired(&reply.code) => self.renew(&pass).await.is_ok(),
+            Ok(reply) => reply.success,
+            Err(trouble) => {
+                tracing::debug!(why = trouble.words(), "a session was not checked");
+                true
+            }
+        }
+    }
+
+    /// Says goodbye, so that temporary objects and an open transaction end now.
+    pub(super) async fn close(&self) {
+        let Some(held) = self.tokens.lock().await.take() else { return };
+        let wire = &self.account.wire;
+        let mut url = wire.url("/session", Uuid::new_v4());
+        url.query_pairs_mut().append_pair("delete", "true");
+        let body = json!({});
+        let sent = wire.post(url, Bearer::Token(held.session.expose()), &body);
+        if let Some(Err(trouble)) = wire.clock().within(CLOSE_LIMIT, sent).await {
+            tracing::debug!(why = trouble.words(), "a session ends without a goodbye");
+        }
+    }
+
+    fn tokens_of(&self, data: &Value, [session, master, validity]: [&str; 3]) -> Option<Tokens> {
+        let secret = |name: &str| data.get(name)?.as_str().map(|text| Secret::new(text.to_owned()));
+        let seconds = data.get(validity).and_then(Value::as_i64).unwrap_or(VALIDITY_DEFAULT);
+        let lasts = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        // One that lasts shorter than that is renewed at half its time.
+        let wait = lasts.checked_sub(RENEWED_BEFORE).unwrap_or(lasts / 2);
+        let renew_at = self.account.wire.clock().now() + wait;
+        Some(Tokens { session: secret(session)?, master: secret(master)?, renew_at })
+    }
+
+    fn not_let_in(&self, trouble: &Trouble) -> WarehouseError {
+        match trouble {
+            Trouble::Denied { status: status @ (403 | 404), .. } => {
+                let code = status.to_string();
+                failure::of_login(&self.account.name, &code, "", None, unix_seconds())
+            }
+            other => self.unreachable(other.words()),
+        }
+    }
+
+    pub(super) fn unreachable(&self, reason: &str) -> WarehouseError {
+        WarehouseError::Connect { warehouse: self.account.name.clone(), reason: reason.to_owned() }
+    }
+}
+
+fn welcome(data: &Value) -> Welcome {
+    let info = |name: &str| Some(data.get("sessionInfo")?.get(name)?.as_str()?.to_owned());
+    let place = Place {
+        role: info("roleName"),
+        warehouse: info("warehouseName"),
+        database: info("databaseName"),
+        schema: info("schemaName"),
+    };
+    let parameters = data.get("parameters").and_then(Value::as_array);
+    let zone = parameters.into_iter().flatten().find(|one| one["name"] == "TIMEZONE");
+    let time_zone = zone.and_then(|one| one["value"].as_str()).map(str::to_owned);
+    Welcome { place, time_zone }
+}

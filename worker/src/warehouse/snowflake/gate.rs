@@ -1,0 +1,190 @@
+//! Who may try to log in: a refused credential is tried once, by all workers of the machine together.
+//!
+//! A few refused logins lock a user out. So what Snowflake refused is remembered in a file that is
+//! named after the credentials, where every worker and every restart looks first; it is forgotten
+//! when the credentials change, for then the name does. The first login is made by one worker while
+//! the others wait; once it went well, the others may log in side by side for a while.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::fcntl::{Flock, FlockArg};
+
+use crate::clock::{Clock, Moment};
+use crate::warehouse::WarehouseError;
+
+/// For so long after a login went well others may be made side by side.
+const TRUSTED_FOR: Duration = Duration::from_secs(60);
+/// How long one look whether another worker is done takes.
+const TURN_SLICE: Duration = Duration::from_millis(20);
+/// How long another worker's login is waited for.
+const TURN_LIMIT: Duration = Duration::from_secs(60);
+/// How the file begins of credentials that were refused; the reason follows.
+const REFUSED: &str = "refused: ";
+
+/// The way in of one account's credentials.
+#[derive(Clone)]
+pub(super) struct Gate {
+    warehouse: String,
+    /// Where it is remembered; in this worker alone without one.
+    file: Option<PathBuf>,
+    clock: Clock,
+    known: Arc<Mutex<Known>>,
+    /// One at a time, where they are not known to be good.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Debug, Clone)]
+enum Known {
+    Nothing,
+    LetIn { at: Moment },
+    /// Noted: in the file too, whose removal asks for another try.
+    Refused { reason: String, noted: bool },
+}
+
+/// One login that may be tried; to be told how it ended.
+pub(super) struct Attempt {
+    gate: Gate,
+    _turn: Option<tokio::sync::OwnedMutexGuard<()>>,
+    lock: Option<Flock<File>>,
+}
+
+impl Gate {
+    pub(super) fn new(
+        warehouse: String,
+        directory: Option<&Path>,
+        version: &str,
+        clock: Clock,
+    ) -> Gate {
+        let file = directory.map(|directory| directory.join(version));
+        let known = Arc::new(Mutex::new(Known::Nothing));
+        Gate { warehouse, file, clock, known, turn: Arc::default() }
+    }
+
+    /// Waits for the turn to log in.
+    ///
+    /// # Errors
+    /// When these credentials were refused before; nothing is sent then.
+    pub(super) async fn enter(&self) -> Result<Attempt, WarehouseError> {
+        if self.is_trusted()? {
+            return Ok(Attempt { gate: self.clone(), _turn: None, lock: None });
+        }
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        if self.is_trusted()? {
+            return Ok(Attempt { gate: self.clone(), _turn: None, lock: None });
+        }
+        let mut lock = self.locked().await?;
+        if let Some(lock) = lock.as_mut()
+            && let Some(reason) = refusal_in(lock)
+        {
+            self.know(Known::Refused { reason, noted: true });
+            self.is_trusted()?;
+        }
+        Ok(Attempt { gate: self.clone(), _turn: Some(turn), lock })
+    }
+
+    fn is_trusted(&self) -> Result<bool, WarehouseError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Known::Nothing => Ok(false),
+            Known::LetIn { at } => Ok(self.clock.now().since(at) < TRUSTED_FOR),
+            Known::Refused { noted: true, .. } if self.file.as_ref().is_none_or(|it| !it.exists()) => {
+                self.know(Known::Nothing);
+                Ok(false)
+            }
+            Known::Refused { reason, .. } => Err(self.refused(reason)),
+        }
+    }
+
+    fn know(&self, known: Known) {
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    /// The file, held by us alone. Without a place to keep it each worker is on its own.
+    async fn locked(&self) -> Result<Option<Flock<File>>, WarehouseError> {
+        let Some(path) = &self.file else { return Ok(None) };
+        let until = self.clock.now() + TURN_LIMIT;
+        let mut file = match open(path) {
+            Ok(file) => file,
+            Err(error) => {
+                let file = path.display();
+                tracing::warn!(%file, %error, "cannot remember refused credentials for all workers");
+                return Ok(None);
+            }
+        };
+        loop {
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(Some(lock)),
+                Err((file, _)) => file,
+            };
+            if self.clock.now() > until {
+                let reason = format!("another worker's login takes longer than {TURN_LIMIT:?}");
+                return Err(WarehouseError::Connect { warehouse: self.warehouse.clone(), reason });
+            }
+            self.clock.until(self.clock.now() + TURN_SLICE).await;
+        }
+    }
+
+    fn refused(&self, reason: String) -> WarehouseError {
+        let again = match &self.file {
+            Some(file) => {
+                format!("change the credentials, or remove {} to try these again", file.display())
+            }
+            None => "change the credentials".to_owned(),
+        };
+        let reason = format!("{reason} (not tried again, so that the user is not locked; {again})");
+        WarehouseError::Refused { warehouse: self.warehouse.clone(), reason }
+    }
+}
+
+impl Attempt {
+    /// Remembers how it went, for all who come after.
+    pub(super) async fn ended(mut self, error: Option<&WarehouseError>) {
+        let reason = match error {
+            None => None,
+            Some(WarehouseError::Refused { reason, .. }) => Some(reason.clone()),
+            // Nothing was said about the credentials.
+            Some(_) => return,
+        };
+        let note = reason.as_ref().map_or(String::new(), |reason| format!("{REFUSED}{reason}"));
+        // At once for this worker, whoever holds the file.
+        self.gate.know(match &reason {
+            None => Known::LetIn { at: self.gate.clock.now() },
+            Some(reason) => Known::Refused { reason: reason.clone(), noted: false },
+        });
+        if self.lock.is_none() && reason.is_some() {
+            self.lock = self.gate.locked().await.ok().flatten();
+        }
+        let Some(lock) = self.lock.as_mut() else { return };
+        match (write(lock, &note), reason) {
+            (Ok(()), Some(reason)) => self.gate.know(Known::Refused { reason, noted: true }),
+            (Ok(()), None) => {}
+            (Err(error), _) => tracing::warn!(%error, "cannot remember how a login ended"),
+        }
+    }
+}
+
+fn open(path: &Path) -> std::io::Result<File> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
+}
+
+fn refusal_in(file: &mut File) -> Option<String> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.read_to_string(&mut text).ok()?;
+    text.strip_prefix(REFUSED).map(str::to_owned)
+}
+
+fn write(file: &mut File, note: &str) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(note.as_bytes())?;
+    file.sync_data()
+}

@@ -1,0 +1,180 @@
+//! The one layer through which all requests of the library pass, and what becomes of them.
+//!
+//! `snowflake-api` makes a request and reads an answer; everything between is done here, for as it
+//! stands it knows one host, never gives up, loses statements over 45 s, uploads local files when
+//! an answer says so, and logs its tokens. `docs/decisions/0012-snowflake-api-behind-one-layer.md`
+//! lists what it does and where the cure is. Nothing else of the worker knows the library.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use reqwest::{Body, Request, Response, Url};
+use reqwest_middleware::{ClientBuilder, Middleware, Next};
+use serde_json::{Value, json};
+use snowflake_api::connection::ConnectionError;
+use snowflake_api::{AuthArgs, AuthType, PasswordArgs, RawQueryResult, SnowflakeApi};
+use snowflake_api::{SnowflakeApiBuilder, SnowflakeApiError};
+use uuid::Uuid;
+
+use super::connection::Connection;
+use super::statement::{Ask, Found, Statement, Unanswered, for_the_library};
+use crate::warehouse::WarehouseError;
+
+/// What the library holds where a secret would be.
+const PLACEHOLDER: &str = "held-elsewhere";
+/// How long the library believes its tokens to last: it must never come to renew them.
+const FOR_EVER: i64 = i64::MAX;
+
+/// The library with a session of ours under it.
+pub(super) struct Library {
+    api: SnowflakeApi,
+    desk: Arc<Desk>,
+}
+
+/// Where a statement's company and findings lie while the library carries it.
+struct Desk {
+    connection: Arc<Connection>,
+    papers: Mutex<Papers>,
+}
+
+#[derive(Default)]
+struct Papers {
+    ask: Option<Ask>,
+    request_id: Option<Uuid>,
+    found: Option<Found>,
+}
+
+impl Library {
+    pub(super) fn new(connection: Arc<Connection>) -> Result<Library, String> {
+        let desk = Arc::new(Desk { connection, papers: Mutex::default() });
+        let http = desk.connection.account.wire.http().clone();
+        let client = ClientBuilder::new(http).with(Layer(Arc::clone(&desk))).build();
+        let args = AuthArgs {
+            account_identifier: PLACEHOLDER.to_owned(),
+            warehouse: None,
+            database: None,
+            schema: None,
+            username: PLACEHOLDER.to_owned(),
+            role: None,
+            auth_type: AuthType::Password(PasswordArgs { password: PLACEHOLDER.to_owned() }),
+        };
+        let api = SnowflakeApiBuilder::new(args).with_client(client).build();
+        let api = api.map_err(|error| format!("cannot prepare a session: {error}"))?;
+        Ok(Library { api, desk })
+    }
+
+    /// Forgets the statement that was sent last.
+    pub(super) fn begin(&self) {
+        *self.desk.papers() = Papers::default();
+    }
+
+    /// Runs a statement: what was found, and the rows that came at once.
+    pub(super) async fn run(
+        &self,
+        statement: &str,
+        ask: Ask,
+    ) -> Result<(Found, RawQueryResult), Unanswered> {
+        *self.desk.papers() = Papers { ask: Some(ask), ..Papers::default() };
+        let raw = self.api.exec_raw(statement).await;
+        let found = self.desk.papers().found.take();
+        match (raw, found) {
+            (Ok(raw), Some(found)) => Ok((found, raw)),
+            (Ok(_), None) => Err(self.desk.nonsense("nothing was asked of the server").into()),
+            (Err(error), _) => Err(self.desk.unwrapped(error)),
+        }
+    }
+
+    /// The statement that was sent last, if one was.
+    pub(super) fn request_id(&self) -> Option<Uuid> {
+        self.desk.papers().request_id
+    }
+}
+
+impl Desk {
+    fn papers(&self) -> std::sync::MutexGuard<'_, Papers> {
+        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Our own error, as it went in.
+    fn unwrapped(&self, error: SnowflakeApiError) -> Unanswered {
+        use snowflake_api::SnowflakeApiError::{AuthError, RequestError};
+        match error {
+            RequestError(ConnectionError::RequestMiddlewareError(
+                reqwest_middleware::Error::Middleware(ours),
+            )) => match ours.downcast::<Unanswered>() {
+                Ok(ours) => ours,
+                Err(other) => self.nonsense(&other.to_string()).into(),
+            },
+            AuthError(error) => self.nonsense(&error.to_string()).into(),
+            other => self.nonsense(&other.to_string()).into(),
+        }
+    }
+
+    fn nonsense(&self, words: &str) -> WarehouseError {
+        self.connection.unreachable(words)
+    }
+
+    async fn query(&self, request: &Request) -> Result<Value, Unanswered> {
+        let request_id = request_id(request.url()).unwrap_or_else(Uuid::new_v4);
+        let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
+        let body: Value = serde_json::from_slice(body)
+            .map_err(|error| self.nonsense(&format!("the request is no JSON: {error}")))?;
+        let ask = {
+            let mut papers = self.papers();
+            papers.request_id = Some(request_id);
+            papers.ask.clone()
+        };
+        let ask = ask.ok_or_else(|| self.nonsense("a statement that nobody asked for"))?;
+        let statement = Statement { connection: &self.connection, request_id, ask: &ask };
+        let (found, inline) = statement.run(body).await?;
+        let answer = for_the_library(&found, inline);
+        self.papers().found = Some(found);
+        Ok(answer)
+    }
+}
+
+struct Layer(Arc<Desk>);
+
+#[async_trait]
+impl Middleware for Layer {
+    async fn handle(
+        &self,
+        request: Request,
+        _extensions: &mut http::Extensions,
+        _next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let answer = match request.url().path() {
+            // The session is open by then; the library only wants to hold something.
+            "/session/v1/login-request" => Ok(placeholders()),
+            "/queries/v1/query-request" => self.0.query(&request).await,
+            path => Err(self.0.nonsense(&format!("a request to {path}")).into()),
+        };
+        match answer {
+            Ok(answer) => Ok(http::Response::new(answer.to_string()).into()),
+            Err(error) => Err(reqwest_middleware::Error::middleware(error)),
+        }
+    }
+}
+
+fn request_id(url: &Url) -> Option<Uuid> {
+    let (_, id) = url.query_pairs().find(|(name, _)| name == "requestId")?;
+    id.parse().ok()
+}
+
+fn placeholders() -> Value {
+    json!({
+        "code": null,
+        "message": null,
+        "success": true,
+        "data": {
+            "sessionId": 0,
+            "token": PLACEHOLDER,
+            "masterToken": PLACEHOLDER,
+            "serverVersion": "",
+            "parameters": [],
+            "sessionInfo": { "roleName": "" },
+            "validityInSeconds": FOR_EVER,
+            "masterValidityInSeconds": FOR_EVER,
+        },
+    })
+}

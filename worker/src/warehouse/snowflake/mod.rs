@@ -1,0 +1,98 @@
+//! An account at Snowflake as a warehouse.
+//!
+//! From top to bottom: a [`session`] stands where its statement wants to; the [`layer`] carries the
+//! statement through the library `snowflake-api`; a [`statement`] is sent, sent again where that is
+//! safe, and waited for; a [`connection`] holds the tokens; the [`gate`] lets nobody try refused
+//! credentials again; the [`wire`] is one request and its answer. [`fetch`] and [`cells`] make rows
+//! of what came. Nothing above this room knows any of it.
+
+mod account;
+mod cells;
+mod connection;
+mod failure;
+mod fetch;
+mod gate;
+mod key;
+mod layer;
+mod login;
+mod session;
+mod statement;
+mod tag;
+mod wire;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use mcp_protocol::settings::SnowflakeSettings;
+
+use self::account::Endpoint;
+use self::connection::{Account, Connection};
+use self::gate::Gate;
+use self::login::Login;
+use self::session::SnowflakeSession;
+use self::wire::Wire;
+use super::{Session, Warehouse, WarehouseError};
+use crate::clock::Clock;
+
+/// What a connection takes from the worker around it.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// Which worker asks, for the query tag: `query[2]`.
+    pub worker: String,
+    /// Where refused credentials are remembered for all workers; in each worker alone without one.
+    pub refusals: Option<PathBuf>,
+    /// Time.
+    pub clock: Clock,
+}
+
+/// An account at Snowflake, and how to be let in.
+pub struct SnowflakeWarehouse {
+    account: Arc<Account>,
+    worker: Arc<str>,
+}
+
+impl SnowflakeWarehouse {
+    /// Prepares a connection; nothing is sent.
+    ///
+    /// # Errors
+    /// When the settings cannot be used: an account that is no name, a key that cannot be read.
+    pub fn open(
+        settings: &SnowflakeSettings,
+        house: &House,
+    ) -> Result<SnowflakeWarehouse, WarehouseError> {
+        let name = format!("the Snowflake account {}", settings.account);
+        let refused =
+            |reason: String| WarehouseError::Refused { warehouse: name.clone(), reason };
+        let endpoint = Endpoint::of(settings).map_err(refused)?;
+        let login = Login::new(settings, &endpoint).map_err(refused)?;
+        let directory = house.refusals.as_deref();
+        let gate = Gate::new(name.clone(), directory, &login.credential_version(), house.clock);
+        let wire = Wire::new(endpoint, house.clock).map_err(refused)?;
+        let account = Account { name, wire, login, gate, logins: AtomicU64::new(0) };
+        Ok(SnowflakeWarehouse {
+            account: Arc::new(account),
+            worker: Arc::from(house.worker.as_str()),
+        })
+    }
+
+    /// Logins that were sent to the account.
+    #[must_use]
+    pub fn logins_total(&self) -> u64 {
+        self.account.logins.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Warehouse for SnowflakeWarehouse {
+    fn name(&self) -> &str {
+        &self.account.name
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError> {
+        let connection = Connection::new(Arc::clone(&self.account));
+        let session = SnowflakeSession::open(connection, Arc::clone(&self.worker)).await?;
+        Ok(Box::new(session))
+    }
+}
