@@ -5,11 +5,15 @@
 //! the next: what a statement needs is in its [`Context`].
 
 pub mod circuit;
+#[allow(dead_code, reason = "the connection to Snowflake, which uses all of it, comes next")]
+pub(crate) mod collected;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod open;
 mod opener;
 pub mod pool;
+#[allow(dead_code, unused_imports, reason = "nothing opens a connection to Snowflake yet")]
+mod snowflake;
 
 use std::time::Duration;
 
