@@ -6,12 +6,12 @@
 
 mod care;
 pub mod circuit;
+pub(crate) mod collected;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod open;
 mod opener;
 pub mod pool;
-pub(crate) mod collected;
 pub mod snowflake;
 
 use std::time::Duration;

@@ -79,13 +79,3 @@ fn written(array: &ArrayRef, row: usize) -> Result<String> {
     let formatter = ArrayFormatter::try_new(array, &FormatOptions::default())?;
     Ok(formatter.value(row).try_to_string()?)
 }
-
-/// About how many bytes a value takes in an answer.
-pub(crate) fn weight(cell: &Cell) -> usize {
-    match cell {
-        Cell::Null | Cell::Boolean(_) => 1,
-        Cell::Float(_) => 8,
-        Cell::Number(text) | Cell::Text(text) => text.len(),
-        Cell::Json(value) => value.to_string().len(),
-    }
-}

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::account::{Account, Place};
-use super::cells::{cell, type_name, weight};
+use super::cells::{cell, type_name};
 use super::command::{Command, Used, command};
 use super::describe::describe;
 use super::engine::Engine;
@@ -24,6 +24,7 @@ use super::parse::tokens;
 use super::planning::plan_tokens;
 use super::rewrite::heading;
 use super::show;
+use crate::warehouse::collected::Collected;
 use crate::warehouse::{Answer, Column, Context, Limits, Session, WarehouseError};
 
 /// One session.
@@ -146,7 +147,7 @@ impl Run {
         let mut collected = Collected::new(self.limits);
         let mut stream = execute_stream(physical, state.task_ctx())?;
         while let Some(batch) = stream.next().await {
-            if !collected.add_batch(&batch?)? {
+            if !add_batch(&mut collected, &batch?)? {
                 break;
             }
         }
@@ -196,50 +197,25 @@ impl Run {
         Answer {
             query_id: uuid::Uuid::new_v4().to_string(),
             columns,
-            rows: collected.rows,
-            truncated: collected.truncated,
+            truncated: collected.truncated(),
+            rows: collected.into_rows(),
             database: Some(self.place.database.clone()),
             schema: Some(self.place.schema.clone()),
         }
     }
 }
 
-/// Rows up to the limits.
-struct Collected {
-    rows: Vec<Vec<crate::warehouse::Cell>>,
-    bytes: usize,
-    truncated: bool,
-    limits: Limits,
-}
-
-impl Collected {
-    fn new(limits: Limits) -> Collected {
-        Collected { rows: Vec::new(), bytes: 0, truncated: false, limits }
-    }
-
-    /// Adds a row; false when it did not fit, and no other will.
-    fn add(&mut self, row: Vec<crate::warehouse::Cell>) -> bool {
-        let bytes = self.bytes + row.iter().map(weight).sum::<usize>();
-        if self.rows.len() >= self.limits.rows_max || bytes > self.limits.bytes_max {
-            self.truncated = true;
-            return false;
+/// Adds a batch; false when a row did not fit, and no other will.
+fn add_batch(collected: &mut Collected, batch: &RecordBatch) -> Result<bool, DataFusionError> {
+    for row in 0..batch.num_rows() {
+        let cells = batch
+            .columns()
+            .iter()
+            .map(|column| cell(column, row))
+            .collect::<Result<Vec<_>, DataFusionError>>()?;
+        if !collected.add(cells) {
+            return Ok(false);
         }
-        self.bytes = bytes;
-        self.rows.push(row);
-        true
     }
-
-    fn add_batch(&mut self, batch: &RecordBatch) -> Result<bool, DataFusionError> {
-        for row in 0..batch.num_rows() {
-            let cells = batch
-                .columns()
-                .iter()
-                .map(|column| cell(column, row))
-                .collect::<Result<Vec<_>, DataFusionError>>()?;
-            if !self.add(cells) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
+    Ok(true)
 }

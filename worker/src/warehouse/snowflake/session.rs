@@ -4,6 +4,7 @@
 //! a session as it was. Before and after any other the session is opened anew: role, parameters,
 //! variables, temporary objects, an open transaction and the last query id end with the old one.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -179,17 +180,18 @@ impl SnowflakeSession {
         };
         let flow = match raw {
             RawQueryResult::Bytes(parts) => {
-                let mut reader = PartReader::new(Format::Arrow, &decoder);
-                let mut flow = std::ops::ControlFlow::Continue(());
-                for part in parts {
-                    flow = reader.feed(&part, &mut collected).map_err(|why| unreadable(&why))?;
-                }
-                flow
+                let read = parts.iter().try_fold(ControlFlow::Continue(()), |flow, part| {
+                    if flow.is_break() {
+                        return Ok(flow);
+                    }
+                    PartReader::new(Format::Arrow, &decoder).whole(part, &mut collected)
+                });
+                read.map_err(|why| unreadable(&why))?
             }
             RawQueryResult::Json(rows) => {
                 take_json_rows(&rows.value, &decoder, &mut collected).map_err(|why| unreadable(&why))?
             }
-            RawQueryResult::Empty => std::ops::ControlFlow::Continue(()),
+            RawQueryResult::Empty => ControlFlow::Continue(()),
         };
         if flow.is_continue() {
             let fetch = Fetch { connection: &self.connection, found, decoder: &decoder };

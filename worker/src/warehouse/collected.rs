@@ -1,0 +1,136 @@
+//! Rows of an answer, up to the limits of its statement: what keeps a large answer small.
+//!
+//! Every warehouse collects into this. It knows rows and their weight, never where they come from.
+
+use super::{Cell, Limits};
+
+/// Rows up to the limits.
+#[derive(Debug)]
+pub(crate) struct Collected {
+    rows: Vec<Vec<Cell>>,
+    bytes: usize,
+    truncated: bool,
+    limits: Limits,
+}
+
+/// What was collected at some moment; see [`Collected::mark`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    rows: usize,
+    bytes: usize,
+    truncated: bool,
+}
+
+impl Collected {
+    /// Nothing yet.
+    pub(crate) fn new(limits: Limits) -> Collected {
+        Collected { rows: Vec::new(), bytes: 0, truncated: false, limits }
+    }
+
+    /// Adds a row; false when it did not fit, and no other will.
+    pub(crate) fn add(&mut self, row: Vec<Cell>) -> bool {
+        let bytes = self.bytes + row.iter().map(weight).sum::<usize>();
+        if self.truncated
+            || self.rows.len() >= self.limits.rows_max
+            || bytes > self.limits.bytes_max
+        {
+            self.truncated = true;
+            return false;
+        }
+        self.bytes = bytes;
+        self.rows.push(row);
+        true
+    }
+
+    /// The rows so far.
+    pub(crate) fn rows(&self) -> &[Vec<Cell>] {
+        &self.rows
+    }
+
+    /// The rows.
+    pub(crate) fn into_rows(self) -> Vec<Vec<Cell>> {
+        self.rows
+    }
+
+    /// True when a row was refused: there is more than the limits allow.
+    pub(crate) fn truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// Notes that there are more rows than were taken.
+    pub(crate) fn cut(&mut self) {
+        self.truncated = true;
+    }
+
+    /// True when no further row can be taken, whether or not there is one.
+    pub(crate) fn is_full(&self) -> bool {
+        self.truncated || self.rows.len() >= self.limits.rows_max
+    }
+
+    /// Where a part of the answer begins, for [`Collected::truncate_to`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { rows: self.rows.len(), bytes: self.bytes, truncated: self.truncated }
+    }
+
+    /// Forgets what came after the mark, so that a part which broke off can be read again.
+    pub(crate) fn truncate_to(&mut self, mark: Mark) {
+        self.rows.truncate(mark.rows);
+        self.bytes = mark.bytes;
+        self.truncated = mark.truncated;
+    }
+}
+
+/// About how many bytes a value takes in an answer.
+fn weight(cell: &Cell) -> usize {
+    match cell {
+        Cell::Null | Cell::Boolean(_) => 1,
+        Cell::Float(_) => 8,
+        Cell::Number(text) | Cell::Text(text) => text.len(),
+        Cell::Json(value) => value.to_string().len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn limits(rows_max: usize, bytes_max: usize) -> Limits {
+        Limits { rows_max, bytes_max, timeout: Duration::from_secs(1) }
+    }
+
+    fn row(text: &str) -> Vec<Cell> {
+        vec![Cell::Text(text.to_owned())]
+    }
+
+    #[test]
+    fn the_row_after_the_last_that_fits_tells_that_there_are_more() {
+        let mut collected = Collected::new(limits(2, 100));
+        assert!(collected.add(row("a")) && collected.add(row("b")));
+        assert!(collected.is_full() && !collected.truncated());
+        assert!(!collected.add(row("c")));
+        assert!(collected.truncated());
+        assert_eq!(collected.into_rows(), [row("a"), row("b")]);
+    }
+
+    #[test]
+    fn no_row_follows_one_that_was_too_heavy() {
+        let mut collected = Collected::new(limits(10, 3));
+        assert!(collected.add(row("ab")));
+        assert!(!collected.add(row("cd")));
+        assert!(!collected.add(row("e")), "a gap in the middle of the rows");
+        assert_eq!(collected.rows().len(), 1);
+    }
+
+    #[test]
+    fn a_part_can_be_read_again_from_its_mark() {
+        let mut collected = Collected::new(limits(10, 5));
+        assert!(collected.add(row("ab")));
+        let mark = collected.mark();
+        assert!(collected.add(row("cd")) && !collected.add(row("ef")));
+        collected.truncate_to(mark);
+        assert!(!collected.truncated() && !collected.is_full());
+        assert_eq!(collected.rows(), [row("ab")]);
+        assert!(collected.add(row("cde")), "the bytes of forgotten rows still count");
+    }
+}
