@@ -61,10 +61,16 @@ pub enum ServeError {
 }
 
 impl ServeError {
-    /// True when starting again cannot help: what was asked for is not in this program.
+    /// True when starting again cannot help: what was asked for is not in this program, or the
+    /// warehouse does not let these credentials in.
     #[must_use]
     pub fn is_hopeless(&self) -> bool {
-        matches!(self, ServeError::Warehouse(WarehouseError::Unsupported { .. }))
+        matches!(
+            self,
+            ServeError::Warehouse(
+                WarehouseError::Unsupported { .. } | WarehouseError::Refused { .. }
+            ) | ServeError::Pool(PoolError::Refused { .. })
+        )
     }
 }
 

@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod open;
 mod opener;
 pub mod pool;
+mod snowflake;
 
 use std::time::Duration;
 
@@ -146,12 +147,27 @@ pub enum WarehouseError {
     /// The caller went away or asked for the end.
     #[error("the statement was cancelled")]
     Cancelled,
-    /// The warehouse did not let us in or cannot be reached.
+    /// The warehouse cannot be reached now; it may be tried again.
     #[error("cannot connect to {warehouse}: {reason}")]
     Connect {
         /// Which warehouse.
         warehouse: String,
         /// The reason and the remedy.
+        reason: String,
+    },
+    /// The warehouse does not let these credentials in. Trying again cannot help, and could lock
+    /// the user out.
+    #[error("{warehouse} does not let us in: {reason}")]
+    Refused {
+        /// Which warehouse.
+        warehouse: String,
+        /// The reason and the remedy.
+        reason: String,
+    },
+    /// The answer was lost on its way; the statement may have run.
+    #[error("the answer was lost, and the statement may have run all the same: {reason}")]
+    Interrupted {
+        /// How it was lost.
         reason: String,
     },
 }

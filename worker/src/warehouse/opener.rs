@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::circuit::Circuit;
-use super::{Session, Warehouse};
+use super::{Session, Warehouse, WarehouseError};
 use crate::clock::Clock;
 
 /// How opening sessions went so far.
@@ -72,8 +72,8 @@ impl ManageConnection for Opener {
     type Error = OpenError;
 
     fn connect(&self) -> Result<Kept, OpenError> {
-        if let Some(reason) = self.circuit.refusal(self.clock.now()) {
-            return Err(OpenError(reason));
+        if let Some(refusal) = self.circuit.refusal(self.clock.now()) {
+            return Err(OpenError(refusal.reason()));
         }
         match self.runtime.block_on(self.warehouse.connect()) {
             Ok(session) => {
@@ -89,7 +89,17 @@ impl ManageConnection for Opener {
             Err(error) => {
                 let reason = error.to_string();
                 tracing::warn!(%reason, "cannot open a warehouse session");
-                self.circuit.failed(self.clock.now(), reason.clone());
+                match error {
+                    WarehouseError::Refused { .. } => self.circuit.refused(reason.clone()),
+                    WarehouseError::Statement { .. }
+                    | WarehouseError::Unsupported { .. }
+                    | WarehouseError::TimedOut { .. }
+                    | WarehouseError::Cancelled
+                    | WarehouseError::Connect { .. }
+                    | WarehouseError::Interrupted { .. } => {
+                        self.circuit.failed(self.clock.now(), reason.clone());
+                    }
+                }
                 self.told.send_modify(|seen| seen.failed += 1);
                 Err(OpenError(reason))
             }

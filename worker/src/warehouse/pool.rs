@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::circuit::Circuit;
+use super::circuit::{Circuit, Refusal};
 use super::opener::{Goodbye, Opener, Openings, Standing};
 use super::{Answer, Context, Limits, Warehouse, WarehouseError};
 use crate::clock::Clock;
@@ -50,12 +50,27 @@ pub enum PoolError {
         /// The warehouse's words.
         reason: String,
     },
+    /// No session will be opened with these credentials.
+    #[error("no warehouse session can be opened: {reason}")]
+    Refused {
+        /// The warehouse's words.
+        reason: String,
+    },
     /// The worker is leaving.
     #[error("this worker is leaving; try again, another one will answer")]
     Closed,
     /// The warehouse was asked and gave no answer.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
+}
+
+impl From<Refusal> for PoolError {
+    fn from(refusal: Refusal) -> PoolError {
+        match refusal {
+            Refusal::ForNow(reason) => PoolError::Open { reason },
+            Refusal::ForGood(reason) => PoolError::Refused { reason },
+        }
+    }
 }
 
 /// The pool. Cheap to clone.
@@ -137,7 +152,7 @@ impl Pool {
         let settled = openings.wait_for(|seen| seen.opened >= wanted || seen.failed > 0);
         settled.await.map_err(|_| PoolError::Closed)?;
         match self.inner.circuit.refusal(self.inner.clock.now()) {
-            Some(reason) => Err(PoolError::Open { reason }),
+            Some(refusal) => Err(refusal.into()),
             None => Ok(()),
         }
     }
@@ -233,8 +248,8 @@ impl Pool {
         let until = self.inner.clock.now() + limit;
         loop {
             let now = self.inner.clock.now();
-            if let Some(reason) = self.inner.circuit.refusal(now) {
-                return Err(PoolError::Open { reason });
+            if let Some(refusal) = self.inner.circuit.refusal(now) {
+                return Err(refusal.into());
             }
             let slice = until.since(now).min(OPENING_SLICE);
             if slice.is_zero() {
