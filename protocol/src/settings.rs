@@ -143,6 +143,29 @@ pub enum SnowflakeLogin {
         /// The token.
         token: Secret,
     },
+    /// OAuth access tokens that the worker obtains and renews.
+    OAuthClientCredentials {
+        /// Who we are to the one who gives tokens.
+        client_id: String,
+        /// What proves it.
+        client_secret: Secret,
+        /// Where tokens are given.
+        token_url: String,
+        /// What the tokens are to be good for; made from the role without one.
+        scope: Option<String>,
+    },
+    /// A password and a code of a second factor, which is good once.
+    MfaPasscode {
+        /// The password.
+        password: Secret,
+        /// The code.
+        passcode: Secret,
+    },
+    /// A token by which the platform says who its workload is.
+    WorkloadIdentity {
+        /// Where the platform keeps the token, which it replaces before it expires.
+        token_file: PathBuf,
+    },
 }
 
 /// How many sessions a worker keeps with its warehouse.

@@ -128,8 +128,24 @@ fn snowflake_settings(golden: &mut Golden) {
         SnowflakeLogin::Password { password: secret() },
         SnowflakeLogin::ProgrammaticAccessToken { token: secret() },
         SnowflakeLogin::OAuth { token: secret() },
+        SnowflakeLogin::OAuthClientCredentials {
+            client_id: "mcp".to_owned(),
+            client_secret: secret(),
+            token_url: "https://idp.example.com/token".to_owned(),
+            scope: Some("session:role:READER".to_owned()),
+        },
+        SnowflakeLogin::MfaPasscode { password: secret(), passcode: secret() },
+        SnowflakeLogin::WorkloadIdentity { token_file: PathBuf::from("/run/secrets/token") },
     ];
-    let names = ["key-pair", "password", "access-token", "oauth"];
+    let names = [
+        "key-pair",
+        "password",
+        "access-token",
+        "oauth",
+        "client-credentials",
+        "mfa-passcode",
+        "workload-identity",
+    ];
     for (name, login) in names.into_iter().zip(logins) {
         let text = |text: &str| Some(text.to_owned());
         let account = SnowflakeSettings {

@@ -67,6 +67,11 @@ fn taken_out(login: &mut SnowflakeLogin) -> Vec<Secret> {
         SnowflakeLogin::ProgrammaticAccessToken { token } | SnowflakeLogin::OAuth { token } => {
             vec![take(token)]
         }
+        SnowflakeLogin::OAuthClientCredentials { client_secret, .. } => vec![take(client_secret)],
+        SnowflakeLogin::MfaPasscode { password, passcode } => {
+            vec![take(password), take(passcode)]
+        }
+        SnowflakeLogin::WorkloadIdentity { .. } => Vec::new(),
     }
 }
 

@@ -43,6 +43,7 @@ impl Collected {
     }
 
     /// The rows so far.
+    #[cfg(test)]
     pub(crate) fn rows(&self) -> &[Vec<Cell>] {
         &self.rows
     }

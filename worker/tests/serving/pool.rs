@@ -90,7 +90,7 @@ async fn a_refused_login_is_told_at_once_and_not_tried_again_and_again() {
     assert!(opening.expect_err("no login").to_string().contains("wrong password"));
     for _ in 0..5 {
         let error = query(&pool, "select 1", &CancellationToken::new()).await;
-        assert!(matches!(error, Err(PoolError::Open { .. })));
+        assert!(matches!(error, Err(PoolError::Refused { .. })));
     }
     assert_eq!(counts.logins_tried.load(SeqCst), 1);
 }

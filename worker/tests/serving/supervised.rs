@@ -184,7 +184,23 @@ async fn a_worker_that_cannot_boot_says_the_whole_chain() {
         reason,
         "cannot open the warehouse: cannot connect to the fake account: no route to host"
     );
-    assert!(stage.worker.await.expect("no panic").is_err());
+    let error = stage.worker.await.expect("no panic").expect_err("no data");
+    assert!(!error.is_hopeless(), "the way may come back");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_not_let_in_says_that_trying_again_cannot_help() {
+    let open: OpenWarehouse = |_, _| {
+        let locked = Some("wrong password".to_owned());
+        Ok(Arc::new(FakeWarehouse { locked, ..FakeWarehouse::default() }))
+    };
+    let mut stage = stage(settings(), open).await;
+    let FromWorker::Failed { reason } = stage.supervisor.hear_news().await.0 else {
+        panic!("the worker did not fail");
+    };
+    assert!(reason.contains("does not let us in: wrong password"), "{reason}");
+    let error = stage.worker.await.expect("no panic").expect_err("no session");
+    assert!(error.is_hopeless(), "{error:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

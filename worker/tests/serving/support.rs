@@ -59,7 +59,7 @@ impl Warehouse for FakeWarehouse {
         self.counts.logins_tried.fetch_add(1, Ordering::SeqCst);
         if let Some(reason) = &self.locked {
             let warehouse = self.name().to_owned();
-            return Err(WarehouseError::Connect { warehouse, reason: reason.clone() });
+            return Err(WarehouseError::Refused { warehouse, reason: reason.clone() });
         }
         self.counts.opened.fetch_add(1, Ordering::SeqCst);
         Ok(Box::new(FakeSession { counts: Arc::clone(&self.counts), broken: false }))

@@ -11,6 +11,9 @@ pub(super) enum Authenticator {
     Password,
     ProgrammaticAccessToken,
     OAuth,
+    OAuthClientCredentials,
+    MfaPasscode,
+    WorkloadIdentity,
 }
 
 /// What a way to log in needs.
@@ -19,10 +22,11 @@ pub(super) enum Credential {
     PrivateKey,
     Password,
     Token,
+    ClientSecret,
 }
 
 /// Each way in our word, and what Snowflake's own tools call it.
-const WORDS: [(&str, &str, Authenticator); 4] = [
+const WORDS: [(&str, &str, Authenticator); 7] = [
     ("key_pair", "snowflake_jwt", Authenticator::KeyPair),
     ("password", "snowflake", Authenticator::Password),
     (
@@ -31,6 +35,9 @@ const WORDS: [(&str, &str, Authenticator); 4] = [
         Authenticator::ProgrammaticAccessToken,
     ),
     ("oauth", "oauth", Authenticator::OAuth),
+    ("oauth_client_credentials", "oauth_client_credentials", Authenticator::OAuthClientCredentials),
+    ("mfa_passcode", "username_password_mfa", Authenticator::MfaPasscode),
+    ("workload_identity", "workload_identity", Authenticator::WorkloadIdentity),
 ];
 
 /// Other words for the same, as older tools have them.
@@ -41,18 +48,14 @@ const SYNONYMS: [(&str, Authenticator); 3] = [
 ];
 
 const BROWSER: &str = "opens a browser, and nobody sits before a server";
-const CODE: &str = "asks a person for a code at each login";
 const ABSENT: &str = "is not available in this release";
 
 /// Ways that are known and cannot be used, and why.
-const REFUSED: [(&str, &str); 8] = [
+const REFUSED: [(&str, &str); 5] = [
     ("externalbrowser", BROWSER),
     ("external_browser", BROWSER),
     ("oauth_authorization_code", BROWSER),
-    ("username_password_mfa", CODE),
     ("id_token", BROWSER),
-    ("oauth_client_credentials", ABSENT),
-    ("workload_identity", ABSENT),
     ("okta", ABSENT),
 ];
 
@@ -92,8 +95,24 @@ impl Authenticator {
     pub(super) fn credential(self) -> Credential {
         match self {
             Authenticator::KeyPair => Credential::PrivateKey,
-            Authenticator::Password => Credential::Password,
-            Authenticator::ProgrammaticAccessToken | Authenticator::OAuth => Credential::Token,
+            Authenticator::Password | Authenticator::MfaPasscode => Credential::Password,
+            Authenticator::ProgrammaticAccessToken
+            | Authenticator::OAuth
+            | Authenticator::WorkloadIdentity => Credential::Token,
+            Authenticator::OAuthClientCredentials => Credential::ClientSecret,
+        }
+    }
+
+    /// Whether its token says who logs in, so that no user has to be written.
+    pub(super) fn names_user(self) -> bool {
+        match self {
+            Authenticator::KeyPair
+            | Authenticator::Password
+            | Authenticator::ProgrammaticAccessToken
+            | Authenticator::MfaPasscode => false,
+            Authenticator::OAuth
+            | Authenticator::OAuthClientCredentials
+            | Authenticator::WorkloadIdentity => true,
         }
     }
 }
@@ -105,6 +124,7 @@ impl Credential {
             Credential::PrivateKey => "private_key",
             Credential::Password => "password",
             Credential::Token => "token",
+            Credential::ClientSecret => "oauth_client_secret",
         }
     }
 
@@ -114,6 +134,7 @@ impl Credential {
             Credential::PrivateKey => "private_key_file",
             Credential::Password => "password_file",
             Credential::Token => "token_file",
+            Credential::ClientSecret => "oauth_client_secret_file",
         }
     }
 
@@ -123,14 +144,17 @@ impl Credential {
             Credential::PrivateKey => "a private key; write private_key_file = \"rsa_key.p8\"",
             Credential::Password => "a password; write password_file = \"password\"",
             Credential::Token => "a token; write token_file = \"token\"",
+            Credential::ClientSecret => {
+                "a secret; write oauth_client_secret_file = \"oauth_client_secret\""
+            }
         }
     }
 }
 
 /// What to say when it is not clear how to log in with what there is.
 pub(super) fn ambiguous(there: &[Credential]) -> String {
-    let token = "is missing, and a token may be of two kinds; write authenticator = \
-                 \"programmatic_access_token\" or \"oauth\"";
+    let token = "is missing, and a token may be of several kinds; write authenticator = \
+                 \"programmatic_access_token\", \"oauth\" or \"workload_identity\"";
     if there == [Credential::Token] {
         return token.to_owned();
     }

@@ -43,5 +43,13 @@ fn secrets(app: &AppConfig) -> Vec<(&'static str, Secret)> {
         SnowflakeLogin::ProgrammaticAccessToken { token } | SnowflakeLogin::OAuth { token } => {
             vec![("token", token)]
         }
+        SnowflakeLogin::OAuthClientCredentials { client_secret, .. } => {
+            vec![("oauth_client_secret", client_secret)]
+        }
+        SnowflakeLogin::MfaPasscode { password, passcode } => {
+            vec![("password", password), ("passcode", passcode)]
+        }
+        // Its token is the platform's and not read here.
+        SnowflakeLogin::WorkloadIdentity { .. } => Vec::new(),
     }
 }

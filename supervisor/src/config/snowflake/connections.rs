@@ -16,7 +16,7 @@ use crate::config::{Surroundings, file};
 /// The files, the one that counts first.
 pub(super) const FILES: [&str; 2] = ["connections.toml", "config.toml"];
 /// The name of each key in Snowflake's files, and in ours.
-const NAMES: [(&str, &str); 17] = [
+const NAMES: [(&str, &str); 23] = [
     ("account", "account"),
     ("user", "user"),
     ("username", "user"),
@@ -34,6 +34,12 @@ const NAMES: [(&str, &str); 17] = [
     ("private_key_path", "private_key_file"),
     ("private_key_file_pwd", "private_key_passphrase"),
     ("private_key_passphrase", "private_key_passphrase"),
+    ("oauth_client_id", "oauth_client_id"),
+    ("oauth_client_secret", "oauth_client_secret"),
+    ("oauth_token_request_url", "oauth_token_url"),
+    ("oauth_scope", "oauth_scope"),
+    ("passcode", "passcode"),
+    ("workload_identity_provider", super::login::PROVIDER),
 ];
 
 /// One connection.

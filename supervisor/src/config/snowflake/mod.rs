@@ -8,15 +8,17 @@
 mod authenticator;
 mod changed;
 mod connections;
+mod host;
+mod login;
 mod private_key;
 mod secret_file;
 
 use std::path::{Path, PathBuf};
 
 use mcp_protocol::secret::Secret;
-use mcp_protocol::settings::{SnowflakeLogin, SnowflakeSettings};
+use mcp_protocol::settings::SnowflakeSettings;
 
-use authenticator::{Authenticator, Credential};
+use authenticator::Authenticator;
 pub(super) use authenticator::{authenticator, authenticators};
 pub(super) use changed::changed_secrets;
 use connections::Connection;
@@ -107,27 +109,25 @@ enum Side {
     Connection,
 }
 
-/// What an operator is told before the start instead of after it, for as long as workers cannot
-/// reach Snowflake.
+/// Which data an app serves, told as that of the sample account is.
 fn served(account: &str, user: Option<&str>) -> String {
     let user = user.map_or(String::new(), |user| format!(" as {user}"));
-    format!(
-        "is to serve the Snowflake account {account}{user}; this release has no connection to \
-         Snowflake yet, so its workers say so and leave"
-    )
+    format!("serves the Snowflake account {account}{user}")
 }
 
 impl Account<'_, '_> {
     fn read(mut self) -> Option<SnowflakeSettings> {
         let account = self.needed("account").and_then(|text| self.account(&text));
-        let login = self.login();
-        let authenticator = self.text("authenticator").map(|word| Authenticator::parse(&word));
-        let user = match authenticator {
-            // The token says who it is.
-            Some(Ok(Authenticator::OAuth)) => self.text("user"),
-            Some(_) | None => self.needed("user"),
+        let authenticator = self.authenticator();
+        let login = authenticator.and_then(|way| self.login(way));
+        let user = match authenticator.is_some_and(Authenticator::names_user) {
+            true => self.text("user"),
+            false => self.needed("user"),
         };
-        let host = self.text("host").map(|text| self.host(text));
+        let host = match self.text("host") {
+            Some(text) => self.host(text),
+            None => self.text("account").and_then(|account| host::of_china(&account)),
+        };
         if self.report.blames_within(&self.table) {
             return None;
         }
@@ -140,7 +140,7 @@ impl Account<'_, '_> {
             warehouse: self.text("warehouse"),
             database: self.text("database"),
             schema: self.text("schema"),
-            host: host.flatten(),
+            host,
             login: login?,
         })
     }
@@ -195,114 +195,13 @@ impl Account<'_, '_> {
     }
 
     fn host(&mut self, text: String) -> Option<String> {
-        let (name, port) = text.split_once(':').map_or((text.as_str(), None), |(name, port)| {
-            (name, Some(port.parse::<u16>().is_ok()))
-        });
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if !name.is_empty() && name.chars().all(plain) && port != Some(false) {
-            return Some(text);
-        }
-        let words = "is no name to connect to; write the name alone, or with a port, such as \
-                     \"org-account.snowflakecomputing.com\"";
-        self.blame("host", words.to_owned());
-        None
-    }
-
-    fn login(&mut self) -> Option<SnowflakeLogin> {
-        let authenticator = self.authenticator()?;
-        let credential = authenticator.credential();
-        let Some(secret) = self.secret(credential.key())? else {
-            let words = format!(
-                "is missing; authenticator = \"{}\" needs {}",
-                authenticator.word(),
-                credential.in_words()
-            );
-            self.missing(credential.file_key(), &words);
-            return None;
-        };
-        Some(match authenticator {
-            Authenticator::KeyPair => self.key_pair(&secret)?,
-            Authenticator::Password => SnowflakeLogin::Password { password: secret },
-            Authenticator::ProgrammaticAccessToken => {
-                SnowflakeLogin::ProgrammaticAccessToken { token: secret }
-            }
-            Authenticator::OAuth => SnowflakeLogin::OAuth { token: secret },
-        })
-    }
-
-    /// What is written decides; then what the connection says; then what there is to log in with.
-    fn authenticator(&mut self) -> Option<Authenticator> {
-        if let Some(word) = self.section.text("authenticator") {
-            return Authenticator::parse(word).ok();
-        }
-        let written = self.credentials(Side::Written);
-        let named = self.connection.as_ref().and_then(|one| one.text("authenticator"));
-        let named = named.map(Authenticator::parse);
-        match (written.as_slice(), named) {
-            ([], Some(Ok(named))) => return Some(named),
-            // A token may be of two kinds, which what is written does not tell.
-            ([Credential::Token], Some(Ok(named))) if named.credential() == Credential::Token => {
-                return Some(named);
-            }
-            ([], Some(Err(words))) => {
-                self.blame("connection", words);
-                return None;
-            }
-            (_, Some(_) | None) => {}
-        }
-        let there = match written.is_empty() {
-            true => self.credentials(Side::Connection),
-            false => written,
-        };
-        match there.as_slice() {
-            [Credential::PrivateKey] => Some(Authenticator::KeyPair),
-            [Credential::Password] => Some(Authenticator::Password),
-            [] => {
-                let words = "is missing, and so is any other way to log in; write \
-                             private_key_file = \"rsa_key.p8\" (or password_file, or token_file \
-                             and authenticator)";
-                self.missing("private_key_file", words);
-                None
-            }
-            several => {
-                self.missing("authenticator", &authenticator::ambiguous(several));
-                None
-            }
-        }
-    }
-
-    /// What there is to log in with.
-    fn credentials(&self, from: Side) -> Vec<Credential> {
-        let there = |key: &str| match from {
-            Side::Written => self.section.node(key).is_some(),
-            Side::Connection => {
-                self.connection.as_ref().is_some_and(|named| named.text(key).is_some())
-            }
-        };
-        let credentials = [Credential::PrivateKey, Credential::Password, Credential::Token];
-        credentials.into_iter().filter(|one| there(one.key()) || there(one.file_key())).collect()
-    }
-
-    fn key_pair(&mut self, text: &Secret) -> Option<SnowflakeLogin> {
-        let (private_key, form) = match private_key::read(text) {
-            Ok(read) => read,
+        match host::check(&text) {
+            Ok(()) => Some(text),
             Err(words) => {
-                let file = self.found("private_key").is_none();
-                self.blame(if file { "private_key_file" } else { "private_key" }, words);
-                return None;
+                self.blame("host", words);
+                None
             }
-        };
-        let passphrase = match form {
-            private_key::Form::Plain => None,
-            private_key::Form::Encrypted => self.secret("private_key_passphrase")?,
-        };
-        if form == private_key::Form::Encrypted && passphrase.is_none() {
-            let words = "is missing, for the private key is encrypted; \
-                         write private_key_passphrase_file = \"passphrase\"";
-            self.missing("private_key_passphrase", words);
-            return None;
         }
-        Some(SnowflakeLogin::KeyPair { private_key, passphrase })
     }
 
     /// The secret of a key or of the file that the key with `_file` names; `Some(None)`: neither.

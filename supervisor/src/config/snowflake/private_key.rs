@@ -55,6 +55,12 @@ fn form(pem: &str) -> Result<Form, String> {
         "CERTIFICATE" => {
             return Err("holds a certificate; name the file with the private key".to_owned());
         }
+        "OPENSSH PRIVATE KEY" => {
+            return Err(format!(
+                "holds a key of OpenSSH, which `ssh-keygen -p -m PEM -f KEY` changes first; \
+                 {convert}"
+            ));
+        }
         other if other.ends_with("PRIVATE KEY") => {
             return Err(format!("holds a key of another form ({other}); {convert}"));
         }

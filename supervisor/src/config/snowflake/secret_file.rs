@@ -6,7 +6,7 @@
 //! any owner is right, for root also checks the file of a service that has a user of its own.
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -36,7 +36,13 @@ pub(super) fn read(path: &Path, trust: Trust) -> Result<(Secret, Option<String>)
     if !metadata.is_file() {
         return Err(format!("{shown} is not a regular file; name one that holds the secret"));
     }
-    let text = text(&file).map_err(unreadable)?;
+    let text = text(&file).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => format!(
+            "{shown} is not text; if it is a key in DER, `openssl pkcs8 -topk8 -inform DER -in \
+             {shown} -out rsa_key.p8` makes one of it that can be read"
+        ),
+        _other => unreadable(error),
+    })?;
     if text.len() as u64 > BYTES_MAX {
         return Err(format!("{shown} is longer than 64 KiB; name a file with the secret alone"));
     }

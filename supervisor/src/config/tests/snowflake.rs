@@ -84,7 +84,7 @@ fn an_account_is_read_whole_and_its_secret_from_a_file() {
     };
     assert_eq!(private_key.expose(), pem("PRIVATE KEY").trim_end());
     let [served] = app.remarks.as_slice() else { panic!("{:?}", app.remarks) };
-    assert!(served.contains("the Snowflake account ORG-ACCOUNT as MCP"), "{served}");
+    assert_eq!(served, "serves the Snowflake account ORG-ACCOUNT as MCP");
 }
 
 #[test]
@@ -128,6 +128,116 @@ fn an_oauth_token_needs_no_user_and_an_address_is_taken_for_its_account() {
     assert_eq!((found.account.as_str(), found.user), ("org-acct", None));
 }
 
+/// What a worker needs to obtain tokens itself, but for the secret.
+const CLIENT: &str = "oauth_client_id = \"mcp\"\n\
+                      oauth_token_url = \"https://idp.example.com/token\"\n";
+
+#[test]
+fn a_worker_that_obtains_its_tokens_gets_all_it_needs_and_no_user() {
+    let workplace = Workplace::new();
+    workplace.file("secret", "hush\n", 0o600);
+    let account_alone = "[apps.query.snowflake]\naccount = \"A\"\n";
+    for more in [
+        "oauth_client_secret_file = \"secret\"\n",
+        "authenticator = \"OAUTH_CLIENT_CREDENTIALS\"\noauth_client_secret = \"hush\"\n",
+    ] {
+        let found = account(&workplace.query(&format!("{account_alone}{CLIENT}{more}")));
+        assert_eq!(found.user, None);
+        let SnowflakeLogin::OAuthClientCredentials { client_id, client_secret, token_url, scope } =
+            found.login
+        else {
+            panic!("{more}");
+        };
+        assert_eq!((client_id.as_str(), client_secret.expose()), ("mcp", "hush"));
+        assert_eq!((token_url.as_str(), scope), ("https://idp.example.com/token", None));
+    }
+    let near = CLIENT.replace("https://idp.example.com", "http://127.0.0.1:8080");
+    let scoped = "oauth_client_secret = \"hush\"\noauth_scope = \"s\"\n";
+    let found = account(&workplace.query(&format!("{account_alone}{near}{scoped}")));
+    let SnowflakeLogin::OAuthClientCredentials { scope, .. } = found.login else {
+        panic!("{:?}", found.login);
+    };
+    assert_eq!(scope.as_deref(), Some("s"));
+}
+
+#[test]
+fn a_platform_s_token_stays_in_its_file_whoever_may_read_that() {
+    let workplace = Workplace::new();
+    let text = |more: &str| {
+        format!(
+            "[apps.query.snowflake]\naccount = \"A\"\nauthenticator = \"workload_identity\"\n{more}"
+        )
+    };
+    let in_file = text("token_file = \"token\"\n");
+    workplace.file("token", "canary1", 0o644);
+    let config = workplace.with(&format!("{QUERY}{in_file}"), "production", &[]).unwrap();
+    let before = query(&config);
+    let SnowflakeLogin::WorkloadIdentity { token_file } = account(&before).login else {
+        panic!("{before:?}");
+    };
+    assert_eq!(token_file, workplace.directory.path().join("token"));
+    assert!(!config.sources.contains(&token_file), "a new token would roll the workers");
+    workplace.file("token", "canary2", 0o644);
+    let after = workplace.query(&in_file);
+    assert_eq!(workplace.query(&in_file).goal.fingerprint, after.goal.fingerprint);
+    assert!(differences(&before, &after).iter().all(|told| !told.contains("token")));
+    assert!(!format!("{config:?}").contains("canary"));
+}
+
+#[test]
+fn a_code_comes_with_its_password_and_a_word_of_warning() {
+    let workplace = Workplace::new();
+    workplace.file("code", "123456\n", 0o600);
+    let app = workplace.query(&format!(
+        "{ACCOUNT}authenticator = \"username_password_mfa\"\npassword = \"p\"\n\
+         passcode_file = \"code\"\n"
+    ));
+    let SnowflakeLogin::MfaPasscode { password, passcode } = account(&app).login else {
+        panic!("{app:?}");
+    };
+    assert_eq!((password.expose(), passcode.expose()), ("p", "123456"));
+    let remarks = app.remarks.join("");
+    assert!(remarks.contains("passcode is good once"), "{remarks}");
+}
+
+#[test]
+fn a_host_may_be_unencrypted_within_this_machine_alone() {
+    let workplace = Workplace::new();
+    let host = |host: &str| {
+        let text = format!("{QUERY}{ACCOUNT}password = \"p\"\nhost = \"{host}\"\n");
+        let config = workplace.with(&text, "production", &[])?;
+        Ok::<_, String>(account(&query(&config)).host.unwrap())
+    };
+    for good in ["h", "h:443", "http://127.0.0.1:8085", "http://localhost", "http://[::1]:8085"] {
+        assert_eq!(host(good).as_deref(), Ok(good));
+    }
+    for (bad, words) in [
+        ("http://10.0.0.1:8085", "unencrypted to another machine"),
+        ("http://localhost.example.com", "unencrypted to another machine"),
+        ("https://127.0.0.1:8085", "no name to connect to"),
+        ("[::1]:8085", "no name to connect to"),
+        ("h:x", "no name to connect to"),
+        ("http://127.0.0.1:99999", "no name to connect to"),
+        ("a/b", "no name to connect to"),
+    ] {
+        let why = host(bad).unwrap_err();
+        assert!(why.contains("apps.query.snowflake.host") && why.contains(words), "{bad}: {why}");
+    }
+}
+
+#[test]
+fn an_account_in_china_keeps_the_address_that_it_was_written_as() {
+    let workplace = Workplace::new();
+    let read = |account_text: &str| {
+        let text = ACCOUNT.replace("ORG-ACCOUNT", account_text);
+        let found = account(&workplace.query(&format!("{text}password = \"p\"\n")));
+        (found.account, found.host)
+    };
+    let host = Some("org-acct.snowflakecomputing.cn".to_owned());
+    assert_eq!(read("https://Org-Acct.snowflakecomputing.cn/x"), ("Org-Acct".to_owned(), host));
+    assert_eq!(read("org-acct.snowflakecomputing.com"), ("org-acct".to_owned(), None));
+}
+
 #[test]
 fn a_key_that_travelled_in_a_variable_gets_its_lines_back() {
     let workplace = Workplace::new();
@@ -161,7 +271,7 @@ fn the_kind_is_what_is_written_and_else_what_the_table_says() {
     let remarks = workplace.query("").remarks;
     assert_eq!(remarks, ["serves the embedded sample account, not Snowflake"]);
     let remarks = workplace.query(&complete).remarks.join("");
-    assert!(remarks.contains("no connection to Snowflake yet"), "{remarks}");
+    assert!(remarks.contains("serves the Snowflake account ORG-ACCOUNT as MCP"), "{remarks}");
     assert!(!remarks.contains("sample"), "{remarks}");
 }
 
@@ -255,6 +365,16 @@ fn a_connection_of_snowflake_s_own_files_fills_in_what_is_not_written() {
     let found = read("password = \"p\"\n", &variables).unwrap();
     assert!(matches!(found.login, SnowflakeLogin::Password { .. }));
 
+    let client = "[connections.prod]\naccount = \"A\"\nauthenticator = \"OAUTH_CLIENT_CREDENTIALS\"\n\
+                  oauth_client_id = \"id\"\noauth_client_secret = \"canary\"\noauth_scope = \"s\"\n\
+                  oauth_token_request_url = \"https://idp.example.com/t\"\n";
+    workplace.file("home/.config/snowflake/config.toml", client, 0o600);
+    let found = read("", &variables).unwrap();
+    let SnowflakeLogin::OAuthClientCredentials { token_url, scope, .. } = found.login else {
+        panic!("{found:?}");
+    };
+    assert_eq!((token_url.as_str(), scope.as_deref()), ("https://idp.example.com/t", Some("s")));
+
     // `~/.snowflake` is looked at first, and connections.toml replaces what config.toml says.
     workplace.file("home/.snowflake/config.toml", config, 0o600);
     let own = "[prod]\naccount = \"OWN\"\nuser = \"U\"\npassword = \"canary\"\n";
@@ -272,6 +392,14 @@ fn a_connection_of_snowflake_s_own_files_fills_in_what_is_not_written() {
         (own.to_owned(), 0o644, "is open to others (mode 0644)"),
         (own.replace("\"canary\"", "\"canary"), 0o600, "is not TOML (line 4)"),
         (own.replace("password", "authenticator = \"externalbrowser\"\nx"), 0o600, "a browser"),
+        (
+            own.replace(
+                "password",
+                "workload_identity_provider = \"AWS\"\nauthenticator = \"WORKLOAD_IDENTITY\"\nx",
+            ),
+            0o600,
+            "tokens of OIDC alone",
+        ),
     ] {
         workplace.file("home/.snowflake/connections.toml", &text, mode);
         let why = read("", &variables).unwrap_err();
@@ -324,6 +452,8 @@ fn no_secret_is_shown_by_anything_that_describes_an_app() {
         "authenticator = \"programmatic_access_token\"\ntoken = \"canary\"\n",
         "private_key_file = \"key.p8\"\nprivate_key_passphrase = \"canary\"\n",
         &format!("private_key = \"{KEY_LINE}AAA\"\n"),
+        &format!("{CLIENT}oauth_client_secret = \"canary\"\n"),
+        "authenticator = \"mfa_passcode\"\npassword = \"canary\"\npasscode = \"canary\"\n",
     ] {
         let app = workplace.query(&format!("{ACCOUNT}{secrets}"));
         let other = workplace.query("");

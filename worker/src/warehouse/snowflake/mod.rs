@@ -15,6 +15,7 @@ mod gate;
 mod key;
 mod layer;
 mod login;
+mod oauth;
 mod session;
 mod statement;
 mod tag;

@@ -1,0 +1,350 @@
+//! Who logs in at Snowflake, and what is said for it.
+//!
+//! What is sent is made anew for each login, for what proves who we are expires. Field names are
+//! those of Snowflake's own drivers. Secrets leave here in what is sent and nowhere else.
+
+use std::io::Read as _;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::{SnowflakeLogin, SnowflakeSettings};
+use ring::pbkdf2;
+use serde_json::{Map, Value, json};
+
+use super::account::Endpoint;
+use super::failure;
+use super::key::{self, KeyPair};
+use super::oauth::ClientCredentials;
+use crate::warehouse::WarehouseError;
+
+/// What we are called by what a session can show.
+const APPLICATION: &str = "mcp-supervisor";
+/// Whose protocol we speak. Snowflake decides by this name whether answers come as Arrow, so it
+/// stays one whose answers do.
+const CLIENT: &str = "Go";
+/// A version of that driver; older ones are turned away one day.
+const CLIENT_VERSION: &str = "2.1.0";
+/// The longest token that is read from a file, in bytes.
+const TOKEN_BYTES_MAX: u64 = 64 * 1024;
+/// How much work a guess at a credential costs whoever sees its version.
+const VERSION_ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
+
+/// Who logs in and how.
+pub(crate) struct Login {
+    warehouse: String,
+    account: String,
+    user: Option<String>,
+    method: Method,
+    query: Vec<(&'static str, String)>,
+    version: OnceLock<String>,
+}
+
+enum Method {
+    KeyPair(KeyPair),
+    Password(Secret),
+    AccessToken(Secret),
+    OAuth(Secret),
+    ClientCredentials(ClientCredentials),
+    MfaPasscode {
+        password: Secret,
+        passcode: Secret,
+        /// What Snowflake gave in place of a further code.
+        remembered: Mutex<Option<Secret>>,
+    },
+    WorkloadIdentity(PathBuf),
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let user = self.user.as_deref().unwrap_or("the user of its token");
+        write!(out, "Login({user} at {} by {})", self.account, self.method.word())
+    }
+}
+
+impl Login {
+    /// Opens the key, if there is one; what is wrong, and the remedy, in words.
+    pub(crate) fn new(settings: &SnowflakeSettings, endpoint: &Endpoint) -> Result<Login, String> {
+        let method = Method::of(settings)?;
+        let needs_user = match method {
+            Method::KeyPair(_) | Method::Password(_) | Method::MfaPasscode { .. } => true,
+            Method::AccessToken(_)
+            | Method::OAuth(_)
+            | Method::ClientCredentials(_)
+            | Method::WorkloadIdentity(_) => false,
+        };
+        if needs_user && settings.user.is_none() {
+            return Err("snowflake.user is missing; write who logs in".to_owned());
+        }
+        let query = [
+            ("databaseName", &settings.database),
+            ("schemaName", &settings.schema),
+            ("warehouse", &settings.warehouse),
+            ("roleName", &settings.role),
+        ];
+        let query = query.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        Ok(Login {
+            warehouse: format!("the Snowflake account {}", endpoint.account),
+            account: endpoint.account.clone(),
+            user: settings.user.clone(),
+            method,
+            query: query.collect(),
+            version: OnceLock::new(),
+        })
+    }
+
+    /// What is sent as `data` of a login request. Asks for a token first where one is needed.
+    pub(crate) async fn data(
+        &self,
+        http: &reqwest::Client,
+        now_unix: u64,
+    ) -> Result<Value, WarehouseError> {
+        let mut data = self.common();
+        let mut put = |name: &str, value: &str| data.insert(name.to_owned(), json!(value));
+        if let Some(user) = &self.user {
+            put("LOGIN_NAME", user);
+        }
+        match &self.method {
+            Method::KeyPair(pair) => {
+                put("AUTHENTICATOR", "SNOWFLAKE_JWT");
+                let user = self.user.as_deref().unwrap_or_default();
+                put("TOKEN", &pair.token(&self.account, user, now_unix));
+            }
+            Method::Password(password) => {
+                put("PASSWORD", password.expose());
+            }
+            Method::AccessToken(token) => {
+                put("AUTHENTICATOR", "PROGRAMMATIC_ACCESS_TOKEN");
+                put("TOKEN", token.expose());
+            }
+            Method::OAuth(token) => {
+                put("AUTHENTICATOR", "OAUTH");
+                put("TOKEN", token.expose());
+            }
+            Method::ClientCredentials(client) => {
+                put("AUTHENTICATOR", "OAUTH");
+                put("TOKEN", client.token(http, now_unix).await?.expose());
+                data["CLIENT_ENVIRONMENT"]["OAUTH_TYPE"] = json!("OAUTH_CLIENT_CREDENTIALS");
+            }
+            Method::MfaPasscode { password, passcode, remembered } => {
+                put("AUTHENTICATOR", "USERNAME_PASSWORD_MFA");
+                put("PASSWORD", password.expose());
+                match &*remembered.lock().unwrap_or_else(PoisonError::into_inner) {
+                    Some(token) => {
+                        put("TOKEN", token.expose());
+                    }
+                    None => {
+                        put("EXT_AUTHN_DUO_METHOD", "passcode");
+                        put("PASSCODE", passcode.expose());
+                    }
+                }
+                data["SESSION_PARAMETERS"]["CLIENT_REQUEST_MFA_TOKEN"] = json!(true);
+            }
+            Method::WorkloadIdentity(file) => {
+                put("AUTHENTICATOR", "WORKLOAD_IDENTITY");
+                put("PROVIDER", "OIDC");
+                put("TOKEN", self.token_in(file).await?.expose());
+            }
+        }
+        Ok(Value::Object(data))
+    }
+
+    /// What is sent in the address of a login request.
+    pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
+        self.query.clone()
+    }
+
+    /// A short text that another credential would change, the same in every worker and at every
+    /// start. It is made slowly, so that nobody finds a password by it.
+    pub(crate) fn credential_version(&self) -> String {
+        self.version.get_or_init(|| self.made_version()).clone()
+    }
+
+    /// Takes the `data` of an answer that let us in: it may hold what saves a further code.
+    pub(crate) fn welcomed(&self, data: &Value) {
+        if let (Method::MfaPasscode { remembered, .. }, Some(token)) =
+            (&self.method, data["mfaToken"].as_str().filter(|token| !token.is_empty()))
+        {
+            let token = Secret::new(token.to_owned());
+            *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        }
+    }
+
+    /// Takes an error answer: [`failure::of_login`] with what is known here of who logs in. What
+    /// was not accepted and can be had anew is let go.
+    pub(crate) fn failed(
+        &self,
+        code: &str,
+        message: &str,
+        server_date_unix: Option<u64>,
+        now_unix: u64,
+    ) -> WarehouseError {
+        let error = failure::of_login(&self.warehouse, code, message, server_date_unix, now_unix);
+        match (&self.method, error) {
+            (Method::KeyPair(pair), WarehouseError::Refused { warehouse, reason })
+                if failure::is_about_key(code) =>
+            {
+                let user = self.user.as_deref().unwrap_or_default();
+                let subject = key::subject(&self.account, user);
+                let fingerprint = pair.fingerprint();
+                let reason =
+                    format!("{reason}; this key is {fingerprint}, and it logged in as {subject}");
+                WarehouseError::Refused { warehouse, reason }
+            }
+            (Method::ClientCredentials(client), WarehouseError::Refused { warehouse, reason }) => {
+                client.forget();
+                match failure::is_token_expired(code) {
+                    // The next login brings a new one.
+                    true => WarehouseError::Connect { warehouse, reason },
+                    false => WarehouseError::Refused { warehouse, reason },
+                }
+            }
+            (Method::MfaPasscode { remembered, .. }, error) => {
+                *remembered.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                error
+            }
+            (_, error) => error,
+        }
+    }
+
+    /// What every login has. Answers as Arrow hold dates, times, numbers and binary as such, so no
+    /// output format of the session changes them but that of geography and geometry, which is
+    /// text. The time zone is left as the user has it.
+    fn common(&self) -> Map<String, Value> {
+        let data = json!({
+            "CLIENT_APP_ID": CLIENT,
+            "CLIENT_APP_VERSION": CLIENT_VERSION,
+            "SVN_REVISION": "",
+            "ACCOUNT_NAME": self.account,
+            "CLIENT_ENVIRONMENT": {
+                "APPLICATION": APPLICATION,
+                "OS": std::env::consts::OS,
+                "ISA": std::env::consts::ARCH,
+            },
+            "SESSION_PARAMETERS": {
+                // Sessions are kept alive by the one who needs them.
+                "CLIENT_SESSION_KEEP_ALIVE": false,
+                // A database or warehouse that is not there fails the login, not a statement later.
+                "CLIENT_VALIDATE_DEFAULT_PARAMETERS": true,
+                "GO_QUERY_RESULT_FORMAT": "ARROW",
+                "GEOGRAPHY_OUTPUT_FORMAT": "GeoJSON",
+                "GEOMETRY_OUTPUT_FORMAT": "GeoJSON",
+                // Whatever the account says, one request is one statement.
+                "MULTI_STATEMENT_COUNT": 1,
+            },
+        });
+        match data {
+            Value::Object(data) => data,
+            _other => unreachable!("written as an object above"),
+        }
+    }
+
+    async fn token_in(&self, file: &Path) -> Result<Secret, WarehouseError> {
+        let path = file.to_owned();
+        let read = tokio::task::spawn_blocking(move || token_of(&path)).await;
+        let read = read.unwrap_or_else(|_| Err("nobody read it".to_owned()));
+        read.map_err(|why| WarehouseError::Connect {
+            warehouse: self.warehouse.clone(),
+            reason: format!(
+                "no token in {}: {why}; check snowflake.token_file and who may read it",
+                file.display()
+            ),
+        })
+    }
+
+    fn made_version(&self) -> String {
+        let user = self.user.as_deref().unwrap_or_default();
+        let fingerprint;
+        let mut parts = vec![self.method.word(), self.account.as_str(), user];
+        match &self.method {
+            Method::KeyPair(pair) => {
+                fingerprint = pair.fingerprint();
+                parts.push(&fingerprint);
+            }
+            Method::Password(secret) | Method::AccessToken(secret) | Method::OAuth(secret) => {
+                parts.push(secret.expose());
+            }
+            Method::ClientCredentials(client) => parts.extend(client.parts()),
+            Method::MfaPasscode { password, passcode, .. } => {
+                parts.extend([password.expose(), passcode.expose()]);
+            }
+            // The token changes by itself; where it is does not.
+            Method::WorkloadIdentity(file) => parts.push(file.to_str().unwrap_or_default()),
+        }
+        let whole: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+        let whole = Secret::new(whole);
+        let mut hash = [0; 6];
+        let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+        let salt = format!("{APPLICATION} {}", key::subject(&self.account, user));
+        let secret = whole.expose().as_bytes();
+        pbkdf2::derive(algorithm, VERSION_ROUNDS, salt.as_bytes(), secret, &mut hash);
+        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Method {
+    fn of(settings: &SnowflakeSettings) -> Result<Method, String> {
+        Ok(match &settings.login {
+            SnowflakeLogin::KeyPair { private_key, passphrase } => {
+                let passphrase = passphrase.as_ref().map(Secret::expose);
+                let pair = KeyPair::open(private_key.expose(), passphrase);
+                Method::KeyPair(pair.map_err(|why| why.to_string())?)
+            }
+            SnowflakeLogin::Password { password } => Method::Password(password.clone()),
+            SnowflakeLogin::ProgrammaticAccessToken { token } => Method::AccessToken(token.clone()),
+            SnowflakeLogin::OAuth { token } => Method::OAuth(token.clone()),
+            SnowflakeLogin::OAuthClientCredentials {
+                client_id,
+                client_secret,
+                token_url,
+                scope,
+            } => {
+                let of_role = || settings.role.as_ref().map(|role| format!("session:role:{role}"));
+                let scope = scope.clone().or_else(of_role);
+                let client = ClientCredentials::new(client_id, client_secret, token_url, scope)?;
+                Method::ClientCredentials(client)
+            }
+            SnowflakeLogin::MfaPasscode { password, passcode } => Method::MfaPasscode {
+                password: password.clone(),
+                passcode: passcode.clone(),
+                remembered: Mutex::new(None),
+            },
+            SnowflakeLogin::WorkloadIdentity { token_file } => {
+                Method::WorkloadIdentity(token_file.clone())
+            }
+        })
+    }
+
+    /// The word for it in the configuration.
+    fn word(&self) -> &'static str {
+        match self {
+            Method::KeyPair(_) => "key_pair",
+            Method::Password(_) => "password",
+            Method::AccessToken(_) => "programmatic_access_token",
+            Method::OAuth(_) => "oauth",
+            Method::ClientCredentials(_) => "oauth_client_credentials",
+            Method::MfaPasscode { .. } => "mfa_passcode",
+            Method::WorkloadIdentity(_) => "workload_identity",
+        }
+    }
+}
+
+/// The token in a file.
+fn token_of(path: &Path) -> Result<Secret, String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|why| why.to_string())?;
+    file.take(TOKEN_BYTES_MAX + 1).read_to_string(&mut text).map_err(|why| why.to_string())?;
+    let text = Secret::new(text);
+    let token = text.expose().trim();
+    if token.is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    if text.expose().len() as u64 > TOKEN_BYTES_MAX || token.contains(char::is_whitespace) {
+        return Err("the file holds more than a token".to_owned());
+    }
+    Ok(Secret::new(token.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;
