@@ -116,7 +116,14 @@ fn worker_messages(golden: &mut Golden) {
             calls(CallOutcome::Error, 2),
             calls(CallOutcome::Cancelled, 1),
         ],
-        pool: PoolVitals { max: 4, total: 2, idle: 1, waiting: 0, timeouts_total: 5, ..PoolVitals::default() },
+        pool: PoolVitals {
+            max: 4,
+            total: 2,
+            idle: 1,
+            waiting: 0,
+            timeouts_total: 5,
+            ..PoolVitals::default()
+        },
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
 }

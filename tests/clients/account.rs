@@ -96,7 +96,8 @@ fn every_tool_answers_from_an_account_over_the_real_wire() {
         "{all}"
     );
 
-    let many = ask("execute_query", json!({ "query": "select N from MANY order by N", "limit": 7 }));
+    let many =
+        ask("execute_query", json!({ "query": "select N from MANY order by N", "limit": 7 }));
     assert_eq!(rows(&many), json!([[0], [1], [2], [3], [4], [5], [6]]), "{many}");
     assert_eq!(many["structuredContent"]["truncated"], true, "{many}");
 

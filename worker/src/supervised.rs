@@ -72,7 +72,9 @@ impl ServeError {
         matches!(
             self,
             ServeError::Warehouse(
-                WarehouseError::Unsupported { .. } | WarehouseError::Refused { .. }
+                WarehouseError::Unsupported { .. }
+                    | WarehouseError::Settings { .. }
+                    | WarehouseError::Refused { .. }
             ) | ServeError::Pool(PoolError::Refused { .. })
         )
     }

@@ -101,6 +101,7 @@ impl Circuit {
             | WarehouseError::TimedOut { .. }
             | WarehouseError::Cancelled
             | WarehouseError::Connect { .. }
+            | WarehouseError::Settings { .. }
             | WarehouseError::Interrupted { .. } => {
                 let doubled = WAIT_MIN.saturating_mul(1 << streak.min(10)).min(WAIT_MAX);
                 (shortened(doubled), Why::Failed(error.to_string()))

@@ -189,6 +189,14 @@ pub enum WarehouseError {
         /// The reason and the remedy.
         reason: String,
     },
+    /// Its settings cannot be used; nothing was sent.
+    #[error("cannot use the settings of {warehouse}: {reason}")]
+    Settings {
+        /// Which warehouse.
+        warehouse: String,
+        /// What is wrong, and the remedy.
+        reason: String,
+    },
     /// The answer was lost; the statement may have been carried out.
     #[error("the answer was lost: {reason}")]
     Interrupted {

@@ -128,7 +128,7 @@ async fn without_the_sample_account_it_tells_its_supervisor_not_to_try_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn for_an_account_at_snowflake_it_tells_its_supervisor_not_to_try_again() {
+async fn for_a_key_that_is_none_it_tells_its_supervisor_not_to_try_again() {
     let mut settings = settings();
     settings.warehouse = WarehouseSettings::Snowflake(Box::new(SnowflakeSettings {
         account: "ORG-ACCOUNT".to_owned(),
@@ -138,10 +138,13 @@ async fn for_an_account_at_snowflake_it_tells_its_supervisor_not_to_try_again() 
         database: None,
         schema: None,
         host: None,
-        login: SnowflakeLogin::Password { password: Secret::new("canary".to_owned()) },
+        login: SnowflakeLogin::KeyPair {
+            private_key: Secret::new("canary".to_owned()),
+            passphrase: None,
+        },
     }));
     let (reason, code) = refusal(settings).await;
-    assert!(reason.contains("no connection to Snowflake yet"), "{reason}");
+    assert!(reason.contains("cannot use the settings of"), "{reason}");
     assert!(reason.contains("ORG-ACCOUNT") && !reason.contains("canary"), "{reason}");
     assert_eq!(code, Some(78));
 }

@@ -109,7 +109,7 @@ impl Connection {
     }
 
     async fn introduce(&self) -> Result<(Welcome, Tokens), WarehouseError> {
-        let Account { wire, login, logins, name, .. } = &*self.account;
+        let Account { wire, login, logins, .. } = &*self.account;
         let data = login.data(wire.http(), unix_seconds()).await?;
         let mut url = wire.url("/session/v1/login-request", Uuid::new_v4());
         url.query_pairs_mut().extend_pairs(login.query());
@@ -118,10 +118,12 @@ impl Connection {
         let reply = reply.map_err(|trouble| self.not_let_in(&trouble))?;
         if !reply.success {
             let Reply { code, message, date, .. } = &reply;
-            return Err(failure::of_login(name, code, message, *date, unix_seconds()));
+            return Err(login.failed(code, message, *date, unix_seconds()));
         }
+        login.welcomed(&reply.data);
         let given = self.tokens_of(&reply.data, ["token", "masterToken", "validityInSeconds"]);
-        let tokens = given.ok_or_else(|| self.unreachable("the answer to the login has no token"))?;
+        let tokens =
+            given.ok_or_else(|| self.unreachable("the answer to the login has no token"))?;
         Ok((welcome(&reply.data), tokens))
     }
 
@@ -229,7 +231,7 @@ impl Connection {
         match trouble {
             Trouble::Denied { status: status @ (403 | 404), .. } => {
                 let code = status.to_string();
-                failure::of_login(&self.account.name, &code, "", None, unix_seconds())
+                self.account.login.failed(&code, "", None, unix_seconds())
             }
             other => self.unreachable(other.words()),
         }

@@ -41,9 +41,14 @@ pub(super) struct Gate {
 #[derive(Debug, Clone)]
 enum Known {
     Nothing,
-    LetIn { at: Moment },
+    LetIn {
+        at: Moment,
+    },
     /// Noted: in the file too, whose removal asks for another try.
-    Refused { reason: String, noted: bool },
+    Refused {
+        reason: String,
+        noted: bool,
+    },
 }
 
 /// One login that may be tried; to be told how it ended.
@@ -92,7 +97,9 @@ impl Gate {
         match known {
             Known::Nothing => Ok(false),
             Known::LetIn { at } => Ok(self.clock.now().since(at) < TRUSTED_FOR),
-            Known::Refused { noted: true, .. } if self.file.as_ref().is_none_or(|it| !it.exists()) => {
+            Known::Refused { noted: true, .. }
+                if self.file.as_ref().is_none_or(|it| !it.exists()) =>
+            {
                 self.know(Known::Nothing);
                 Ok(false)
             }

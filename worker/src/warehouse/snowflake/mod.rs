@@ -64,13 +64,13 @@ impl SnowflakeWarehouse {
         house: &House,
     ) -> Result<SnowflakeWarehouse, WarehouseError> {
         let name = format!("the Snowflake account {}", settings.account);
-        let refused =
-            |reason: String| WarehouseError::Refused { warehouse: name.clone(), reason };
-        let endpoint = Endpoint::of(settings).map_err(refused)?;
-        let login = Login::new(settings, &endpoint).map_err(refused)?;
+        let unusable =
+            |reason: String| WarehouseError::Settings { warehouse: name.clone(), reason };
+        let endpoint = Endpoint::of(settings).map_err(unusable)?;
+        let login = Login::new(settings, &endpoint).map_err(unusable)?;
         let directory = house.refusals.as_deref();
         let gate = Gate::new(name.clone(), directory, &login.credential_version(), house.clock);
-        let wire = Wire::new(endpoint, house.clock).map_err(refused)?;
+        let wire = Wire::new(endpoint, house.clock).map_err(unusable)?;
         let account = Account { name, wire, login, gate, logins: AtomicU64::new(0) };
         Ok(SnowflakeWarehouse {
             account: Arc::new(account),

@@ -59,7 +59,6 @@ impl Running<'_> {
     fn new(session: &mut SnowflakeSession) -> Running<'_> {
         Running { session, over: false }
     }
-
 }
 
 impl Drop for Running<'_> {
@@ -188,9 +187,8 @@ impl SnowflakeSession {
                 });
                 read.map_err(|why| unreadable(&why))?
             }
-            RawQueryResult::Json(rows) => {
-                take_json_rows(&rows.value, &decoder, &mut collected).map_err(|why| unreadable(&why))?
-            }
+            RawQueryResult::Json(rows) => take_json_rows(&rows.value, &decoder, &mut collected)
+                .map_err(|why| unreadable(&why))?,
             RawQueryResult::Empty => ControlFlow::Continue(()),
         };
         if flow.is_continue() {
@@ -203,9 +201,8 @@ impl SnowflakeSession {
     /// Goes where the statement wants to stand.
     async fn stand(&mut self, context: &Context, limits: &Limits) -> Result<(), Unanswered> {
         let wanted = self.wanted(context)?;
-        let is_to_go = |now: &Option<String>, wanted: &Option<String>| {
-            now.is_some() && wanted.is_none()
-        };
+        let is_to_go =
+            |now: &Option<String>, wanted: &Option<String>| now.is_some() && wanted.is_none();
         if is_to_go(&self.place.role, &wanted.role)
             || is_to_go(&self.place.warehouse, &wanted.warehouse)
             || is_to_go(&self.place.database, &wanted.database)
@@ -240,7 +237,9 @@ impl SnowflakeSession {
             (None, None) => (own.database.clone(), own.schema.clone()),
             (None, Some(schema)) if own.database.is_none() => {
                 return Err(WarehouseError::Statement {
-                    message: format!("schema {schema} of which database? Name one; there is no default"),
+                    message: format!(
+                        "schema {schema} of which database? Name one; there is no default"
+                    ),
                 });
             }
             (None, Some(schema)) => (own.database.clone(), Some(schema.clone())),
@@ -264,7 +263,8 @@ impl SnowflakeSession {
         limits: &Limits,
     ) -> Result<(), Unanswered> {
         let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
-        let names: Vec<String> = names.iter().filter_map(|name| name.as_ref().map(quoted)).collect();
+        let names: Vec<String> =
+            names.iter().filter_map(|name| name.as_ref().map(quoted)).collect();
         let ask = self.ask(&Origin::default(), Effect::Reads, limits);
         self.library.run(&format!("USE {kind} {}", names.join(".")), ask).await?;
         Ok(())

@@ -144,7 +144,9 @@ impl Statement<'_> {
                 }
                 Ok(reply) => return Ok(reply),
                 Err(trouble) => {
-                    tries.another(wire.clock().now(), &trouble).ok_or_else(|| self.lost(&trouble))?;
+                    tries
+                        .another(wire.clock().now(), &trouble)
+                        .ok_or_else(|| self.lost(&trouble))?;
                     self.rest(&tries, &trouble).await;
                 }
             }

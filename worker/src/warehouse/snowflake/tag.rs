@@ -48,8 +48,13 @@ mod tests {
         assert!(read["version"].is_string() && read.get("client").is_none(), "{read}");
 
         let long = || Some("x".repeat(5000));
-        let origin =
-            Origin { client: long(), session: long(), request: long(), tool: long(), traceparent: long() };
+        let origin = Origin {
+            client: long(),
+            session: long(),
+            request: long(),
+            tool: long(),
+            traceparent: long(),
+        };
         let text = QueryTag { worker: "query[0]", origin: &origin }.text();
         assert!(text.len() < 2000, "{}", text.len());
         assert!(serde_json::from_str::<Value>(&text).is_ok());
