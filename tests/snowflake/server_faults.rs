@@ -153,16 +153,15 @@ async fn refused_logins_and_the_date_can_be_wrong() {
 async fn an_outage_refuses_everything_until_it_ends() {
     let server = Server::start();
     let client = Client::logged_in(&server).await;
-    let waiting = client.query("SELECT SLEEP 600");
     let cut = async {
         assert!(server.wait(PATIENCE, |seen| seen.running == 1).await);
         server.outage();
     };
     let body = json!({"sqlText": "SELECT SLEEP 600"});
-    drop(waiting);
     let (lost, ()) = futures::join!(client.request("lost", &body).send(), cut);
     assert!(lost.is_err(), "the connection was reset");
-    let error = client.send("refused", "SELECT 1").await.expect_err("nobody listens");
+    assert!(client.send("refused", "SELECT 1").await.is_err(), "nobody listens");
+    let error = Client::new(&server).login("secret", "").await.expect_err("nobody listens");
     assert!(error.is_connect(), "{error:?}");
     server.back();
     assert_eq!(client.cell("SELECT 1").await.as_deref(), Some("1"), "the session is still there");

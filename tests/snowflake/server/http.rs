@@ -86,8 +86,6 @@ pub(crate) enum Sending {
     ResetHalfway,
     /// The head promises the whole body, half of it comes, then the end.
     Truncated,
-    /// Half of the body, and a head that fits it: HTTP sees nothing wrong.
-    CutShort,
     /// So many bytes of the body at a time.
     Drip {
         bytes: usize,
@@ -244,10 +242,10 @@ impl Wire<'_> {
             }
         };
         let half = bytes.len() / 2;
-        let (promised, sent) = match how {
-            Sending::Whole | Sending::Drip { .. } => (bytes.len(), bytes.len()),
-            Sending::ResetHalfway | Sending::Truncated => (bytes.len(), half),
-            Sending::CutShort => (half, half),
+        let promised = bytes.len();
+        let sent = match how {
+            Sending::Whole | Sending::Drip { .. } => promised,
+            Sending::ResetHalfway | Sending::Truncated => half,
         };
         let mut head = self.head(status, &headers);
         let _ = write!(head, "Content-Length: {promised}\r\n\r\n");
@@ -266,7 +264,7 @@ impl Wire<'_> {
         if how == Sending::ResetHalfway {
             self.stream.set_zero_linger()?;
         }
-        Ok(matches!(how, Sending::Whole | Sending::CutShort))
+        Ok(how == Sending::Whole)
     }
 
     /// Long JSON travels packed, as the service does it.

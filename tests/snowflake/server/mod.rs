@@ -28,6 +28,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use faults::{Endpoint, Fault, Faults};
 use http::Request;
@@ -129,12 +130,20 @@ impl State {
     }
 }
 
+/// What lives between two outages.
+#[derive(Default)]
+struct Life {
+    over: CancellationToken,
+    /// The listener and its connections.
+    tasks: TaskTracker,
+}
+
 /// The server. Ends with everything in it when it is dropped.
 pub(crate) struct Server {
     state: Arc<State>,
     /// Holds the port while nobody listens at it; never listens itself.
     _port: TcpSocket,
-    life: Mutex<CancellationToken>,
+    life: Mutex<Life>,
     runtime: Option<Runtime>,
 }
 
@@ -168,7 +177,7 @@ impl Server {
         let server = Server {
             state: Arc::new(state),
             _port: port,
-            life: Mutex::new(CancellationToken::new()),
+            life: Mutex::default(),
             runtime: Some(runtime),
         };
         server.back();
@@ -228,18 +237,31 @@ impl Server {
         self.state.count_sessions();
     }
 
-    /// Resets every connection and refuses new ones.
+    /// Resets every connection and refuses new ones. Returns when all are gone.
     pub(crate) fn outage(&self) {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner).cancel();
+        let Some(runtime) = &self.runtime else { return };
+        let life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        life.over.cancel();
+        life.tasks.close();
+        let (tell, told) = std::sync::mpsc::channel();
+        let tasks = life.tasks.clone();
+        runtime.spawn(async move {
+            tasks.wait().await;
+            let _ = tell.send(());
+        });
+        // The server's own threads do this, so a test that waits here does not wait for itself.
+        let _ = told.recv_timeout(Duration::from_secs(10));
     }
 
     /// Listens, at the same port as before.
     pub(crate) fn back(&self) {
-        let runtime = self.runtime.as_ref().expect("it is there until the drop");
+        let Some(runtime) = &self.runtime else { return };
         let _inside = runtime.enter();
-        let life = CancellationToken::new();
+        let life = Life::default();
         let listener = listener(self.state.address);
-        runtime.spawn(serve::accept(Arc::clone(&self.state), listener, life.clone()));
+        let (over, tasks) = (life.over.clone(), life.tasks.clone());
+        let accept = serve::accept(Arc::clone(&self.state), listener, over, tasks.clone());
+        tasks.spawn(accept);
         *self.life.lock().unwrap_or_else(PoisonError::into_inner) = life;
     }
 

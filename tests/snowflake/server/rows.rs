@@ -81,7 +81,7 @@ impl Made {
             let count = part.end - part.start;
             let bytes = count * (self.width as u64 + 8);
             json!({
-                "url": format!("{base}/chunks/{query_id}/{index}?X-Amz-Expires=21599&sig=abc"),
+                "url": format!("{base}/chunks/{query_id}/{index}?X-Amz-Expires=21599&X-Amz-Signature=canary-signature"),
                 "rowCount": count, "uncompressedSize": bytes, "compressedSize": bytes / 3
             })
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::answers::{sparse, strange_type};
 use super::date::http_date;
@@ -14,24 +15,29 @@ use super::http::{self, Body, Reply, Request, Sending, Wire};
 use super::sessions::{self, EXPIRED, Refusal};
 use super::{State, statements};
 
-/// Takes connections until `life` ends.
-pub(crate) async fn accept(state: Arc<State>, listener: TcpListener, life: CancellationToken) {
+/// Takes connections until `over` fires.
+pub(crate) async fn accept(
+    state: Arc<State>,
+    listener: TcpListener,
+    over: CancellationToken,
+    tasks: TaskTracker,
+) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = life.cancelled() => return,
+            () = over.cancelled() => return,
         };
         let Ok((stream, _)) = accepted else { continue };
         state.note(|seen| seen.connections += 1);
-        tokio::spawn(connection(Arc::clone(&state), stream, life.clone()));
+        tasks.spawn(connection(Arc::clone(&state), stream, over.clone()));
     }
 }
 
-async fn connection(state: Arc<State>, mut stream: TcpStream, life: CancellationToken) {
+async fn connection(state: Arc<State>, mut stream: TcpStream, over: CancellationToken) {
     let _ = stream.set_nodelay(true);
     tokio::select! {
         _ = conversation(&state, &mut stream) => {}
-        () = life.cancelled() => drop(stream.set_zero_linger()),
+        () = over.cancelled() => drop(stream.set_zero_linger()),
     }
 }
 
@@ -223,7 +229,10 @@ fn after(state: &State, request: &Request, mut reply: Reply, fault: &Fault) -> A
         }
         Fault::ResetHalfway => Sending::ResetHalfway,
         Fault::Truncated => Sending::Truncated,
-        Fault::CutShort => Sending::CutShort,
+        Fault::CutShort => {
+            reply = halved(reply);
+            Sending::Whole
+        }
         Fault::Drip { bytes, every } => Sending::Drip { bytes: *bytes, every: *every },
         Fault::Garbage => {
             reply.body = Body::Bytes(b"{\"data\": {\"rowtype\": [}} \xff\xfe nothing".to_vec());
@@ -265,4 +274,21 @@ fn changed(body: Body, change: fn(Value) -> Value) -> Body {
         Body::Json(value) => Body::Json(change(value)),
         Body::Bytes(_) | Body::Stream(_) => body,
     }
+}
+
+/// Half of what is in it, packed as before, so that only its reader sees that it ends too early.
+fn halved(mut reply: Reply) -> Reply {
+    let packed = reply.headers.iter().any(|(name, _)| *name == "Content-Encoding");
+    let mut bytes = match reply.body {
+        Body::Json(value) => {
+            reply.headers.push(("Content-Type", "application/json".to_owned()));
+            value.to_string().into_bytes()
+        }
+        Body::Bytes(bytes) if packed => http::gunzip(&bytes).unwrap_or(bytes),
+        Body::Bytes(bytes) => bytes,
+        Body::Stream(pieces) => pieces.flatten().collect(),
+    };
+    bytes.truncate(bytes.len() / 2);
+    reply.body = Body::Bytes(if packed { http::gzip(&bytes) } else { bytes });
+    reply
 }

@@ -108,10 +108,11 @@ fn bare(sql: &str) -> String {
     }
 }
 
-/// In upper case, with brackets, commas and equal signs as spaces; for finding words only.
+/// In upper case, without quotes, with brackets, commas and equal signs as spaces; for finding
+/// words only.
 fn spaced(sql: &str) -> String {
-    let space = |c: char| if "(),=;\"".contains(c) { ' ' } else { c };
-    bare(sql).to_uppercase().chars().map(space).collect()
+    let space = |c: char| if "(),=;".contains(c) { ' ' } else { c };
+    bare(sql).to_uppercase().chars().filter(|c| *c != '"').map(space).collect()
 }
 
 /// The parts between separators that stand in no text and no brackets.
@@ -136,6 +137,11 @@ fn pieces(sql: &str, separator: char) -> Vec<&str> {
 fn select(sql: &str, words: &[&str], session: &Session) -> Ran {
     if let Some(made) = Made::parse(words) {
         return Ok(Outcome::Made(made));
+    }
+    if words.first() == Some(&"UPLOAD") {
+        // What no SELECT of the real service does: the client must go by the answer all the same.
+        let path = sql.split('\'').nth(1).unwrap_or_default();
+        return Ok(Outcome::Transfer { upload: true, path: path.to_owned() });
     }
     if let Some(at) = words.iter().position(|word| *word == "SLEEP") {
         if let Some(made) = words.get(at + 2..).and_then(Made::parse) {
