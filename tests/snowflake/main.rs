@@ -4,6 +4,7 @@
 //! show that it does what it says.
 
 mod client;
+mod reads;
 #[allow(dead_code, reason = "it can do more than each of its users needs")]
 mod server;
 mod server_faults;
