@@ -55,7 +55,8 @@ fn pool(server: &Server, max: u32) -> Pool {
     };
     let house = House { worker: "bench[0]".to_owned(), refusals: None, clock: Clock::start() };
     let warehouse = SnowflakeWarehouse::open(&settings, &house).unwrap();
-    let settings = PoolSettings { min: max, max, ..mcp_protocol::settings::Settings::default().pool };
+    let settings =
+        PoolSettings { min: max, max, ..mcp_protocol::settings::Settings::default().pool };
     Pool::new(Arc::new(warehouse), &settings, house.clock)
 }
 
@@ -96,7 +97,10 @@ async fn overhead() {
         ours.p50 as f64 / theirs.p50 as f64,
         ours.p99 as f64 / theirs.p99 as f64
     );
-    println!("logins for them: {}\n", server.seen().logins.iter().filter(|one| one.granted).count());
+    println!(
+        "logins for them: {}\n",
+        server.seen().logins.iter().filter(|one| one.granted).count()
+    );
 }
 
 async fn throughput() {
@@ -130,7 +134,10 @@ async fn throughput() {
     println!("| statements a second | {rate:.1} of {ideal:.1} ({:.1}%) |", 100.0 * rate / ideal);
     println!("| logins after warm-up | {} |", server.seen().logins.len() - logins);
     pool.close(Duration::from_secs(5)).await;
-    println!("| sessions left at the server after the pool was closed | {} |", server.seen().open_sessions);
+    println!(
+        "| sessions left at the server after the pool was closed | {} |",
+        server.seen().open_sessions
+    );
 }
 
 /// The same request, made by hand.
@@ -143,18 +150,22 @@ struct Bare {
 impl Bare {
     async fn log_in(server: &Server) -> Bare {
         let http = reqwest::Client::builder().gzip(true).tcp_nodelay(true).build().unwrap();
-        let body = json!({ "data": { "ACCOUNT_NAME": "BENCH", "LOGIN_NAME": "B", "PASSWORD": "secret" } });
-        let url = format!("{}/session/v1/login-request?requestId={}", server.url(), uuid::Uuid::new_v4());
+        let body =
+            json!({ "data": { "ACCOUNT_NAME": "BENCH", "LOGIN_NAME": "B", "PASSWORD": "secret" } });
+        let url =
+            format!("{}/session/v1/login-request?requestId={}", server.url(), uuid::Uuid::new_v4());
         let answer: Value = http.post(url).json(&body).send().await.unwrap().json().await.unwrap();
         let token = answer["data"]["token"].as_str().unwrap().to_owned();
         Bare { http, url: server.url(), token }
     }
 
     async fn ask(&self) {
-        let url = format!("{}/queries/v1/query-request?requestId={}", self.url, uuid::Uuid::new_v4());
+        let url =
+            format!("{}/queries/v1/query-request?requestId={}", self.url, uuid::Uuid::new_v4());
         let body = json!({ "sqlText": "SELECT 1", "asyncExec": false, "sequenceId": 1 });
         let request = self.http.post(url).json(&body);
-        let request = request.header("authorization", format!("Snowflake Token=\"{}\"", self.token));
+        let request =
+            request.header("authorization", format!("Snowflake Token=\"{}\"", self.token));
         let answer = request.header("accept", "application/snowflake").send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         assert_eq!(answer["success"], true, "{answer}");
