@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use mcp_protocol::secret::Secret;
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::failure;
 use super::gate::Gate;
 use super::login::Login;
+use super::statement::Tries;
 use super::wire::{Bearer, Reply, Trouble, Wire};
 use crate::clock::{Moment, unix_seconds};
 use crate::warehouse::WarehouseError;
@@ -28,6 +30,9 @@ const LOGIN_LIMIT: Duration = Duration::from_secs(30);
 const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 /// How long the end of a statement may take to be confirmed.
 const ABORT_LIMIT: Duration = Duration::from_millis(1500);
+/// How often that is asked, and how long after each other.
+const ABORTS_MAX: u32 = 6;
+const ABORT_WAIT: Duration = Duration::from_millis(100);
 /// How long a session lasts that says nothing about it.
 const VALIDITY_DEFAULT: i64 = 3600;
 
@@ -65,6 +70,22 @@ struct Tokens {
     renew_at: Moment,
 }
 
+/// A session that was opened and that nobody has taken yet; closed when nobody does.
+struct Arrived {
+    account: Arc<Account>,
+    tokens: Option<Tokens>,
+}
+
+impl Drop for Arrived {
+    fn drop(&mut self) {
+        if let (Some(tokens), Ok(runtime)) = (self.tokens.take(), Handle::try_current()) {
+            let account = Arc::clone(&self.account);
+            let untaken = Connection { account, tokens: Mutex::new(Some(tokens)) };
+            runtime.spawn(async move { untaken.close().await });
+        }
+    }
+}
+
 /// Where a new session stands, and what its account is set to.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Welcome {
@@ -94,17 +115,28 @@ impl Connection {
     }
 
     /// Opens a session at the server, if the gate lets us try.
+    ///
+    /// A login that began goes on when nobody waits for it any more: the gate has to learn how it
+    /// ended, and a session that nobody took is closed.
     pub(super) async fn log_in(&self) -> Result<Welcome, WarehouseError> {
         let mut tokens = self.tokens.lock().await;
         *tokens = None;
         let attempt = self.account.gate.enter().await?;
-        let clock = self.account.wire.clock();
-        let result = clock.within(LOGIN_LIMIT, self.introduce()).await.unwrap_or_else(|| {
-            Err(self.unreachable(&format!("no answer to the login within {LOGIN_LIMIT:?}")))
+        let visitor = Connection::new(Arc::clone(&self.account));
+        let login = tokio::spawn(async move {
+            let clock = visitor.account.wire.clock();
+            let result =
+                clock.within(LOGIN_LIMIT, visitor.introduce()).await.unwrap_or_else(|| {
+                    Err(visitor
+                        .unreachable(&format!("no answer to the login within {LOGIN_LIMIT:?}")))
+                });
+            attempt.ended(result.as_ref().err()).await;
+            let arrived = |tokens| Arrived { account: visitor.account, tokens: Some(tokens) };
+            result.map(|(welcome, tokens)| (welcome, arrived(tokens)))
         });
-        attempt.ended(result.as_ref().err()).await;
-        let (welcome, fresh) = result?;
-        *tokens = Some(fresh);
+        let broken_off = |_| Err(self.unreachable("the login broke off"));
+        let (welcome, mut arrived) = login.await.unwrap_or_else(broken_off)?;
+        *tokens = arrived.tokens.take();
         Ok(welcome)
     }
 
@@ -143,12 +175,10 @@ impl Connection {
         if held.session != old.0 {
             return Ok(Pass(held.session));
         }
-        let wire = &self.account.wire;
-        let url = wire.url("/session/token-request", Uuid::new_v4());
-        let body = json!({ "oldSessionToken": held.session.expose(), "requestType": "RENEW" });
-        let asked = wire.post(url, Bearer::Token(held.master.expose()), &body);
+        let clock = self.account.wire.clock();
+        let asked = clock.within(LOGIN_LIMIT, self.renewal(&held)).await;
         let late = || Trouble::Lost("no answer to the renewal of the token".to_owned());
-        let reply = wire.clock().within(LOGIN_LIMIT, asked).await.unwrap_or_else(|| Err(late()));
+        let reply = asked.unwrap_or_else(|| Err(late()));
         let reply = reply.map_err(|trouble| NoPass::Failed(self.unreachable(trouble.words())))?;
         let names = ["sessionToken", "masterToken", "validityInSecondsST"];
         match self.tokens_of(&reply.data, names).filter(|_| reply.success) {
@@ -165,6 +195,28 @@ impl Connection {
         }
     }
 
+    /// Asks for new tokens, again where that may help: to ask twice does no harm.
+    async fn renewal(&self, held: &Tokens) -> Result<Reply, Trouble> {
+        let wire = &self.account.wire;
+        let clock = wire.clock();
+        let body = json!({ "oldSessionToken": held.session.expose(), "requestType": "RENEW" });
+        let mut tries = Tries::begin(clock.now());
+        loop {
+            let url = wire.url("/session/token-request", Uuid::new_v4());
+            let trouble = match wire.post(url, Bearer::Token(held.master.expose()), &body).await {
+                Ok(reply) => return Ok(reply),
+                Err(trouble @ (Trouble::Denied { .. } | Trouble::Nonsense(_))) => {
+                    return Err(trouble);
+                }
+                Err(trouble) => trouble,
+            };
+            match tries.another(clock.now(), &trouble) {
+                Some(wait) => clock.until(clock.now() + wait).await,
+                None => return Err(trouble),
+            }
+        }
+    }
+
     /// Forgets a session that the server no longer knows.
     pub(super) async fn lose(&self) {
         *self.tokens.lock().await = None;
@@ -172,20 +224,36 @@ impl Connection {
 
     /// Ends a statement at the server; true when the server confirms it.
     pub(super) async fn abort(&self, statement: Uuid) -> bool {
+        let clock = self.account.wire.clock();
+        clock.within(ABORT_LIMIT, self.aborted(statement)).await.unwrap_or(false)
+    }
+
+    /// Asks for the end of a statement. One that does not run may be on its way, for its request
+    /// and this one are not bound to arrive in order: so it is asked for some more times.
+    async fn aborted(&self, statement: Uuid) -> bool {
         let wire = &self.account.wire;
-        let Some(held) = self.tokens.lock().await.clone() else { return false };
         let body = json!({ "sqlText": "", "requestId": statement.to_string() });
-        let sent = async {
-            for _ in 0..2 {
-                let url = wire.url("/queries/v1/abort-request", Uuid::new_v4());
-                let bearer = Bearer::Token(held.session.expose());
-                if let Ok(reply) = wire.post(url, bearer, &body).await {
-                    return reply.success;
+        let Ok(mut pass) = self.pass().await else { return false };
+        for _ in 0..ABORTS_MAX {
+            let url = wire.url("/queries/v1/abort-request", Uuid::new_v4());
+            match wire.post(url, pass.bearer(), &body).await {
+                Ok(reply) if reply.success => return true,
+                Ok(reply) if failure::is_expired(&reply.code) => match self.renew(&pass).await {
+                    Ok(renewed) => {
+                        pass = renewed;
+                        continue;
+                    }
+                    Err(NoPass::Gone | NoPass::Failed(_)) => return false,
+                },
+                Ok(reply) if failure::is_not_running(&reply.code) => {}
+                Ok(_) => return false,
+                Err(trouble) => {
+                    tracing::debug!(why = trouble.words(), "the end of a statement is asked again");
                 }
             }
-            false
-        };
-        wire.clock().within(ABORT_LIMIT, sent).await.unwrap_or(false)
+            wire.clock().until(wire.clock().now() + ABORT_WAIT).await;
+        }
+        false
     }
 
     /// Asks whether the session still lives, and has the server keep it. A network that is away

@@ -303,6 +303,11 @@ pub(crate) fn is_expired(code: &str) -> bool {
     code == "390112"
 }
 
+/// Whether a statement that was to be ended did not run: not any more, or not yet.
+pub(crate) fn is_not_running(code: &str) -> bool {
+    code == "000605"
+}
+
 /// Whether a session is over for good, so that only a new login helps.
 pub(crate) fn is_gone(code: &str) -> bool {
     // Invalid session token; identity token expired; no such session; master token not there,

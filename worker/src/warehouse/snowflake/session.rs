@@ -17,7 +17,7 @@ use super::cells::{Decoder, Format, PartReader, take_json_rows};
 use super::connection::{Connection, Place, Welcome};
 use super::fetch::Fetch;
 use super::layer::Library;
-use super::statement::{Ask, Effect, Found, Unanswered};
+use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
 use super::tag::QueryTag;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::Collected;
@@ -106,10 +106,7 @@ impl SnowflakeSession {
         context: &Context,
         limits: &Limits,
     ) -> Result<Answer, WarehouseError> {
-        let effect = match sql::decide(statement, Level::Read) {
-            Decision::Allowed { .. } => Effect::Reads,
-            Decision::Refused { .. } => Effect::Changes,
-        };
+        let effect = effect_of(statement);
         let mut sessions = 0;
         loop {
             sessions += 1;
@@ -153,7 +150,11 @@ impl SnowflakeSession {
         };
         let ask = self.ask(&context.origin, effect, limits);
         let (found, raw) = self.library.run(statement, ask).await?;
-        let collected = self.collected(&found, raw, limits).await?;
+        let collected = self.collected(&found, raw, limits).await;
+        let collected = collected.map_err(|error| match effect {
+            Effect::Reads => error,
+            Effect::Changes => perhaps_done(&error.to_string()),
+        })?;
         let Found { query_id, row_types, database, schema, .. } = found;
         let truncated = collected.truncated();
         Ok(Answer {
@@ -285,12 +286,23 @@ impl SnowflakeSession {
         Ask { parameters, effect }
     }
 
-    /// Ends the statement that runs; a session whose statement may still run is done with.
-    async fn end(&mut self) {
-        let Some(statement) = self.library.request_id() else { return };
-        if !self.connection.abort(statement).await {
+    /// Ends the statement that runs; a session whose statement may still run is done with. True
+    /// when it is certain that the statement came to nothing.
+    async fn end(&mut self) -> bool {
+        let Some(statement) = self.library.request_id() else { return true };
+        let is_ended = self.connection.abort(statement).await;
+        if !is_ended {
             self.condition = Condition::Broken;
         }
+        is_ended
+    }
+}
+
+/// What is no plain reading is taken for a change.
+fn effect_of(statement: &str) -> Effect {
+    match sql::decide(statement, Level::Read) {
+        Decision::Allowed { .. } => Effect::Reads,
+        Decision::Refused { .. } => Effect::Changes,
     }
 }
 
@@ -313,12 +325,22 @@ impl Session for SnowflakeSession {
                 ended.unwrap_or(Err(WarehouseError::TimedOut { after: limits.timeout }))
             }
         };
-        match &ended {
-            Err(WarehouseError::Cancelled | WarehouseError::TimedOut { .. }) => {
+        let ended = match ended {
+            Err(error @ WarehouseError::Cancelled) => {
                 running.session.end().await;
+                Err(error)
             }
-            Ok(_) | Err(_) => {}
-        }
+            Err(error @ WarehouseError::TimedOut { .. }) => {
+                let is_nothing = running.session.end().await;
+                match effect_of(statement) {
+                    Effect::Changes if !is_nothing => {
+                        Err(perhaps_done(&format!("no answer within {:?}", limits.timeout)))
+                    }
+                    Effect::Changes | Effect::Reads => Err(error),
+                }
+            }
+            ended => ended,
+        };
         running.over = true;
         ended
     }

@@ -209,13 +209,7 @@ impl Statement<'_> {
         match (trouble, self.ask.effect) {
             (Trouble::Unreachable(words), _) => self.connection.unreachable(words),
             (other, Effect::Reads) => self.connection.unreachable(other.words()),
-            (other, Effect::Changes) => WarehouseError::Interrupted {
-                reason: format!(
-                    "{}; the statement may have been carried out and was not sent again: look \
-                     before you repeat it",
-                    other.words()
-                ),
-            },
+            (other, Effect::Changes) => perhaps_done(other.words()),
         }
     }
 
@@ -226,6 +220,10 @@ impl Statement<'_> {
         if !reply.success {
             let Reply { code, message, .. } = &reply;
             return Err(failure::of_statement(code, message, query_id.as_deref()).into());
+        }
+        if !data.is_object() {
+            let words = "the answer says that all went well, and nothing else";
+            return Err(self.lost(&Trouble::Nonsense(words.to_owned())).into());
         }
         // The command is the server's word, whatever the statement looked like.
         if let Some(command) = text(data, "command") {
@@ -264,6 +262,16 @@ impl Statement<'_> {
             schema: text(data, "finalSchemaName"),
         };
         Ok((found, Inline { rowset, rowset_base64 }))
+    }
+}
+
+/// What is said of a change whose answer was lost.
+pub(super) fn perhaps_done(words: &str) -> WarehouseError {
+    WarehouseError::Interrupted {
+        reason: format!(
+            "{words}; the statement may have been carried out and was not sent again: look before \
+             you repeat it"
+        ),
     }
 }
 
