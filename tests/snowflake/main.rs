@@ -1,11 +1,24 @@
 //! The worker's connection to Snowflake against a server of our own that fails as it is told.
 //!
-//! `server/` is the server and knows nothing of the worker; `server_itself` and `server_faults`
-//! show that it does what it says.
+//! `server/` is that server and knows nothing of the worker; `server_itself` and `server_faults`
+//! show by a plain `client` that it does what it says. `house` puts a pool of the worker's own
+//! sessions before it, and all other files ask that pool.
 
 mod client;
-mod reads;
 #[allow(dead_code, reason = "it can do more than each of its users needs")]
 mod server;
+
 mod server_faults;
 mod server_itself;
+
+mod house;
+
+mod answers;
+mod credentials;
+mod ending;
+mod isolation;
+mod living;
+mod matrix;
+mod once;
+mod reads;
+mod secrets;

@@ -173,7 +173,9 @@ async fn an_outage_refuses_everything_until_it_ends() {
 async fn a_babbler_is_no_server() {
     let strange = Strange::babbler();
     for scheme in ["http", "https"] {
-        let error = reqwest::get(strange.url(scheme)).await.expect_err("it is no HTTP");
+        let error = reqwest::get(format!("{scheme}://{}", strange.address()))
+            .await
+            .expect_err("it is no HTTP");
         assert!(!error.is_timeout(), "{error:?}");
     }
     assert!(strange.came() >= 2);

@@ -60,6 +60,8 @@ pub(crate) struct Config {
     /// The only password or token that lets a user in; any does without one.
     pub(crate) password: Option<String>,
     pub(crate) chunk_packing: ChunkPacking,
+    /// Whether ROWS_PER_RESULTSET cuts an answer; the service does, and a proxy may drop it.
+    pub(crate) cuts_rows: bool,
 }
 
 impl Default for Config {
@@ -71,6 +73,7 @@ impl Default for Config {
             master_validity: Duration::from_secs(4 * 3600),
             password: None,
             chunk_packing: ChunkPacking::Declared,
+            cuts_rows: false,
         }
     }
 }

@@ -20,6 +20,8 @@ use super::answers::Column;
 use super::http::Pieces;
 
 const BATCH_ROWS: u64 = 4096;
+/// The most rows that come with an answer that has chunks.
+const INLINE_ROWS_MAX: u64 = 1000;
 
 /// An answer of made rows, in one inline part and some chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,10 +57,20 @@ impl Made {
         vec![Column::fixed("N", 38, 0), Column::text("S", self.width)]
     }
 
-    /// Which rows are in a part; the inline one is number 0.
+    /// Which rows are in a part. The inline one is number 0, and short if there are others.
     fn part(&self, index: u64) -> Range<u64> {
-        let parts = self.chunks + 1;
-        (self.rows * index / parts)..(self.rows * (index + 1) / parts)
+        if self.chunks == 0 {
+            return 0..self.rows;
+        }
+        let inline = (self.rows / (self.chunks + 1)).min(INLINE_ROWS_MAX);
+        let rest = self.rows - inline;
+        match index.checked_sub(1) {
+            None => 0..inline,
+            Some(index) => {
+                let end = inline + rest * (index + 1) / self.chunks;
+                (inline + rest * index / self.chunks)..end
+            }
+        }
     }
 
     /// The inline part, as its key and value.

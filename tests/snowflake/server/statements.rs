@@ -25,6 +25,8 @@ pub(crate) struct Statement {
     format: Format,
     describe_only: bool,
     time_limit: Option<Duration>,
+    /// The most rows of an answer.
+    rows_max: Option<u64>,
     abort: CancellationToken,
     answer: watch::Sender<Option<Arc<Value>>>,
 }
@@ -67,6 +69,7 @@ pub(crate) async fn query(state: &Arc<State>, request: &Request) -> Result<Value
         let limit = &body["parameters"]["STATEMENT_TIMEOUT_IN_SECONDS"];
         let limit = limit.as_u64().or_else(|| limit.as_str()?.parse().ok());
         let limit = limit.or_else(|| default_limit?.parse().ok()).filter(|limit| *limit > 0);
+        let rows_max = body["parameters"]["ROWS_PER_RESULTSET"].as_u64();
         let statement = Arc::new(Statement {
             session,
             sql: statement_text,
@@ -74,6 +77,7 @@ pub(crate) async fn query(state: &Arc<State>, request: &Request) -> Result<Value
             format: Format::wanted(request),
             describe_only: body["describeOnly"].as_bool().unwrap_or(false),
             time_limit: limit.map(Duration::from_secs),
+            rows_max: rows_max.filter(|rows| *rows > 0 && state.config.cuts_rows),
             abort: CancellationToken::new(),
             answer: watch::Sender::new(None),
             request_id: request_id.clone(),
@@ -171,7 +175,10 @@ async fn execute(state: &Arc<State>, statement: &Statement) -> (Value, End) {
     let Some(session) = sessions.get(statement.session) else {
         return failed(Failure::aborted(), End::Aborted);
     };
-    let outcome = sql::run(&statement.sql, session);
+    let mut outcome = sql::run(&statement.sql, session);
+    if let (Ok(Outcome::Made(made)), Some(rows_max)) = (&mut outcome, statement.rows_max) {
+        made.rows = made.rows.min(rows_max);
+    }
     session.last_query = Some(query_id.clone());
     match outcome {
         Ok(outcome) => {

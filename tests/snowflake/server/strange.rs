@@ -30,9 +30,9 @@ impl Strange {
         Strange { address, shared, thread: Some(thread) }
     }
 
-    /// `https://127.0.0.1:PORT`.
-    pub(crate) fn url(&self, scheme: &str) -> String {
-        format!("{scheme}://{}", self.address)
+    /// `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
     }
 
     /// How many came.

@@ -1,0 +1,85 @@
+//! A wrong credential is tried once, by all pools and restarts together, until it changes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mcp_worker::clock::Clock;
+use mcp_worker::warehouse::pool::{Pool, PoolError};
+use mcp_worker::warehouse::{Context, Warehouse};
+use tokio_util::sync::CancellationToken;
+
+use crate::house::{TIMEOUT, limits, pool_settings, settings, warehouse};
+use crate::server::{Config, Server};
+
+fn guarded() -> Server {
+    Server::with(Config { password: Some("right".to_owned()), ..Config::default() })
+}
+
+fn pool(server: &Server, password: &str, directory: Option<&Path>) -> Pool {
+    let clock = Clock::start();
+    let warehouse: Arc<dyn Warehouse> =
+        Arc::new(warehouse(&settings(&server.url(), password), directory, clock));
+    Pool::new(warehouse, &pool_settings(4), clock)
+}
+
+/// Asks a pool ten times at once; what the first error was.
+async fn asked(pool: &Pool) -> Result<(), PoolError> {
+    let (context, cancel, limits) = (Context::default(), CancellationToken::new(), limits(TIMEOUT));
+    let one = || pool.query("SELECT 1", &context, &limits, &cancel);
+    let results = futures::future::join_all((0..10).map(|_| one())).await;
+    results.into_iter().try_for_each(|result| result.map(drop))
+}
+
+fn tried(server: &Server) -> usize {
+    server.look(|seen| seen.logins.len())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_pools_try_a_wrong_password_once() {
+    let server = guarded();
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let pools: Vec<Pool> = (0..4).map(|_| pool(&server, "wrong", Some(directory.path()))).collect();
+    for result in futures::future::join_all(pools.iter().map(asked)).await {
+        let error = result.expect_err("it is wrong");
+        assert!(matches!(error, PoolError::Refused { .. }), "{error:?}");
+    }
+    assert_eq!(tried(&server), 1);
+    // A restart.
+    let later = pool(&server, "wrong", Some(directory.path()));
+    assert!(asked(&later).await.is_err());
+    assert_eq!(tried(&server), 1);
+    // Another version of the credential.
+    let other = pool(&server, "wrong as well", Some(directory.path()));
+    assert!(asked(&other).await.is_err());
+    assert_eq!(tried(&server), 2);
+    let right = pool(&server, "right", Some(directory.path()));
+    asked(&right).await.expect("it is right");
+    assert!(server.look(|seen| seen.logins.iter().filter(|login| login.granted).count()) >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_without_a_place_to_remember_tries_once_too() {
+    let server = guarded();
+    let alone = pool(&server, "wrong", None);
+    for _ in 0..5 {
+        assert!(asked(&alone).await.is_err());
+    }
+    assert_eq!(tried(&server), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_remembered_holds_no_secret() {
+    let server = guarded();
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let wrong = pool(&server, "canary-password", Some(directory.path()));
+    let error = asked(&wrong).await.expect_err("it is wrong").to_string();
+    assert!(!error.contains("canary"), "{error}");
+    let entries = std::fs::read_dir(directory.path()).expect("it can be read");
+    let paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    assert!(!paths.is_empty(), "something is remembered");
+    for path in paths {
+        let kept = std::fs::read(&path).expect("it can be read");
+        let kept = format!("{} {}", path.display(), String::from_utf8_lossy(&kept));
+        assert!(!kept.contains("canary"), "{kept}");
+    }
+}
