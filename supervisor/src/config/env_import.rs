@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::dotenv;
 use super::interpolation::{Otherwise, Piece, escaped};
 use super::keys::{Kind, is_secret};
+use super::toml_text::{self, quoted};
 use super::variables::{OurApp, Override, Translation, overrides};
 use super::{presets, tree};
 
@@ -84,7 +85,7 @@ impl Imported {
                 Some(Kind::Count { .. }) if value.parse::<u32>().is_ok() => value.clone(),
                 Some(Kind::Texts) => {
                     let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
-                    format!("[{}]", words.map(quoted).collect::<Vec<_>>().join(", "))
+                    toml_text::list(words.map(quoted))
                 }
                 Some(_) | None => quoted(value),
             };
@@ -104,21 +105,6 @@ impl Imported {
 fn is_reference(text: &str) -> bool {
     let inside = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     inside.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = "\"".to_owned();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// The tables of a file in the making, in the order in which they are written.

@@ -50,6 +50,7 @@ mod snowflake;
 mod sources;
 mod syntax;
 mod timetable;
+pub(crate) mod toml_text;
 mod tree;
 mod units;
 mod value;

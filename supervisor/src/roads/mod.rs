@@ -2,7 +2,7 @@
 //!
 //! Pure translation: what was written goes in, a [`Draft`] comes out, with a word about every key.
 //! No file is opened here and no program started. Each origin has one file or folder; all write
-//! through `document`, so that there is one place that quotes.
+//! through `document`.
 
 mod document;
 mod fresh;
