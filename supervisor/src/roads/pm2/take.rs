@@ -1,7 +1,8 @@
 //! One function for each option of PM2 that is read: the key that it becomes, or why it becomes none.
 
 use super::app::{App, Instances};
-use crate::roads::units::{is_memory_limit, with_unit};
+use crate::config::ranges;
+use crate::roads::units::{count, with_unit};
 use crate::roads::words::pm2_words;
 use crate::roads::written::Written;
 
@@ -141,8 +142,9 @@ pub(super) fn max_memory(app: &mut App, value: &Written) -> Into {
     let text = value.as_integer().map(|n| n.to_string()).or_else(|| value.as_text());
     let bytes = text.and_then(|text| with_unit(&text, &UNITS));
     let bytes = bytes.ok_or_else(|| "it is no size".to_owned())?;
-    if !is_memory_limit(bytes) {
-        return Err("it is not between 1MB and 1TB".to_owned());
+    let accepted = ranges::sizes("restart.max_memory");
+    if !accepted.bytes.contains(&bytes) {
+        return Err(format!("it is not between {} and {}", accepted.min, accepted.max));
     }
     app.memory_bytes_max = Some(bytes);
     Ok(&["restart.max_memory"])
@@ -172,8 +174,8 @@ pub(super) fn stop_exit_codes(app: &mut App, value: &Written) -> Into {
 }
 
 pub(super) fn max_restarts(app: &mut App, value: &Written) -> Into {
-    let count = value.as_integer().ok_or_else(|| "it is no number".to_owned())?;
-    app.max_restarts = Some(count.clamp(0, 10_000));
+    let wanted = value.as_integer().ok_or_else(|| "it is no number".to_owned())?;
+    app.max_restarts = Some(count("restart.max_restarts", wanted));
     Ok(&["restart.max_restarts"])
 }
 
