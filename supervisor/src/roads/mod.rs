@@ -76,6 +76,15 @@ impl Place {
             false => lexical(&self.base.join(written)).display().to_string(),
         }
     }
+
+    /// The directory of an app, which runs where its file lies when nothing says otherwise; `None`
+    /// where that is so here as well.
+    fn cwd(&self, written: Option<&str>) -> Option<String> {
+        match written {
+            Some(written) => Some(self.path(written)),
+            None => (self.base != self.home).then(|| self.base.display().to_string()),
+        }
+    }
 }
 
 /// A path without `.` and without `..` where that can be told from the path alone.
