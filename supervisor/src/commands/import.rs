@@ -35,7 +35,7 @@ pub(super) fn import(cli: &Cli, wanted: &Import) -> Result<(), CommandError> {
         Import::Pm2(_) => told(pm2(&file, &place)?),
         Import::Supervisord(_) => told(supervisord(&file, &place)?),
         Import::LabsYaml(_) => told(roads::labs(&read(&file)?).map_err(untranslatable(&file))?),
-        Import::Env(_) => told(from_env(&read(&file)?).map_err(untranslatable(&file))?),
+        Import::Env(_) => told(roads::env(&read(&file)?).map_err(untranslatable(&file))?),
     };
     deliver(&toml, from.output.as_deref(), from.force)?;
     say!("{}", words.trim_end());
@@ -46,26 +46,6 @@ pub(super) fn import(cli: &Cli, wanted: &Import) -> Result<(), CommandError> {
     };
     say!("\nnext: mcp-supervisor{config} check");
     Ok(())
-}
-
-/// What became of the variables of a `.env` file, in the form of the other roads.
-fn from_env(text: &str) -> Result<Draft, Untranslatable> {
-    let notes = |list: Vec<(String, String)>| {
-        list.into_iter().map(|(key, words)| Note { key, words }).collect()
-    };
-    let config::Imported { toml, translated, dropped, questions } = config::import_env(text);
-    if translated.is_empty() && dropped.is_empty() {
-        return Err(Untranslatable(
-            "no line of it is NAME=VALUE, as those of a .env file".to_owned(),
-        ));
-    }
-    Ok(Draft {
-        toml,
-        translated: notes(translated),
-        dropped: notes(dropped),
-        unknown: Vec::new(),
-        questions: notes(questions),
-    })
 }
 
 fn pm2(file: &Path, place: &Place) -> Result<Draft, CommandError> {

@@ -66,7 +66,7 @@ mod tests;
 
 pub use compare::{changes, differences, means_the_same};
 pub use effective::{Effective, Setting, Table};
-pub use env_import::{Imported, import_env};
+pub(crate) use env_import::{EnvMeaning, MeantValue, meant_by_env};
 pub(crate) use fingerprint::fnv_1a;
 pub use health::{HealthConfig, ProbeConfig, ProbeTarget, ReadyBy};
 pub(crate) use health::{filled, page};

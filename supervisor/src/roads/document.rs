@@ -41,6 +41,9 @@ pub(super) enum Value {
     Truth(bool),
     Texts(Vec<String>),
     Numbers(Vec<i64>),
+    /// A text that was written for a configuration, with its references to variables.
+    Written(String),
+    AllWritten(Vec<String>),
 }
 
 impl From<&str> for Value {
@@ -228,6 +231,8 @@ fn literal(value: &Value) -> String {
         Value::Number(number) => number.to_string(),
         Value::Truth(truth) => truth.to_string(),
         Value::Texts(texts) => list(texts.iter().map(|text| text_literal(text))),
+        Value::Written(text) => quoted(text),
+        Value::AllWritten(texts) => list(texts.iter().map(|text| quoted(text))),
         Value::Numbers(numbers) => list(numbers.iter().map(ToString::to_string)),
     }
 }

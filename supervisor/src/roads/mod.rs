@@ -5,6 +5,7 @@
 //! through `document`.
 
 mod document;
+mod env;
 mod fresh;
 mod labs;
 mod notes;
@@ -21,7 +22,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::machine::INSTANCES_MAX;
 
-pub use fresh::{Choice, Fresh, app_name, command, fresh, unread};
+pub use env::env;
+pub use fresh::{APP, Choice, Fresh, LISTEN, app_name, command, fresh, unread};
 pub use labs::labs;
 pub use pm2::{Syntax, pm2, syntax};
 pub use supervisord::{Part, includes, supervisord};
