@@ -19,7 +19,7 @@ use std::time::Duration;
 use mcp_protocol::env;
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
-use mcp_protocol::message::{FromWorker, ToWorker, Vitals};
+use mcp_protocol::message::{FromWorker, Logins, ToWorker, Vitals};
 use mcp_protocol::settings::{Adjustable, Settings};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -64,6 +64,8 @@ struct Faults {
     bind: Option<String>,
     /// It answers with 503, and sends no sign of life, while this file is there.
     sick_when: Option<PathBuf>,
+    /// While this file exists its heartbeats say that its warehouse refuses the credentials.
+    refused_when: Option<PathBuf>,
     /// What it says of itself at once.
     status: Option<String>,
     /// It says a number of itself, the next one each time, as fast as it can.
@@ -111,6 +113,7 @@ fn faults() -> Faults {
             "--wait-for" => faults.wait_for = Some(value().into()),
             "--bind" => faults.bind = Some(value()),
             "--sick-when" => faults.sick_when = Some(value().into()),
+            "--refused-when" => faults.refused_when = Some(value().into()),
             "--status" => faults.status = Some(value()),
             "--notify-flood" => faults.notify_flood = true,
             other => panic!("unknown argument {other}"),
@@ -177,7 +180,7 @@ fn main() -> ExitCode {
     if !faults.never_ready {
         tell(&link, &FromWorker::Ready);
         if !faults.mute {
-            beat(&link, &settings, &requests);
+            beat(&link, &settings, &requests, faults.refused_when.clone());
         }
     }
     loop {
@@ -387,7 +390,12 @@ fn hear<M: serde::de::DeserializeOwned>(mut link: &UnixStream, decoder: &mut Dec
 }
 
 /// Sends heartbeats until the process ends.
-fn beat(link: &Arc<UnixStream>, settings: &Settings, requests: &Arc<AtomicU64>) {
+fn beat(
+    link: &Arc<UnixStream>,
+    settings: &Settings,
+    requests: &Arc<AtomicU64>,
+    refused_when: Option<PathBuf>,
+) {
     let (link, requests) = (Arc::clone(link), Arc::clone(requests));
     let every = settings.heartbeat_every;
     let (_never, wait) = mpsc::channel::<()>();
@@ -395,7 +403,11 @@ fn beat(link: &Arc<UnixStream>, settings: &Settings, requests: &Arc<AtomicU64>) 
         let _keep = _never;
         loop {
             let requests_total = requests.load(Ordering::Relaxed);
-            tell(&link, &FromWorker::Heartbeat(Vitals { requests_total, ..Vitals::default() }));
+            let mut vitals = Vitals { requests_total, ..Vitals::default() };
+            if refused_when.as_ref().is_some_and(|file| file.exists()) {
+                vitals.pool.logins = Logins::Refused;
+            }
+            tell(&link, &FromWorker::Heartbeat(vitals));
             let _ = wait.recv_timeout(every);
         }
     });

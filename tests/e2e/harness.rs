@@ -1,8 +1,10 @@
 //! A house: a configuration, a supervisor, and what tests ask of them.
 #![expect(clippy::disallowed_methods, reason = "tests start programs and wait for conditions")]
 
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -10,6 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::OFlag;
+use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use serde_json::Value;
 
 /// How long a condition may take to come true on a slow machine.
@@ -221,6 +225,19 @@ pub(crate) fn processes_of(socket: &Path) -> Vec<i32> {
 pub(crate) fn alive(pid: u64) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat"))
         .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
+}
+
+/// A pseudo terminal: the side of a person, which never waits, and that of a program.
+pub(crate) fn terminal() -> (PtyMaster, File) {
+    // Other tests start programs meanwhile, which must not hold this terminal open.
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let person = posix_openpt(flags).unwrap();
+    grantpt(&person).unwrap();
+    unlockpt(&person).unwrap();
+    let name = ptsname_r(&person).unwrap();
+    let flags = OFlag::O_NOCTTY.bits();
+    let program = OpenOptions::new().read(true).write(true).custom_flags(flags).open(name).unwrap();
+    (person, program)
 }
 
 pub(crate) fn signal(name: &str, pid: u64) {

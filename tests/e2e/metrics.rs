@@ -46,6 +46,28 @@ fn totals_do_not_go_back_when_a_worker_is_replaced() {
 }
 
 #[test]
+fn refused_credentials_are_told_by_status_and_a_metric_for_as_long_as_they_are() {
+    let health = "[apps.query.health]\nheartbeat_interval = \"20ms\"";
+    let directory = tempfile::tempdir().unwrap();
+    let refused = directory.path().join("refused");
+    let fault = format!("--refused-when {}", refused.display());
+    let house = House::new(&query(1, &fault, health).replace("\"off\"", "\"127.0.0.1:0\""));
+    house.start();
+    let message = |status: &serde_json::Value| status["apps"][0]["slots"][0]["message"].clone();
+    assert!(message(&house.status()).is_null());
+    std::fs::write(&refused, "").unwrap();
+    house.wait_until("the words", |status| {
+        message(status).as_str().is_some_and(|words| words.contains("refuses the credentials"))
+    });
+    let line = |value| format!("pool_logins_refused{{app=\"query\",slot=\"0\"}} {value}\n");
+    assert!(scrape(&house, "/metrics").contains(&line(1)));
+    assert!(house.run(&["status"]).out.contains("refuses the credentials"));
+    std::fs::remove_file(&refused).unwrap();
+    house.wait_until("no words", |status| message(status).is_null());
+    assert!(scrape(&house, "/metrics").contains(&line(0)));
+}
+
+#[test]
 fn every_metric_is_documented_and_every_documented_one_is_there() {
     let text = query(1, "", "").replace("\"off\"", "\"127.0.0.1:0\"");
     let house = House::new(&text);

@@ -2,19 +2,17 @@
 //! the terminal is as it was afterwards, however it ends.
 #![expect(clippy::disallowed_methods, reason = "tests start programs")]
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::pty::PtyMaster;
 use nix::sys::termios::{Termios, tcgetattr};
 
-use crate::harness::{House, alive, signal, wait_for};
+use crate::harness::{House, alive, signal, terminal, wait_for};
 
 const COLUMNS: u16 = 100;
 const LINES: u16 = 30;
@@ -41,15 +39,7 @@ impl Drop for Program {
 
 impl Terminal {
     fn new() -> Terminal {
-        // Other tests start programs meanwhile, which must not hold this terminal open.
-        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        let person = posix_openpt(flags).unwrap();
-        grantpt(&person).unwrap();
-        unlockpt(&person).unwrap();
-        let name = ptsname_r(&person).unwrap();
-        let flags = OFlag::O_NOCTTY.bits();
-        let program_side =
-            OpenOptions::new().read(true).write(true).custom_flags(flags).open(name).unwrap();
+        let (person, program_side) = terminal();
         let before = tcgetattr(&program_side).unwrap();
         let seen = vt100::Parser::new(LINES, COLUMNS, 0);
         let terminal = Terminal { person, program_side, before, seen };

@@ -3,13 +3,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use nix::fcntl::OFlag;
-use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::pty::PtyMaster;
 
-use crate::harness::{House, Said, alive, get, skip, wait_for};
+use crate::harness::{House, Said, alive, get, skip, terminal, wait_for};
 use crate::servers::version;
 
 const WEB: &str = r#"
@@ -262,14 +261,7 @@ fn init_says_that_no_shell_reads_a_command() {
 
 /// `init` in front of a person who types these lines.
 fn init_on_terminal(house: &House, answers: &str) -> (std::process::Child, PtyMaster) {
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-    let mut person = posix_openpt(flags).unwrap();
-    grantpt(&person).unwrap();
-    unlockpt(&person).unwrap();
-    let name = ptsname_r(&person).unwrap();
-    let flags = OFlag::O_NOCTTY.bits();
-    let program_side =
-        OpenOptions::new().read(true).write(true).custom_flags(flags).open(name).unwrap();
+    let (mut person, program_side) = terminal();
     let stream = |file: &File| Stdio::from(file.try_clone().unwrap());
     let child = house
         .command(&["init", "--output"])

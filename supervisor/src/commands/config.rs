@@ -13,7 +13,7 @@ use mcp_protocol::control::{Request, Status};
 use mcp_supervisor::cli::{self, Cli, ConfigCommand, ShowConfig};
 use mcp_supervisor::config::{self, Config, Problems};
 use mcp_supervisor::report;
-use mcp_supervisor::runtime::{self, Generation, Kept};
+use mcp_supervisor::runtime::{self, Existing, Generation, Kept};
 
 use super::{
     CommandError, absolute, change, print, print_json, socket, surroundings, system, with_time_zone,
@@ -142,12 +142,12 @@ impl Past {
         config::load_text(text, &self.file, self.environment.as_deref(), &self.surroundings)
     }
 
-    /// What the file says; nothing when it is gone.
-    fn file_text(&self) -> Result<String, CommandError> {
+    /// What the file says; `None` when it is gone.
+    fn file_text(&self) -> Result<Option<String>, CommandError> {
         let operation = format!("read `{}`", self.file.display());
         match std::fs::read_to_string(&self.file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
-            read => read.map_err(system(&operation)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read.map(Some).map_err(system(&operation)),
         }
     }
 }
@@ -179,7 +179,7 @@ fn diff(past: &Past, wanted: &cli::Diff) -> Result<(), CommandError> {
     let name = |number: u64| format!("configuration {number}");
     let (to_name, to) = match wanted.to {
         Some(number) => (name(number), past.text(number)?),
-        None => (past.file.display().to_string(), past.file_text()?),
+        None => (past.file.display().to_string(), past.file_text()?.unwrap_or_default()),
     };
     let (from_name, from) = (name(from), past.text(from)?);
     let lines = report::text_diff((&from_name, &from), (&to_name, &to));
@@ -219,13 +219,14 @@ fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), Comman
              supervisor.run_directory of its own"
         )));
     }
+    let replaced = past.file_text()?;
     let number = match wanted.to {
         Some(number) => number,
         // A file that says something else is not in force: what is comes first.
         None => {
             let newest = past.newest()?;
             match past.text(newest) {
-                Ok(text) if text != past.file_text()? => newest,
+                Ok(text) if replaced.as_ref() != Some(&text) => newest,
                 Ok(_) | Err(_) => past.before(newest)?,
             }
         }
@@ -237,8 +238,7 @@ fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), Comman
             problems,
         })?;
     }
-    let (was_there, replaced) = (past.file.exists(), past.file_text()?);
-    let kept = put_back(past, &text, &replaced)?;
+    let kept = put_back(past, &text, replaced.as_deref())?;
     let say_kept = || {
         if let Some(file) = &kept {
             say!("the text that was there is kept as {}", file.display());
@@ -252,9 +252,9 @@ fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), Comman
     let outcome = change::ask(cli, &Request::Rollback { to: number });
     if let Err(CommandError::Refused { .. }) = &outcome {
         let operation = format!("put `{}` back to what it was", past.file.display());
-        match was_there {
-            true => runtime::replace_in_kind(&past.file, replaced.as_bytes()),
-            false => std::fs::remove_file(&past.file),
+        match &replaced {
+            Some(text) => runtime::replace_in_kind(&past.file, text.as_bytes()),
+            None => std::fs::remove_file(&past.file),
         }
         .map_err(system(&operation))?;
         if let Some(file) = &kept {
@@ -269,13 +269,17 @@ fn rollback(cli: &Cli, past: &Past, wanted: &cli::Rollback) -> Result<(), Comman
 }
 
 /// Keeps what the file says, then has it say this; on an error it is as it was.
-fn put_back(past: &Past, text: &str, replaced: &str) -> Result<Option<PathBuf>, CommandError> {
-    if text == replaced {
+fn put_back(
+    past: &Past,
+    text: &str,
+    replaced: Option<&str>,
+) -> Result<Option<PathBuf>, CommandError> {
+    let Some(replaced) = replaced else {
+        let made = runtime::make_file(&past.file, text.as_bytes(), 0o640, Existing::Replaced);
+        made.map_err(system(&format!("write `{}`", past.file.display())))?;
         return Ok(None);
-    }
-    if replaced.is_empty() && !past.file.exists() {
-        let operation = format!("write `{}`", past.file.display());
-        runtime::replace(&past.file, text.as_bytes(), 0o640).map_err(system(&operation))?;
+    };
+    if text == replaced {
         return Ok(None);
     }
     let operation = format!("keep the text of `{}`; nothing was changed", past.file.display());

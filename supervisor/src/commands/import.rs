@@ -1,15 +1,14 @@
 //! `import`: reads what others have, has it translated, and writes or prints the new file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use mcp_supervisor::cli::{Cli, Import};
 use mcp_supervisor::config;
 use mcp_supervisor::report;
 use mcp_supervisor::roads::{self, Draft, Note, Part, Place, Syntax, Untranslatable};
-use mcp_supervisor::runtime;
+use mcp_supervisor::runtime::{self, Existing};
 
 use super::{CommandError, print, surroundings, system, with_time_zone};
 
@@ -36,7 +35,7 @@ pub(super) fn import(cli: &Cli, wanted: &Import) -> Result<(), CommandError> {
         Import::Pm2(_) => told(pm2(&file, &place)?),
         Import::Supervisord(_) => told(supervisord(&file, &place)?),
         Import::LabsYaml(_) => told(roads::labs(&read(&file)?).map_err(untranslatable(&file))?),
-        Import::Env(_) => told(from_env(&read(&file)?).map_err(untranslatable(&file))?),
+        Import::Env(_) => told(roads::env(&read(&file)?).map_err(untranslatable(&file))?),
     };
     deliver(&toml, from.output.as_deref(), from.force)?;
     say!("{}", words.trim_end());
@@ -47,26 +46,6 @@ pub(super) fn import(cli: &Cli, wanted: &Import) -> Result<(), CommandError> {
     };
     say!("\nnext: mcp-supervisor{config} check");
     Ok(())
-}
-
-/// What became of the variables of a `.env` file, in the form of the other roads.
-fn from_env(text: &str) -> Result<Draft, Untranslatable> {
-    let notes = |list: Vec<(String, String)>| {
-        list.into_iter().map(|(key, words)| Note { key, words }).collect()
-    };
-    let config::Imported { toml, translated, dropped, questions } = config::import_env(text);
-    if translated.is_empty() && dropped.is_empty() {
-        return Err(Untranslatable(
-            "no line of it is NAME=VALUE, as those of a .env file".to_owned(),
-        ));
-    }
-    Ok(Draft {
-        toml,
-        translated: notes(translated),
-        dropped: notes(dropped),
-        unknown: Vec::new(),
-        questions: notes(questions),
-    })
 }
 
 fn pm2(file: &Path, place: &Place) -> Result<Draft, CommandError> {
@@ -165,32 +144,10 @@ pub(super) fn refuse_existing(file: &Path, force: bool) -> Result<(), CommandErr
 pub(super) fn deliver(text: &str, file: Option<&Path>, force: bool) -> Result<(), CommandError> {
     let Some(file) = file else { return print(text) };
     refuse_existing(file, force)?;
-    let operation = format!("write `{}`", file.display());
-    let mut unfinished = file.as_os_str().to_owned();
-    unfinished.push(format!(".{}.new", std::process::id()));
-    let unfinished = PathBuf::from(unfinished);
-    let write = || {
-        let mut options = OpenOptions::new();
-        // It may hold what the old one held.
-        let mut new = options.write(true).create_new(true).mode(0o640).open(&unfinished)?;
-        new.write_all(text.as_bytes())?;
-        new.sync_all()?;
-        match force {
-            true => std::fs::rename(&unfinished, file),
-            // Unlike a rename, a link never takes the place of what is there.
-            false => match std::fs::hard_link(&unfinished, file) {
-                // Some file systems have no links.
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    std::fs::rename(&unfinished, file)
-                }
-                linked => linked,
-            },
-        }
-    };
-    let written = write();
-    // Gone already after a rename.
-    let _ = std::fs::remove_file(&unfinished);
-    written.map_err(system(&operation))
+    let existing = if force { Existing::Replaced } else { Existing::Kept };
+    // It may hold what the old one held.
+    runtime::make_file(file, text.as_bytes(), 0o640, existing)
+        .map_err(system(&format!("write `{}`", file.display())))
 }
 
 /// Reads the new file as `check` would, and says what is wrong with it on this machine.

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::Path;
 
 use mcp_supervisor::cli::{self, Cli};
-use mcp_supervisor::roads::{self, Choice, Fresh};
+use mcp_supervisor::roads::{self, APP, Choice, Fresh, LISTEN};
 
 use super::CommandError;
 use super::import::{deliver, refuse_existing, tell_what_to_mend};
@@ -14,8 +14,6 @@ use super::import::{deliver, refuse_existing, tell_what_to_mend};
 /// Workers of the sample account, and of a program.
 const WORKERS: u32 = 2;
 const PROGRAMS: u32 = 1;
-const SAMPLE_APP: &str = "query";
-const SAMPLE_LISTEN: &str = "127.0.0.1:8000";
 
 pub(super) fn init(cli: &Cli, wanted: &cli::Init) -> Result<(), CommandError> {
     let file = wanted.output.as_ref().unwrap_or(&cli.config);
@@ -45,7 +43,7 @@ fn told(cli: &Cli, wanted: &cli::Init) -> Result<Fresh, CommandError> {
     let listen = wanted.listen.map(|address| address.to_string());
     let (app, instances, listen) = match &choice {
         Choice::Sample | Choice::Snowflake(_) => {
-            (SAMPLE_APP.to_owned(), WORKERS, listen.or_else(|| Some(SAMPLE_LISTEN.to_owned())))
+            (APP.to_owned(), WORKERS, listen.or_else(|| Some(LISTEN.to_owned())))
         }
         Choice::Program(words) => (name_of(words), PROGRAMS, listen),
     };
@@ -95,7 +93,7 @@ fn asked(cli: &Cli) -> Result<Fresh, CommandError> {
         })?),
     };
     let (name, address, workers) = match &choice {
-        Choice::Sample | Choice::Snowflake(_) => (SAMPLE_APP.to_owned(), SAMPLE_LISTEN, WORKERS),
+        Choice::Sample | Choice::Snowflake(_) => (APP.to_owned(), LISTEN, WORKERS),
         Choice::Program(words) => (name_of(words), "none", PROGRAMS),
     };
     let app = ask("What is it called?", &name, roads::app_name)?;

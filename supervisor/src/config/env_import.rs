@@ -1,10 +1,10 @@
-//! From a `.env` file of another server to a configuration that means the same.
+//! What the variables of a `.env` file of another server mean, key by key.
 //!
-//! Pure: a text in, a file and a word about every variable out. No secret is copied: the new file
-//! names its variable, which the `.env` file or the environment goes on to hold.
+//! Pure: a text in, keys and a word about every variable out; the file is written by others. No
+//! secret is copied: its key names the variable, which the `.env` file or the environment goes on
+//! to hold.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use super::dotenv;
 use super::interpolation::{Otherwise, Piece, escaped};
@@ -12,35 +12,43 @@ use super::keys::{Kind, is_secret};
 use super::variables::{OurApp, Override, Translation, overrides};
 use super::{presets, tree};
 
-/// The name of the app that is written.
-const APP: &str = "query";
-/// Where it listens when nothing says so.
-const LISTEN: &str = "127.0.0.1:8000";
-
-/// A configuration that was made, and what became of each variable.
+/// What the variables of a file mean, and what becomes of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Imported {
-    /// The new file.
-    pub toml: String,
-    /// Variables that became keys, and which.
-    pub translated: Vec<(String, String)>,
+pub(crate) struct EnvMeaning {
+    /// Keys, in the order of their tables.
+    pub(crate) keys: Vec<MeantKey>,
+    /// Variables that need no key of their own, and why.
+    pub(crate) held: Vec<(String, String)>,
     /// Variables that were left out, and why.
-    pub dropped: Vec<(String, String)>,
+    pub(crate) dropped: Vec<(String, String)>,
     /// What a person must look at: a variable or a line, and why.
-    pub questions: Vec<(String, String)>,
+    pub(crate) questions: Vec<(String, String)>,
 }
 
-/// Translates the text of a `.env` file.
-#[must_use]
-pub fn import_env(text: &str) -> Imported {
+/// A key that a variable means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MeantKey {
+    pub(crate) variable: String,
+    pub(crate) path: Vec<String>,
+    pub(crate) value: MeantValue,
+}
+
+/// Its value; texts are as they are written in a configuration, with their references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum MeantValue {
+    Number(u32),
+    Text(String),
+    Texts(Vec<String>),
+}
+
+/// What the text of a `.env` file means for the app of this name.
+pub(crate) fn meant_by_env(text: &str, app: &str) -> EnvMeaning {
     let (variables, bad_lines) = parse(text);
     let get = |name: &str| variables.get(name).cloned();
-    let app = [OurApp { name: APP.to_owned(), listen: None }];
+    let app = [OurApp { name: app.to_owned(), listen: None }];
     let base = overrides(&get, "", &app, None);
-    let mut imported = Imported { questions: bad_lines, ..Imported::default() };
-    let mut tables = Tables::default();
-    tables.put("", &["apps", APP].map(str::to_owned), "listen", format!("\"{LISTEN}\""));
-    imported.take("", &base, &mut tables);
+    let mut meaning = EnvMeaning { questions: bad_lines, ..EnvMeaning::default() };
+    meaning.take(&[], &base);
     let mut used = base.used.clone();
     for environment in presets::environments() {
         let mut own = overrides(&get, environment, &app, None);
@@ -48,16 +56,16 @@ pub fn import_env(text: &str) -> Imported {
         own.notes.retain(|one| !base.notes.contains(one));
         own.problems.retain(|one| !base.problems.contains(one));
         used.append(&mut own.used);
-        imported.take(&format!("environments.{environment}"), &own, &mut tables);
+        meaning.take(&["environments", environment], &own);
     }
     for (name, value) in &variables {
-        let named = |list: &[(String, String)]| list.iter().any(|(known, _)| known == name);
-        if named(&imported.translated) || named(&imported.dropped) {
+        let is_key = meaning.keys.iter().any(|key| key.variable == *name);
+        if is_key || meaning.dropped.iter().any(|(known, _)| known == name) {
             continue;
         }
         if used.contains(name) {
             let words = "part of another line here, or so anyway".to_owned();
-            imported.translated.push((name.clone(), words));
+            meaning.held.push((name.clone(), words));
             continue;
         }
         let why = match name.as_str() {
@@ -65,32 +73,28 @@ pub fn import_env(text: &str) -> Imported {
             _ if value.is_empty() => "it is empty".to_owned(),
             _unknown => "it is no setting that is known".to_owned(),
         };
-        imported.dropped.push((name.clone(), why));
+        meaning.dropped.push((name.clone(), why));
     }
-    imported.toml = tables.text();
-    imported
+    meaning
 }
 
-impl Imported {
-    /// Takes in what the variables mean, into the tables below this prefix.
-    fn take(&mut self, prefix: &str, translation: &Translation, tables: &mut Tables) {
+impl EnvMeaning {
+    /// Takes in what the variables mean, in the tables below this one.
+    fn take(&mut self, below: &[&str], translation: &Translation) {
         for Override { variable, key_path, value } in &translation.overrides {
-            let Some((name, table)) = key_path.split_last() else { continue };
-            let key = key_path.join(".");
-            let secret = is_secret(&key);
-            let written = match tree::kind(key_path) {
+            let secret = is_secret(&key_path.join("."));
+            let value = match (tree::kind(key_path), value.parse()) {
                 // What refers to a variable already goes on to do so.
-                _ if secret && !is_reference(value) => quoted(&format!("${{{variable}}}")),
-                Some(Kind::Count { .. }) if value.parse::<u32>().is_ok() => value.clone(),
-                Some(Kind::Texts) => {
+                _ if secret && !is_reference(value) => MeantValue::Text(format!("${{{variable}}}")),
+                (Some(Kind::Count { .. }), Ok(number)) => MeantValue::Number(number),
+                (Some(Kind::Texts), _) => {
                     let words = value.split(',').map(str::trim).filter(|word| !word.is_empty());
-                    format!("[{}]", words.map(quoted).collect::<Vec<_>>().join(", "))
+                    MeantValue::Texts(words.map(str::to_owned).collect())
                 }
-                Some(_) | None => quoted(value),
+                (Some(_) | None, _) => MeantValue::Text(value.clone()),
             };
-            let full = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
-            self.translated.push((variable.clone(), format!("{full} = {written}")));
-            tables.put(prefix, table, name, written);
+            let path = below.iter().map(|name| (*name).to_owned()).chain(key_path.iter().cloned());
+            self.keys.push(MeantKey { variable: variable.clone(), path: path.collect(), value });
         }
         for note in &translation.notes {
             self.dropped.push((note.variable.clone(), note.why.clone()));
@@ -104,53 +108,6 @@ impl Imported {
 fn is_reference(text: &str) -> bool {
     let inside = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
     inside.is_some_and(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
-}
-
-fn quoted(text: &str) -> String {
-    let mut quoted = "\"".to_owned();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(c));
-            }
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// The tables of a file in the making, in the order in which they are written.
-#[derive(Default)]
-struct Tables(Vec<(String, BTreeMap<String, String>)>);
-
-impl Tables {
-    fn put(&mut self, prefix: &str, table: &[String], name: &str, value: String) {
-        let path = table.join(".");
-        let path = if prefix.is_empty() { path } else { format!("{prefix}.{path}") };
-        let entry = match self.0.iter().position(|(known, _)| *known == path) {
-            Some(index) => &mut self.0[index].1,
-            None => {
-                self.0.push((path, BTreeMap::new()));
-                &mut self.0.last_mut().expect("one was pushed").1
-            }
-        };
-        entry.insert(name.to_owned(), value);
-    }
-
-    fn text(&self) -> String {
-        let mut text = "# Made by `mcp-supervisor import env`. Secrets are in variables: of the \
-                        environment, or of `.env`\n# beside this file.\n"
-            .to_owned();
-        for (path, entries) in &self.0 {
-            let _ = writeln!(text, "\n[{path}]");
-            for (name, value) in entries {
-                let _ = writeln!(text, "{name} = {value}");
-            }
-        }
-        text
-    }
 }
 
 /// The variables of a `.env` file, the last one of a name, and what is wrong with lines of it.
@@ -176,120 +133,4 @@ fn written(pieces: &[Piece]) -> String {
         }
     };
     pieces.iter().map(one).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PRODUCTION: &str = "\
-# Production Environment Configuration
-ENVIRONMENT=production
-SNOWFLAKE_ACCOUNT=${PROD_SNOWFLAKE_ACCOUNT}
-SNOWFLAKE_USER=MCP # who logs in
-SNOWFLAKE_AUTH_TYPE=private_key
-SNOWFLAKE_PRIVATE_KEY_PATH=\"/etc/snowflake-mcp/prod-private-key.pem\"
-SNOWFLAKE_PRIVATE_KEY_PASSPHRASE=canary
-STAGING_SNOWFLAKE_ROLE='STAGING ROLE'
-SERVER_HOST=0.0.0.0
-SERVER_PORT=8000
-export SERVER_WORKERS=4
-SERVER_RELOAD=false
-LOG_LEVEL=INFO
-API_KEY=canary
-CORS_ORIGINS=https://app.example.com,https://admin.example.com
-SNOWFLAKE_POOL_MAX_SIZE=20
-SNOWFLAKE_POOL_MAX_INACTIVE_MINUTES=15
-MAX_CONNECTIONS=
-PID_FILE=/var/run/snowflake-mcp.pid
-CANARY
-MINE=canary
-";
-
-    #[test]
-    fn each_variable_becomes_a_key_or_is_told_why_not() {
-        let imported = import_env(PRODUCTION);
-        assert_eq!(
-            imported.toml.split_once("\n\n").unwrap().1,
-            "[apps.query]
-instances = 4
-listen = \"0.0.0.0:8000\"
-
-[supervisor]
-log_level = \"info\"
-
-[apps.query.logs]
-level = \"info\"
-
-[apps.query.mcp]
-allowed_origins = [\"https://app.example.com\", \"https://admin.example.com\"]
-
-[apps.query.pool]
-idle_timeout = \"15m\"
-max = 20
-
-[apps.query.snowflake]
-account = \"${PROD_SNOWFLAKE_ACCOUNT}\"
-authenticator = \"private_key\"
-private_key_file = \"/etc/snowflake-mcp/prod-private-key.pem\"
-private_key_passphrase = \"${SNOWFLAKE_PRIVATE_KEY_PASSPHRASE}\"
-user = \"MCP\"
-
-[environments.staging.apps.query.snowflake]
-role = \"STAGING ROLE\"
-"
-        );
-        let why = |name: &str| {
-            let found = imported.dropped.iter().find(|(known, _)| known == name);
-            found.unwrap_or_else(|| panic!("{name} is not dropped")).1.clone()
-        };
-        assert!(why("API_KEY").contains("does not authenticate"));
-        assert!(why("ENVIRONMENT").contains("--env production"));
-        assert!(why("MAX_CONNECTIONS").contains("empty"));
-        assert!(why("PID_FILE").contains("pid"));
-        assert!(why("SERVER_RELOAD").contains("watch"));
-        assert!(why("MINE").contains("known"));
-        assert_eq!(
-            imported.questions,
-            [("line 20".to_owned(), "there is no `=` after the name; write KEY=VALUE".to_owned())]
-        );
-        let shown = format!("{imported:?}").to_lowercase();
-        assert!(!shown.contains("canary"), "{shown}");
-        let told = imported.translated.len() + imported.dropped.len();
-        // LOG_LEVEL is told twice, for it means two keys.
-        assert_eq!(told, 1 + parse(PRODUCTION).0.len(), "{imported:#?}");
-    }
-
-    #[test]
-    fn contradictions_are_for_a_person_and_texts_are_quoted() {
-        let imported = import_env("SERVER_PORT=1\nMCP_HTTP_PORT=2\nSNOWFLAKE_ROLE=a\\\"b$c\n");
-        assert!(imported.questions[0].1.contains("SERVER_PORT says 1 and MCP_HTTP_PORT says 2"));
-        assert!(imported.toml.contains(r#"role = "a\\\"b$$c""#), "{}", imported.toml);
-    }
-
-    #[test]
-    fn what_is_literal_stays_so_and_references_go_on_to_refer() {
-        for (line, expected) in [
-            ("SNOWFLAKE_ROLE='a${b}'", r#"role = "a$${b}""#),
-            ("SNOWFLAKE_ROLE='${b}'", r#"role = "$${b}""#),
-            (r"SNOWFLAKE_ROLE=\${b}", r#"role = "$${b}""#),
-            (r#"SNOWFLAKE_ROLE="\${b}""#, r#"role = "$${b}""#),
-            (r#"SNOWFLAKE_ROLE="\$${b}""#, r#"role = "$$${b}""#),
-            ("SNOWFLAKE_ROLE=a$$b", r#"role = "a$$$$b""#),
-            ("SNOWFLAKE_ROLE=a${b}c", r#"role = "a${b}c""#),
-            ("SNOWFLAKE_ROLE=${b:-x$$y}", r#"role = "${b:-x$$y}""#),
-            ("SNOWFLAKE_ROLE=${b:-x${c:-$}}", r#"role = "${b:-x${c:-$$}}""#),
-            ("SNOWFLAKE_ROLE=${b:?say}", r#"role = "${b:?say}""#),
-            ("CORS_ORIGINS='http://${b},http://c'", r#"["http://$${b}", "http://c"]"#),
-            // A secret is named and never copied, whatever its text looks like.
-            (
-                "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE='${b}'",
-                r#"private_key_passphrase = "${SNOWFLAKE_PRIVATE_KEY_PASSPHRASE}""#,
-            ),
-            ("SNOWFLAKE_PRIVATE_KEY_PASSPHRASE=${b}", r#"private_key_passphrase = "${b}""#),
-        ] {
-            let imported = import_env(&format!("{line}\n"));
-            assert!(imported.toml.contains(expected), "{line}\n{}", imported.toml);
-        }
-    }
 }

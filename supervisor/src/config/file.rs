@@ -15,6 +15,7 @@ use super::excerpt::Lines;
 use super::origin::Origin;
 use super::problem::{Place, Problem, Problems};
 use super::syntax::{self, Faults};
+use super::toml_text::is_bare;
 
 /// The longest file that is read, in bytes.
 const FILE_BYTES_MAX: usize = 1024 * 1024;
@@ -57,8 +58,7 @@ pub(super) struct Entry {
 
 /// A key as it stands in a path: quoted when it would be read as something else without.
 pub(super) fn child_key(parent: &str, name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let name = match !name.is_empty() && name.chars().all(bare) {
+    let name = match is_bare(name) {
         true => name.to_owned(),
         false => format!("\"{}\"", name.escape_debug()),
     };

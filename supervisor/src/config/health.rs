@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::app::Program;
 use super::check::Around;
 use super::file::{Node, Value};
+use super::keys::{WAIT_MAX, WAIT_MIN};
 use super::problem::Report;
 use super::section::Section;
 use super::value::{self, quoted};
@@ -157,13 +158,13 @@ pub(crate) fn page(url: &str) -> Result<(SocketAddr, String), String> {
 /// One word, or how long a program must have been alive.
 pub(super) fn ready(node: &Node) -> Result<Ready, String> {
     let Value::Text(text) = &node.value else {
-        return value::duration(node, "1ms", "24h").map(Ready::AliveFor);
+        return value::duration(node, WAIT_MIN, WAIT_MAX).map(Ready::AliveFor);
     };
     if let Some((_, ready)) = READY_WORDS.iter().find(|(word, _)| word == text) {
         return Ok(*ready);
     }
     if text.starts_with(|c: char| c.is_ascii_digit()) {
-        return value::duration(node, "1ms", "24h").map(Ready::AliveFor);
+        return value::duration(node, WAIT_MIN, WAIT_MAX).map(Ready::AliveFor);
     }
     let words = READY_WORDS.map(|(word, _)| word);
     if let Some(word) = super::keys::nearest(text, words.into_iter()) {

@@ -104,8 +104,10 @@ const fn table(name: &'static str, keys: &'static [Key]) -> Key {
     Key { name, kind: Kind::Table(keys), example: "" }
 }
 
-/// A wait, from a millisecond to a day.
-const WAIT: Kind = Kind::Duration { min: "1ms", max: "24h" };
+/// The shortest and the longest wait.
+pub(super) const WAIT_MIN: &str = "1ms";
+pub(super) const WAIT_MAX: &str = "24h";
+const WAIT: Kind = Kind::Duration { min: WAIT_MIN, max: WAIT_MAX };
 
 /// The whole file.
 pub(super) const FILE: &[Key] = &[
@@ -183,7 +185,7 @@ const ROLLOUT: &[Key] = &[
         Kind::Count { min: 0, max: INSTANCES_MAX, what: "a number of workers" },
         "0",
     ),
-    key("pause_between", Kind::DurationOrOff { min: "1ms", max: "24h" }, r#""off""#),
+    key("pause_between", Kind::DurationOrOff { min: WAIT_MIN, max: WAIT_MAX }, r#""off""#),
 ];
 
 const HEALTH: &[Key] = &[

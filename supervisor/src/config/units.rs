@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The units of durations in milliseconds, each with the words that people have for it.
-const TIMES: [(&str, u64, &[&str]); 6] = [
+const TIMES: [Unit; 6] = [
     ("ms", 1, &["msec", "msecs", "millis", "millisecond", "milliseconds"]),
     ("s", 1000, &["sec", "secs", "second", "seconds"]),
     ("m", 60_000, &["min", "mins", "minute", "minutes"]),
@@ -15,7 +15,7 @@ const TIMES: [(&str, u64, &[&str]); 6] = [
 const TIMES_TAKEN: usize = 4;
 
 /// The units of sizes in bytes, each with the words that people have for it.
-const SIZES: [(&str, u64, &[&str]); 9] = [
+const SIZES: [Unit; 9] = [
     ("B", 1, &["byte", "bytes"]),
     ("KB", 1000, &["k", "kilobyte", "kilobytes"]),
     ("MB", 1_000_000, &["m", "meg", "megs", "megabyte", "megabytes"]),
@@ -27,7 +27,8 @@ const SIZES: [(&str, u64, &[&str]); 9] = [
     ("TiB", 1 << 40, &["ti", "tebibyte", "tebibytes"]),
 ];
 
-type Units = [(&'static str, u64, &'static [&'static str])];
+type Unit = (&'static str, u64, &'static [&'static str]);
+type Units = [Unit];
 
 /// A number and the unit behind it.
 pub(super) fn split_unit(text: &str) -> Option<(u64, &str)> {
@@ -42,7 +43,12 @@ fn parse(text: &str, units: &Units) -> Option<u64> {
 }
 
 pub(super) fn duration(text: &str) -> Option<Duration> {
-    parse(text, &TIMES[..TIMES_TAKEN]).map(Duration::from_millis)
+    milliseconds(text).map(Duration::from_millis)
+}
+
+/// A duration, in milliseconds.
+pub(super) fn milliseconds(text: &str) -> Option<u64> {
+    parse(text, &TIMES[..TIMES_TAKEN])
 }
 
 /// Bytes.
@@ -106,7 +112,7 @@ fn meant(text: &str, units: &Units, taken: usize) -> Option<String> {
         let sum = parts.iter().try_fold(0u64, |sum, (number, unit)| {
             sum.checked_add(number.parse::<u64>().ok()?.checked_mul(units[*unit].1)?)
         });
-        return written(sum.filter(|sum| *sum > 0)?, units, taken);
+        return written(sum.filter(|sum| *sum > 0)?, &units[..taken]);
     };
     if *unit < taken && number.parse::<u64>().is_ok() {
         return Some(format!("{number}{}", units[*unit].0));
@@ -115,7 +121,8 @@ fn meant(text: &str, units: &Units, taken: usize) -> Option<String> {
     let digits: u64 = format!("{whole}{fraction}").parse().ok()?;
     let divisor = 10u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     let total = digits.checked_mul(units[*unit].1)?;
-    (total > 0 && total.is_multiple_of(divisor)).then(|| written(total / divisor, units, taken))?
+    (total > 0 && total.is_multiple_of(divisor))
+        .then(|| written(total / divisor, &units[..taken]))?
 }
 
 /// The unit that a word stands for: as we write it, in another case, or written out.
@@ -129,10 +136,22 @@ fn unit(word: &str, units: &Units) -> Option<usize> {
     })
 }
 
+/// Milliseconds in the largest unit that keeps them whole.
+pub(crate) fn written_duration(ms: u64) -> String {
+    written(ms, &TIMES[..TIMES_TAKEN]).expect("every number is one of milliseconds")
+}
+
+/// Bytes in the largest unit of two's powers that keeps them whole.
+pub(crate) fn written_size(bytes: u64) -> String {
+    let of_two = |(name, factor, _): &&Unit| *factor == 1 || name.ends_with("iB");
+    written(bytes, SIZES.iter().filter(of_two)).expect("every number is one of bytes")
+}
+
 /// A sum in the largest unit that it is a whole number of.
-fn written(sum: u64, units: &Units, taken: usize) -> Option<String> {
-    let fits = units[..taken].iter().filter(|(_, factor, _)| sum.is_multiple_of(*factor));
-    let (name, factor, _) = fits.max_by_key(|(_, factor, _)| *factor)?;
+fn written<'u>(sum: u64, units: impl IntoIterator<Item = &'u Unit>) -> Option<String> {
+    // Nothing is nothing in every unit.
+    let fits = |(_, factor, _): &&Unit| *factor == 1 || (sum > 0 && sum.is_multiple_of(*factor));
+    let (name, factor, _) = units.into_iter().filter(fits).max_by_key(|(_, factor, _)| *factor)?;
     Some(format!("{}{name}", sum / factor))
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::config::toml_text::{key, list, name, quoted};
 use crate::config::{Effective, Setting, escaped};
 
 /// What is shown in place of a value that is shown to nobody.
@@ -26,20 +27,20 @@ pub fn effective_toml(effective: &Effective, origins: bool) -> String {
         text.push_str(&comment(&words));
     }
     for table in &effective.tables {
-        text.push_str(&format!("\n[{}]\n", path(&table.path)));
+        text.push_str(&format!("\n[{}]\n", key(&table.path)));
         table.settings.iter().for_each(|one| text.push_str(&line(one, origins)));
     }
     if effective.must_be_written {
-        text.push_str(&format!("\n[environments.{}]\n", key(&effective.environment)));
+        text.push_str(&format!("\n[environments.{}]\n", name(&effective.environment)));
     }
     text
 }
 
 fn line(setting: &Setting, origins: bool) -> String {
     let (line, hidden) = match &setting.value {
-        Some(value) => (format!("{} = {}", key(&setting.name), toml(value)), None),
+        Some(value) => (format!("{} = {}", name(&setting.name), toml(value)), None),
         None => {
-            let line = format!("# {} = {}", key(&setting.name), text(HIDDEN));
+            let line = format!("# {} = {}", name(&setting.name), quoted(HIDDEN));
             (line, Some("hidden".to_owned()))
         }
     };
@@ -56,33 +57,12 @@ fn comment(words: &str) -> String {
     format!("# {}\n", words.replace(|c: char| c.is_control(), "?"))
 }
 
-fn path(names: &[String]) -> String {
-    names.iter().map(|name| key(name)).collect::<Vec<_>>().join(".")
-}
-
-/// A key, quoted where TOML wants it.
-fn key(name: &str) -> String {
-    let bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    match !name.is_empty() && name.chars().all(bare) {
-        true => name.to_owned(),
-        false => text(name),
-    }
-}
-
 fn toml(value: &Value) -> String {
     match value {
-        Value::String(words) => text(&escaped(words)),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(toml).collect();
-            format!("[{}]", items.join(", "))
-        }
+        Value::String(words) => quoted(&escaped(words)),
+        Value::Array(items) => list(items.iter().map(toml)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
     }
-}
-
-/// A text as JSON writes it is one as TOML does, but for one character that must not stand bare.
-fn text(words: &str) -> String {
-    Value::from(words).to_string().replace('\u{7F}', "\\u007F")
 }
 
 /// The same for programs: the tree of values, and each key's origin.
@@ -96,8 +76,8 @@ pub fn effective_json(effective: &Effective) -> Value {
             let names = table.path.iter().chain([&one.name]);
             let place = names.fold(&mut tree, |place, name| &mut place[name.as_str()]);
             *place = one.value.clone().unwrap_or_else(|| Value::from(HIDDEN));
-            let key = format!("{}.{}", path(&table.path), key(&one.name));
-            origins.insert(key, Value::from(one.origin.clone()));
+            let full = format!("{}.{}", key(&table.path), name(&one.name));
+            origins.insert(full, Value::from(one.origin.clone()));
         }
     }
     json!({

@@ -1,9 +1,9 @@
-//! A TOML file in the making: tables in order, keys with remarks above them. The one place that
-//! quotes.
+//! A TOML file in the making: tables in order, keys with remarks above them.
 
 use std::fmt::Write as _;
 
 use crate::config::escaped;
+use crate::config::toml_text::{key, list, name, quoted};
 
 /// A file: remarks at its head, then tables.
 #[derive(Debug, Default)]
@@ -41,6 +41,9 @@ pub(super) enum Value {
     Truth(bool),
     Texts(Vec<String>),
     Numbers(Vec<i64>),
+    /// A text that was written for a configuration, with its references to variables.
+    Written(String),
+    AllWritten(Vec<String>),
 }
 
 impl From<&str> for Value {
@@ -98,11 +101,6 @@ pub(super) fn path(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// A key as one writes it: `apps."a b".env`.
-pub(super) fn key(path: &[String]) -> String {
-    path.iter().map(|name| bare(name)).collect::<Vec<_>>().join(".")
-}
-
 impl Document {
     /// A remark above everything.
     pub(super) fn head(&mut self, text: &str) {
@@ -155,11 +153,11 @@ impl Document {
             for line in &table.lines {
                 match line {
                     Line::Remark(remark) => push_remark(&mut text, remark),
-                    Line::Entry { name, value } => {
-                        let _ = writeln!(text, "{} = {}", bare(name), literal(value));
+                    Line::Entry { name: own, value } => {
+                        let _ = writeln!(text, "{} = {}", name(own), literal(value));
                     }
-                    Line::Suggestion { name, value } => {
-                        let _ = writeln!(text, "# {} = {}", bare(name), literal(value));
+                    Line::Suggestion { name: own, value } => {
+                        let _ = writeln!(text, "# {} = {}", name(own), literal(value));
                     }
                 }
             }
@@ -227,22 +225,15 @@ fn push_remark(text: &mut String, remark: &str) {
     }
 }
 
-fn bare(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    match !name.is_empty() && name.chars().all(plain) {
-        true => name.to_owned(),
-        false => quoted(name),
-    }
-}
-
 fn literal(value: &Value) -> String {
-    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
     match value {
         Value::Text(text) => text_literal(text),
         Value::Number(number) => number.to_string(),
         Value::Truth(truth) => truth.to_string(),
-        Value::Texts(texts) => list(texts.iter().map(|text| text_literal(text)).collect()),
-        Value::Numbers(numbers) => list(numbers.iter().map(ToString::to_string).collect()),
+        Value::Texts(texts) => list(texts.iter().map(|text| text_literal(text))),
+        Value::Written(text) => quoted(text),
+        Value::AllWritten(texts) => list(texts.iter().map(|text| quoted(text))),
+        Value::Numbers(numbers) => list(numbers.iter().map(ToString::to_string)),
     }
 }
 
@@ -250,26 +241,6 @@ fn literal(value: &Value) -> String {
 fn text_literal(text: &str) -> String {
     let [begin, end] = REFERENCE;
     quoted(&escaped(text).replace(begin, "${").replace(end, "}"))
-}
-
-/// A text on one line, in quotes.
-fn quoted(text: &str) -> String {
-    let mut quoted = "\"".to_owned();
-    for letter in text.chars() {
-        match letter {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            control if control.is_control() => {
-                let _ = write!(quoted, "\\u{:04X}", u32::from(control));
-            }
-            letter => quoted.push(letter),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 use super::document::{Document, Table};
 use super::words::shell_words;
 
-/// Where the worker serves when nobody says otherwise.
-pub(super) const LISTEN: &str = "127.0.0.1:8000";
+/// What an app of `mcp-worker` is called when nobody says otherwise.
+pub const APP: &str = "query";
+/// Where it serves then.
+pub const LISTEN: &str = "127.0.0.1:8000";
 
 /// What a new file is to say.
 #[derive(Debug, Clone, PartialEq, Eq)]

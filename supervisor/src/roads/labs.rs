@@ -4,15 +4,13 @@
 //! `mcp-worker`; what it does not do is dropped by name, so that nobody finds out in production.
 
 use super::document::Document;
-use super::fresh;
+use super::fresh::{self, APP, LISTEN};
 use super::notes::Notes;
 use super::written::Written;
 use super::{Draft, Untranslatable};
 
 const HEAD: &str = "Translated from the configuration of the Labs server for Snowflake. `mcp-supervisor check` says what \
     is still wrong with it. docs/migrate.md says what became of each key.";
-/// The app of the draft.
-const APP: &str = "query";
 
 /// Translates the file.
 ///
@@ -50,7 +48,7 @@ pub fn labs(text: &str) -> Result<Draft, Untranslatable> {
     notes.question(format!("apps.{APP}.snowflake"), words);
     let mut document = Document::default();
     document.head(HEAD);
-    fresh::worker(&mut document, APP, fresh::LISTEN, 2);
+    fresh::worker(&mut document, APP, LISTEN, 2);
     fresh::sample(&mut document, APP);
     Ok(notes.finish(&document))
 }

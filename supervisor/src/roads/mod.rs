@@ -2,9 +2,10 @@
 //!
 //! Pure translation: what was written goes in, a [`Draft`] comes out, with a word about every key.
 //! No file is opened here and no program started. Each origin has one file or folder; all write
-//! through `document`, so that there is one place that quotes.
+//! through `document`.
 
 mod document;
+mod env;
 mod fresh;
 mod labs;
 mod notes;
@@ -21,7 +22,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::machine::INSTANCES_MAX;
 
-pub use fresh::{Choice, Fresh, app_name, command, fresh, unread};
+pub use env::env;
+pub use fresh::{APP, Choice, Fresh, LISTEN, app_name, command, fresh, unread};
 pub use labs::labs;
 pub use pm2::{Syntax, pm2, syntax};
 pub use supervisord::{Part, includes, supervisord};
@@ -74,6 +76,15 @@ impl Place {
         match self.base == self.home || document::begins_with_variable(written) {
             true => written.to_owned(),
             false => lexical(&self.base.join(written)).display().to_string(),
+        }
+    }
+
+    /// The directory of an app, which runs where its file lies when nothing says otherwise; `None`
+    /// where that is so here as well.
+    fn cwd(&self, written: Option<&str>) -> Option<String> {
+        match written {
+            Some(written) => Some(self.path(written)),
+            None => (self.base != self.home).then(|| self.base.display().to_string()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What became of each key of the origin, collected while it is translated.
 
-use super::document::{self, Document};
+use super::document::Document;
 use super::{Draft, Note};
+use crate::config::toml_text;
 
 /// Each key of the origin goes into exactly one of the first three.
 #[derive(Debug, Default)]
@@ -69,7 +70,7 @@ impl Notes {
 
 /// A key with its value; never the value of a variable, which may be a secret.
 fn in_words(document: &Document, path: &[String]) -> String {
-    let key = document::key(path);
+    let key = toml_text::key(path);
     let names: Vec<&str> = path.iter().map(String::as_str).collect();
     match document.value(path) {
         _ if path.iter().any(|name| name == "env") => key,

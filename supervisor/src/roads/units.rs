@@ -1,30 +1,20 @@
 //! Times and sizes of other programs, as the new file writes them, within what it accepts.
 
-/// The longest time that most keys accept, in milliseconds: a day.
-const TIME_MAX_MS: u64 = 24 * 60 * 60 * 1000;
-const SIZE_MIN_BYTES: u64 = 1000 * 1000;
-const SIZE_MAX_BYTES: u64 = 1000 * 1000 * 1000 * 1000;
+use crate::config::ranges;
+use crate::config::units::written_duration;
 
-/// Milliseconds in the largest unit that keeps them whole, at most a day, at least one.
+pub(super) use crate::config::units::written_size as size;
+
+/// Milliseconds in the largest unit that keeps them whole, within what most keys accept.
 pub(super) fn duration(ms: u64) -> String {
-    let ms = ms.clamp(1, TIME_MAX_MS);
-    let units = [("h", 60 * 60 * 1000), ("m", 60 * 1000), ("s", 1000)];
-    let unit = units.into_iter().find(|(_, size)| ms.is_multiple_of(*size));
-    let (name, size) = unit.unwrap_or(("ms", 1));
-    format!("{}{name}", ms / size)
+    let accepted = ranges::waits_ms();
+    written_duration(ms.clamp(*accepted.start(), *accepted.end()))
 }
 
-/// Bytes in the largest unit that keeps them whole.
-pub(super) fn size(bytes: u64) -> String {
-    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
-    let unit = units.into_iter().find(|(_, size)| bytes > 0 && bytes.is_multiple_of(*size));
-    let (name, size) = unit.unwrap_or(("B", 1));
-    format!("{}{name}", bytes / size)
-}
-
-/// Whether a worker's memory can be held below so many bytes.
-pub(super) fn is_memory_limit(bytes: u64) -> bool {
-    (SIZE_MIN_BYTES..=SIZE_MAX_BYTES).contains(&bytes)
+/// The nearest count that a key of an app accepts.
+pub(super) fn count(key: &str, wanted: i64) -> i64 {
+    let accepted = ranges::counts(key);
+    wanted.clamp(*accepted.start(), *accepted.end())
 }
 
 /// A number and the unit behind it, the unit one of these with what it stands for.

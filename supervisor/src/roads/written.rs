@@ -93,18 +93,13 @@ impl Written {
         }
     }
 
+    /// The keys of a table with their values.
+    pub(super) fn as_table(&self) -> Option<&[(String, Written)]> {
+        if let Written::Table(entries) = self { Some(entries) } else { None }
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Written> {
-        match self {
-            Written::Table(entries) => {
-                entries.iter().find(|(key, _)| key == name).map(|(_, value)| value)
-            }
-            Written::Nothing
-            | Written::Truth(_)
-            | Written::Integer(_)
-            | Written::Float(_)
-            | Written::Text(_)
-            | Written::List(_) => None,
-        }
+        self.as_table()?.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// The members of a list; a single value is a list of one, nothing an empty one.

@@ -15,12 +15,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 
-use crate::runtime::replace::replace;
+use crate::runtime::replace::{Existing, make_file};
 
 /// The directory in the state directory.
 const DIRECTORY: &str = "config";
 /// The form of the files that is written and understood.
 const VERSION: u32 = 1;
+/// The supervisor's user alone.
+const MODE: u32 = 0o600;
 /// How many are kept.
 const GENERATIONS_MAX: usize = 50;
 /// How many texts are kept that a rollback took out of the way and that were never in force.
@@ -149,7 +151,7 @@ pub fn keep_replaced(state: &Path, text: &str, at: Duration) -> io::Result<Optio
     let directory = state.join(DIRECTORY);
     make(&directory)?;
     let file = directory.join(format!("{REPLACED}{}.toml", at.as_millis()));
-    replace(&file, text.as_bytes(), 0o600)?;
+    make_file(&file, text.as_bytes(), MODE, Existing::Replaced)?;
     for old in kept.replaced.iter().rev().skip(REPLACED_MAX - 1) {
         let _ = fs::remove_file(old);
     }
@@ -259,7 +261,8 @@ fn write(state: &Path, accepted: Accepted) -> io::Result<()> {
     let text = match kept.generations.iter().find(same) {
         Some(first) => first.text,
         None => {
-            replace(&text_file(&directory, accepted.number), &accepted.text, 0o600)?;
+            let file = text_file(&directory, accepted.number);
+            make_file(&file, &accepted.text, MODE, Existing::Replaced)?;
             accepted.number
         }
     };
@@ -278,7 +281,7 @@ fn write(state: &Path, accepted: Accepted) -> io::Result<()> {
     };
     let mut json = serde_json::to_vec_pretty(&generation).map_err(io::Error::other)?;
     json.push(b'\n');
-    replace(&entry_file(&directory, number), &json, 0o600)?;
+    make_file(&entry_file(&directory, number), &json, MODE, Existing::Replaced)?;
     prune(&directory, kept.generations, &generation);
     Ok(())
 }

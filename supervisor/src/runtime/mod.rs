@@ -79,7 +79,7 @@ pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan
 pub use orphans::Survivors;
 pub use output::{app_of_log, log_files};
 pub use preflight::missing;
-pub use replace::{replace, replace_in_kind};
+pub use replace::{Existing, make_file, replace_in_kind};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
 pub use tail::{FollowError, follow, last_lines};

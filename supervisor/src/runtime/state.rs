@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::machine::{AppName, Change, Changes, INSTANCES_MAX, Presence};
-use crate::runtime::replace::replace;
+use crate::runtime::replace::{Existing, make_file};
 
 /// The name of the file in the state directory.
 const FILE_NAME: &str = "changes.json";
@@ -214,7 +214,7 @@ fn write(file: &Path, changes: &Changes) -> io::Result<()> {
     text.push(b'\n');
     let directory = file.parent().unwrap_or(Path::new("/"));
     fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
-    replace(file, &text, 0o640)
+    make_file(file, &text, 0o640, Existing::Replaced)
 }
 
 #[cfg(test)]

@@ -58,14 +58,14 @@ impl Collected {
         self.truncated
     }
 
-    /// Notes that there are more rows than were taken.
-    pub(crate) fn cut(&mut self) {
-        self.truncated = true;
-    }
-
     /// True when no further row can be taken, whether or not there is one.
     pub(crate) fn is_full(&self) -> bool {
         self.truncated || self.rows.len() >= self.limits.rows_max
+    }
+
+    /// There are more rows than these, which nobody needs to fetch any more.
+    pub(crate) fn leave_the_rest(&mut self) {
+        self.truncated = true;
     }
 
     /// Where a part of the answer begins, for [`Collected::truncate_to`].
@@ -133,5 +133,7 @@ mod tests {
         assert!(!collected.truncated() && !collected.is_full());
         assert_eq!(collected.rows(), [row("ab")]);
         assert!(collected.add(row("cde")), "the bytes of forgotten rows still count");
+        collected.leave_the_rest();
+        assert!(collected.truncated() && !collected.add(row("")));
     }
 }

@@ -141,7 +141,7 @@ pub enum Cell {
     Float(f64),
     /// Text; also dates, times and binary (hexadecimal), written as Snowflake writes them.
     Text(String),
-    /// A VARIANT, OBJECT or ARRAY.
+    /// A VARIANT, OBJECT or ARRAY in which every number survives as JSON; others are text.
     Json(serde_json::Value),
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use mcp_protocol::message::Logins;
 use mcp_protocol::settings::{PoolSettings, Settings};
 use mcp_worker::clock::Clock;
 use mcp_worker::warehouse::pool::{Pool, PoolError};
@@ -93,6 +94,8 @@ async fn a_refused_login_is_told_at_once_and_not_tried_again_and_again() {
         assert!(matches!(error, Err(PoolError::Refused { .. })));
     }
     assert_eq!(counts.logins_tried.load(SeqCst), 1);
+    let vitals = pool.vitals();
+    assert_eq!((vitals.logins, vitals.open_failures_total), (Logins::Refused, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,8 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use mcp_protocol::settings::{SnowflakeLogin, SnowflakeSettings, WarehouseSettings};
 
 use super::{QUERY, Workplace, load};
-use crate::config::{AppConfig, Config, differences, import_env, rules, settings};
+use crate::config::{AppConfig, Config, differences, rules, settings};
 use crate::machine::AppName;
+use crate::roads;
 
 /// An account with everything but what to log in with.
 const ACCOUNT: &str = "[apps.query.snowflake]\naccount = \"ORG-ACCOUNT\"\nuser = \"MCP\"\n";
@@ -472,7 +473,7 @@ fn no_secret_is_shown_by_anything_that_describes_an_app() {
 fn what_is_imported_from_variables_can_be_loaded_and_means_the_same() {
     let workplace = Workplace::new();
     workplace.file("key.p8", &pem("PRIVATE KEY"), 0o600);
-    let imported = import_env(
+    let imported = roads::env(
         "SNOWFLAKE_ACCOUNT=ORG-A.snowflakecomputing.com\nSNOWFLAKE_USER=U\n\
          SNOWFLAKE_AUTH_TYPE=private_key\nSNOWFLAKE_PRIVATE_KEY_PATH=./key.p8\n\
          SNOWFLAKE_POOL_MIN_SIZE=5\nSNOWFLAKE_POOL_MAX_SIZE=20\nSNOWFLAKE_CONN_TIMEOUT=30.0\n\
@@ -480,7 +481,8 @@ fn what_is_imported_from_variables_can_be_loaded_and_means_the_same() {
          CORS_ORIGINS=https://a.example, https://b.example\nLOG_LEVEL=WARNING\n\
          MCP_MAX_REQUEST_SIZE=10\nLOG_FILE_BACKUP_COUNT=5\nMAX_MEMORY_MB=512\n\
          PRODUCTION_SNOWFLAKE_ROLE=READER\n",
-    );
+    )
+    .unwrap();
     let config = workplace.with(&imported.toml, "production", &[]).unwrap();
     assert_eq!(config.supervisor.metrics, Some("127.0.0.1:9100".parse().unwrap()));
     let app = query(&config);

@@ -111,14 +111,5 @@ const DEPLOY: &str = "files are not copied to other machines here; let what does
                       `mcp-supervisor reload` there at its end, as post-deploy did";
 
 fn tables(value: &Written) -> Vec<Entries> {
-    let table = |item: &Written| match item {
-        Written::Table(entries) => Some(entries.clone()),
-        Written::Nothing
-        | Written::Truth(_)
-        | Written::Integer(_)
-        | Written::Float(_)
-        | Written::Text(_)
-        | Written::List(_) => None,
-    };
-    value.items().iter().filter_map(table).collect()
+    value.items().iter().filter_map(Written::as_table).map(<[_]>::to_vec).collect()
 }

@@ -1,7 +1,8 @@
 //! One function for each option of PM2 that is read: the key that it becomes, or why it becomes none.
 
 use super::app::{App, Instances};
-use crate::roads::units::{is_memory_limit, with_unit};
+use crate::config::ranges;
+use crate::roads::units::{count, with_unit};
 use crate::roads::words::pm2_words;
 use crate::roads::written::Written;
 
@@ -17,8 +18,13 @@ fn text(value: &Written) -> Result<String, String> {
 fn time(value: &Written) -> Result<u64, String> {
     const UNITS: [(&str, u64); 5] =
         [("", 1), ("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)];
-    let text = value.as_integer().map(|ms| ms.to_string()).or_else(|| value.as_text());
-    text.and_then(|text| with_unit(&text, &UNITS)).ok_or_else(|| "it is no time".to_owned())
+    amount(value, &UNITS).ok_or_else(|| "it is no time".to_owned())
+}
+
+/// A number, or a text of one with a unit behind it.
+fn amount(value: &Written, units: &[(&str, u64)]) -> Option<u64> {
+    let text = value.as_integer().map(|number| number.to_string()).or_else(|| value.as_text());
+    with_unit(&text?, units)
 }
 
 fn some_time(value: &Written) -> Result<u64, String> {
@@ -138,11 +144,10 @@ pub(super) fn max_memory(app: &mut App, value: &Written) -> Into {
         ("g", 1 << 30),
         ("gb", 1 << 30),
     ];
-    let text = value.as_integer().map(|n| n.to_string()).or_else(|| value.as_text());
-    let bytes = text.and_then(|text| with_unit(&text, &UNITS));
-    let bytes = bytes.ok_or_else(|| "it is no size".to_owned())?;
-    if !is_memory_limit(bytes) {
-        return Err("it is not between 1MB and 1TB".to_owned());
+    let bytes = amount(value, &UNITS).ok_or_else(|| "it is no size".to_owned())?;
+    let accepted = ranges::sizes("restart.max_memory");
+    if !accepted.bytes.contains(&bytes) {
+        return Err(format!("it is not between {} and {}", accepted.min, accepted.max));
     }
     app.memory_bytes_max = Some(bytes);
     Ok(&["restart.max_memory"])
@@ -172,8 +177,8 @@ pub(super) fn stop_exit_codes(app: &mut App, value: &Written) -> Into {
 }
 
 pub(super) fn max_restarts(app: &mut App, value: &Written) -> Into {
-    let count = value.as_integer().ok_or_else(|| "it is no number".to_owned())?;
-    app.max_restarts = Some(count.clamp(0, 10_000));
+    let wanted = value.as_integer().ok_or_else(|| "it is no number".to_owned())?;
+    app.max_restarts = Some(count("restart.max_restarts", wanted));
     Ok(&["restart.max_restarts"])
 }
 

@@ -155,12 +155,7 @@ fn program_keys(
     if !app.args.is_empty() {
         table.set("args", app.args.clone());
     }
-    let elsewhere = place.base != place.home;
-    match &app.cwd {
-        Some(cwd) => table.set("cwd", place.path(cwd)),
-        None if elsewhere => table.set("cwd", place.base.display().to_string()),
-        None => {}
-    }
+    table.set_some("cwd", place.cwd(app.cwd.as_deref()));
 }
 
 fn instances(

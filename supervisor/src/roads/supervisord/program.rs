@@ -144,7 +144,8 @@ impl Program {
 /// One function for each option that is read.
 pub(super) mod take {
     use super::Program;
-    use crate::roads::units::with_unit;
+    use crate::config::ranges;
+    use crate::roads::units::{count, with_unit};
 
     type Into = Result<&'static [&'static str], String>;
 
@@ -214,7 +215,7 @@ pub(super) mod take {
     }
 
     pub(in super::super) fn startretries(program: &mut Program, value: &str) -> Into {
-        program.startretries = Some(number::<i64>(value)?.clamp(0, 10_000));
+        program.startretries = Some(count("restart.max_restarts", number(value)?));
         Ok(&["restart.max_restarts"])
     }
 
@@ -238,8 +239,12 @@ pub(super) mod take {
         const UNITS: [(&str, u64); 4] =
             [("", 1), ("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30)];
         let bytes = with_unit(value, &UNITS).ok_or_else(|| "it is no size".to_owned())?;
-        if bytes < 1000 {
-            return Err("log files are always rotated; \"1TB\" is the largest".to_owned());
+        let accepted = ranges::sizes("logs.max_size");
+        if bytes < *accepted.bytes.start() {
+            return Err(format!(
+                "log files are always rotated; \"{}\" is the largest",
+                accepted.max
+            ));
         }
         // Both of a program's files have the same bound: the larger one.
         program.bytes_max = program.bytes_max.max(Some(bytes));
@@ -247,7 +252,7 @@ pub(super) mod take {
     }
 
     pub(in super::super) fn backups(program: &mut Program, value: &str) -> Into {
-        let count = number::<i64>(value)?.clamp(1, 1000);
+        let count = count("logs.max_files", number(value)?);
         program.backups = program.backups.max(Some(count));
         Ok(&["logs.max_files"])
     }

@@ -28,12 +28,8 @@ pub(super) fn app(
         notes.question(format!("apps.{name}"), words);
     }
     exec(program, name, place, table, notes);
-    let elsewhere = place.base != place.home;
-    match program.directory.as_ref().or(whole.directory.as_ref()) {
-        Some(directory) => table.set("cwd", place.path(directory)),
-        None if elsewhere => table.set("cwd", place.base.display().to_string()),
-        None => {}
-    }
+    let directory = program.directory.as_deref().or(whole.directory.as_deref());
+    table.set_some("cwd", place.cwd(directory));
     if let Some(count) = program.numprocs.filter(|count| *count > 0) {
         table.set("instances", i64::from(count.min(INSTANCES_MAX)));
     }

@@ -66,10 +66,11 @@ impl Endpoint {
         }
     }
 
-    /// The address of a path that begins with `/`, which may bring a query.
+    /// The address of a path, which may bring a query. Two slashes before it do not make a host
+    /// of its first word.
     pub(crate) fn url(&self, path: &str) -> reqwest::Url {
-        let base = reqwest::Url::parse(&self.base()).expect("`of` tried this");
-        base.join(path).unwrap_or(base)
+        let whole = format!("{}{}", self.base(), path.trim_start_matches('/'));
+        reqwest::Url::parse(&whole).expect("`of` tried what stands before the path")
     }
 
     fn base(&self) -> String {
@@ -217,6 +218,22 @@ mod tests {
             let endpoint = endpoint(written, None).unwrap();
             assert_eq!(endpoint.url("/p").as_str(), url, "{written}");
             assert_eq!(endpoint.account, account, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_path_stays_at_its_host_whatever_it_begins_with() {
+        let endpoint = endpoint("org-account", None).unwrap();
+        for (path, expected) in [
+            ("/session?a=b%20c", "session?a=b%20c"),
+            ("session", "session"),
+            ("//session/token-request", "session/token-request"),
+            ("/https://example.com/x", "https://example.com/x"),
+            ("/@example.com/x", "@example.com/x"),
+            ("", ""),
+        ] {
+            let expected = format!("https://org-account.snowflakecomputing.com/{expected}");
+            assert_eq!(endpoint.url(path).as_str(), expected);
         }
     }
 

@@ -46,7 +46,7 @@ impl Fetch<'_> {
         if !collected.is_full() {
             return false;
         }
-        collected.cut();
+        collected.leave_the_rest();
         true
     }
 
@@ -123,7 +123,13 @@ impl Fetch<'_> {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        reader.finish().map_err(|error| Broken::Decode(error.to_string()))?;
-        Ok(ControlFlow::Continue(()))
+        let rows = reader.finish().map_err(|error| Broken::Decode(error.to_string()))?;
+        match chunk.row_count {
+            // It may break off just between two of its pieces.
+            Some(announced) if announced != rows => {
+                Err(Broken::Decode(format!("it has {rows} rows of {announced}")))
+            }
+            Some(_) | None => Ok(ControlFlow::Continue(())),
+        }
     }
 }

@@ -65,6 +65,8 @@ pub(super) struct Found {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Chunk {
     pub(super) url: String,
+    /// How many rows it has.
+    pub(super) row_count: Option<u64>,
 }
 
 /// Rows that came with the answer itself.

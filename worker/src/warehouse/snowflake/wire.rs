@@ -84,6 +84,8 @@ impl Wire {
             .tcp_keepalive(Duration::from_secs(30))
             .tcp_nodelay(true)
             .gzip(true)
+            // Secrets go to the address that was named, and nowhere else.
+            .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| format!("cannot prepare HTTPS: {}", chain(&error)))?;
         Ok(Wire { http, endpoint, clock })

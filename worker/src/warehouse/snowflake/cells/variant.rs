@@ -135,9 +135,10 @@ impl Reader<'_> {
 
 /// A number that comes out of a double as it went in.
 fn exact(text: &str) -> Option<Number> {
-    let written = Decimal::parse(text)?;
+    // It must be one by the grammar of JSON; this parser of it does not round as exactly as ours.
+    serde_json::from_str::<Number>(text).ok()?;
     let double: f64 = text.parse().ok()?;
-    if !double.is_finite() || Decimal::parse(&format!("{double:e}"))? != written {
+    if Decimal::parse(&format!("{double:e}"))? != Decimal::parse(text)? {
         return None;
     }
     match text.parse::<i64>() {

@@ -13,7 +13,8 @@ use arrow_schema::{DataType, Field, Fields};
 use serde_json::json;
 
 use super::*;
-use crate::warehouse::snowflake::cells::time;
+use crate::mcp::answer::cell_text;
+use crate::warehouse::snowflake::cells::{take_json_rows, time};
 
 /// A value in both formats must be read as this; `array` holds the value and a NULL.
 #[track_caller]
@@ -155,6 +156,8 @@ fn truth_text_and_bytes() {
     let column = row_type("period_of_time", json!({ "scale": 3 }));
     both(&column, "12.5", strings("12.5"), &text("12.5"));
     both(&column, "7", longs(7), &text("7"));
+    let array: ArrayRef = Arc::new(BooleanArray::from(vec![Some(true), None]));
+    both(&column, "true", array, &text("true"));
 }
 
 #[test]
@@ -262,6 +265,29 @@ fn moments_where_the_session_is() {
 }
 
 #[test]
+fn an_offset_of_odd_seconds_is_rounded_and_the_time_with_it() {
+    // 9:18:59 in Tokyo until 1887, also before all moments that a table of time zones knows.
+    let columns = [row_type("timestamp_ltz", json!({ "scale": 0 }))];
+    let decoder = Decoder::new(&columns, Some("Asia/Tokyo"));
+    let mut collected = collected(9);
+    let rowset = json!([["-2840140800"], ["-400000000000"]]);
+    assert!(take_json_rows(&rowset, &decoder, &mut collected).unwrap().is_continue());
+    let shown: Vec<String> = collected.rows().iter().map(|row| cell_text(&row[0])).collect();
+    assert_eq!(shown, ["1880-01-01 09:19:00.000 +0919", "-10706-07-03 18:12:20.000 +0919"]);
+}
+
+#[test]
+fn a_moment_without_its_seconds_is_null() {
+    let (epoch, zone) = (longs(0), Arc::new(Int32Array::from(vec![1440, 1440])) as ArrayRef);
+    let fields = [("epoch", &epoch), ("timezone", &zone)];
+    let described =
+        fields.map(|(name, array)| Field::new(name, array.data_type().clone(), true)).to_vec();
+    let array: ArrayRef = Arc::new(StructArray::new(described.into(), vec![epoch, zone], None));
+    let column = row_type("timestamp_tz", json!({ "scale": 0 }));
+    both(&column, "0 1440", array, &text("1970-01-01 00:00:00.000 +0000"));
+}
+
+#[test]
 fn moments_with_their_own_offset() {
     let column = |scale: i64| row_type("timestamp_tz", json!({ "scale": scale }));
     let two =
@@ -345,6 +371,8 @@ fn documents_in_which_every_number_survives_are_json() {
         "[1,undefined,3]",
         "[NaN]",
         "[-Infinity]",
+        "007",
+        "[.5]",
         "{\"a\":1,\"a\":2}",
         "{\"a\":1} x",
         "",
@@ -396,6 +424,12 @@ fn structured_values_from_arrow_are_the_documents_that_json_sends() {
     ]);
     let sent = r#"{"when":"1970-01-01","raw":"AB","at":"1970-01-01 00:00:00.000","any":{"x":1}}"#;
     both(&object, sent, array, &Cell::Json(serde_json::from_str(sent).unwrap()));
+
+    // An identifier that no double holds makes text of all that is around it.
+    let object = row_type("object", json!({ "fields": [{ "name": "any", "type": "variant" }] }));
+    let sent = r#"{"any":{"id":9007199254740993}}"#;
+    let array = structure(vec![("any", strings("{\"id\":9007199254740993}"))]);
+    both(&object, sent, array, &text(sent));
 
     let entries = StructArray::from(vec![
         (Arc::new(Field::new("key", DataType::Int64, false)), numbers(&[7, 8])),
