@@ -53,6 +53,9 @@ pub enum ServeError {
     /// No data.
     #[error("cannot open the warehouse")]
     Warehouse(#[from] WarehouseError),
+    /// The warehouse does not let us in.
+    #[error("{0}")]
+    Refused(String),
     /// No session.
     #[error("cannot open the pool of warehouse sessions")]
     Pool(#[from] PoolError),
@@ -75,7 +78,7 @@ impl ServeError {
                 WarehouseError::Unsupported { .. }
                     | WarehouseError::Settings { .. }
                     | WarehouseError::Refused { .. }
-            ) | ServeError::Pool(PoolError::Refused { .. })
+            ) | ServeError::Refused(_)
         )
     }
 }
@@ -152,6 +155,7 @@ async fn boot(open: OpenWarehouse, settings: Settings, house: House) -> Result<P
     match pool.open_min().await {
         Ok(()) => {}
         Err(PoolError::Open { reason }) => tracing::error!(%reason, "serving without a session"),
+        Err(PoolError::Refused { reason }) => return Err(ServeError::Refused(reason)),
         Err(error) => return Err(error.into()),
     }
     Ok(pool)

@@ -146,8 +146,13 @@ impl Wish {
     }
 }
 
-/// A failure in words, and the slot that it is of.
-type Failure = (String, SlotId);
+/// What failed.
+enum Failure {
+    /// A slot.
+    Slot(Complaint),
+    /// A roll, in words, and the slot that stopped it.
+    Roll { words: String, slot: SlotId },
+}
 
 /// The answer once every app is decided. One failure is told with all the others.
 fn settled(setbacks: &mut Setbacks, apps: &Apps, turn: &Turn) -> Option<Outcome> {
@@ -181,11 +186,12 @@ fn decided(app: &App, setbacks: &Setbacks) -> Option<Vec<Failure>> {
             // It still starts, or waits for what will come.
             return None;
         };
-        failures.extend(complaint.map(|complaint| (complaint.words(), complaint.slot)));
+        failures.extend(complaint.map(Failure::Slot));
     }
     match &app.roll {
         Roll::Stopped { complaint, again_at: _ } if failures.is_empty() => {
-            failures.push((roll_words(app, complaint), complaint.slot.clone()));
+            let (words, slot) = (roll_words(app, complaint), complaint.slot.clone());
+            failures.push(Failure::Roll { words, slot });
         }
         Roll::Stopped { .. } | Roll::Idle | Roll::Rolling { .. } => {}
     }
@@ -202,16 +208,40 @@ fn start_failed(slot: &Slot, setbacks: &Setbacks) -> Option<Complaint> {
     Some(Complaint { slot: slot.id.clone(), why })
 }
 
-/// One answer for all failures: the first ones in words, and how many more there are.
+/// One answer for all failures; slots that failed for one reason are told in one breath.
 fn together(failures: Vec<Failure>) -> Outcome {
-    let words: Vec<&str> = failures.iter().map(|(words, _)| words.as_str()).collect();
-    let why = match words.len().checked_sub(FAILURES_SHOWN) {
-        None | Some(0) => words.join("; "),
-        Some(more) => format!("{}; and {more} more", words[..FAILURES_SHOWN].join("; ")),
-    };
+    let mut told: Vec<(Vec<String>, &str)> = Vec::new();
+    for failure in &failures {
+        let (slot, why) = match failure {
+            Failure::Slot(Complaint { slot, why }) => (Some(slot.to_string()), why.as_str()),
+            Failure::Roll { words, slot: _ } => (None, words.as_str()),
+        };
+        match told.iter_mut().find(|(slots, same)| *same == why && !slots.is_empty()) {
+            Some((slots, _)) => slots.extend(slot),
+            None => told.push((slot.into_iter().collect(), why)),
+        }
+    }
+    let words: Vec<String> = told
+        .iter()
+        .map(|(slots, why)| match slots.is_empty() {
+            true => (*why).to_owned(),
+            false => format!("{}: {why}", first_ones(slots, ", ")),
+        })
+        .collect();
+    let why = first_ones(&words, "; ");
     match failures.into_iter().next() {
-        Some((_, slot)) => Outcome::Failed { why, slot: Some(slot) },
+        Some(Failure::Slot(Complaint { slot, .. }) | Failure::Roll { slot, .. }) => {
+            Outcome::Failed { why, slot: Some(slot) }
+        }
         None => Outcome::Done,
+    }
+}
+
+/// The first ones, and how many more there are.
+fn first_ones(all: &[String], between: &str) -> String {
+    match all.len().checked_sub(FAILURES_SHOWN) {
+        None | Some(0) => all.join(between),
+        Some(more) => format!("{}{between}and {more} more", all[..FAILURES_SHOWN].join(between)),
     }
 }
 

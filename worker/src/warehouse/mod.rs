@@ -173,8 +173,8 @@ pub enum WarehouseError {
     /// The caller went away or asked for the end.
     #[error("the statement was cancelled")]
     Cancelled,
-    /// The warehouse did not let us in or cannot be reached.
-    #[error("cannot connect to {warehouse}: {reason}")]
+    /// The warehouse cannot be reached now, or what it said cannot be understood.
+    #[error("no answer from {warehouse}: {reason}")]
     Connect {
         /// Which warehouse.
         warehouse: String,

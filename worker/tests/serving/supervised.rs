@@ -182,7 +182,7 @@ async fn a_worker_that_cannot_boot_says_the_whole_chain() {
     };
     assert_eq!(
         reason,
-        "cannot open the warehouse: cannot connect to the fake account: no route to host"
+        "cannot open the warehouse: no answer from the fake account: no route to host"
     );
     let error = stage.worker.await.expect("no panic").expect_err("no data");
     assert!(!error.is_hopeless(), "the way may come back");

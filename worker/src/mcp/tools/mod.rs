@@ -86,6 +86,10 @@ impl ToolError {
                     "Error executing query: {self}\nCheck the names with list_databases, list_views and describe_view, then correct the statement."
                 )
             }
+            // The reason names files and keys; it is in the log, for those who can do something.
+            ToolError::Pool(PoolError::Refused { .. }) => {
+                "Error executing query: the warehouse refuses this server's credentials. Trying again does not help; whoever runs the server must act.".to_owned()
+            }
             ToolError::Pool(_) => format!("Error executing query: {self}"),
         }
     }

@@ -131,6 +131,10 @@ impl Connection {
                         .unreachable(&format!("no answer to the login within {LOGIN_LIMIT:?}")))
                 });
             attempt.ended(result.as_ref().err()).await;
+            let result = result.map_err(|error| match error {
+                WarehouseError::Refused { reason, .. } => visitor.account.gate.refused(&reason),
+                other => other,
+            });
             let arrived = |tokens| Arrived { account: visitor.account, tokens: Some(tokens) };
             result.map(|(welcome, tokens)| (welcome, arrived(tokens)))
         });

@@ -38,7 +38,7 @@ const LOGIN: &[LoginFailure] = &[
         words: &["incorrect username or password"],
         verdict: Verdict::Refused,
         remedy: "check snowflake.user (`LOGIN_NAME` of `DESC USER`), snowflake.account and the \
-                 password; it was tried once and is not tried again until one of them changes",
+                 password",
     },
     LoginFailure {
         codes: &["390102"],

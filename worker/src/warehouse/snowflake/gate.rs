@@ -103,7 +103,7 @@ impl Gate {
                 self.know(Known::Nothing);
                 Ok(false)
             }
-            Known::Refused { reason, .. } => Err(self.refused(reason)),
+            Known::Refused { reason, .. } => Err(self.refused(&reason)),
         }
     }
 
@@ -136,14 +136,16 @@ impl Gate {
         }
     }
 
-    fn refused(&self, reason: String) -> WarehouseError {
-        let again = match &self.file {
-            Some(file) => {
-                format!("change the credentials, or remove {} to try these again", file.display())
-            }
-            None => "change the credentials".to_owned(),
+    /// What is told of a refusal, the first time and ever after.
+    pub(super) fn refused(&self, reason: &str) -> WarehouseError {
+        let or_removed = match &self.file {
+            Some(file) => format!(" or {} is removed", file.display()),
+            None => String::new(),
         };
-        let reason = format!("{reason} (not tried again, so that the user is not locked; {again})");
+        let reason = format!(
+            "{reason}. So as not to lock the user it is not tried again until the credentials \
+             change{or_removed}"
+        );
         WarehouseError::Refused { warehouse: self.warehouse.clone(), reason }
     }
 }
