@@ -163,7 +163,7 @@ impl Supervisor {
     /// What a reload would do; nothing is touched, the refusal of a bad file included.
     fn plan(&self, target: Target) -> Response {
         let loaded = self.named_in_file(&target).and_then(|config| {
-            self.hands.allows(&config).map_err(Refusal::Configuration)?;
+            self.hands.could_apply(&config).map_err(Refusal::Configuration)?;
             Ok(config)
         });
         let config = match loaded {

@@ -220,6 +220,12 @@ impl Hands {
         limited.map(|(run, process)| (process.pid.as_raw(), run)).collect()
     }
 
+    /// Whether [`Hands::apply`] would take this configuration into use now, or why not.
+    pub(crate) fn could_apply(&self, config: &Config) -> Result<(), String> {
+        self.allows(config)?;
+        self.listeners.try_rebind(config).map_err(|error| with_causes(&error))
+    }
+
     /// Whether this configuration can take the place of the one in force.
     pub(crate) fn allows(&self, config: &Config) -> Result<(), String> {
         let (now, then) = (&self.config.supervisor, &config.supervisor);

@@ -38,31 +38,52 @@ impl Listeners {
     /// Binds what the configuration wants and keeps what it still wants. Nothing is let go before
     /// everything is bound: on an error all is as it was.
     pub(crate) fn rebind(&mut self, config: &Config) -> Result<(), BindError> {
-        let mut fresh = BTreeMap::new();
-        for (app, wanted) in &config.apps {
-            let Some(address) = wanted.listen else { continue };
-            if self.by_app.get(app).is_none_or(|(bound, _)| *bound != address) {
-                // An app that was renamed or swapped its port with another goes on with the
-                // listener that we have; its queue is shared with the old workers until they left.
-                let ours = self.by_app.values().find(|(bound, _)| *bound == address);
-                let listener = match ours {
-                    Some((_, listener)) => listener.try_clone(),
-                    None => bind(address),
-                };
-                let listener = listener.map_err(|source| BindError {
-                    app: app.clone(),
-                    address,
-                    owner: port_owner::in_words(address),
-                    source,
-                })?;
-                fresh.insert(app.clone(), (address, listener));
-            }
-        }
+        let fresh = self.fresh(config, |address, ours| match ours {
+            Some(listener) => listener.try_clone(),
+            None => bind(address),
+        })?;
         self.by_app.retain(|app, (bound, _)| {
             config.apps.get(app).is_some_and(|wanted| wanted.listen == Some(*bound))
         });
         self.by_app.extend(fresh);
         Ok(())
+    }
+
+    /// Whether [`Listeners::rebind`] would go well now. Nothing is kept, and nobody can connect
+    /// meanwhile.
+    pub(crate) fn try_rebind(&self, config: &Config) -> Result<(), BindError> {
+        let bound = self.fresh(config, |address, ours| match ours {
+            Some(_) => Ok(None),
+            None => bound(address).map(Some),
+        });
+        bound.map(drop)
+    }
+
+    /// What the configuration wants that its app does not have yet, got at its address, or from
+    /// the listener that we have there: an app that was renamed or swapped its port with another
+    /// goes on with that; its queue is shared with the old workers until they left.
+    fn fresh<T>(
+        &self,
+        config: &Config,
+        get: impl Fn(SocketAddr, Option<&TcpListener>) -> io::Result<T>,
+    ) -> Result<BTreeMap<AppName, (SocketAddr, T)>, BindError> {
+        let mut fresh = BTreeMap::new();
+        for (app, wanted) in &config.apps {
+            let Some(address) = wanted.listen else { continue };
+            if self.by_app.get(app).is_some_and(|(bound, _)| *bound == address) {
+                continue;
+            }
+            let ours = self.by_app.values().find(|(bound, _)| *bound == address);
+            let got = get(address, ours.map(|(_, listener)| listener));
+            let got = got.map_err(|source| BindError {
+                app: app.clone(),
+                address,
+                owner: port_owner::in_words(address),
+                source,
+            })?;
+            fresh.insert(app.clone(), (address, got));
+        }
+        Ok(fresh)
     }
 
     /// The listener of an app.
