@@ -36,6 +36,7 @@ mod probe;
 mod proc;
 mod processes;
 mod readiness;
+mod reading;
 mod replace;
 mod rotation;
 mod run_lock;
@@ -273,6 +274,7 @@ impl Supervisor {
             News::Refresh { app, why } => vec![Event::Refresh { app, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
             News::SourcesChanged(trust) => self.sources_changed(trust),
+            News::LookAgain => self.try_again(),
             News::WatchTrouble { app, trouble } => {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()

@@ -52,6 +52,8 @@ pub(crate) enum News {
     Refresh { app: AppName, why: String },
     /// The configuration's files changed, and may be read, if not trusted further than this.
     SourcesChanged(Trust),
+    /// What a refused configuration lacked may be there by now.
+    LookAgain,
     /// An app's files, or the configuration's, cannot be watched, and why; or they can again.
     WatchTrouble { app: Option<AppName>, trouble: Option<String> },
     /// Whose memory is limited?

@@ -2,7 +2,8 @@
 //!
 //! What is heard of them goes to the machine's `Calm`, which says when to look. Beside that their
 //! numbers are compared from time to time (never by opening them, which would itself be heard), for
-//! what nobody tells: changes by another machine, or a directory that cannot be listened to.
+//! what nobody tells: changes by another machine, or a directory that cannot be listened to. While
+//! a configuration is refused, each such look is also the time to try it again.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -38,6 +39,19 @@ pub(crate) struct Sources {
     /// The next look, whatever is heard; never without files.
     look_at: Option<Duration>,
     hearing: Hearing,
+    pub(crate) standing: Standing,
+    /// A refused configuration is to be tried again.
+    again: bool,
+}
+
+/// How the configuration stands that was read last.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It is in force, or says what is.
+    #[default]
+    InForce,
+    /// It was refused; what it lacks may come without a change of its files.
+    Refused,
 }
 
 /// Whether changes are told.
@@ -105,9 +119,11 @@ impl Sources {
     /// Compares the files' numbers when that is due; true when a change was found that nobody told.
     pub(crate) fn poll(&mut self, now: Duration) -> bool {
         let waits = self.calm.is_untold() && self.calm.due_at().is_some_and(|due| due <= now);
-        if !waits && self.look_at.is_none_or(|due| now < due) {
+        let is_time = self.look_at.is_some_and(|due| due <= now);
+        if !waits && !is_time {
             return false;
         }
+        self.again |= is_time && self.standing == Standing::Refused;
         self.look_at = Some(now + self.look_every());
         let numbers = self.numbers_now();
         let differs = self.calm.is_untold() && numbers != self.numbers;
@@ -116,6 +132,11 @@ impl Sources {
             self.may_differ(now);
         }
         differs
+    }
+
+    /// Whether a refused configuration is to be tried again now.
+    pub(crate) fn take_again(&mut self) -> bool {
+        std::mem::take(&mut self.again)
     }
 
     /// When something is to be done.
@@ -197,6 +218,26 @@ mod tests {
         assert!(sources.poll(millis(21_500)));
         assert_eq!(sources.take_due(millis(23_000)), Some(Trust::Settling));
         assert_eq!(sources.look_at, Some(millis(21_500) + LOOK_EVERY));
+    }
+
+    #[test]
+    fn a_refused_configuration_is_tried_again_at_each_look_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ecosystem.toml");
+        fs::write(&file, "one").unwrap();
+        let mut sources = settled(&file);
+        let mut looks = |standing: Standing, until: u64| {
+            sources.standing = standing;
+            let due = sources.due_at().unwrap();
+            assert!(due <= millis(until) && !sources.poll(due - millis(1)), "{due:?}");
+            let early = sources.take_again();
+            sources.poll(due);
+            (early, sources.take_again(), sources.take_again())
+        };
+        assert_eq!(looks(Standing::InForce, 10_000), (false, false, false));
+        assert_eq!(looks(Standing::Refused, 20_000), (false, true, false));
+        assert_eq!(looks(Standing::Refused, 30_000), (false, true, false));
+        assert_eq!(looks(Standing::InForce, 40_000), (false, false, false));
     }
 
     #[test]
