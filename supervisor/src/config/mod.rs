@@ -62,7 +62,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{changes, differences, means_the_same};
+pub use compare::{changed_apps, changes, differences, means_the_same};
 pub use effective::{Effective, Setting, Table};
 pub use env_import::{Imported, import_env};
 pub(crate) use fingerprint::fnv_1a;
