@@ -228,10 +228,12 @@ fn unasked_nothing_is_read_where_that_is_switched_off() {
     house.write(&with_watch(text(2), false));
     a_while(SEEN_WITHIN + Duration::from_secs(1));
     assert_eq!((generation(&house), pids(&house, "query")), (1, before.clone()));
+    let shown = || house.run(&["status"]).out.matches("(supervisor.watch = false)").count();
+    assert_eq!(shown(), 1);
     // It can be switched on at run time, for it concerns the supervisor alone.
     house.write(&with_watch(text(2), true));
     assert_eq!(house.run(&["reload"]).code, Some(0));
-    assert_eq!(generation(&house), 2);
+    assert_eq!((generation(&house), shown()), (2, 0));
     house.write(&with_watch(text(3), true));
     house.wait_until("the change", |status| status["generation"] == 3 && rolls_are_over(status));
 }
