@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use tokio::net::TcpSocket;
 
@@ -21,6 +22,8 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
     by_app: BTreeMap<AppName, (SocketAddr, TcpListener)>,
+    /// Those that are wanted no more, by where they really are, while workers serve them.
+    given_up: BTreeMap<SocketAddr, (SocketAddr, TcpListener)>,
 }
 
 /// Why an address cannot be bound.
@@ -42,11 +45,26 @@ impl Listeners {
             Some(listener) => listener.try_clone(),
             None => bind(address),
         })?;
-        self.by_app.retain(|app, (bound, _)| {
-            config.apps.get(app).is_some_and(|wanted| wanted.listen == Some(*bound))
+        let gone = self.by_app.extract_if(.., |app, (bound, _)| {
+            config.apps.get(app).is_none_or(|wanted| wanted.listen != Some(*bound))
         });
+        let gone: Vec<_> = gone.map(|(_, one)| one).collect();
         self.by_app.extend(fresh);
+        let places = gone.into_iter().filter_map(|one| Some((one.1.local_addr().ok()?, one)));
+        self.given_up.extend(places);
+        let wanted: Vec<_> = self.by_app.keys().filter_map(|app| self.address(app)).collect();
+        self.given_up.retain(|place, _| !wanted.contains(place));
         Ok(())
+    }
+
+    /// The listener of an address that is given up, for its last worker; only once.
+    pub(crate) fn close(&mut self, place: SocketAddr) -> Option<Arc<TcpListener>> {
+        self.given_up.remove(&place).map(|(_, listener)| Arc::new(listener))
+    }
+
+    /// Lets go of what is wanted no more and not served either.
+    pub(crate) fn let_go(&mut self, is_served: impl Fn(SocketAddr) -> bool) {
+        self.given_up.retain(|place, _| is_served(*place));
     }
 
     /// Whether [`Listeners::rebind`] would go well now. Nothing is kept, and nobody can connect
@@ -73,7 +91,8 @@ impl Listeners {
             if self.by_app.get(app).is_some_and(|(bound, _)| *bound == address) {
                 continue;
             }
-            let ours = self.by_app.values().find(|(bound, _)| *bound == address);
+            let ours = self.by_app.values().chain(self.given_up.values());
+            let ours = ours.into_iter().find(|(bound, _)| *bound == address);
             let got = get(address, ours.map(|(_, listener)| listener));
             let got = got.map_err(|source| BindError {
                 app: app.clone(),

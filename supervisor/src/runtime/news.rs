@@ -3,6 +3,8 @@
 //! News is about the outside; the loop turns it into the machine's events, which know no process
 //! ids, sockets or channels.
 
+use std::time::Duration;
+
 use mcp_protocol::control::{Request, Response};
 use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +32,8 @@ pub(crate) enum News {
         outbox: mpsc::Sender<ToWorker>,
         verdict: oneshot::Sender<Result<(), String>>,
     },
+    /// Nobody waits any more at the address that a worker is the last to serve.
+    Vacated { run: RunId, grace: Duration },
     /// A worker serves.
     Ready { run: RunId },
     /// A worker cannot serve.
