@@ -14,10 +14,8 @@ use crate::machine::{Calm, Sign, Trust};
 use crate::runtime::board::Kind;
 use crate::runtime::watched::Way;
 
-/// How often files are looked at whose changes are told as well.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// The same where nobody tells.
-const LOOK_EVERY_UNTOLD: Duration = Duration::from_secs(5);
+/// How often files are looked at, whether their changes are told as well or not.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What changes whenever a file is written, replaced or given other rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +36,6 @@ pub(crate) struct Sources {
     numbers: Vec<Option<Numbers>>,
     /// The next look, whatever is heard; never without files.
     look_at: Option<Duration>,
-    hearing: Hearing,
     pub(crate) standing: Standing,
     /// A refused configuration is to be tried again.
     again: bool,
@@ -54,14 +51,6 @@ pub(crate) enum Standing {
     Refused,
 }
 
-/// Whether changes are told.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Hearing {
-    #[default]
-    Deaf,
-    Good,
-}
-
 impl Sources {
     /// Watches these files from now on. They may have changed since they were read.
     pub(crate) fn adopt(&mut self, files: BTreeSet<PathBuf>, now: Duration) {
@@ -74,7 +63,7 @@ impl Sources {
             // Whoever has a file open has it open still.
             Some(file) => {
                 self.calm.note(file, Sign::Touched, now);
-                self.look_at = Some(now + self.look_every());
+                self.look_at = Some(now + LOOK_EVERY);
             }
             None => *self = Sources::default(),
         }
@@ -86,11 +75,6 @@ impl Sources {
         let ways = &self.ways;
         self.calm.heed_only(|path| ways.iter().any(|way| way.names.contains(path)));
         self.ways.iter().flat_map(Way::parents).collect()
-    }
-
-    /// Notes whether all of these directories are listened to.
-    pub(crate) fn note_hearing(&mut self, good: bool) {
-        self.hearing = if good { Hearing::Good } else { Hearing::Deaf };
     }
 
     /// Notes what happened at a path; false when it is none of ours.
@@ -124,7 +108,7 @@ impl Sources {
             return false;
         }
         self.again |= is_time && self.standing == Standing::Refused;
-        self.look_at = Some(now + self.look_every());
+        self.look_at = Some(now + LOOK_EVERY);
         let numbers = self.numbers_now();
         let differs = self.calm.is_untold() && numbers != self.numbers;
         self.numbers = numbers;
@@ -149,13 +133,6 @@ impl Sources {
         let trust = self.calm.take_due(now)?;
         self.numbers = self.numbers_now();
         Some(trust)
-    }
-
-    fn look_every(&self) -> Duration {
-        match self.hearing {
-            Hearing::Deaf => LOOK_EVERY_UNTOLD,
-            Hearing::Good => LOOK_EVERY,
-        }
     }
 
     fn numbers_now(&self) -> Vec<Option<Numbers>> {
@@ -203,7 +180,7 @@ mod tests {
         let file = directory.path().join("ecosystem.toml");
         fs::write(&file, "one").unwrap();
         let mut sources = settled(&file);
-        assert_eq!(sources.due_at(), Some(LOOK_EVERY_UNTOLD), "nobody tells");
+        assert_eq!(sources.due_at(), Some(millis(5_000)));
         assert!(!sources.poll(millis(4_999)));
         assert!(!sources.poll(millis(5_000)), "nothing changed");
         fs::write(&file, "three").unwrap();
@@ -214,10 +191,9 @@ mod tests {
         assert_eq!(sources.take_due(millis(11_500)), None);
         assert_eq!(sources.take_due(millis(13_000)), Some(Trust::Settling));
         fs::remove_file(&file).unwrap();
-        sources.note_hearing(true);
-        assert!(sources.poll(millis(21_500)));
-        assert_eq!(sources.take_due(millis(23_000)), Some(Trust::Settling));
-        assert_eq!(sources.look_at, Some(millis(21_500) + LOOK_EVERY));
+        assert!(sources.poll(millis(16_500)));
+        assert_eq!(sources.take_due(millis(18_000)), Some(Trust::Settling));
+        assert_eq!(sources.look_at, Some(millis(16_500) + LOOK_EVERY));
     }
 
     #[test]

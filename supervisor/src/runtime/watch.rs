@@ -240,7 +240,6 @@ impl Watch {
                 }
             }
         }
-        self.sources.note_hearing(!troubles.contains_key(&None));
         for gone in self.armed.difference(&wanted).cloned().collect::<Vec<_>>() {
             self.armed.remove(&gone);
             if let Some(watcher) = &mut self.watcher {
