@@ -60,6 +60,35 @@ fn a_running_supervisor_keeps_its_ports_and_its_reload_is_shown() {
 }
 
 #[test]
+fn what_a_reload_would_refuse_is_refused_by_check_with_the_same_words() {
+    let address = free();
+    let text = query(1, "", "").replace("127.0.0.1:0", &address);
+    let house = House::new(&text);
+    house.start();
+    let pids = house.pids();
+    // The port stays, so that the old address is in the way of the wider one until it is let go.
+    house.write(&text.replace("listen = \"127.0.0.1", "listen = \"0.0.0.0"));
+    let wider = address.replace("127.0.0.1", "0.0.0.0");
+    let reason = format!(
+        "cannot listen on {wider} for app `query` (this supervisor holds that port by another \
+         address; `stop`, then `start`): Address already in use"
+    );
+    for command in [&["check"][..], &["check", "--json"], &["reload", "--dry-run"], &["reload"]] {
+        let said = house.run(command);
+        assert_eq!(said.code, Some(78), "{command:?}: {said:?}");
+        assert!(format!("{}{}", said.out, said.err).contains(&reason), "{command:?}: {said:?}");
+    }
+    // To ask changes nothing, and holds no port.
+    let other = free();
+    house.write(&text.replace(&address, &other));
+    for command in [&["check"][..], &["reload", "--dry-run"]] {
+        assert_eq!(house.run(command).code, Some(0), "{command:?}");
+    }
+    assert_eq!(house.pids(), pids);
+    TcpListener::bind(other).expect("nobody holds it");
+}
+
+#[test]
 fn a_port_that_workers_of_a_killed_supervisor_still_hold_is_no_obstacle() {
     // A program without a link does not notice that its supervisor has died.
     let app = format!("exec = [\"sleep\", \"1000\"]\nready = \"10ms\"\nlisten = \"{}\"", free());

@@ -15,6 +15,9 @@ use crate::metrics::scrape;
 /// A change must be in force so soon after its last byte was written.
 const SEEN_WITHIN: Duration = Duration::from_secs(2);
 
+/// What a refused configuration lacked is noticed so soon.
+const TRIED_AGAIN_WITHIN: Duration = Duration::from_secs(6);
+
 /// The fleet `query`, and an app that no change of it may touch.
 fn text(answer_after_ms: u32) -> String {
     let query = query(2, &format!("--answer-after-ms {answer_after_ms}"), "");
@@ -225,10 +228,12 @@ fn unasked_nothing_is_read_where_that_is_switched_off() {
     house.write(&with_watch(text(2), false));
     a_while(SEEN_WITHIN + Duration::from_secs(1));
     assert_eq!((generation(&house), pids(&house, "query")), (1, before.clone()));
+    let shown = || house.run(&["status"]).out.matches("(supervisor.watch = false)").count();
+    assert_eq!(shown(), 1);
     // It can be switched on at run time, for it concerns the supervisor alone.
     house.write(&with_watch(text(2), true));
     assert_eq!(house.run(&["reload"]).code, Some(0));
-    assert_eq!(generation(&house), 2);
+    assert_eq!((generation(&house), shown()), (2, 0));
     house.write(&with_watch(text(3), true));
     house.wait_until("the change", |status| status["generation"] == 3 && rolls_are_over(status));
 }
@@ -370,4 +375,43 @@ fn a_refusal_is_over_when_what_it_named_comes_or_is_made_private() {
     house.wait_until("the end of the refusal", |status| {
         status["generation"] == 2 && status["config_problem"].is_null()
     });
+}
+
+#[test]
+fn a_refusal_is_over_when_the_machine_has_what_was_lacking() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let with =
+        |more: &str| query(1, "", more).replace("metrics = \"off\"", "metrics = \"127.0.0.1:0\"");
+    let house = House::new(&with(""));
+    house.start();
+    // What the file lacks now is no file of the configuration: nobody tells when it comes.
+    let late = "[apps.late]\nready = \"10ms\"\nexec = [\"./late\", \"1000\"]\n";
+    house.write(&with(late).replace("127.0.0.1:0\"\ninst", &format!("{address}\"\ninst")));
+    let refused = |words: &str| {
+        house.wait_until(words, |status| {
+            status["config_problem"].as_str().unwrap_or_default().contains(words)
+        })
+    };
+    let status = refused("there is no program");
+    let told = || house.logs().matches("configuration refused").count();
+    assert_eq!(told(), 1);
+    // Meanwhile it is looked at again, more than once, and nothing is said of that.
+    a_while(TRIED_AGAIN_WITHIN * 2);
+    let later = house.status();
+    assert_eq!(later["config_refused_at_seconds"], status["config_refused_at_seconds"]);
+    assert_eq!(told(), 1, "{}", house.logs());
+    is_counted(&house, 1, [("accepted", 0), ("unchanged", 0), ("refused", 1)]);
+    symlink("/bin/sleep", house.path("late")).unwrap();
+    refused(&format!("cannot listen on {address}"));
+    assert_eq!(told(), 2, "another reason is news: {}", house.logs());
+    assert_eq!(generation(&house), 1);
+    drop(taken);
+    house.wait_until("the end of the refusal", |status| {
+        status["generation"] == 2 && status["config_problem"].is_null() && rolls_are_over(status)
+    });
+    wait_for("its place in the history", || {
+        house.run(&["config", "history", "--json"]).out.matches("tried again").count() == 1
+    });
+    is_counted(&house, 0, [("accepted", 1), ("unchanged", 0), ("refused", 2)]);
 }

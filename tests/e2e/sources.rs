@@ -57,6 +57,16 @@ fn production_starts_with_its_file_of_variables_its_preset_and_what_is_set() {
     assert!(log.contains("configuration in force"), "seen at every level: {log}");
     assert!(!log.contains("phase="), "warnings only: {log}");
 
+    // Who forgets to name the environment is told that the one that runs is another.
+    let first = |said: &crate::harness::Said| said.out.lines().next().unwrap().to_owned();
+    std::fs::write(house.path(".env"), "BASE=\nSERVER_PORT=0\nDELAY_MS=1\n").unwrap();
+    let said = house.run(&["config", "show"]);
+    let running = house.status()["pid"].as_u64().unwrap();
+    let note = "is in the environment production, not development";
+    assert_eq!(first(&said), format!("# the supervisor that runs (pid {running}) {note}"));
+    let said = house.run(&with(&["config", "show"]));
+    assert!(first(&said).ends_with("in the environment production, chosen by --env"), "{said:?}");
+
     // What was set holds for the supervisor's whole life, a reload included.
     let supervisor = house.status()["pid"].as_u64().unwrap();
     let words = std::fs::read_to_string(format!("/proc/{supervisor}/cmdline")).unwrap();

@@ -82,6 +82,9 @@ fn command(text: &str) -> Result<Command, String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     Ok(match words[..] {
         ["settle"] => Command::Settle,
+        ["settle", ref apps @ ..] => {
+            Command::SettleApps(apps.iter().map(|app| AppName::new(app)).collect())
+        }
         ["shutdown"] => Command::Shutdown,
         ["scale", app, to] => Command::Scale { app: AppName::new(app), to: scale(to)? },
         ["signal", signal, name] => {

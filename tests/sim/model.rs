@@ -44,13 +44,19 @@ impl Model {
         self.arrange();
     }
 
+    /// The apps of which something else was changed at run time before.
+    pub(crate) fn changed_since(&self, before: &Changes) -> Vec<AppName> {
+        let names = before.keys().chain(self.changes.keys());
+        names.filter(|name| before.get(*name) != self.changes.get(*name)).cloned().collect()
+    }
+
     /// Carries out a wish, or says why it must be refused.
     pub(crate) fn order(&mut self, command: &Command) -> Meant {
         if self.ending {
             return Err("the service is ending");
         }
         match command {
-            Command::Settle | Command::Shutdown => Ok(()),
+            Command::Settle | Command::SettleApps(_) | Command::Shutdown => Ok(()),
             Command::Reload(scope)
             | Command::Reset(scope)
             | Command::Restart(scope)

@@ -1,5 +1,7 @@
 //! What a simulated operator wants, and what they do at bad moments.
 
+use std::collections::BTreeSet;
+
 use mcp_supervisor::machine::{
     AppName, Change, Changes, Command, Desired, Event, Presence, RequestId, Rng, Scale, Scope,
     SlotId,
@@ -53,9 +55,18 @@ impl Operator {
             25 | 26 => Command::Scale { app: name(rng), to: scale(rng) },
             27 => Command::Signal { scope: scope(rng), number: one_of(rng, &[1, 10]) },
             28 => return Event::ConfigUnchanged { generation: self.desired.generation },
-            _ => Command::Settle,
+            _ => self.settle(),
         };
         self.ask(command)
+    }
+
+    /// To wait for all apps and for one of them, by turns.
+    fn settle(&self) -> Command {
+        let turn = usize::try_from(self.next_request).unwrap_or(0);
+        match turn % 2 {
+            0 => Command::Settle,
+            _ => Command::SettleApps(BTreeSet::from([AppName::new(NAMES[turn % NAMES.len()])])),
+        }
     }
 
     /// In good weather they want to have again what they stopped.

@@ -56,6 +56,10 @@ fn event(event: &Event) -> String {
 fn command(command: &Command) -> String {
     match command {
         Command::Settle => "settle".to_owned(),
+        Command::SettleApps(apps) => {
+            let names: Vec<String> = apps.iter().map(|app| format!(" {app}")).collect();
+            format!("settle{}", names.concat())
+        }
         Command::Shutdown => "shutdown".to_owned(),
         Command::Reload(scope) => format!("reload {}", self::scope(scope)),
         Command::Restart(scope) => format!("restart {}", self::scope(scope)),

@@ -228,10 +228,13 @@ impl Watch {
     }
 
     fn ordered(&mut self, now: Moment, request: RequestId, command: &Command) {
-        let shown = self.model.shown();
+        let (shown, before) = (self.model.shown(), self.model.changes.clone());
         let meant = self.model.order(command);
-        let runs = &self.runs;
-        self.asked.insert(request, Wish::new(now, command, (meant, shown.clone()), runs));
+        let apps = match command {
+            Command::Forget(_) => self.model.changed_since(&before),
+            _ => shown.clone(),
+        };
+        self.asked.insert(request, Wish::new(now, command, (meant, apps), &self.runs));
         if meant.is_err() {
             return;
         }
@@ -259,6 +262,7 @@ impl Watch {
                 self.deaths.retain(|slot, _| !covers(scope, slot));
             }
             Command::Settle
+            | Command::SettleApps(_)
             | Command::Stop(_)
             | Command::Delete(_)
             | Command::Forget(_)

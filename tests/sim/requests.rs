@@ -18,7 +18,8 @@ pub(crate) struct Wish {
     command: Command,
     /// Why it must be refused, if it must.
     meant: Meant,
-    /// The apps that were in the picture when it was asked.
+    /// The apps that were in the picture when it was asked; of a wish to forget, those of which
+    /// there was something to forget.
     apps: Vec<AppName>,
     /// The app that is scaled.
     scaled: Option<Scope>,
@@ -81,8 +82,10 @@ impl Watch {
                 holds("what cannot be is refused", right, || format!("{why}, not {expected}"))
             }
             (Outcome::Failed { why, slot }, Ok(())) => {
-                let within =
-                    |slot: &SlotId| wish.scope().is_none_or(|scope| touches(scope, &slot.app));
+                let within = |slot: &SlotId| {
+                    wish.scope().is_none_or(|scope| touches(scope, &slot.app))
+                        && wish.is_about(&slot.app)
+                };
                 let right = slot.as_ref().is_none_or(within) && !why.starts_with("there is no");
                 holds("a failure is within reach", right, || format!("{:?}: {why}", wish.command))
             }
@@ -92,12 +95,13 @@ impl Watch {
 
     fn is_done(&self, wish: &Wish, after: &Snapshot) -> Result<(), Broken> {
         const RULE: &str = "done means done";
-        let Some(scope) = wish.scope() else {
+        if wish.scope().is_none() {
             return holds(RULE, self.runs.is_empty(), || "stopped too early".to_owned());
-        };
+        }
         let at_once = match &wish.command {
             Command::Reset(_) | Command::Signal { .. } => true,
             Command::Settle
+            | Command::SettleApps(_)
             | Command::Reload(_)
             | Command::Restart(_)
             | Command::Start(_)
@@ -122,14 +126,10 @@ impl Watch {
             let stays = wish.old.iter().find(stays);
             return holds(RULE, stays.is_none(), || format!("{:?}: {stays:?} stays", wish.command));
         }
-        let meant = |slot: &SlotId| {
-            let then = wish.command == Command::Settle || !matches!(scope, Scope::All);
-            covers(scope, slot) && (then || wish.apps.contains(&slot.app))
-        };
-        for (id, view) in slots(after).filter(|(id, _)| meant(id)) {
+        let settles = matches!(wish.command, Command::Settle | Command::SettleApps(_));
+        for (id, view) in slots(after).filter(|(id, _)| wish.means(id)) {
             let wrong = || format!("{:?} is done, but {id} is {:?}", wish.command, view.phase);
             if !self.model.wants(&id) {
-                let settles = wish.command == Command::Settle;
                 let gone = view.run.is_none() && view.leaving.is_empty();
                 holds(RULE, settles || gone, wrong)?;
                 continue;
@@ -147,12 +147,29 @@ impl Watch {
 }
 
 impl Wish {
+    /// Whether a slot must be as it is wanted when this is done.
+    fn means(&self, slot: &SlotId) -> bool {
+        let all = matches!(self.scope(), Some(Scope::All));
+        let settles = matches!(self.command, Command::Settle | Command::SettleApps(_));
+        let there = settles || !all || self.apps.contains(&slot.app);
+        there && self.is_about(&slot.app) && self.scope().is_some_and(|one| covers(one, slot))
+    }
+
+    /// Whether it concerns an app, however the scope was written.
+    fn is_about(&self, app: &AppName) -> bool {
+        match &self.command {
+            Command::SettleApps(apps) => apps.contains(app),
+            Command::Forget(_) => self.apps.contains(app),
+            _ => true,
+        }
+    }
+
     /// Whom it is about; nobody where it is about the end.
     fn scope(&self) -> Option<&Scope> {
         const ALL: &Scope = &Scope::All;
         match &self.command {
             Command::Shutdown => None,
-            Command::Settle => Some(ALL),
+            Command::Settle | Command::SettleApps(_) => Some(ALL),
             Command::Scale { .. } => self.scaled.as_ref(),
             Command::Reload(scope)
             | Command::Restart(scope)

@@ -203,7 +203,7 @@ pub(crate) fn see_outcome(
         return;
     }
     let (well, badly) = match command {
-        Command::Settle => ("settle done", "settle failed"),
+        Command::Settle | Command::SettleApps(_) => ("settle done", "settle failed"),
         Command::Reload(_) => ("reload done", "reload failed"),
         Command::Restart(_) => ("restart done", "restart failed"),
         Command::Start(_) => ("start done", "start failed"),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use mcp_protocol::control::{Request, Status};
 use mcp_supervisor::cli::{self, Cli, ConfigCommand, ShowConfig};
-use mcp_supervisor::config::{self, Config, Problems};
+use mcp_supervisor::config::{self, Config, Effective, Problems};
 use mcp_supervisor::report;
 use mcp_supervisor::runtime::{self, Existing, Generation, Kept};
 
@@ -35,7 +35,25 @@ fn show(cli: &Cli, wanted: &ShowConfig) -> Result<(), CommandError> {
     if wanted.json {
         return print_json(&report::effective_json(&effective));
     }
-    print(&report::effective_toml(&effective, wanted.origin))
+    let note = other_environment(cli, &effective);
+    print(&format!(
+        "{}{}",
+        note.unwrap_or_default(),
+        report::effective_toml(&effective, wanted.origin)
+    ))
+}
+
+/// A comment that says so when a supervisor runs this file in another environment.
+fn other_environment(cli: &Cli, shown: &Effective) -> Option<String> {
+    let status = runtime::ask(&socket(cli).ok()?, &Request::Status, &mut |_| {}).ok()?;
+    let is_other = runtime::is_same_file(&status.config_file, &shown.file)
+        && status.environment != shown.environment;
+    is_other.then(|| {
+        format!(
+            "# the supervisor that runs (pid {}) is in the environment {}, not {}\n",
+            status.pid, status.environment, shown.environment
+        )
+    })
 }
 
 /// What is kept, and what is in force.

@@ -12,6 +12,7 @@ use super::keys::is_secret;
 use super::section::Section;
 use super::snowflake::changed_secrets;
 use super::{AppConfig, Config};
+use crate::machine::AppName;
 
 /// The longest value that is shown, in characters.
 const VALUE_CHARS_MAX: usize = 80;
@@ -98,6 +99,14 @@ pub fn changes(old: &Config, new: &Config) -> Vec<String> {
         }
     }
     changes
+}
+
+/// The apps of which two readings want something else, those included that only one of them names.
+#[must_use]
+pub fn changed_apps(old: &Config, new: &Config) -> BTreeSet<AppName> {
+    let differs =
+        |name: &&AppName| old.apps.get(*name).map(meant) != new.apps.get(*name).map(meant);
+    old.apps.keys().chain(new.apps.keys()).filter(differs).cloned().collect()
 }
 
 /// Whether two readings mean the same, however they are written.

@@ -85,24 +85,38 @@ pub(super) fn read(path: &Path) -> Result<Reading, Problems> {
 
 /// Reads a text into a tree, as if it stood in this file.
 pub(super) fn read_text(path: &Path, text: String) -> Result<Reading, Problems> {
-    let (table, faults) = DeTable::parse_recoverable(&text);
-    let faults = match syntax::faults(path, &text, &faults) {
-        Faults::Fatal(problems) => return Err(Problems::of(problems)),
-        Faults::Harmless(problems) => problems,
-    };
-    let document = Document { path, lines: Lines::of(&text) };
-    let place = Place { line: 1, column: 1 };
-    let root = document.table(place, String::new(), table.get_ref(), 0)?;
+    let (root, faults) = recovered(&text, |table, faults| {
+        let faults = match syntax::faults(path, &text, faults) {
+            Faults::Fatal(problems) => return Err(Problems::of(problems)),
+            Faults::Harmless(problems) => problems,
+        };
+        let document = Document { path, lines: Lines::of(&text) };
+        let place = Place { line: 1, column: 1 };
+        Ok((document.table(place, String::new(), table, 0)?, faults))
+    })?;
     Ok(Reading { root, text, faults })
+}
+
+/// Hands over what the parser makes of a text, and its faults. It takes no line in after one that
+/// is a key without a value, so that such lines are left out for it.
+fn recovered<T>(text: &str, take: impl FnOnce(&DeTable<'_>, &[toml::de::Error]) -> T) -> T {
+    let (table, mut faults) = DeTable::parse_recoverable(text);
+    match syntax::without_bare_keys(text, &mut faults) {
+        Some(readable) => {
+            let (table, others) = DeTable::parse_recoverable(&readable);
+            faults.extend(others);
+            take(table.get_ref(), &faults)
+        }
+        None => take(table.get_ref(), &faults),
+    }
 }
 
 /// What can be read of a file that may be broken; an empty table when that is nothing.
 pub(super) fn read_what_can_be(path: &Path) -> Node {
     let text = text(path).unwrap_or_default();
-    let (table, _faults) = DeTable::parse_recoverable(&text);
     let place = Place { line: 1, column: 1 };
     let document = Document { path, lines: Lines::of(&text) };
-    let tree = document.table(place, String::new(), table.get_ref(), 0);
+    let tree = recovered(&text, |table, _faults| document.table(place, String::new(), table, 0));
     let empty = || Value::Table(BTreeMap::new());
     tree.unwrap_or_else(|_| Node {
         place,

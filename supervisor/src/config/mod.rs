@@ -64,7 +64,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-pub use compare::{changes, differences, means_the_same};
+pub use compare::{changed_apps, changes, differences, means_the_same};
 pub use effective::{Effective, Setting, Table};
 pub(crate) use env_import::{EnvMeaning, MeantValue, meant_by_env};
 pub(crate) use fingerprint::fnv_1a;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{AccessFlags, access};
 
 use super::file::Node;
-use super::{Surroundings, policy, value};
+use super::{Surroundings, policy, syntax, value};
 
 /// The most places that are named in one problem.
 const PLACES_SHOWN: usize = 6;
@@ -30,13 +30,14 @@ pub(super) fn find(
     directory: &Path,
     surroundings: &Surroundings,
 ) -> Result<PathBuf, String> {
+    let missing = |words: String| syntax::unmeant_escapes(name).unwrap_or(words);
     if name.contains('/') {
         let path = absolute(directory, Path::new(name));
         return match state(&path) {
             State::Executable => Ok(path),
             State::NotExecutable => Err(not_executable(&path)),
             State::Directory => Err(format!("{} is a directory, not a program", path.display())),
-            State::Absent => Err(format!("there is no program {}", path.display())),
+            State::Absent => Err(missing(format!("there is no program {}", path.display()))),
         };
     }
     let own = std::iter::once(&surroundings.program_directory);
@@ -52,10 +53,10 @@ pub(super) fn find(
     }
     match refused {
         Some(path) => Err(not_executable(&path)),
-        None => Err(format!(
+        None => Err(missing(format!(
             "the program \"{name}\" is in none of {}; install it there, or write its path",
             shown(&places)
-        )),
+        ))),
     }
 }
 
@@ -95,7 +96,9 @@ pub(super) fn directory(name: &str, base: &Path) -> Result<PathBuf, String> {
     match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => Ok(path),
         Ok(_) => Err(format!("{} is not a directory", path.display())),
-        Err(error) => Err(format!("the directory {} cannot be used: {error}", path.display())),
+        Err(error) => Err(syntax::unmeant_escapes(name).unwrap_or_else(|| {
+            format!("the directory {} cannot be used: {error}", path.display())
+        })),
     }
 }
 

@@ -4,6 +4,7 @@
 //! on, so that all such faults are shown at once and the other lines are checked as well. After a
 //! bracket that is not closed everything would be guesswork: such a fault is the last one shown.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::excerpt::Lines;
@@ -13,6 +14,9 @@ use super::value::quoted;
 /// The most faults that are shown at once.
 const FAULTS_MAX: usize = 5;
 
+/// No longer text is written out as it should be.
+const SUGGESTED_MAX: usize = 80;
+
 /// What the faults of a text mean for the rest of it.
 pub(super) enum Faults {
     /// Nothing of the text can be relied on.
@@ -20,6 +24,9 @@ pub(super) enum Faults {
     /// The other lines can; empty when there is no fault at all.
     Harmless(Vec<Problem>),
 }
+
+/// What the parser says of a line that is nothing but a key.
+const BARE_KEY: &str = "key with no value";
 
 /// How far a fault reaches.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,8 +37,8 @@ enum Reach {
 
 /// What the parser says, and how far it reaches; of several in one line the first here is shown.
 /// What is not listed reaches far.
-const KNOWN: [(&str, Reach); 15] = [
-    ("key with no value", Reach::Line),
+const KNOWN: [(&str, Reach); 17] = [
+    (BARE_KEY, Reach::Line),
     ("unclosed", Reach::Rest),
     ("missing comma", Reach::Rest),
     ("unexpected leading zero", Reach::Line),
@@ -45,6 +52,8 @@ const KNOWN: [(&str, Reach); 15] = [
     ("invalid basic string, expected `\"`", Reach::Line),
     ("invalid literal string, expected `'`", Reach::Line),
     ("missing escaped value", Reach::Line),
+    ("too few unicode value digits", Reach::Line),
+    ("invalid value", Reach::Line),
     ("unexpected key or value, expected newline", Reach::Line),
 ];
 
@@ -79,6 +88,35 @@ pub(super) fn faults(path: &Path, text: &str, found: &[toml::de::Error]) -> Faul
     if last.is_some() { Faults::Fatal(problems) } else { Faults::Harmless(problems) }
 }
 
+/// The text with spaces in place of each line that is a key without a value, and of its faults
+/// those that are about such lines. `None`, and all faults, when there is no such line, or when
+/// lines may be the rest of a text, and a secret with it: after another fault, one after the
+/// other, with a quote, or where secrets stand.
+pub(super) fn without_bare_keys(text: &str, found: &mut Vec<toml::de::Error>) -> Option<String> {
+    let lines = Lines::of(text);
+    let line = |fault: &toml::de::Error| {
+        lines.place(fault.span().map_or(text.len(), |span| span.start)).line
+    };
+    let is_bare = |fault: &&toml::de::Error| fault.message().starts_with(BARE_KEY);
+    let bare: BTreeSet<usize> = found.iter().filter(is_bare).map(line).collect();
+    let other = found.iter().filter(|fault| !is_bare(fault)).map(line).min();
+    let may_go_on = |number: &usize| {
+        lines.may_be_secret(*number)
+            || lines.line(*number).contains(['"', '\''])
+            || bare.contains(&(number + 1))
+            || other.is_some_and(|other| other <= *number)
+    };
+    if bare.is_empty() || bare.iter().any(may_go_on) {
+        return None;
+    }
+    found.retain(|fault| is_bare(&fault));
+    let blank = |(index, line): (usize, &str)| match bare.contains(&(index + 1)) {
+        true => line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect(),
+        false => line.to_owned(),
+    };
+    Some(text.split_inclusive('\n').enumerate().map(blank).collect())
+}
+
 /// The problem of a text that cannot be read at this offset.
 pub(super) fn fault(path: &Path, lines: &Lines<'_>, offset: usize, message: &str) -> Problem {
     let place = lines.place(offset);
@@ -110,7 +148,7 @@ fn words(fault: &Fault<'_>, lines: &Lines<'_>) -> String {
     let (message, piece, line) = (fault.message.as_str(), fault.piece, lines.line(fault.line));
     let secret = lines.may_be_secret(fault.line);
     let known = |words: &str| message.starts_with(words);
-    if known("key with no value") {
+    if known(BARE_KEY) {
         return without_value(line);
     }
     if known("string values") {
@@ -138,10 +176,12 @@ fn words(fault: &Fault<'_>, lines: &Lines<'_>) -> String {
     if known("invalid literal string, expected `'`") {
         return "the text has no closing quote; write `'` behind it".to_owned();
     }
-    if known("missing escaped value") {
-        return "a backslash begins an escape such as \\n; write two of them, or put the text in \
-                single quotes"
-            .to_owned();
+    if ["missing escaped value", "too few unicode value digits", "invalid value"]
+        .iter()
+        .any(|words| known(words))
+    {
+        let text = quoted_around(line, lines.place(fault.offset).column);
+        return misread_escape(text.filter(|_| !secret));
     }
     if known("unexpected key or value, expected newline") {
         return "only a comment may follow a value; put the whole value in quotes, or begin a new \
@@ -160,6 +200,44 @@ fn words(fault: &Fault<'_>, lines: &Lines<'_>) -> String {
         return "this looks like JSON; write TOML, such as [apps.query]".to_owned();
     }
     format!("{message}; see https://toml.io for how TOML is written")
+}
+
+/// What to write where a backslash was not meant to begin an escape; the text is as it was written.
+fn misread_escape(text: Option<&str>) -> String {
+    let remedy = match text {
+        Some(text) if text.contains('\'') => format!("\"{}\"", text.replace('\\', "\\\\")),
+        Some(text) => format!("'{text}' or \"{}\"", text.replace('\\', "\\\\")),
+        None => "two of them, or put the text in single quotes".to_owned(),
+    };
+    format!("a backslash begins an escape such as \\n; write {remedy}")
+}
+
+/// The text in double quotes around the character of this number, from 1, as it was written;
+/// `None` when it cannot be told where it ends, or when it is long.
+fn quoted_around(line: &str, column: usize) -> Option<&str> {
+    let (at, _) = line.char_indices().nth(column.checked_sub(1)?)?;
+    let start = line[..at].rfind('"')? + 1;
+    let text = &line[start..start + line[start..].find('"')?];
+    let is_whole = !line[..start - 1].ends_with('\\') && !text.ends_with('\\');
+    let is_short = text.len() <= SUGGESTED_MAX && !text.contains(char::is_control);
+    (is_whole && is_short).then_some(text)
+}
+
+/// What to write in place of a path that is not there, if escapes in it may not have been meant:
+/// no path that anybody wants has a backspace or the end of a line in it.
+pub(super) fn unmeant_escapes(path: &str) -> Option<String> {
+    let written = |c: char| match c {
+        '\u{8}' => "\\b".to_owned(),
+        '\t' => "\\t".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\u{c}' => "\\f".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\u{1b}' => "\\e".to_owned(),
+        other => other.to_string(),
+    };
+    let text: String = path.chars().map(written).collect();
+    let is_short = text.len() <= SUGGESTED_MAX && !text.contains(char::is_control);
+    (text != path).then(|| misread_escape(Some(text.as_str()).filter(|_| is_short)))
 }
 
 fn without_value(line: &str) -> String {

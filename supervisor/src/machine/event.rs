@@ -1,5 +1,7 @@
 //! Everything that can happen, in one closed list.
 
+use std::collections::BTreeSet;
+
 use crate::machine::desired::{AppName, Changes, Desired, RunId, SlotId};
 use crate::machine::exit::Exit;
 
@@ -95,6 +97,8 @@ pub struct RequestId(pub u64);
 pub enum Command {
     /// Answer when everything wanted is ready, or why it will not be.
     Settle,
+    /// The same of these apps alone.
+    SettleApps(BTreeSet<AppName>),
     /// Replace every worker in scope, as the rollout of its app says.
     Reload(Scope),
     /// Stop every worker in scope, then start it again. Whoever was stopped is started, failed

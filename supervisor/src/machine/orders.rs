@@ -3,6 +3,8 @@
 //! A wish of this kind is a *change*: it differs from the file, holds over every reload of it, and
 //! is remembered for a later supervisor until it is forgotten or the file says the same.
 
+use std::collections::BTreeMap;
+
 use crate::machine::Machine;
 use crate::machine::action::{Action, Outcome};
 use crate::machine::app::App;
@@ -29,11 +31,11 @@ impl Machine {
     fn carry_out(&mut self, turn: &mut Turn, command: Command) -> Result<Option<Wish>, String> {
         let since = turn.next_run;
         let arranged = |reach, workers| Ok(Some(Wish::Arrange { reach, since, workers }));
+        let settled = |among| Ok(Some(Wish::Settle { among, setbacks: BTreeMap::new() }));
         match command {
             Command::Shutdown => Ok(None),
-            Command::Settle => {
-                Ok(Some(Wish::Settle { setbacks: std::collections::BTreeMap::new() }))
-            }
+            Command::Settle => settled(None),
+            Command::SettleApps(apps) => settled(Some(apps)),
             Command::Reload(scope) => {
                 let reach = self.shown(scope)?;
                 self.each(&reach, |app| match reach.slot {
@@ -62,8 +64,10 @@ impl Machine {
                 Ok(None)
             }
             Command::Forget(scope) => {
-                let reach = self.known(scope)?;
+                let (mut reach, before) = (self.known(scope)?, self.changes.clone());
                 self.forget(turn, &reach);
+                // Of whom nothing is forgotten, nothing is expected.
+                reach.apps.retain(|name| before.get(name) != self.changes.get(name));
                 arranged(reach, Workers::Any)
             }
             Command::Scale { app, to } => arranged(self.scale(turn, app, to)?, Workers::Any),

@@ -2,7 +2,7 @@
 //!
 //! Each wish is answered once, as soon as its condition holds or cannot hold any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::machine::action::{Action, Outcome};
 use crate::machine::app::App;
@@ -39,6 +39,8 @@ struct Pending {
 pub(super) enum Wish {
     /// Everything wanted is ready.
     Settle {
+        /// Of these apps; `None` means all that there are.
+        among: Option<BTreeSet<AppName>>,
         /// Failed starts since it was asked.
         setbacks: Setbacks,
     },
@@ -136,7 +138,7 @@ impl Reach {
 impl Wish {
     fn outcome(&mut self, apps: &Apps, turn: &Turn) -> Option<Outcome> {
         match self {
-            Wish::Settle { setbacks } => settled(setbacks, apps, turn),
+            Wish::Settle { among, setbacks } => settled(among.as_ref(), setbacks, apps, turn),
             Wish::Reload(reach) => reloaded(reach, apps),
             Wish::Arrange { reach, since, workers } => {
                 arranged(reach, (*since, *workers), apps, turn)
@@ -154,14 +156,20 @@ enum Failure {
     Roll { words: String, slot: SlotId },
 }
 
-/// The answer once every app is decided. One failure is told with all the others.
-fn settled(setbacks: &mut Setbacks, apps: &Apps, turn: &Turn) -> Option<Outcome> {
+/// The answer once every app that is meant is decided. One failure is told with all the others.
+fn settled(
+    among: Option<&BTreeSet<AppName>>,
+    setbacks: &mut Setbacks,
+    apps: &Apps,
+    turn: &Turn,
+) -> Option<Outcome> {
     for setback in &turn.setbacks {
         let (count, why) = setbacks.entry(setback.slot.clone()).or_default();
         (*count, *why) = (*count + 1, setback.why.clone());
     }
     let mut failures = Vec::new();
-    for app in apps.values() {
+    let meant = |app: &&App| among.is_none_or(|among| among.contains(&app.name));
+    for app in apps.values().filter(meant) {
         failures.extend(decided(app, setbacks)?);
     }
     Some(together(failures))

@@ -121,6 +121,7 @@ fn way_back(command: &Command) -> Option<String> {
             Some(format!("forget {slot}"))
         }
         Command::Settle
+        | Command::SettleApps(_)
         | Command::Reload(_)
         | Command::Restart(_)
         | Command::Start(_)

@@ -1,6 +1,8 @@
 //! An operator's wish: what only looks is answered here; what changes something becomes the
 //! machine's event, and its answer follows when it has happened.
 
+use std::sync::Arc;
+
 use mcp_protocol::control::{
     self, AppChange, AppDescription, AppFate, AppPlan, ChangesKept, FailureCause, ProcessDetails,
     Request, Response, Target,
@@ -125,12 +127,15 @@ impl Supervisor {
         }
     }
 
-    /// Takes in a file that was rolled back; answered when everybody is as it wants them.
+    /// Takes in a file that was rolled back; answered when everybody is as it wants them of whom
+    /// it wants something else.
     fn rollback_asked(&mut self, to: u64, answers: mpsc::Sender<Response>) -> Vec<Event> {
+        let before = Arc::clone(&self.hands.config);
         let (considered, mut events) = self.rolled_back(to);
         match considered {
             Considered::Unchanged | Considered::Taken => {
-                events.push(self.await_answer(Command::Settle, answers));
+                let changed = config::changed_apps(&before, &self.hands.config);
+                events.push(self.await_answer(Command::SettleApps(changed), answers));
             }
             Considered::Refused(_) | Considered::Unknown(_) | Considered::Waits => {
                 drop(refused(considered, &answers));
@@ -163,7 +168,7 @@ impl Supervisor {
     /// What a reload would do; nothing is touched, the refusal of a bad file included.
     fn plan(&self, target: Target) -> Response {
         let loaded = self.named_in_file(&target).and_then(|config| {
-            self.hands.allows(&config).map_err(Refusal::Configuration)?;
+            self.hands.could_apply(&config).map_err(Refusal::Configuration)?;
             Ok(config)
         });
         let config = match loaded {

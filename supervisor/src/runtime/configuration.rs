@@ -4,26 +4,20 @@
 //!
 //! The rules are the machine's; here they are carried out, and what became of each is counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use mcp_protocol::control::Target;
 
 use super::{Supervisor, footprint};
-use crate::config::{self, Config, Problems};
+use crate::config::{self, Config};
 use crate::machine::{Command, Event, Reading, Trust, Verdict, judge};
 use crate::runtime::clock;
 use crate::runtime::history::{Accepted, History};
-use crate::runtime::start::Loader;
+use crate::runtime::reading::{Contents, contents, read_anew, read_file};
 
-/// No configuration is longer.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// A file that changes while it is read is read again, so many times.
-const READS_MAX: usize = 3;
 /// So many differences are kept of a configuration.
 const CHANGES_MAX: usize = 20;
 
@@ -34,6 +28,8 @@ pub(crate) enum Cause {
     Start,
     /// A file changed.
     FileChanged,
+    /// It was refused, and nothing but the rest of the machine may have changed since.
+    TriedAgain,
     /// An operator.
     Reload,
     /// A signal.
@@ -47,6 +43,7 @@ impl fmt::Display for Cause {
         match self {
             Cause::Start => out.write_str("start"),
             Cause::FileChanged => out.write_str("file changed"),
+            Cause::TriedAgain => out.write_str("tried again"),
             Cause::Reload => out.write_str("reload"),
             Cause::Hangup => out.write_str("SIGHUP"),
             Cause::Rollback(number) => write!(out, "rollback to {number}"),
@@ -82,18 +79,6 @@ impl Considered {
     }
 }
 
-/// What files held; nothing for a file that is not there.
-type Contents = BTreeMap<PathBuf, Option<Held>>;
-
-/// What a file held, and what says who may read and write it: a secret that is open is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Held {
-    /// A number for its content; none when it cannot be read.
-    sum: Option<u64>,
-    mode: u32,
-    owner: u32,
-}
-
 /// What was read last, and what became of it.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -102,11 +87,23 @@ pub(crate) struct Ledger {
     considered: Contents,
     /// What the configuration file in force holds.
     text: u64,
-    /// The last refusal, since 1970, and the files that had a part in it.
-    refused: Option<(Duration, BTreeSet<PathBuf>)>,
+    /// The last refusal, until it is over.
+    refused: Option<Refusal>,
     /// When the configuration in force was accepted, since 1970.
     pub(crate) accepted_at: Duration,
     pub(crate) counts: Counts,
+}
+
+/// A configuration that was refused.
+#[derive(Debug)]
+struct Refusal {
+    /// When, since 1970.
+    at: Duration,
+    problem: String,
+    /// The files that had a part in it.
+    files: BTreeSet<PathBuf>,
+    /// How far they were trusted.
+    trust: Trust,
 }
 
 /// How often a changed configuration was considered, by what became of it.
@@ -152,7 +149,7 @@ impl Ledger {
 
     /// When the file was last refused, since 1970.
     pub(crate) fn refused_at(&self) -> Option<Duration> {
-        self.refused.as_ref().map(|(at, _)| *at)
+        self.refused.as_ref().map(|refusal| refusal.at)
     }
 
     /// Waits until every accepted configuration is kept.
@@ -160,30 +157,39 @@ impl Ledger {
         self.history.kept()
     }
 
-    /// Files that had a part in the last refusal, beside those that are in force.
-    pub(crate) fn suspects(&self) -> BTreeSet<PathBuf> {
-        self.refused.as_ref().map(|(_, files)| files.clone()).unwrap_or_default()
+    /// Files that had a part in the last refusal, beside those that are in force; none when it is
+    /// over.
+    fn suspects(&self) -> Option<&BTreeSet<PathBuf>> {
+        self.refused.as_ref().map(|refusal| &refusal.files)
     }
-}
-
-/// A configuration as it was just read.
-struct Fresh {
-    loaded: Result<Config, Problems>,
-    /// The files that had a part in it.
-    files: BTreeSet<PathBuf>,
-    /// What they held before; one that was not known then, or did not stay the same, is missing
-    /// or differs.
-    contents: Contents,
-    text: Vec<u8>,
 }
 
 impl Supervisor {
     /// Files of the configuration changed.
     pub(super) fn sources_changed(&mut self, trust: Trust) -> Vec<Event> {
-        if self.machine.is_ending() || contents(&self.sources()) == self.hands.ledger.considered {
+        if self.machine.is_ending() {
+            return Vec::new();
+        }
+        if contents(&self.sources()) == self.hands.ledger.considered {
+            self.hands.ledger.refused.iter_mut().for_each(|refusal| refusal.trust = trust);
             return Vec::new();
         }
         let considered = self.consider(Cause::FileChanged, trust, None);
+        footprint::let_go_of_program();
+        self.told(considered)
+    }
+
+    /// What a refused configuration lacked may be there now: a port, a program, a directory, a
+    /// user. Files that changed are none of this: they are read when they are calm.
+    pub(super) fn try_again(&mut self) -> Vec<Event> {
+        let ledger = &self.hands.ledger;
+        let Some(trust) = ledger.refused.as_ref().map(|refusal| refusal.trust) else {
+            return Vec::new();
+        };
+        if self.machine.is_ending() || contents(&self.sources()) != ledger.considered {
+            return Vec::new();
+        }
+        let considered = self.consider(Cause::TriedAgain, trust, None);
         footprint::let_go_of_program();
         self.told(considered)
     }
@@ -232,7 +238,7 @@ impl Supervisor {
     /// Every file of the configuration in force, and of the one that was refused.
     fn sources(&self) -> BTreeSet<PathBuf> {
         let files = self.hands.config.sources.iter().cloned();
-        files.chain(self.hands.ledger.suspects()).collect()
+        files.chain(self.hands.ledger.suspects().into_iter().flatten().cloned()).collect()
     }
 
     /// Reads the configuration, and does with it what the machine's rules say.
@@ -260,15 +266,20 @@ impl Supervisor {
             (Verdict::Refuse | Verdict::Confirm | Verdict::Take, Err(why)) => Err(why),
             (Verdict::Refuse, Ok(_)) => Err("it was refused".to_owned()),
         };
-        self.note(outcome, fresh.contents, fresh.files)
+        if let (Cause::TriedAgain, Err(problem)) = (cause, &outcome)
+            && self.hands.ledger.refused.as_ref().is_some_and(|last| last.problem == *problem)
+        {
+            return Considered::Refused(problem.clone());
+        }
+        self.note(outcome, fresh.contents, (fresh.files, trust))
     }
 
-    /// Writes down what became of a reading.
+    /// Writes down what became of a reading of these files that were trusted so far.
     fn note(
         &mut self,
         outcome: Result<Considered, String>,
         contents: Contents,
-        suspects: BTreeSet<PathBuf>,
+        (files, trust): (BTreeSet<PathBuf>, Trust),
     ) -> Considered {
         let ledger = &mut self.hands.ledger;
         ledger.considered = contents;
@@ -279,12 +290,12 @@ impl Supervisor {
             }
             Err(problem) => {
                 ledger.counts.refused += 1;
-                ledger.refused = Some((clock::since_epoch(), suspects));
+                let (at, problem_now) = (clock::since_epoch(), problem.clone());
+                ledger.refused = Some(Refusal { at, problem: problem_now, files, trust });
                 Considered::Refused(problem)
             }
         };
-        let suspects = self.hands.ledger.suspects();
-        self.hands.lookout.watch(&self.hands.config, &suspects);
+        self.hands.lookout.watch(&self.hands.config, self.hands.ledger.suspects());
         let watched = self.sources();
         self.hands.ledger.considered.retain(|file, _| watched.contains(file));
         considered
@@ -334,25 +345,6 @@ impl Supervisor {
     }
 }
 
-/// Reads the configuration until the files that have a part in it stay the same meanwhile.
-fn read_anew(known: BTreeSet<PathBuf>, file: &Path, load: &Loader) -> Fresh {
-    let (mut known, mut reads) = (known, 0);
-    loop {
-        let (before, text) = (contents(&known), read_file(file));
-        let loaded = load();
-        let files = match &loaded {
-            Ok(config) => &config.sources,
-            Err(problems) => problems.files(),
-        };
-        let files: BTreeSet<PathBuf> = files.iter().cloned().collect();
-        known.extend(files.iter().cloned());
-        reads += 1;
-        if reads == READS_MAX || contents(&known) == before {
-            return Fresh { loaded, files, contents: before, text: text.unwrap_or_default() };
-        }
-    }
-}
-
 /// What a configuration says, beside the one in force; `None` cannot be used.
 fn reading(now: &Config, then: Option<&Config>) -> Reading {
     let Some(then) = then else { return Reading::Refused };
@@ -376,31 +368,12 @@ fn changes(now: &Config, then: &Config) -> Vec<String> {
     changes
 }
 
-fn contents(files: &BTreeSet<PathBuf>) -> Contents {
-    let held = |file: &PathBuf| {
-        let about = std::fs::metadata(file).ok()?;
-        let sum = read_file(file).map(|content| config::fnv_1a(&content));
-        Some(Held { sum, mode: about.mode(), owner: about.uid() })
-    };
-    files.iter().map(|file| (file.clone(), held(file))).collect()
-}
-
-/// What a file holds; nothing when it is not there, or is no file.
-fn read_file(file: &Path) -> Option<Vec<u8>> {
-    // Opening a FIFO would wait for a writer.
-    if !std::fs::metadata(file).is_ok_and(|about| about.is_file()) {
-        return None;
-    }
-    let mut content = Vec::new();
-    let opened = std::fs::File::open(file).ok()?;
-    opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut content).ok()?;
-    Some(content)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use crate::config::Surroundings;
+    use crate::config::{Problems, Surroundings};
     use crate::machine::{Action, Machine, Moment, Rng, RunId};
 
     const TEXT: &str = "[supervisor]\nmetrics = \"off\"\n\n[apps.query]\n\
@@ -412,30 +385,6 @@ mod tests {
     fn read(text: &str) -> Result<Config, Problems> {
         let file = Path::new("/srv/ecosystem.toml");
         config::load_text(text, file, None, &Surroundings::default())
-    }
-
-    #[test]
-    fn a_file_that_is_new_and_changes_while_it_is_read_was_not_considered() {
-        let directory = tempfile::tempdir().unwrap();
-        let [main, secret] = ["ecosystem.toml", "password"].map(|name| directory.path().join(name));
-        for (writes, reads) in [(0, 2), (1, 3), (9, READS_MAX)] {
-            std::fs::write(&secret, "0").unwrap();
-            let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-            let (files, own) = (vec![main.clone(), secret.clone()], std::rc::Rc::clone(&seen));
-            let load: Loader = Box::new(move || {
-                let mut seen = own.borrow_mut();
-                seen.push(contents(&BTreeSet::from([files[1].clone()])));
-                if seen.len() > 1 && seen.len() <= 1 + writes {
-                    std::fs::write(&files[1], seen.len().to_string()).unwrap();
-                }
-                Ok(Config { sources: files.clone(), ..read(TEXT).unwrap() })
-            });
-            let fresh = read_anew(BTreeSet::from([main.clone()]), &main, &load);
-            let seen = seen.borrow();
-            assert_eq!(seen.len(), reads, "{writes} writes");
-            assert_eq!(fresh.contents[&secret], seen[reads - 1][&secret], "{writes} writes");
-            assert_eq!(fresh.files, BTreeSet::from([main.clone(), secret.clone()]));
-        }
     }
 
     fn damaged(rng: &mut Rng) -> String {

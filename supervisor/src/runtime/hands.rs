@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::machine::{Action, AppName, Event, Notice, PhaseName, RequestId, RunId
 use crate::report::with_causes;
 use crate::runtime::answer::Waiter;
 use crate::runtime::configuration::Ledger;
+use crate::runtime::doorway;
 use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::{LANDMARK, Logging};
 use crate::runtime::lookout::Lookout;
@@ -67,10 +69,7 @@ impl Hands {
                 return Some(Event::SpawnFailed { run, why });
             }
             Action::Drain { run, grace } => {
-                if let Some(process) = self.processes.get_mut(run) {
-                    process.health.leave();
-                    process.ask_to_leave(grace);
-                }
+                self.drain(run, grace);
             }
             Action::Kill { run, why: _ } => {
                 if let Some(process) = self.processes.get_mut(run) {
@@ -93,6 +92,39 @@ impl Hands {
             Action::Reply { .. } | Action::Exit => {}
         }
         None
+    }
+
+    /// Asks a worker to leave; whoever is the last at an address that is given up stays until
+    /// everybody is served who waits there.
+    fn drain(&mut self, run: RunId, grace: Duration) {
+        let Some(process) = self.processes.get_mut(run) else { return };
+        let is_told_again = process.health.is_leaving();
+        process.health.leave();
+        let place = process.listen.filter(|_| !is_told_again);
+        let is_served = |place: SocketAddr| {
+            let mut others = self.processes.iter().map(|(_, process)| process);
+            others.any(|other| other.listen == Some(place) && !other.health.is_leaving())
+        };
+        let last = place.filter(|place| !is_served(*place));
+        match last.and_then(|place| self.listeners.close(place)) {
+            Some(door) => {
+                tokio::spawn(doorway::close(door, (run, grace), self.inbox.clone()));
+            }
+            None => self.vacated(run, grace),
+        }
+    }
+
+    /// Nobody waits for this worker any more, or others are there for them.
+    pub(crate) fn vacated(&mut self, run: RunId, grace: Duration) {
+        if let Some(process) = self.processes.get(run) {
+            process.ask_to_leave(grace);
+        }
+    }
+
+    /// Lets go of addresses that are given up and that nobody serves any more.
+    pub(crate) fn let_go_of_addresses(&mut self) {
+        let Hands { listeners, processes, .. } = self;
+        listeners.let_go(|place| processes.iter().any(|(_, one)| one.listen == Some(place)));
     }
 
     /// Shows everyone who waits how things stand.
@@ -167,6 +199,7 @@ impl Hands {
     pub(crate) fn apply(&mut self, config: Config) -> Result<(), String> {
         self.allows(&config)?;
         self.listeners.rebind(&config).map_err(|error| with_causes(&error))?;
+        self.let_go_of_addresses();
         for (name, app) in &config.apps {
             self.outputs.set_policy(name, app.output);
         }
@@ -219,6 +252,12 @@ impl Hands {
         let limit = |slot: &SlotId| app(slot)?.goal.memory_bytes_max;
         let limited = self.processes.iter().filter(|(_, process)| limit(&process.slot).is_some());
         limited.map(|(run, process)| (process.pid.as_raw(), run)).collect()
+    }
+
+    /// Whether [`Hands::apply`] would take this configuration into use now, or why not.
+    pub(crate) fn could_apply(&self, config: &Config) -> Result<(), String> {
+        self.allows(config)?;
+        self.listeners.try_rebind(config).map_err(|error| with_causes(&error))
     }
 
     /// Whether this configuration can take the place of the one in force.

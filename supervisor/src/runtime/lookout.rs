@@ -11,6 +11,7 @@ use crate::machine::AppName;
 use crate::runtime::memory::Scale;
 use crate::runtime::news::News;
 use crate::runtime::schedule::Schedule;
+use crate::runtime::sources::Standing;
 use crate::runtime::watch::Watching;
 
 /// Whoever looks out.
@@ -33,7 +34,7 @@ impl Lookout {
             troubles: BTreeMap::new(),
         };
         lookout.apply(config);
-        lookout.watch(config, &BTreeSet::new());
+        lookout.watch(config, None);
         lookout.watching.armed().await;
         lookout
     }
@@ -45,14 +46,15 @@ impl Lookout {
         self.troubles.retain(|app, _| app.as_ref().is_none_or(|app| config.apps.contains_key(app)));
     }
 
-    /// Watches the files that this configuration names, those that it was read from, and others
-    /// that kept another one from being read.
-    pub(crate) fn watch(&mut self, config: &Config, others: &BTreeSet<PathBuf>) {
+    /// Watches the files that this configuration names, those that it was read from, and those
+    /// of another one that was refused.
+    pub(crate) fn watch(&mut self, config: &Config, refused: Option<&BTreeSet<PathBuf>>) {
         let sources = match config.supervisor.watch {
-            true => config.sources.iter().chain(others).cloned().collect(),
+            true => config.sources.iter().chain(refused.into_iter().flatten()).cloned().collect(),
             false => BTreeSet::new(),
         };
-        self.watching.apply(config, sources);
+        let standing = if refused.is_some() { Standing::Refused } else { Standing::InForce };
+        self.watching.apply(config, sources, standing);
     }
 
     /// Remembers whether files can be watched.

@@ -13,6 +13,7 @@ mod board;
 mod cgroup;
 mod clock;
 mod configuration;
+mod doorway;
 mod footprint;
 mod hands;
 mod history;
@@ -36,6 +37,7 @@ mod probe;
 mod proc;
 mod processes;
 mod readiness;
+mod reading;
 mod replace;
 mod rotation;
 mod run_lock;
@@ -60,7 +62,7 @@ use std::collections::{BTreeSet, VecDeque};
 use mcp_protocol::control::{Response, Status};
 use tokio::sync::mpsc;
 
-use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, Scope, Urgency};
+use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, RunId, Scope, Urgency};
 use clock::Clock;
 use configuration::Cause;
 use hands::Hands;
@@ -237,20 +239,13 @@ impl Supervisor {
                 }
                 vec![Event::SpawnFailed { run, why }]
             }
-            News::Ended { run } => {
-                self.hands.sample_last(run, self.clock.elapsed());
-                let ended = self.hands.processes.reap(run);
-                let ended = ended.map(|(process, exit)| {
-                    let exit = self.hands.out_of_cpu_time(&process, exit);
-                    (process, exit)
-                });
-                self.hands.outputs.release(run);
-                self.hands.forget_outputs();
-                let exited = ended.filter(|(process, _)| !process.exec_failed);
-                exited.map(|(_, exit)| Event::Exited { run, exit }).into_iter().collect()
-            }
+            News::Ended { run } => self.ended(run).into_iter().collect(),
             News::WorkerConnected { run, pid, outbox, verdict } => {
                 let _ = verdict.send(self.hands.welcome(run, pid, outbox));
+                Vec::new()
+            }
+            News::Vacated { run, grace } => {
+                self.hands.vacated(run, grace);
                 Vec::new()
             }
             News::Ready { run } => vec![Event::Ready { run }],
@@ -273,6 +268,7 @@ impl Supervisor {
             News::Refresh { app, why } => vec![Event::Refresh { app, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
             News::SourcesChanged(trust) => self.sources_changed(trust),
+            News::LookAgain => self.try_again(),
             News::WatchTrouble { app, trouble } => {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()
@@ -288,6 +284,21 @@ impl Supervisor {
             }
             News::Signal(signal) => self.signalled(signal),
         }
+    }
+
+    /// Reaps a child, and lets go of what was there for it.
+    fn ended(&mut self, run: RunId) -> Option<Event> {
+        self.hands.sample_last(run, self.clock.elapsed());
+        let ended = self.hands.processes.reap(run);
+        let ended = ended.map(|(process, exit)| {
+            let exit = self.hands.out_of_cpu_time(&process, exit);
+            (process, exit)
+        });
+        self.hands.outputs.release(run);
+        self.hands.forget_outputs();
+        self.hands.let_go_of_addresses();
+        let (_, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
+        Some(Event::Exited { run, exit })
     }
 
     fn signalled(&mut self, signal: Signal) -> Vec<Event> {

@@ -3,6 +3,8 @@
 //! News is about the outside; the loop turns it into the machine's events, which know no process
 //! ids, sockets or channels.
 
+use std::time::Duration;
+
 use mcp_protocol::control::{Request, Response};
 use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +32,8 @@ pub(crate) enum News {
         outbox: mpsc::Sender<ToWorker>,
         verdict: oneshot::Sender<Result<(), String>>,
     },
+    /// Nobody waits any more at the address that a worker is the last to serve.
+    Vacated { run: RunId, grace: Duration },
     /// A worker serves.
     Ready { run: RunId },
     /// A worker cannot serve.
@@ -52,6 +56,8 @@ pub(crate) enum News {
     Refresh { app: AppName, why: String },
     /// The configuration's files changed, and may be read, if not trusted further than this.
     SourcesChanged(Trust),
+    /// What a refused configuration lacked may be there by now.
+    LookAgain,
     /// An app's files, or the configuration's, cannot be watched, and why; or they can again.
     WatchTrouble { app: Option<AppName>, trouble: Option<String> },
     /// Whose memory is limited?

@@ -28,8 +28,14 @@ pub(crate) fn status(snapshot: &Snapshot, hands: &Hands, now: Moment, uptime: Du
         stopping: snapshot.stopping,
         dropped_total: hands.dropped_total(),
         apps: snapshot.apps.iter().map(|app| app_status(app, hands, now)).collect(),
-        remarks: [hands.config.remarks.clone(), absent(snapshot, hands)].concat(),
+        remarks: [hands.config.remarks.clone(), unwatched(hands), absent(snapshot, hands)].concat(),
     }
+}
+
+/// That nobody notices when the configuration changes, if so.
+fn unwatched(hands: &Hands) -> Vec<String> {
+    let words = "the configuration is not watched (supervisor.watch = false); `reload` reads it";
+    if hands.config.supervisor.watch { Vec::new() } else { vec![words.to_owned()] }
 }
 
 /// What was changed at run time of apps that are not in the picture, and why the changes of an

@@ -223,6 +223,11 @@ impl Health {
         self.stage = Stage::Leaving;
         self.probing = None;
     }
+
+    /// Whether it is on its way out.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.stage == Stage::Leaving
+    }
 }
 
 impl Hands {

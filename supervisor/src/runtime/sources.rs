@@ -2,7 +2,8 @@
 //!
 //! What is heard of them goes to the machine's `Calm`, which says when to look. Beside that their
 //! numbers are compared from time to time (never by opening them, which would itself be heard), for
-//! what nobody tells: changes by another machine, or a directory that cannot be listened to.
+//! what nobody tells: changes by another machine, or a directory that cannot be listened to. While
+//! a configuration is refused, each such look is also the time to try it again.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -13,10 +14,8 @@ use crate::machine::{Calm, Sign, Trust};
 use crate::runtime::board::Kind;
 use crate::runtime::watched::Way;
 
-/// How often files are looked at whose changes are told as well.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// The same where nobody tells.
-const LOOK_EVERY_UNTOLD: Duration = Duration::from_secs(5);
+/// How often files are looked at, whether their changes are told as well or not.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What changes whenever a file is written, replaced or given other rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,15 +36,19 @@ pub(crate) struct Sources {
     numbers: Vec<Option<Numbers>>,
     /// The next look, whatever is heard; never without files.
     look_at: Option<Duration>,
-    hearing: Hearing,
+    pub(crate) standing: Standing,
+    /// A refused configuration is to be tried again.
+    again: bool,
 }
 
-/// Whether changes are told.
+/// How the configuration stands that was read last.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Hearing {
+pub(crate) enum Standing {
+    /// It is in force, or says what is.
     #[default]
-    Deaf,
-    Good,
+    InForce,
+    /// It was refused; what it lacks may come without a change of its files.
+    Refused,
 }
 
 impl Sources {
@@ -60,7 +63,7 @@ impl Sources {
             // Whoever has a file open has it open still.
             Some(file) => {
                 self.calm.note(file, Sign::Touched, now);
-                self.look_at = Some(now + self.look_every());
+                self.look_at = Some(now + LOOK_EVERY);
             }
             None => *self = Sources::default(),
         }
@@ -72,11 +75,6 @@ impl Sources {
         let ways = &self.ways;
         self.calm.heed_only(|path| ways.iter().any(|way| way.names.contains(path)));
         self.ways.iter().flat_map(Way::parents).collect()
-    }
-
-    /// Notes whether all of these directories are listened to.
-    pub(crate) fn note_hearing(&mut self, good: bool) {
-        self.hearing = if good { Hearing::Good } else { Hearing::Deaf };
     }
 
     /// Notes what happened at a path; false when it is none of ours.
@@ -105,10 +103,12 @@ impl Sources {
     /// Compares the files' numbers when that is due; true when a change was found that nobody told.
     pub(crate) fn poll(&mut self, now: Duration) -> bool {
         let waits = self.calm.is_untold() && self.calm.due_at().is_some_and(|due| due <= now);
-        if !waits && self.look_at.is_none_or(|due| now < due) {
+        let is_time = self.look_at.is_some_and(|due| due <= now);
+        if !waits && !is_time {
             return false;
         }
-        self.look_at = Some(now + self.look_every());
+        self.again |= is_time && self.standing == Standing::Refused;
+        self.look_at = Some(now + LOOK_EVERY);
         let numbers = self.numbers_now();
         let differs = self.calm.is_untold() && numbers != self.numbers;
         self.numbers = numbers;
@@ -116,6 +116,11 @@ impl Sources {
             self.may_differ(now);
         }
         differs
+    }
+
+    /// Whether a refused configuration is to be tried again now.
+    pub(crate) fn take_again(&mut self) -> bool {
+        std::mem::take(&mut self.again)
     }
 
     /// When something is to be done.
@@ -128,13 +133,6 @@ impl Sources {
         let trust = self.calm.take_due(now)?;
         self.numbers = self.numbers_now();
         Some(trust)
-    }
-
-    fn look_every(&self) -> Duration {
-        match self.hearing {
-            Hearing::Deaf => LOOK_EVERY_UNTOLD,
-            Hearing::Good => LOOK_EVERY,
-        }
     }
 
     fn numbers_now(&self) -> Vec<Option<Numbers>> {
@@ -182,7 +180,7 @@ mod tests {
         let file = directory.path().join("ecosystem.toml");
         fs::write(&file, "one").unwrap();
         let mut sources = settled(&file);
-        assert_eq!(sources.due_at(), Some(LOOK_EVERY_UNTOLD), "nobody tells");
+        assert_eq!(sources.due_at(), Some(millis(5_000)));
         assert!(!sources.poll(millis(4_999)));
         assert!(!sources.poll(millis(5_000)), "nothing changed");
         fs::write(&file, "three").unwrap();
@@ -193,10 +191,29 @@ mod tests {
         assert_eq!(sources.take_due(millis(11_500)), None);
         assert_eq!(sources.take_due(millis(13_000)), Some(Trust::Settling));
         fs::remove_file(&file).unwrap();
-        sources.note_hearing(true);
-        assert!(sources.poll(millis(21_500)));
-        assert_eq!(sources.take_due(millis(23_000)), Some(Trust::Settling));
-        assert_eq!(sources.look_at, Some(millis(21_500) + LOOK_EVERY));
+        assert!(sources.poll(millis(16_500)));
+        assert_eq!(sources.take_due(millis(18_000)), Some(Trust::Settling));
+        assert_eq!(sources.look_at, Some(millis(16_500) + LOOK_EVERY));
+    }
+
+    #[test]
+    fn a_refused_configuration_is_tried_again_at_each_look_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ecosystem.toml");
+        fs::write(&file, "one").unwrap();
+        let mut sources = settled(&file);
+        let mut looks = |standing: Standing, until: u64| {
+            sources.standing = standing;
+            let due = sources.due_at().unwrap();
+            assert!(due <= millis(until) && !sources.poll(due - millis(1)), "{due:?}");
+            let early = sources.take_again();
+            sources.poll(due);
+            (early, sources.take_again(), sources.take_again())
+        };
+        assert_eq!(looks(Standing::InForce, 10_000), (false, false, false));
+        assert_eq!(looks(Standing::Refused, 20_000), (false, true, false));
+        assert_eq!(looks(Standing::Refused, 30_000), (false, true, false));
+        assert_eq!(looks(Standing::InForce, 40_000), (false, false, false));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::machine::AppName;
 use crate::runtime::board::{Board, Change, Kind, Since};
 use crate::runtime::clock;
 use crate::runtime::news::News;
-use crate::runtime::sources::Sources;
+use crate::runtime::sources::{Sources, Standing};
 use crate::runtime::watched::Watched;
 
 /// The way to the thread that watches.
@@ -33,8 +33,14 @@ impl Watching {
         Watching { inbox, board: None, armed: None }
     }
 
-    /// Watches what this configuration names, and the files that it was read from.
-    pub(crate) fn apply(&mut self, config: &Config, sources: BTreeSet<PathBuf>) {
+    /// Watches what this configuration names, and the files of it and of the one that was read
+    /// last, which stands so.
+    pub(crate) fn apply(
+        &mut self,
+        config: &Config,
+        sources: BTreeSet<PathBuf>,
+        standing: Standing,
+    ) {
         let part = |(name, app): (&AppName, &crate::config::AppConfig)| {
             Some((name.clone(), app.watch.clone()?))
         };
@@ -59,7 +65,7 @@ impl Watching {
                 }
             },
         };
-        board.change(|wish| wish.wanted = Some(Wanted { apps, sources, never, told }));
+        board.change(|wish| wish.wanted = Some(Wanted { apps, sources, standing, never, told }));
         self.armed = Some(armed);
         if over {
             self.board = None;
@@ -79,6 +85,7 @@ impl Watching {
 pub(crate) struct Wanted {
     apps: BTreeMap<AppName, WatchConfig>,
     sources: BTreeSet<PathBuf>,
+    standing: Standing,
     never: Vec<PathBuf>,
     told: oneshot::Sender<()>,
 }
@@ -128,6 +135,7 @@ impl Watch {
                 Some(wanted) => {
                     self.adopt(wanted.apps);
                     self.sources.adopt(wanted.sources, clock::since_boot());
+                    self.sources.standing = wanted.standing;
                     self.never = wanted.never;
                     Some(wanted.told)
                 }
@@ -156,7 +164,8 @@ impl Watch {
         };
         let refreshed = self.apps.iter_mut().filter_map(due);
         let changed = self.sources.take_due(now).map(News::SourcesChanged);
-        let news: Vec<News> = refreshed.chain(changed).collect();
+        let again = self.sources.take_again().then_some(News::LookAgain);
+        let news: Vec<News> = refreshed.chain(changed).chain(again).collect();
         news.into_iter().all(|news| self.inbox.blocking_send(news).is_ok())
     }
 
@@ -231,7 +240,6 @@ impl Watch {
                 }
             }
         }
-        self.sources.note_hearing(!troubles.contains_key(&None));
         for gone in self.armed.difference(&wanted).cloned().collect::<Vec<_>>() {
             self.armed.remove(&gone);
             if let Some(watcher) = &mut self.watcher {
