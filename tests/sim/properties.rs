@@ -319,14 +319,9 @@ impl Watch {
         let model = &self.model;
         self.deaths.retain(|slot, _| model.wants(slot));
         self.finished.retain(|slot, _| model.wants(slot));
-        // Whoever is being killed would have had to go anyway, unless others must go first.
-        let killed: Vec<_> = self.runs.iter().filter(|(_, run)| run.killed.is_some()).collect();
-        let planned = killed.into_iter().filter(|(_, run)| !model.wants(&run.slot));
-        let planned: Vec<_> =
-            planned.filter(|(_, run)| !self.is_needed(run)).map(|(id, _)| *id).collect();
-        for id in planned {
-            self.runs.entry(id).and_modify(|run| run.planned = true);
-        }
+        // Whoever is being killed would have had to go anyway.
+        let killed = self.runs.values_mut().filter(|run| run.killed.is_some());
+        killed.filter(|run| !model.wants(&run.slot)).for_each(|run| run.planned = true);
     }
 
     fn shut_down(&mut self, urgency: Urgency) {
