@@ -126,6 +126,8 @@ async fn a_thousand_clients_that_hang_up_leave_nothing_behind() {
         }
     }
     house.assert_nothing_runs(ENDED_WITHIN).await;
+    let ran = house.server.look(|seen| seen.executions_of("SELECT SLEEP").len());
+    assert!(ran >= 200, "only {ran} statements began");
     house.assert_no_leaks().await;
     house.pool.close(TIMEOUT).await;
     let seen = house.seen();

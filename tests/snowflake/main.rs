@@ -15,6 +15,7 @@ mod house;
 
 mod answers;
 mod credentials;
+mod door;
 mod ending;
 mod isolation;
 mod living;

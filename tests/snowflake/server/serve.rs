@@ -55,7 +55,10 @@ async fn conversation(state: &Arc<State>, stream: &mut TcpStream) -> io::Result<
 async fn answer(state: &Arc<State>, stream: &mut TcpStream, request: &Request) -> io::Result<bool> {
     let endpoint = Endpoint::of(request);
     let statement = match endpoint {
-        Endpoint::Query => request.json()["sqlText"].as_str().unwrap_or_default().to_owned(),
+        Endpoint::Query => {
+            statements::note_sent(state, request);
+            request.json()["sqlText"].as_str().unwrap_or_default().to_owned()
+        }
         Endpoint::Login
         | Endpoint::Renew
         | Endpoint::Heartbeat

@@ -39,6 +39,21 @@ pub(crate) struct Statements {
     made: HashMap<String, Made>,
 }
 
+/// Notes a query-request as it came, whatever becomes of it.
+pub(crate) fn note_sent(state: &State, request: &Request) {
+    let body = request.json();
+    let sent = Sent {
+        at: state.clock.now(),
+        session: state.sessions().named_by(request.token()).unwrap_or(0),
+        sql: body["sqlText"].as_str().unwrap_or_default().to_owned(),
+        request_id: request.argument("requestId").unwrap_or_default().to_owned(),
+        retry_count: request.argument("retryCount").map(str::to_owned),
+        user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+        body,
+    };
+    state.note(|seen| seen.sent.push(sent));
+}
+
 /// Takes a query-request: runs the statement, or waits for the run that its request id began.
 pub(crate) async fn query(state: &Arc<State>, request: &Request) -> Result<Value, Refusal> {
     let now = state.clock.now();
@@ -51,17 +66,6 @@ pub(crate) async fn query(state: &Arc<State>, request: &Request) -> Result<Value
     };
     let request_id = request.argument("requestId").unwrap_or_default().to_owned();
     let statement_text = body["sqlText"].as_str().unwrap_or_default().to_owned();
-    let user_agent = request.header("user-agent").unwrap_or_default().to_owned();
-    let sent = Sent {
-        at: now,
-        session,
-        sql: statement_text.clone(),
-        request_id: request_id.clone(),
-        retry_count: request.argument("retryCount").map(str::to_owned),
-        body: body.clone(),
-        user_agent,
-    };
-    state.note(|seen| seen.sent.push(sent));
     let known = state.statements().by_request.get(&(session, request_id.clone())).cloned();
     let statement = if let Some(statement) = known {
         statement
