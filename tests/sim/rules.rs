@@ -163,7 +163,9 @@ impl Watch {
         let run = self.runs.get_mut(&id).ok_or_else(|| Broken { rule: ONCE, why: wrong() })?;
         holds(ONCE, run.killed.is_none(), wrong)?;
         run.killed = Some(why);
-        run.planned |= matches!(why, KillCause::DrainOverrun | KillCause::NoLongerWanted);
+        // Whoever is unwanted would have had to go anyway.
+        run.planned |= matches!(why, KillCause::DrainOverrun | KillCause::NoLongerWanted)
+            || !self.model.wants(&run.slot);
         let failures = self.model.goals[&run.slot.app].probe_failures_max;
         let serves = run.ready.is_some() && run.drained.is_none();
         let fair = match why {
