@@ -37,7 +37,9 @@ pub(crate) fn come_true(
     for action in &actions {
         let (id, planned) = match action {
             Action::Spawn { run, slot, .. } => {
-                let succeeds = slots(&after).any(|(_, view)| view.successor == Some(*run));
+                // One that was sent away again was a successor as well: what its app needs begins
+                // anew, so the roll waits for that.
+                let succeeds = !slots(&after).any(|(_, view)| view.run == Some(*run));
                 let list: fn(&AppPlan) -> &Vec<u32> =
                     if succeeds { |plan| &plan.replace } else { |plan| &plan.start };
                 (slot.clone(), named(&plan, slot, list))
