@@ -1,10 +1,14 @@
 //! Nothing of one borrower's session reaches the next.
 
+use std::time::Duration;
+
 use mcp_worker::warehouse::pool::PoolError;
 use mcp_worker::warehouse::{Answer, Context, WarehouseError};
 use tokio_util::sync::CancellationToken;
 
-use crate::house::{House, TIMEOUT, limits, text};
+use crate::house::{House, PATIENCE, TIMEOUT, limits, text};
+use crate::server::Config;
+use crate::server::faults::Fault;
 
 /// What an answer says, in one line; an error by its kind.
 fn said(result: &Result<Answer, PoolError>) -> String {
@@ -63,6 +67,61 @@ async fn what_a_failed_borrower_leaves_is_not_there_either() {
     assert!(failed.is_err(), "the server moves there, and says no all the same");
     let found = said(&house.query("SELECT CURRENT_WAREHOUSE()").await);
     assert_eq!(found, "COMPUTE_WH");
+}
+
+/// A move that was carried out although its answer was lost must not be forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_whose_answer_was_lost_is_not_where_the_next_one_stands() {
+    let answer_lost = [
+        Fault::Garbage,
+        Fault::Empty,
+        Fault::CutShort,
+        Fault::HangAfter,
+        Fault::SessionGone("390111"),
+    ];
+    for fault in answer_lost {
+        let house = House::warm(Config::default(), 1).await;
+        house.server.fail_statement("USE ROLE", 0, usize::MAX, fault.clone());
+        let role = Some("AUDITOR".to_owned());
+        let context = Context { role, ..Context::default() };
+        let cancel = CancellationToken::new();
+        let limits = limits(Duration::from_secs(1));
+        let moved = house.pool.query("SELECT 1", &context, &limits, &cancel).await;
+        assert!(moved.is_err(), "{fault:?}");
+        house.server.heal();
+        assert_eq!(said(&house.query("SELECT CURRENT_ROLE()").await), "ANALYST", "{fault:?}");
+    }
+}
+
+/// Many who hang up at any moment, each with a place of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_up_leaves_nobody_in_the_wrong_place() {
+    let house = House::warm(Config::default(), 3).await;
+    for round in 0..60 {
+        let asked = (0..3).map(|client| {
+            let role = (client > 0).then(|| format!("ROLE_{client}_{}", round % 7));
+            let database = (round % 2 == 0).then(|| format!("DB_{client}"));
+            let context = Context { role, database, ..Context::default() };
+            let (house, limits) = (&house, limits(TIMEOUT));
+            async move {
+                let cancel = CancellationToken::new();
+                house.pool.query("SELECT SLEEP(0.01)", &context, &limits, &cancel).await
+            }
+        });
+        let asked = futures::future::join_all(asked);
+        let sent = house.server.look(|seen| seen.sent.len());
+        let moment = house.server.wait(PATIENCE, |seen| seen.sent.len() > sent + round % 6);
+        tokio::select! {
+            biased;
+            _ = moment => {}
+            _ = asked => {}
+        }
+        let places = (0..3).map(|_| house.query("SELECT CURRENT_ROLE(), CURRENT_DATABASE()"));
+        for place in futures::future::join_all(places).await {
+            assert_eq!(said(&place), "ANALYST,", "round {round}");
+        }
+    }
+    house.assert_no_leaks().await;
 }
 
 /// Many who stand in different places share few sessions, and some leave things behind.
