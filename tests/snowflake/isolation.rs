@@ -25,7 +25,7 @@ fn said(result: &Result<Answer, PoolError>) -> String {
 /// One borrower leaves something; the next one, in the same slot, looks for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_borrower_leaves_is_not_there_for_the_next() {
-    for (what, left, question) in [
+    let cases = [
         ("role", "USE ROLE auditor", "SELECT CURRENT_ROLE()"),
         ("warehouse", "USE WAREHOUSE big", "SELECT CURRENT_WAREHOUSE()"),
         ("database", "USE DATABASE secrets", "SELECT CURRENT_DATABASE()"),
@@ -46,7 +46,8 @@ async fn what_a_borrower_leaves_is_not_there_for_the_next() {
         ("transaction", "BEGIN", "SELECT CURRENT_TRANSACTION()"),
         ("last query", "SELECT 1", "SELECT LAST_QUERY_ID()"),
         ("last query of a change", "INSERT INTO t VALUES (1)", "SELECT LAST_QUERY_ID()"),
-    ] {
+    ];
+    let looked = cases.map(async |(what, left, question)| {
         let fresh = House::new(1);
         let clean = said(&fresh.query(question).await);
         let house = House::new(1);
@@ -55,7 +56,8 @@ async fn what_a_borrower_leaves_is_not_there_for_the_next() {
         let found = said(&house.query(question).await);
         assert_eq!(found, clean, "{what} reached the next borrower");
         house.assert_no_leaks().await;
-    }
+    });
+    futures::future::join_all(looked).await;
 }
 
 /// The same, when the first borrower's statement was ended or failed.

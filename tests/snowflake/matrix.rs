@@ -128,7 +128,7 @@ fn in_a_session() -> Vec<Row> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_a_session_has_its_typed_end() {
     let mut wrong = Vec::new();
-    for group in in_a_session().chunks(8) {
+    for group in in_a_session().chunks(12) {
         let tried = futures::future::join_all(group.iter().map(tried)).await;
         wrong.extend(tried.into_iter().flatten());
     }
