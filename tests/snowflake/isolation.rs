@@ -102,7 +102,7 @@ async fn who_hangs_up_leaves_nobody_in_the_wrong_place() {
     for round in 0..30 {
         let asked = (0..3).map(|client| {
             let role = (client > 0).then(|| format!("ROLE_{client}_{}", round % 7));
-            let database = (round % 2 == 0).then(|| format!("DB_{client}"));
+            let database = usize::is_multiple_of(round, 2).then(|| format!("DB_{client}"));
             let context = Context { role, database, ..Context::default() };
             let (house, limits) = (&house, limits(TIMEOUT));
             async move {
@@ -132,8 +132,8 @@ async fn who_stands_elsewhere_is_never_answered_from_there() {
     let house = House::new(3);
     let asked = async |client: usize| {
         for turn in 0..25 {
-            let role = (client % 2 == 0).then(|| format!("ROLE_{client}"));
-            let database = (client % 3 == 0).then(|| format!("DB_{client}"));
+            let role = client.is_multiple_of(2).then(|| format!("ROLE_{client}"));
+            let database = client.is_multiple_of(3).then(|| format!("DB_{client}"));
             let context =
                 Context { role: role.clone(), database: database.clone(), ..Context::default() };
             let (question, wanted) = match turn % 3 {
