@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::{PoolSettings, SnowflakeLogin, SnowflakeSettings};
 use mcp_worker::clock::Clock;
 use mcp_worker::warehouse::pool::{Pool, PoolError};
 use mcp_worker::warehouse::{Context, Warehouse};
@@ -65,6 +67,54 @@ async fn a_pool_without_a_place_to_remember_tries_once_too() {
         assert!(asked(&alone).await.is_err());
     }
     assert_eq!(tried(&server), 1);
+}
+
+/// Sessions that are opened before anybody asks are logins like any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_are_kept_open_try_once_too() {
+    let server = guarded();
+    let clock = Clock::start();
+    let settings = settings(&server.url(), "wrong");
+    let warehouse: Arc<dyn Warehouse> = Arc::new(warehouse(&settings, None, clock));
+    let pool = Pool::new(warehouse, &PoolSettings { min: 4, ..pool_settings(4) }, clock);
+    let error = pool.open_min().await.expect_err("it is wrong");
+    assert!(matches!(error, PoolError::Refused { .. }), "{error:?}");
+    assert!(asked(&pool).await.is_err());
+    assert_eq!(tried(&server), 1);
+}
+
+/// Each way to log in says what it is, and sends no password that it has not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_way_to_log_in_says_what_it_is() {
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let key = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/keys/plain.test-only.p8"
+    ));
+    let private_key = secret(&key.expect("the key of the tests is there"));
+    for (login, authenticator) in [
+        (SnowflakeLogin::Password { password: secret("right") }, None),
+        (SnowflakeLogin::KeyPair { private_key, passphrase: None }, Some("SNOWFLAKE_JWT")),
+        (
+            SnowflakeLogin::ProgrammaticAccessToken { token: secret("right") },
+            Some("PROGRAMMATIC_ACCESS_TOKEN"),
+        ),
+        (SnowflakeLogin::OAuth { token: secret("right") }, Some("OAUTH")),
+    ] {
+        let server = Server::start();
+        let clock = Clock::start();
+        let settings = SnowflakeSettings { login, ..settings(&server.url(), "") };
+        let warehouse: Arc<dyn Warehouse> = Arc::new(warehouse(&settings, None, clock));
+        asked(&Pool::new(warehouse, &pool_settings(1), clock)).await.expect("it is let in");
+        let seen = server.seen();
+        let data = &seen.logins[0].data;
+        assert_eq!(data["LOGIN_NAME"], "MCP");
+        assert_eq!(data.get("PASSWORD").is_some(), authenticator.is_none(), "{authenticator:?}");
+        match authenticator {
+            Some(name) => assert_eq!(data["AUTHENTICATOR"], name),
+            None => assert_eq!(data["PASSWORD"], "right"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

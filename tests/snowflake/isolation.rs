@@ -1,10 +1,14 @@
 //! Nothing of one borrower's session reaches the next.
 
+use std::time::Duration;
+
 use mcp_worker::warehouse::pool::PoolError;
 use mcp_worker::warehouse::{Answer, Context, WarehouseError};
 use tokio_util::sync::CancellationToken;
 
-use crate::house::{House, TIMEOUT, limits, text};
+use crate::house::{House, PATIENCE, TIMEOUT, limits, text};
+use crate::server::Config;
+use crate::server::faults::Fault;
 
 /// What an answer says, in one line; an error by its kind.
 fn said(result: &Result<Answer, PoolError>) -> String {
@@ -21,7 +25,7 @@ fn said(result: &Result<Answer, PoolError>) -> String {
 /// One borrower leaves something; the next one, in the same slot, looks for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_borrower_leaves_is_not_there_for_the_next() {
-    for (what, left, question) in [
+    let cases = [
         ("role", "USE ROLE auditor", "SELECT CURRENT_ROLE()"),
         ("warehouse", "USE WAREHOUSE big", "SELECT CURRENT_WAREHOUSE()"),
         ("database", "USE DATABASE secrets", "SELECT CURRENT_DATABASE()"),
@@ -42,7 +46,8 @@ async fn what_a_borrower_leaves_is_not_there_for_the_next() {
         ("transaction", "BEGIN", "SELECT CURRENT_TRANSACTION()"),
         ("last query", "SELECT 1", "SELECT LAST_QUERY_ID()"),
         ("last query of a change", "INSERT INTO t VALUES (1)", "SELECT LAST_QUERY_ID()"),
-    ] {
+    ];
+    let looked = cases.map(async |(what, left, question)| {
         let fresh = House::new(1);
         let clean = said(&fresh.query(question).await);
         let house = House::new(1);
@@ -51,7 +56,8 @@ async fn what_a_borrower_leaves_is_not_there_for_the_next() {
         let found = said(&house.query(question).await);
         assert_eq!(found, clean, "{what} reached the next borrower");
         house.assert_no_leaks().await;
-    }
+    });
+    futures::future::join_all(looked).await;
 }
 
 /// The same, when the first borrower's statement was ended or failed.
@@ -65,14 +71,69 @@ async fn what_a_failed_borrower_leaves_is_not_there_either() {
     assert_eq!(found, "COMPUTE_WH");
 }
 
+/// A move that was carried out although its answer was lost must not be forgotten.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_whose_answer_was_lost_is_not_where_the_next_one_stands() {
+    let answer_lost = [
+        Fault::Garbage,
+        Fault::Empty,
+        Fault::CutShort,
+        Fault::HangAfter,
+        Fault::SessionGone("390111"),
+    ];
+    for fault in answer_lost {
+        let house = House::warm(Config::default(), 1).await;
+        house.server.fail_statement("USE ROLE", 0, usize::MAX, fault.clone());
+        let role = Some("AUDITOR".to_owned());
+        let context = Context { role, ..Context::default() };
+        let cancel = CancellationToken::new();
+        let limits = limits(Duration::from_secs(1));
+        let moved = house.pool.query("SELECT 1", &context, &limits, &cancel).await;
+        assert!(moved.is_err(), "{fault:?}");
+        house.server.heal();
+        assert_eq!(said(&house.query("SELECT CURRENT_ROLE()").await), "ANALYST", "{fault:?}");
+    }
+}
+
+/// Many who hang up at any moment, each with a place of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hangs_up_leaves_nobody_in_the_wrong_place() {
+    let house = House::warm(Config::default(), 3).await;
+    for round in 0..30 {
+        let asked = (0..3).map(|client| {
+            let role = (client > 0).then(|| format!("ROLE_{client}_{}", round % 7));
+            let database = usize::is_multiple_of(round, 2).then(|| format!("DB_{client}"));
+            let context = Context { role, database, ..Context::default() };
+            let (house, limits) = (&house, limits(TIMEOUT));
+            async move {
+                let cancel = CancellationToken::new();
+                house.pool.query("SELECT SLEEP(0.01)", &context, &limits, &cancel).await
+            }
+        });
+        let asked = futures::future::join_all(asked);
+        let sent = house.server.look(|seen| seen.sent.len());
+        let moment = house.server.wait(PATIENCE, |seen| seen.sent.len() > sent + round % 6);
+        tokio::select! {
+            biased;
+            _ = moment => {}
+            _ = asked => {}
+        }
+        let places = (0..3).map(|_| house.query("SELECT CURRENT_ROLE(), CURRENT_DATABASE()"));
+        for place in futures::future::join_all(places).await {
+            assert_eq!(said(&place), "ANALYST,", "round {round}");
+        }
+    }
+    house.assert_no_leaks().await;
+}
+
 /// Many who stand in different places share few sessions, and some leave things behind.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stands_elsewhere_is_never_answered_from_there() {
     let house = House::new(3);
     let asked = async |client: usize| {
         for turn in 0..25 {
-            let role = (client.is_multiple_of(2)).then(|| format!("ROLE_{client}"));
-            let database = (client.is_multiple_of(3)).then(|| format!("DB_{client}"));
+            let role = client.is_multiple_of(2).then(|| format!("ROLE_{client}"));
+            let database = client.is_multiple_of(3).then(|| format!("DB_{client}"));
             let context =
                 Context { role: role.clone(), database: database.clone(), ..Context::default() };
             let (question, wanted) = match turn % 3 {

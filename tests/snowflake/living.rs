@@ -136,11 +136,11 @@ async fn an_outage_brings_no_storm_of_logins_and_ends_soon() {
     asked_all_the_time(&house, Duration::from_millis(300)).await;
     house.server.outage();
     let before = house.warehouse.logins_total();
-    let (fine, failed) = asked_all_the_time(&house, Duration::from_secs(10)).await;
+    let (fine, failed) = asked_all_the_time(&house, Duration::from_secs(6)).await;
     assert_eq!(fine, 0);
     assert!(failed > 0, "callers are told, not held");
     let tried = house.warehouse.logins_total() - before;
-    assert!(tried <= 12, "{tried} logins in an outage of 10 s");
+    assert!(tried <= 9, "{tried} logins in an outage of 6 s");
     house.server.forget_sessions();
     house.server.back();
     let back_at = house.now();
@@ -162,9 +162,9 @@ async fn a_service_that_is_not_available_sees_no_storm_of_logins() {
     for endpoint in all {
         house.server.fail(endpoint, usize::MAX, Fault::Status { status: 503, retry_after: None });
     }
-    asked_all_the_time(&house, Duration::from_secs(8)).await;
+    asked_all_the_time(&house, Duration::from_secs(6)).await;
     let tried = house.server.look(|seen| seen.requests_to(Endpoint::Login));
-    assert!(tried <= 12, "{tried} logins in 8 s");
+    assert!(tried <= 9, "{tried} logins in 6 s");
     house.server.heal();
     let healed_at = house.now();
     while house.query("SELECT 1").await.is_err() {

@@ -75,6 +75,7 @@ fn in_a_session() -> Vec<Row> {
     use Endpoint::{Chunk, Query, Result as Poll};
     let drip = |bytes| Fault::Drip { bytes, every: Duration::from_millis(20) };
     let late = Fault::Status { status: 429, retry_after: Some(1) };
+    let much_later = Fault::Status { status: 429, retry_after: Some(3600) };
     let gone = |code| Fault::SessionGone(code);
     let refused = Fault::Refused { code: "000606", message: "No active warehouse selected." };
     let relogin = |row: Row| Row { logins_max: 2, ..row };
@@ -90,6 +91,7 @@ fn in_a_session() -> Vec<Row> {
         again(row("session gone while polled", Poll, 1, gone("390111"), Right)),
         row("429", Query, 2, status(429), Right),
         row("429 with Retry-After", Query, 1, late, Right),
+        row("429 with an hour's Retry-After", Query, ALWAYS, much_later, CONNECT),
         row("503", Query, 2, status(503), Right),
         row("503 while polled", Poll, 2, status(503), Right),
         relogin(row("503 for ever", Query, ALWAYS, status(503), TIMED_OUT)),
@@ -126,7 +128,7 @@ fn in_a_session() -> Vec<Row> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_a_session_has_its_typed_end() {
     let mut wrong = Vec::new();
-    for group in in_a_session().chunks(8) {
+    for group in in_a_session().chunks(12) {
         let tried = futures::future::join_all(group.iter().map(tried)).await;
         wrong.extend(tried.into_iter().flatten());
     }
@@ -254,6 +256,45 @@ async fn no_name_no_tls_and_nobody_there_are_told_as_what_they_are() {
         let took = house.now().since(began);
         assert!(matches!(error, PoolError::Open { .. }), "{name}: {error:?}");
         assert!(took < Duration::from_secs(5), "{name} took {took:?}");
+    }
+}
+
+/// A server that sends us elsewhere is not followed there with a token or a password.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_follows_a_redirect() {
+    let elsewhere = Server::start();
+    for (endpoint, path) in [
+        (Endpoint::Query, "queries/v1/query-request"),
+        (Endpoint::Login, "session/v1/login-request"),
+        (Endpoint::Renew, "session/token-request"),
+        (Endpoint::Chunk, "chunks/a/1"),
+    ] {
+        let house = match endpoint {
+            Endpoint::Login => House::new(1),
+            Endpoint::Renew
+            | Endpoint::Heartbeat
+            | Endpoint::Close
+            | Endpoint::Query
+            | Endpoint::Result
+            | Endpoint::Abort
+            | Endpoint::Chunk
+            | Endpoint::Other => House::warm(Config::default(), 1).await,
+        };
+        if endpoint == Endpoint::Renew {
+            house.server.expire_tokens(false);
+        }
+        let address = format!("{}/{path}", elsewhere.url());
+        house.server.fail(endpoint, ALWAYS, Fault::Redirect(address));
+        let result = house.query_within(CHUNKS, LIMIT).await;
+        assert!(result.is_err() || endpoint == Endpoint::Renew, "{endpoint:?}");
+        let seen = elsewhere.seen();
+        assert!(
+            seen.logins.is_empty() && seen.sent.is_empty(),
+            "{endpoint:?}: {:?}",
+            seen.requests
+        );
+        assert_eq!(seen.requests_to(Endpoint::Renew), 0);
+        assert!(seen.fetches.iter().all(|fetch| !fetch.with_token && !fetch.with_key));
     }
 }
 

@@ -60,7 +60,7 @@ async fn tried(fault: Fault) -> Option<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_insert_is_carried_out_at_most_once_whatever_happens() {
     let mut wrong = Vec::new();
-    for group in faults().chunks(8) {
+    for group in faults().chunks(12) {
         let tried = group.iter().map(|fault| tried(fault.clone()));
         wrong.extend(futures::future::join_all(tried).await.into_iter().flatten());
     }

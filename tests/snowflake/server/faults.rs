@@ -48,6 +48,8 @@ pub(crate) enum Fault {
     Nothing,
     /// An HTTP status with a page for people, or XML where chunks are. Nothing is executed.
     Status { status: u16, retry_after: Option<u32> },
+    /// Sent elsewhere with 307, to this address. Nothing is executed.
+    Redirect(String),
     /// The session's token has expired: 390112 until it is renewed. Nothing is executed.
     TokenExpired,
     /// The same, told by HTTP 401.

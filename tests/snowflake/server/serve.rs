@@ -152,6 +152,11 @@ fn before(state: &State, endpoint: Endpoint, request: &Request, fault: &Fault) -
             note_refused_login(state, endpoint, request);
             unavailable(endpoint, *status, *retry_after)
         }
+        Fault::Redirect(address) => {
+            let mut reply = Reply::page(307, "text/html", "<html><body>over there</body></html>");
+            reply.headers.push(("Location", address.clone()));
+            reply
+        }
         Fault::TokenExpired => Reply::json(expired(state, request, false)),
         Fault::TokenExpired401 => {
             let mut reply = Reply::json(expired(state, request, false));
@@ -262,6 +267,7 @@ fn after(state: &State, request: &Request, mut reply: Reply, fault: &Fault) -> A
         | Fault::RefusedBare { .. }
         | Fault::Nothing
         | Fault::Status { .. }
+        | Fault::Redirect(_)
         | Fault::TokenExpired
         | Fault::TokenExpired401
         | Fault::MasterExpired

@@ -267,8 +267,16 @@ impl SnowflakeSession {
         let names: Vec<String> =
             names.iter().filter_map(|name| name.as_ref().map(quoted)).collect();
         let ask = self.ask(&Origin::default(), Effect::Reads, limits);
-        self.library.run(&format!("USE {kind} {}", names.join(".")), ask).await?;
-        Ok(())
+        // Where it stands is not known until the server has said so.
+        let before = std::mem::replace(&mut self.condition, Condition::Marked);
+        let moved = self.library.run(&format!("USE {kind} {}", names.join(".")), ask).await;
+        match &moved {
+            Ok(_) | Err(Unanswered::Failed(WarehouseError::Statement { .. })) => {
+                self.condition = before;
+            }
+            Err(Unanswered::SessionGone | Unanswered::Failed(_)) => {}
+        }
+        moved.map(drop)
     }
 
     fn ask(&self, origin: &Origin, effect: Effect, limits: &Limits) -> Ask {
