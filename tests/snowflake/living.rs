@@ -40,6 +40,24 @@ async fn a_token_is_renewed_before_it_expires() {
     assert_eq!(seen.sent.len(), seen.executions.len(), "no statement was refused");
 }
 
+/// A login that takes its time is waited for, and no other begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_logins_are_no_reason_for_more_of_them() {
+    let house = House::new(8);
+    let slow = Fault::Drip { bytes: 50, every: Duration::from_millis(50) };
+    house.server.fail(Endpoint::Login, usize::MAX, slow);
+    let began = house.now();
+    house.query("SELECT 1").await.expect("it works");
+    let took = house.now().since(began);
+    assert!(took > Duration::from_millis(500), "the login was slow: {took:?}");
+    assert_eq!(house.logins(), 1);
+    let three = (0..3).map(|_| house.query("SELECT SLEEP(3)"));
+    for result in futures::future::join_all(three).await {
+        result.expect("it works");
+    }
+    assert_eq!(house.logins(), 3);
+}
+
 /// Many borrowers whose tokens all expired at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_session_renews_for_itself_and_once() {

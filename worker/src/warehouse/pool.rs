@@ -19,12 +19,14 @@ use tokio_util::sync::CancellationToken;
 use super::circuit::Circuit;
 use super::opener::{Goodbye, Opener, Openings, Standing};
 use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 
 /// How long a cancelled or overdue statement may take to end before its session is retired.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
-/// How long one look for a session being opened takes before failures are looked at.
-const OPENING_SLICE: Duration = Duration::from_millis(100);
+/// How long to wait before looking again for a session that is being opened.
+const OPENING_SLICE: Duration = Duration::from_millis(10);
+/// How often r2d2 is asked to open one for a caller that waits.
+const OPENING_ASKED_EVERY: Duration = Duration::from_secs(5);
 /// How long to wait before looking for sessions that are still on their way.
 const CLOSING_SLICE: Duration = Duration::from_millis(2);
 
@@ -230,29 +232,42 @@ impl Pool {
         if let Some(session) = inner.sessions.try_get() {
             return Ok(Loan { session, _permit: permit });
         }
-        let pool = self.clone();
-        let left = inner.settings.acquire_timeout.saturating_sub(inner.clock.now().since(started));
-        let opening = tokio::task::spawn_blocking(move || pool.opened(left));
-        match opening.await {
-            Ok(session) => Ok(Loan { session: session?, _permit: permit }),
-            Err(_) => Err(PoolError::Closed),
-        }
+        let session = self.opened(started + inner.settings.acquire_timeout).await?;
+        Ok(Loan { session, _permit: permit })
     }
 
-    /// A session that had to be opened first. Blocks.
-    fn opened(&self, limit: Duration) -> Result<PooledConnection<Opener>, PoolError> {
-        let until = self.inner.clock.now() + limit;
+    /// A session that has to be opened first.
+    ///
+    /// r2d2 begins to open another one whenever it is asked to wait, so it is asked seldom, and
+    /// what came meanwhile is looked for: a slow login is no reason for more of them.
+    async fn opened(&self, until: Moment) -> Result<PooledConnection<Opener>, PoolError> {
+        let inner = &self.inner;
+        let mut openings = inner.openings.clone();
+        openings.mark_unchanged();
+        let mut ask_at = inner.clock.now();
         loop {
-            let now = self.inner.clock.now();
-            if let Some(why) = self.inner.circuit.refusal(now) {
+            if let Some(session) = inner.sessions.try_get() {
+                return Ok(session);
+            }
+            let now = inner.clock.now();
+            if let Some(why) = inner.circuit.refusal(now) {
                 return Err(why.into());
             }
-            let slice = until.since(now).min(OPENING_SLICE);
-            if slice.is_zero() {
+            if now >= until {
                 return Err(self.exhausted());
             }
-            if let Ok(session) = self.inner.sessions.get_timeout(slice) {
-                return Ok(session);
+            if now >= ask_at {
+                ask_at = now + OPENING_ASKED_EVERY;
+                let sessions = inner.sessions.clone();
+                let asked = move || sessions.get_timeout(Duration::ZERO).ok();
+                let asked = tokio::task::spawn_blocking(asked).await;
+                if let Some(session) = asked.map_err(|_| PoolError::Closed)? {
+                    return Ok(session);
+                }
+            }
+            tokio::select! {
+                _ = openings.changed() => {}
+                () = inner.clock.until(until.min(now + OPENING_SLICE)) => {}
             }
         }
     }
