@@ -252,9 +252,10 @@ impl Watch {
                 self.forgive(scope);
             }
             Command::Restart(scope) => {
-                for run in self.runs.values_mut().filter(|run| covers(scope, &run.slot)) {
-                    run.planned = true;
-                }
+                // Of an app that was deleted nobody is restarted.
+                let restarted =
+                    |run: &&mut Run| shown.contains(&run.slot.app) && covers(scope, &run.slot);
+                self.runs.values_mut().filter(restarted).for_each(|run| run.planned = true);
                 self.forgive(scope);
             }
             Command::Start(scope) => self.forgive(scope),
