@@ -246,6 +246,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_which_nothing_is_heard_any_more_holds_up_nobody_after_an_unsure_look_either() {
+        let mut calm = Calm::default();
+        calm.note(Path::new("a"), Sign::Written, Duration::ZERO);
+        assert_eq!(calm.take_due(QUIET), Some(Trust::Unsure));
+        calm.heed_only(|_| false);
+        assert_eq!(calm.take_due(QUIET), Some(Trust::Whole));
+    }
+
+    #[test]
     fn workers_are_taken_away_only_when_it_is_sure() {
         for trust in [Trust::Settling, Trust::Unsure, Trust::Whole] {
             let sure = trust == Trust::Whole;
