@@ -105,39 +105,59 @@ async fn overhead() {
 
 async fn throughput() {
     let server = Server::with(Config { latency: STATEMENT, ..Config::default() });
+    let bare = Arc::new(Bare::log_in(&server).await);
+    let theirs = rate(|| {
+        let bare = Arc::clone(&bare);
+        async move { bare.ask().await }
+    })
+    .await;
     let pool = pool(&server, AT_ONCE);
     pool.open_min().await.unwrap();
     let warm: Vec<_> = (0..AT_ONCE).map(|_| ask(&pool)).collect();
     futures::future::join_all(warm).await;
     let logins = server.seen().logins.len();
-    let done = Arc::new(AtomicU64::new(0));
+    let ours = rate(|| {
+        let pool = pool.clone();
+        async move { ask(&pool).await }
+    })
+    .await;
+    let ideal = f64::from(AT_ONCE) / STATEMENT.as_secs_f64();
+    let share = |rate: f64| format!("{rate:.1} of {ideal:.1} ({:.1}%)", 100.0 * rate / ideal);
+    println!("| {AT_ONCE} at once, {STATEMENT:?} each at the server, {RUN:?} | |");
+    println!("|---|---|");
+    println!("| our statements a second | {} |", share(ours));
+    println!("| bare calls a second | {} |", share(theirs));
+    println!("| ours of those | {:.1}% |", 100.0 * ours / theirs);
+    println!("| logins after warm-up | {} |", server.seen().logins.len() - logins);
+    pool.close(Duration::from_secs(5)).await;
+    // The bare calls' own session is not the pool's.
+    let left = server.seen().open_sessions - 1;
+    println!("| sessions left at the server after the pool was closed | {left} |");
+}
+
+/// How many a second get through when so many ask all the time.
+async fn rate<F: Future<Output = ()> + Send + 'static>(ask: impl Fn() -> F) -> f64 {
     let began = Instant::now();
+    let done = Arc::new(AtomicU64::new(0));
     let callers: Vec<_> = (0..AT_ONCE)
         .map(|_| {
-            let (pool, done) = (pool.clone(), Arc::clone(&done));
+            let done = Arc::clone(&done);
+            let one = || ask();
+            let asks: Vec<F> =
+                (0..RUN.as_millis() / STATEMENT.as_millis() + 1).map(|_| one()).collect();
             tokio::spawn(async move {
-                while began.elapsed() < RUN {
-                    ask(&pool).await;
+                for ask in asks {
+                    if began.elapsed() >= RUN {
+                        return;
+                    }
+                    ask.await;
                     done.fetch_add(1, Ordering::Relaxed);
                 }
             })
         })
         .collect();
-    for caller in callers {
-        caller.await.unwrap();
-    }
-    let took = began.elapsed();
-    let rate = done.load(Ordering::Relaxed) as f64 / took.as_secs_f64();
-    let ideal = f64::from(AT_ONCE) / STATEMENT.as_secs_f64();
-    println!("| {AT_ONCE} at once, {STATEMENT:?} each at the server, {RUN:?} | |");
-    println!("|---|---|");
-    println!("| statements a second | {rate:.1} of {ideal:.1} ({:.1}%) |", 100.0 * rate / ideal);
-    println!("| logins after warm-up | {} |", server.seen().logins.len() - logins);
-    pool.close(Duration::from_secs(5)).await;
-    println!(
-        "| sessions left at the server after the pool was closed | {} |",
-        server.seen().open_sessions
-    );
+    futures::future::join_all(callers).await;
+    done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64()
 }
 
 /// The same request, made by hand.

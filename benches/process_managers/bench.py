@@ -38,7 +38,8 @@ class Plan:
         self.kills = 10 if quick else 30
         self.slow_kills = 3 if quick else 10
         self.idle_seconds = 10 if quick else 30
-        self.settle_seconds = 3 if quick else 8
+        # Threads that end while idle ones are counted take their counts along: idle pools need 10 s.
+        self.settle_seconds = 12
         self.sizes = (1, 10, 100) if quick else (1, 10, 100, 1000)
 
 
