@@ -87,7 +87,9 @@ impl ToolError {
                 )
             }
             // The reason names files and keys; it is in the log, for those who can do something.
-            ToolError::Pool(PoolError::Refused { .. }) => {
+            ToolError::Pool(
+                PoolError::Refused { .. } | PoolError::Warehouse(WarehouseError::Refused { .. }),
+            ) => {
                 "Error executing query: the warehouse refuses this server's credentials. Trying again does not help; whoever runs the server must act.".to_owned()
             }
             ToolError::Pool(_) => format!("Error executing query: {self}"),
@@ -299,6 +301,17 @@ mod tests {
             for name in definition.required {
                 assert!(definition.properties.get(name).is_some(), "{name} of {}", kind.name());
             }
+        }
+    }
+
+    #[test]
+    fn a_client_is_not_told_where_refused_credentials_are_remembered() {
+        let reason = || "wrong password, until /run/refused-logins/abc is removed".to_owned();
+        let warehouse = WarehouseError::Refused { warehouse: "it".to_owned(), reason: reason() };
+        for error in [PoolError::Refused { reason: reason() }, PoolError::Warehouse(warehouse)] {
+            let words = ToolError::Pool(error).words();
+            assert!(words.contains("whoever runs the server"), "{words}");
+            assert!(!words.contains("/run") && !words.contains("password"), "{words}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! An account at Snowflake as a warehouse.
 //!
-//! From top to bottom: a [`session`] stands where its statement wants to; the [`layer`] carries the
-//! statement through the library `snowflake-api`; a [`statement`] is sent, sent again where that is
-//! safe, and waited for; a [`connection`] holds the tokens; the [`gate`] lets nobody try refused
-//! credentials again; the [`wire`] is one request and its answer. [`fetch`] and [`cells`] make rows
+//! From top to bottom: a `session` stands where its statement wants to; the `layer` carries the
+//! statement through the library `snowflake-api`; a `statement` is sent, sent again where that is
+//! safe, and waited for; a `connection` holds the tokens; the `gate` lets nobody try refused
+//! credentials again; the `wire` is one request and its answer. `fetch` and `cells` make rows
 //! of what came. Nothing above this room knows any of it.
 
 mod account;
