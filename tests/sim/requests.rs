@@ -41,7 +41,9 @@ impl Wish {
             let one = matches!(scope, Scope::Slot(_));
             let meant = runs.iter().filter(|(_, run)| {
                 let serves = run.phase() == PhaseName::Ready;
-                covers(scope, &run.slot) && run.spawned < asked && (serves || !one)
+                // Of an app that was deleted nobody is replaced.
+                let within = apps.contains(&run.slot.app) && covers(scope, &run.slot);
+                within && run.spawned < asked && (serves || !one)
             });
             old.extend(meant.map(|(id, _)| *id));
         }
