@@ -25,3 +25,4 @@ pub mod sql;
 pub mod stdio;
 pub mod supervised;
 pub mod warehouse;
+pub mod words;

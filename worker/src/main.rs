@@ -8,8 +8,9 @@ use mcp_worker::cli::{Arguments, Command};
 use mcp_worker::clock::Clock;
 use mcp_worker::settings::{InheritError, Inherited};
 use mcp_worker::stdio;
-use mcp_worker::supervised::{self, chain};
+use mcp_worker::supervised;
 use mcp_worker::warehouse::open::open;
+use mcp_worker::words::chain;
 
 /// Threads that serve requests; a worker is one of several.
 const SERVING_THREADS: usize = 2;

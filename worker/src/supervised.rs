@@ -3,7 +3,6 @@
 //! One task reads the news (link, signals, the door, time), asks the lifecycle what to do, does
 //! it. Opening the warehouse runs beside it, so that a worker that boots can be told to leave.
 
-use std::error::Error;
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -26,6 +25,7 @@ use crate::settings::{Identity, Inherited};
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::snowflake::House;
 use crate::warehouse::{Warehouse, WarehouseError};
+use crate::words::chain;
 
 /// The grace of a drain that nobody gave one: a signal, or a supervisor that is gone.
 const GRACE_DEFAULT: Duration = Duration::from_secs(30);
@@ -167,19 +167,6 @@ async fn fail(link: Link, error: ServeError, clock: Clock) -> ServeError {
     tracing::error!(%reason, "cannot serve");
     link.farewell(&FromWorker::Failed { reason }, clock).await;
     error
-}
-
-/// An error with all its causes, in one line.
-#[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// The worker and what it holds.

@@ -108,7 +108,7 @@ impl Fetch<'_> {
             Broken::Trouble(Trouble::Lost(words))
         };
         let sent = clock.within(STALL_LIMIT, request.send()).await.ok_or_else(stalled)?;
-        let mut response = sent.map_err(|error| Broken::Trouble(wire::of_sending(&error)))?;
+        let mut response = sent.map_err(|error| Broken::Trouble(wire::of_sending(error)))?;
         if let Some(trouble) = wire::of_status(response.status(), None) {
             return Err(Broken::Trouble(trouble));
         }
@@ -116,7 +116,7 @@ impl Fetch<'_> {
         let mut reader = PartReader::new(format, self.decoder);
         loop {
             let piece = clock.within(STALL_LIMIT, response.chunk()).await.ok_or_else(stalled)?;
-            let piece = piece.map_err(|error| Broken::Trouble(wire::of_reading(&error)))?;
+            let piece = piece.map_err(|error| Broken::Trouble(wire::of_reading(error)))?;
             let Some(piece) = piece else { break };
             let fed = reader.feed(&piece, collected);
             if fed.map_err(|error| Broken::Decode(error.to_string()))?.is_break() {

@@ -4,7 +4,6 @@
 //! giver of tokens says about itself is repeated in errors; the secret never is. Snowflake itself
 //! gives no tokens in this way, so the address is always somebody else's.
 
-use std::error::Error;
 use std::time::Duration;
 
 use mcp_protocol::secret::{MASK, Secret};
@@ -13,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::account::is_loopback;
+use super::wire::{self, Trouble};
 use crate::warehouse::WarehouseError;
 
 /// How long a request for a token may take.
@@ -142,7 +142,7 @@ impl ClientCredentials {
         };
         let answer = request.form(&fields).send().await.map_err(lost)?;
         let status = answer.status();
-        let body = read(answer).await?;
+        let body = wire::whole(answer, ANSWER_BYTES_MAX).await.map_err(unread)?;
         let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         if status.is_success() {
             return Ok(json);
@@ -200,28 +200,17 @@ impl ClientCredentials {
     }
 }
 
-/// The whole of an answer that is not too long.
-async fn read(mut answer: reqwest::Response) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(lost)? {
-        if body.len() + piece.len() > ANSWER_BYTES_MAX {
-            return Err(Failure::Later("its answer is longer than 256 KiB".to_owned()));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
-}
-
 /// An answer that did not come, with its causes and without the address, which others say.
 fn lost(error: reqwest::Error) -> Failure {
-    let error = error.without_url();
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    Failure::Later(words)
+    Failure::Later(wire::in_words(error))
+}
+
+/// The trouble of an answer that was to be read whole.
+fn unread(trouble: Trouble) -> Failure {
+    Failure::Later(match trouble {
+        Trouble::Nonsense(_) => "its answer is longer than 256 KiB".to_owned(),
+        other => other.words().to_owned(),
+    })
 }
 
 /// An id or a secret as the standard wants it before it is put into the header.

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::account::Endpoint;
 use crate::clock::Clock;
+use crate::words::chain;
 
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -124,12 +125,12 @@ impl Wire {
         body: &Value,
     ) -> Result<Reply, Trouble> {
         let request = self.http.post(url).headers(headers(bearer)).json(body);
-        read(request.send().await.map_err(|error| of_sending(&error))?).await
+        read(request.send().await.map_err(of_sending)?).await
     }
 
     pub(super) async fn get(&self, url: Url, bearer: Bearer<'_>) -> Result<Reply, Trouble> {
         let request = self.http.get(url).headers(headers(bearer));
-        read(request.send().await.map_err(|error| of_sending(&error))?).await
+        read(request.send().await.map_err(of_sending)?).await
     }
 }
 
@@ -155,7 +156,7 @@ async fn read(response: Response) -> Result<Reply, Trouble> {
     if let Some(busy @ Trouble::Busy { .. }) = trouble {
         return Err(busy);
     }
-    let body = whole(response).await?;
+    let body = whole(response, ANSWER_BYTES_MAX).await?;
     let read: Result<Envelope, _> = serde_json::from_slice(&body);
     let envelope = match (read, trouble) {
         // A denial that says why is an answer.
@@ -176,12 +177,12 @@ async fn read(response: Response) -> Result<Reply, Trouble> {
     })
 }
 
-/// Reads a body up to the limit.
-async fn whole(mut response: Response) -> Result<Vec<u8>, Trouble> {
+/// Reads a body; one that is longer is nonsense.
+pub(super) async fn whole(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, Trouble> {
     let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| of_reading(&error))? {
-        if body.len() + piece.len() > ANSWER_BYTES_MAX {
-            let words = format!("the answer is longer than {ANSWER_BYTES_MAX} bytes");
+    while let Some(piece) = response.chunk().await.map_err(of_reading)? {
+        if body.len() + piece.len() > bytes_max {
+            let words = format!("the answer is longer than {bytes_max} bytes");
             return Err(Trouble::Nonsense(words));
         }
         body.extend_from_slice(&piece);
@@ -200,31 +201,24 @@ pub(super) fn of_status(status: StatusCode, after: Option<Duration>) -> Option<T
 }
 
 /// The trouble of a request that was to be sent.
-pub(super) fn of_sending(error: &reqwest::Error) -> Trouble {
-    let words = in_words(error);
-    match error.is_connect() || error.is_builder() {
-        true => Trouble::Unreachable(words),
-        false => Trouble::Lost(words),
-    }
+pub(super) fn of_sending(error: reqwest::Error) -> Trouble {
+    let is_unsent = error.is_connect() || error.is_builder();
+    let words = cut(&in_words(error));
+    if is_unsent { Trouble::Unreachable(words) } else { Trouble::Lost(words) }
 }
 
 /// The trouble of an answer that was to be read.
-pub(super) fn of_reading(error: &reqwest::Error) -> Trouble {
-    Trouble::Lost(in_words(error))
+pub(super) fn of_reading(error: reqwest::Error) -> Trouble {
+    Trouble::Lost(cut(&in_words(error)))
 }
 
 /// An error without its address, which may hold a signature.
-fn in_words(error: &reqwest::Error) -> String {
-    let text = chain(error);
-    let text = match error.url() {
-        Some(url) => text.replace(&format!(" for url ({url})"), ""),
-        None => text,
-    };
-    text.chars().take(QUOTED_CHARS_MAX).collect()
+pub(super) fn in_words(error: reqwest::Error) -> String {
+    chain(&error.without_url())
 }
 
-fn chain(error: &reqwest::Error) -> String {
-    crate::supervised::chain(error)
+fn cut(words: &str) -> String {
+    words.chars().take(QUOTED_CHARS_MAX).collect()
 }
 
 /// A date of an HTTP head, in seconds since 1970.
