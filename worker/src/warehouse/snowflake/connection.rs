@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::failure;
 use super::gate::Gate;
 use super::login::Login;
-use super::statement::Tries;
+use super::tries::Tries;
 use super::wire::{Bearer, Reply, Trouble, Wire};
 use crate::clock::{Moment, unix_seconds};
 use crate::warehouse::WarehouseError;
@@ -202,21 +202,17 @@ impl Connection {
     /// Asks for new tokens, again where that may help: to ask twice does no harm.
     async fn renewal(&self, held: &Tokens) -> Result<Reply, Trouble> {
         let wire = &self.account.wire;
-        let clock = wire.clock();
         let body = json!({ "oldSessionToken": held.session.expose(), "requestType": "RENEW" });
-        let mut tries = Tries::begin(clock.now());
+        let mut tries = Tries::begin(wire.clock());
         loop {
             let url = wire.url("/session/token-request", Uuid::new_v4());
-            let trouble = match wire.post(url, Bearer::Token(held.master.expose()), &body).await {
+            match wire.post(url, Bearer::Token(held.master.expose()), &body).await {
                 Ok(reply) => return Ok(reply),
                 Err(trouble @ (Trouble::Denied { .. } | Trouble::Nonsense(_))) => {
                     return Err(trouble);
                 }
-                Err(trouble) => trouble,
-            };
-            match tries.another(clock.now(), &trouble) {
-                Some(wait) => clock.until(clock.now() + wait).await,
-                None => return Err(trouble),
+                Err(trouble) if tries.rest(&trouble).await => {}
+                Err(trouble) => return Err(trouble),
             }
         }
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::cells::{Decoder, Format, PartReader};
 use super::connection::Connection;
-use super::statement::{Chunk, Found, Tries};
+use super::statement::{Chunk, Found};
+use super::tries::Tries;
 use super::wire::{self, Trouble};
 use crate::warehouse::WarehouseError;
 use crate::warehouse::collected::Collected;
@@ -56,38 +57,35 @@ impl Fetch<'_> {
         chunk: &Chunk,
         collected: &mut Collected,
     ) -> Result<ControlFlow<()>, WarehouseError> {
-        let clock = self.connection.account.wire.clock();
         let mark = collected.mark();
-        let mut tries = Tries::begin(clock.now());
+        let mut tries = Tries::begin(self.connection.account.wire.clock());
         loop {
             let broken = match self.read(chunk, collected).await {
                 Ok(flow) => return Ok(flow),
                 Err(broken) => broken,
             };
             collected.truncate_to(mark);
-            let (words, wait) = match broken {
+            let (words, again) = match broken {
                 Broken::Trouble(Trouble::Denied { status, words }) => {
                     tracing::warn!(status, "a part of an answer is denied");
                     let words = format!("{words}; its address may have expired, ask again");
-                    (words, None)
+                    (words, false)
                 }
                 Broken::Trouble(trouble) => {
-                    let wait = tries.another(clock.now(), &trouble);
-                    (trouble.words().to_owned(), wait)
+                    let again = tries.rest(&trouble).await;
+                    (trouble.words().to_owned(), again)
                 }
                 Broken::Decode(words) => {
-                    let trouble = Trouble::Nonsense(words.clone());
                     // It may have broken off without the connection saying so: once more.
-                    (words, tries.another(clock.now(), &trouble).filter(|_| tries.is_first()))
+                    let trouble = Trouble::Nonsense(words.clone());
+                    let again = tries.made() == 0 && tries.rest(&trouble).await;
+                    (words, again)
                 }
             };
-            match wait {
-                Some(wait) => clock.until(clock.now() + wait).await,
-                None => {
-                    let parts = self.found.chunks.len();
-                    let words = format!("part {} of {parts} of the answer: {words}", index + 1);
-                    return Err(self.connection.unreachable(&words));
-                }
+            if !again {
+                let parts = self.found.chunks.len();
+                let words = format!("part {} of {parts} of the answer: {words}", index + 1);
+                return Err(self.connection.unreachable(&words));
             }
         }
     }

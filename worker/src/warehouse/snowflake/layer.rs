@@ -97,15 +97,13 @@ impl Desk {
 
     /// Our own error, as it went in.
     fn unwrapped(&self, error: SnowflakeApiError) -> Unanswered {
-        use snowflake_api::SnowflakeApiError::{AuthError, RequestError};
         match error {
-            RequestError(ConnectionError::RequestMiddlewareError(
+            SnowflakeApiError::RequestError(ConnectionError::RequestMiddlewareError(
                 reqwest_middleware::Error::Middleware(ours),
             )) => match ours.downcast::<Unanswered>() {
                 Ok(ours) => ours,
                 Err(other) => self.nonsense(&other.to_string()).into(),
             },
-            AuthError(error) => self.nonsense(&error.to_string()).into(),
             other => self.nonsense(&other.to_string()).into(),
         }
     }
@@ -117,15 +115,17 @@ impl Desk {
     async fn query(&self, request: &Request) -> Result<Value, Unanswered> {
         let request_id = request_id(request.url()).unwrap_or_else(Uuid::new_v4);
         let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
-        let body: Value = serde_json::from_slice(body)
+        let mut body: Value = serde_json::from_slice(body)
             .map_err(|error| self.nonsense(&format!("the request is no JSON: {error}")))?;
         let ask = {
             let mut papers = self.papers();
             papers.request_id = Some(request_id);
-            papers.ask.clone()
+            papers.ask.take()
         };
-        let ask = ask.ok_or_else(|| self.nonsense("a statement that nobody asked for"))?;
-        let statement = Statement { connection: &self.connection, request_id, ask: &ask };
+        let Ask { parameters, effect } =
+            ask.ok_or_else(|| self.nonsense("a statement that nobody asked for"))?;
+        body["parameters"] = Value::Object(parameters);
+        let statement = Statement { connection: &self.connection, request_id, effect };
         let (found, inline) = statement.run(body).await?;
         let answer = for_the_library(&found, inline);
         self.papers().found = Some(found);

@@ -19,6 +19,7 @@ mod oauth;
 mod session;
 mod statement;
 mod tag;
+mod tries;
 mod wire;
 
 use std::path::PathBuf;

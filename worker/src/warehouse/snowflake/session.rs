@@ -55,12 +55,6 @@ struct Running<'a> {
     over: bool,
 }
 
-impl Running<'_> {
-    fn new(session: &mut SnowflakeSession) -> Running<'_> {
-        Running { session, over: false }
-    }
-}
-
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         if self.over {
@@ -103,17 +97,17 @@ impl SnowflakeSession {
     async fn answer(
         &mut self,
         statement: &str,
+        effect: Effect,
         context: &Context,
         limits: &Limits,
     ) -> Result<Answer, WarehouseError> {
-        let effect = effect_of(statement);
         let mut sessions = 0;
         loop {
             sessions += 1;
             if self.is_broken() {
                 self.anew().await?;
             }
-            let result = self.said(statement, context, limits, effect).await;
+            let result = self.said(statement, effect, context, limits).await;
             match result {
                 Err(Unanswered::SessionGone) if sessions < SESSIONS_MAX => {
                     tracing::info!("a session ended at the server; another is opened");
@@ -132,9 +126,9 @@ impl SnowflakeSession {
     async fn said(
         &mut self,
         statement: &str,
+        effect: Effect,
         context: &Context,
         limits: &Limits,
-        effect: Effect,
     ) -> Result<Answer, Unanswered> {
         match (effect, self.condition) {
             // What others said here before is none of its business either.
@@ -325,11 +319,13 @@ impl Session for SnowflakeSession {
     ) -> Result<Answer, WarehouseError> {
         let clock = self.connection.account.wire.clock();
         self.library.begin();
-        let mut running = Running::new(self);
+        let effect = effect_of(statement);
+        let mut running = Running { session: self, over: false };
+        let answer = running.session.answer(statement, effect, context, limits);
         let ended = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(WarehouseError::Cancelled),
-            ended = clock.within(limits.timeout, running.session.answer(statement, context, limits)) => {
+            ended = clock.within(limits.timeout, answer) => {
                 ended.unwrap_or(Err(WarehouseError::TimedOut { after: limits.timeout }))
             }
         };
@@ -340,7 +336,7 @@ impl Session for SnowflakeSession {
             }
             Err(error @ WarehouseError::TimedOut { .. }) => {
                 let is_nothing = running.session.end().await;
-                match effect_of(statement) {
+                match effect {
                     Effect::Changes if !is_nothing => {
                         Err(perhaps_done(&format!("no answer within {:?}", limits.timeout)))
                     }

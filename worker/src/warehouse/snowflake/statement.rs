@@ -4,8 +4,6 @@
 //! once and `abort` finds it. One that may change something is sent again only when it is certain
 //! that the server did not take it: what was lost is told as lost.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -13,16 +11,10 @@ use uuid::Uuid;
 use super::cells::RowType;
 use super::connection::{Connection, NoPass, Pass};
 use super::failure;
+use super::tries::Tries;
 use super::wire::{Reply, Trouble};
-use crate::clock::{Moment, shortened};
 use crate::warehouse::WarehouseError;
 
-/// The longest a statement is tried while the server gives no answer.
-const TRIED_FOR: Duration = Duration::from_secs(15);
-/// The first wait before the next try; it doubles.
-const WAIT_MIN: Duration = Duration::from_millis(100);
-/// The longest wait before the next try.
-const WAIT_MAX: Duration = Duration::from_secs(4);
 /// How often a token is renewed for one statement before something else must be wrong.
 const RENEWALS_MAX: u32 = 3;
 /// The server still works on it, and may be asked again at once: it waits itself.
@@ -86,21 +78,30 @@ pub(super) enum Unanswered {
     Failed(#[from] WarehouseError),
 }
 
+impl From<NoPass> for Unanswered {
+    fn from(why: NoPass) -> Unanswered {
+        match why {
+            NoPass::Gone => Unanswered::SessionGone,
+            NoPass::Failed(error) => Unanswered::Failed(error),
+        }
+    }
+}
+
 /// One statement on its way.
 pub(super) struct Statement<'a> {
     pub(super) connection: &'a Connection,
     pub(super) request_id: Uuid,
-    pub(super) ask: &'a Ask,
+    pub(super) effect: Effect,
 }
 
 impl Statement<'_> {
-    /// Sends it and waits until it has ended. `body` is the request as the library made it.
-    pub(super) async fn run(&self, mut body: Value) -> Result<(Found, Inline), Unanswered> {
-        body["parameters"] = Value::Object(self.ask.parameters.clone());
-        let mut tries = Tries::begin(self.connection.account.wire.clock().now());
-        let mut pass = self.pass().await?;
+    /// Sends it and waits until it has ended. `body` is the request as the library made it, with
+    /// its parameters.
+    pub(super) async fn run(&self, body: Value) -> Result<(Found, Inline), Unanswered> {
+        let mut tries = Tries::begin(self.connection.account.wire.clock());
+        let mut pass = self.connection.pass().await?;
         let mut reply = loop {
-            match self.send(&body, &pass, tries.made).await {
+            match self.send(&body, &pass, tries.made()).await {
                 Ok(reply) if failure::is_expired(&reply.code) => {
                     pass = self.renewed(&pass, &mut tries).await?;
                 }
@@ -133,7 +134,7 @@ impl Statement<'_> {
         let wire = &self.connection.account.wire;
         let address = reply.data.get("getResultUrl").and_then(Value::as_str).unwrap_or_default();
         let url = wire.further(address).map_err(|trouble| self.lost(&trouble))?;
-        let mut tries = Tries::begin(wire.clock().now());
+        let mut tries = Tries::begin(wire.clock());
         loop {
             match wire.get(url.clone(), pass.bearer()).await {
                 Ok(reply) if failure::is_expired(&reply.code) => {
@@ -145,19 +146,15 @@ impl Statement<'_> {
                     return Err(self.while_it_ran(Unanswered::SessionGone));
                 }
                 Ok(reply) => return Ok(reply),
-                Err(trouble) => {
-                    tries
-                        .another(wire.clock().now(), &trouble)
-                        .ok_or_else(|| self.lost(&trouble))?;
-                    self.rest(&tries, &trouble).await;
-                }
+                Err(trouble) if tries.rest(&trouble).await => {}
+                Err(trouble) => return Err(self.lost(&trouble).into()),
             }
         }
     }
 
     /// A session that ends while its statement runs leaves one that only reads to be said again.
     fn while_it_ran(&self, why: Unanswered) -> Unanswered {
-        match (why, self.ask.effect) {
+        match (why, self.effect) {
             (Unanswered::SessionGone, Effect::Changes) => {
                 let words = "the session ended at the server while the statement ran";
                 self.lost(&Trouble::Lost(words.to_owned())).into()
@@ -166,49 +163,31 @@ impl Statement<'_> {
         }
     }
 
-    async fn pass(&self) -> Result<Pass, Unanswered> {
-        self.connection.pass().await.map_err(|why| match why {
-            NoPass::Gone => Unanswered::SessionGone,
-            NoPass::Failed(error) => Unanswered::Failed(error),
-        })
-    }
-
     async fn renewed(&self, old: &Pass, tries: &mut Tries) -> Result<Pass, Unanswered> {
         tries.renewals += 1;
         if tries.renewals > RENEWALS_MAX {
             let words = "the server calls every token expired, however new";
             return Err(self.connection.unreachable(words).into());
         }
-        self.connection.renew(old).await.map_err(|why| match why {
-            NoPass::Gone => Unanswered::SessionGone,
-            NoPass::Failed(error) => Unanswered::Failed(error),
-        })
+        Ok(self.connection.renew(old).await?)
     }
 
     /// Waits before the statement is sent again, if it may be.
     async fn wait_after(&self, trouble: &Trouble, tries: &mut Tries) -> Result<(), Unanswered> {
-        let certain = match (trouble, self.ask.effect) {
+        let certain = match (trouble, self.effect) {
             (Trouble::Unreachable(_), _) => true,
             (Trouble::Busy { .. } | Trouble::Lost(_), Effect::Reads) => true,
             (Trouble::Busy { .. } | Trouble::Lost(_), Effect::Changes) => false,
             (Trouble::Denied { .. } | Trouble::Nonsense(_), _) => false,
         };
-        let now = self.connection.account.wire.clock().now();
-        if !certain || tries.another(now, trouble).is_none() {
-            return Err(self.lost(trouble).into());
+        if certain && tries.rest(trouble).await {
+            return Ok(());
         }
-        self.rest(tries, trouble).await;
-        Ok(())
-    }
-
-    async fn rest(&self, tries: &Tries, trouble: &Trouble) {
-        tracing::debug!(why = trouble.words(), made = tries.made, "a request is sent again");
-        let clock = self.connection.account.wire.clock();
-        clock.until(clock.now() + tries.wait).await;
+        Err(self.lost(trouble).into())
     }
 
     fn lost(&self, trouble: &Trouble) -> WarehouseError {
-        match (trouble, self.ask.effect) {
+        match (trouble, self.effect) {
             (Trouble::Unreachable(words), _) => self.connection.unreachable(words),
             (other, Effect::Reads) => self.connection.unreachable(other.words()),
             (other, Effect::Changes) => perhaps_done(other.words()),
@@ -298,41 +277,6 @@ fn chunk_headers(given: &Value, key: &Value) -> Vec<(String, String)> {
     key.into_iter()
         .flat_map(|key| [(format!("{prefix}-algorithm"), "AES256".to_owned()), key])
         .collect()
-}
-
-/// How often something was tried, and how long to wait before the next time.
-pub(super) struct Tries {
-    began: Moment,
-    made: u32,
-    renewals: u32,
-    wait: Duration,
-}
-
-impl Tries {
-    pub(super) fn begin(now: Moment) -> Tries {
-        Tries { began: now, made: 0, renewals: 0, wait: Duration::ZERO }
-    }
-
-    /// Whether it was tried once only.
-    pub(super) fn is_first(&self) -> bool {
-        self.made <= 1
-    }
-
-    /// The wait before another try; `None` when it was tried for long enough.
-    pub(super) fn another(&mut self, now: Moment, trouble: &Trouble) -> Option<Duration> {
-        let doubled = WAIT_MIN.saturating_mul(1 << self.made.min(10)).min(WAIT_MAX);
-        let asked = match trouble {
-            Trouble::Busy { after, .. } => after.unwrap_or_default(),
-            Trouble::Unreachable(_)
-            | Trouble::Lost(_)
-            | Trouble::Denied { .. }
-            | Trouble::Nonsense(_) => Duration::ZERO,
-        };
-        self.made += 1;
-        self.wait = shortened(doubled).max(asked);
-        let is_late = now.since(self.began) + self.wait > TRIED_FOR;
-        (!is_late).then_some(self.wait)
-    }
 }
 
 /// The answer in the form in which the library reads it: nothing but what it needs.
