@@ -13,6 +13,7 @@ use mcp_worker::warehouse::{Answer, Cell, Context, Limits, Warehouse, WarehouseE
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use crate::server::faults::Endpoint;
 use crate::server::record::Seen;
 use crate::server::{Config, Server};
 
@@ -95,6 +96,25 @@ impl House {
     pub(crate) async fn warm(config: Config, max: u32) -> House {
         let house = House::with(config, max);
         house.query("SELECT 1").await.expect("the server is well");
+        house
+    }
+
+    /// A pool of one whose next request goes to this endpoint as soon as something is asked.
+    pub(crate) async fn before(endpoint: Endpoint, config: Config) -> House {
+        let house = match endpoint {
+            Endpoint::Login => House::with(config, 1),
+            Endpoint::Renew
+            | Endpoint::Heartbeat
+            | Endpoint::Close
+            | Endpoint::Query
+            | Endpoint::Result
+            | Endpoint::Abort
+            | Endpoint::Chunk
+            | Endpoint::Other => House::warm(config, 1).await,
+        };
+        if endpoint == Endpoint::Renew {
+            house.server.expire_tokens(false);
+        }
         house
     }
 

@@ -269,20 +269,7 @@ async fn no_secret_follows_a_redirect() {
         (Endpoint::Renew, "session/token-request"),
         (Endpoint::Chunk, "chunks/a/1"),
     ] {
-        let house = match endpoint {
-            Endpoint::Login => House::new(1),
-            Endpoint::Renew
-            | Endpoint::Heartbeat
-            | Endpoint::Close
-            | Endpoint::Query
-            | Endpoint::Result
-            | Endpoint::Abort
-            | Endpoint::Chunk
-            | Endpoint::Other => House::warm(Config::default(), 1).await,
-        };
-        if endpoint == Endpoint::Renew {
-            house.server.expire_tokens(false);
-        }
+        let house = House::before(endpoint, Config::default()).await;
         let address = format!("{}/{path}", elsewhere.url());
         house.server.fail(endpoint, ALWAYS, Fault::Redirect(address));
         let result = house.query_within(CHUNKS, LIMIT).await;

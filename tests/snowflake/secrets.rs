@@ -92,20 +92,7 @@ async fn no_secret_is_in_a_log_or_an_error() {
         (Endpoint::Login, "SELECT 1", Fault::Garbage),
         (Endpoint::Login, "SELECT 1", Fault::Refused { code: "390100", message: "Incorrect." }),
     ] {
-        let house = match endpoint {
-            Endpoint::Login => House::with(config.clone(), 1),
-            Endpoint::Renew
-            | Endpoint::Heartbeat
-            | Endpoint::Close
-            | Endpoint::Query
-            | Endpoint::Result
-            | Endpoint::Abort
-            | Endpoint::Chunk
-            | Endpoint::Other => House::warm(config.clone(), 1).await,
-        };
-        if endpoint == Endpoint::Renew {
-            house.server.expire_tokens(false);
-        }
+        let house = House::before(endpoint, config.clone()).await;
         house.server.fail(endpoint, usize::MAX, fault);
         if let Err(error) = house.query_within(statement, Duration::from_secs(2)).await {
             errors.push(format!("{error} {error:?}"));
