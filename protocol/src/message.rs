@@ -24,7 +24,7 @@ pub enum ToWorker {
     /// The log files were renamed: open them anew.
     ReopenLogs,
     /// The configuration changed in what a running worker can take on.
-    Adjust(Adjustable),
+    Adjust(Box<Adjustable>),
 }
 
 /// What a worker tells the supervisor.

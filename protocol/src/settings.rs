@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::{AccessSettings, Grant};
 use crate::secret::Secret;
 
 /// The size of the sample data when none is written, a TPC-H scale factor.
@@ -29,6 +30,8 @@ pub struct Settings {
     pub http: HttpSettings,
     /// What MCP clients may ask and from where.
     pub mcp: McpSettings,
+    /// Whom the worker lets in, and what each may do.
+    pub access: AccessSettings,
     /// Where the data is.
     pub warehouse: WarehouseSettings,
     /// How many sessions with it.
@@ -46,19 +49,26 @@ pub struct Adjustable {
     pub limits: StatementLimits,
     /// The least severe level that is logged.
     pub log_level: LogLevel,
+    /// Whom it lets in; for requests that begin from now on.
+    pub access: AccessSettings,
 }
 
 impl Settings {
     /// What of these may change in a running worker.
     #[must_use]
     pub fn adjustable(&self) -> Adjustable {
-        Adjustable { limits: self.limits.clone(), log_level: self.logs.level }
+        Adjustable {
+            limits: self.limits.clone(),
+            log_level: self.logs.level,
+            access: self.access.clone(),
+        }
     }
 
     /// Takes on what may change.
     pub fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level } = to;
+        let Adjustable { limits, log_level, access } = to;
         self.limits = limits;
+        self.access = access;
         self.logs.level = log_level;
     }
 }
@@ -229,6 +239,7 @@ impl Default for Settings {
             idle_grace: Duration::from_secs(2),
             http: HttpSettings::default(),
             mcp: McpSettings { allowed_hosts: Vec::new(), allowed_origins: Vec::new() },
+            access: AccessSettings { anonymous: Some(Grant::default()), clients: Vec::new() },
             warehouse: WarehouseSettings::Embedded { scale: SAMPLE_SCALE },
             pool: PoolSettings::default(),
             limits: StatementLimits::default(),

@@ -95,7 +95,7 @@ fn worker_messages(golden: &mut Golden) {
     golden.add("settings", &ToWorker::Settings(Box::new(settings)));
     golden.add("drain", &ToWorker::Drain { grace: Duration::from_millis(30_500) });
     golden.add("reopen-logs", &ToWorker::ReopenLogs);
-    golden.add("adjust", &ToWorker::Adjust(Settings::default().adjustable()));
+    golden.add("adjust", &ToWorker::Adjust(Box::new(Settings::default().adjustable())));
     golden.add("ready", &FromWorker::Ready);
     golden.add("failed", &FromWorker::Failed { reason: "no warehouse".to_owned() });
     snowflake_settings(golden);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::settings::Settings;
+use mcp_worker::access::{Caller, Reception};
 use mcp_worker::http::{Door, Health, Serving, Stage};
 use mcp_worker::mcp::server::Server as McpServer;
 use mcp_worker::mcp::tools::Desk;
@@ -31,7 +32,7 @@ async fn open(config: Config, max: u32) -> Open {
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = watch::channel(settings.limits.clone());
     let desk = Desk { pool: house.pool.clone(), limits };
-    let server = McpServer::new(desk, Arc::clone(&metrics), house.clock);
+    let server = McpServer::new(desk, Caller::nobody(), (Arc::clone(&metrics), house.clock));
     let (serving, watched) = watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 0, run: 1, pid: std::process::id() };
     let health = Health {
@@ -41,7 +42,9 @@ async fn open(config: Config, max: u32) -> Open {
         serving: watched,
     };
     let (stage, stages) = Door::stage();
-    let router = mcp_worker::http::router(&settings, server, health, stages, house.clock);
+    let (_, access) = watch::channel(Arc::new(settings.access.clone()));
+    let entrance = (server, Reception::new(access));
+    let router = mcp_worker::http::router(&settings, entrance, health, stages, house.clock);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.set_nonblocking(true).expect("a listener can be non-blocking");
     let address = listener.local_addr().expect("a listener has an address");

@@ -8,10 +8,12 @@
 //! - [`lifecycle`] pure: booting, ready, draining, done
 //! - [`link`] our end of the socket: hello, ready, heartbeat, drain
 //! - [`http`] the door: inherited listener, limits, health
+//! - [`access`] who calls, and what that caller may do
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure
 //! - [`warehouse`] the one door to data, and the pool before it
 //! - [`logs`], [`metrics`], [`clock`] what everyone may use
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod http;

@@ -6,6 +6,7 @@ use mcp_protocol::settings::Settings;
 use rmcp::ServiceExt;
 use tokio::sync::watch;
 
+use crate::access::Caller;
 use crate::clock::Clock;
 use crate::logs::{self, LogError};
 use crate::mcp::server::Server;
@@ -56,7 +57,8 @@ pub async fn serve(
     // Nobody adjusts them here; they stay readable when their sender is gone.
     let (_, limits) = watch::channel(settings.limits);
     let desk = Desk { pool: pool.clone(), limits };
-    let server = Server::new(desk, Arc::new(Metrics::default()), clock);
+    // Whoever could start this program is the one who is served.
+    let server = Server::new(desk, Caller::local(), (Arc::new(Metrics::default()), clock));
     let service = server.serve(rmcp::transport::stdio()).await;
     let service = service.map_err(|error| StdioError::Begin(error.to_string()))?;
     service.waiting().await?;

@@ -8,11 +8,13 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_protocol::access::AccessSettings;
 use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker};
 use mcp_protocol::settings::{Adjustable, Settings, StatementLimits, WarehouseSettings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::access::{Caller, Reception};
 use crate::clock::{Clock, Moment};
 use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
@@ -111,6 +113,7 @@ pub async fn serve(
         lifecycle: Lifecycle::new(settings.idle_grace),
         metrics: Arc::new(Metrics::default()),
         limits: watch::channel(settings.limits.clone()).0,
+        access: watch::channel(Arc::new(settings.access.clone())).0,
         identity: Arc::new(identity),
         listener: Some(listener),
         service: None,
@@ -179,6 +182,7 @@ struct Worker {
     settings: Settings,
     serving: watch::Sender<Serving>,
     limits: watch::Sender<StatementLimits>,
+    access: watch::Sender<Arc<AccessSettings>>,
     logs: Logs,
     clock: Clock,
 }
@@ -221,7 +225,7 @@ impl Worker {
                     continue;
                 }
                 Wake::Said(Some(ToWorker::Adjust(to))) => {
-                    self.adjust(to);
+                    self.adjust(*to);
                     continue;
                 }
                 // Settings are handed over once; a second set is for a run to come.
@@ -291,7 +295,8 @@ impl Worker {
     fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
         let settings = &self.settings;
         let desk = Desk { pool: pool.clone(), limits: self.limits.subscribe() };
-        let server = Server::new(desk, Arc::clone(&self.metrics), self.clock);
+        let counted = (Arc::clone(&self.metrics), self.clock);
+        let server = Server::new(desk, Caller::nobody(), counted);
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
@@ -299,7 +304,8 @@ impl Worker {
             serving: self.serving.subscribe(),
         };
         let (stage, watched) = Door::stage();
-        let router = http::router(settings, server, health, watched, self.clock);
+        let reception = Reception::new(self.access.subscribe());
+        let router = http::router(settings, (server, reception), health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
         let counted = (Arc::clone(&self.metrics), self.clock);
         let door = Door::open(listener, &settings.http, router, stage, counted);
@@ -309,10 +315,11 @@ impl Worker {
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level } = to.clone();
+        let Adjustable { limits, log_level, access } = to.clone();
         self.logs.set_level(log_level);
-        tracing::info!(?limits, ?log_level, "adjusted");
+        tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
+        self.access.send_replace(Arc::new(access));
         self.settings.adjust(to);
     }
 

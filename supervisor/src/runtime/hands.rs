@@ -229,7 +229,11 @@ impl Hands {
         if told.adjustable() == wanted {
             return;
         }
-        match process.link.as_ref().map(|link| link.try_send(ToWorker::Adjust(wanted.clone()))) {
+        match process
+            .link
+            .as_ref()
+            .map(|link| link.try_send(ToWorker::Adjust(Box::new(wanted.clone()))))
+        {
             // Its next heartbeat is the next chance.
             Some(Err(_)) => tracing::warn!(
                 app = %process.slot.app, slot = process.slot.index,

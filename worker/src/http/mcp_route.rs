@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::Stage;
+use crate::access::Reception;
 use crate::clock::Clock;
 use crate::mcp::server::Server;
 
@@ -47,6 +48,7 @@ const ACCEPTED: &str = "application/json, text/event-stream";
 /// The SDK's service with our limits.
 pub(super) struct McpDoor {
     service: StreamableHttpService<Server, NeverSessionManager>,
+    reception: Reception,
     stage: watch::Receiver<Stage>,
     body_bytes_max: usize,
     request_timeout: Duration,
@@ -65,7 +67,7 @@ struct Envelope {
 impl McpDoor {
     pub(super) fn new(
         settings: &Settings,
-        server: Server,
+        (server, reception): (Server, Reception),
         stage: watch::Receiver<Stage>,
         clock: Clock,
     ) -> McpDoor {
@@ -82,6 +84,7 @@ impl McpDoor {
         let sessions = Arc::new(NeverSessionManager::default());
         McpDoor {
             service: StreamableHttpService::new(move || Ok(server.clone()), sessions, config),
+            reception,
             stage,
             body_bytes_max,
             request_timeout: settings.http.request_timeout,
@@ -113,6 +116,10 @@ pub(super) async fn answer(
     request: Request<Body>,
 ) -> Response<Body> {
     let (mut head, body) = request.into_parts();
+    match door.reception.admit(&head) {
+        Ok(caller) => head.extensions.insert(caller),
+        Err(words) => return refusal(StatusCode::UNAUTHORIZED, INVALID_REQUEST, &words, None),
+    };
     let deadline = door.clock.now() + door.request_timeout;
     let body = tokio::select! {
         body = Limited::new(body, door.body_bytes_max).collect() => body,

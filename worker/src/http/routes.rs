@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::Stage;
 use super::mcp_route::{self, McpDoor};
+use crate::access::Reception;
 use crate::clock::{Clock, Moment};
 use crate::mcp::server::Server;
 use crate::settings::Identity;
@@ -46,12 +47,12 @@ pub enum Serving {
 /// Everything that is served.
 pub fn router(
     settings: &Settings,
-    server: Server,
+    (server, reception): (Server, Reception),
     health: Health,
     stage: watch::Receiver<Stage>,
     clock: Clock,
 ) -> Router {
-    let mcp = Arc::new(McpDoor::new(settings, server, stage, clock));
+    let mcp = Arc::new(McpDoor::new(settings, (server, reception), stage, clock));
     let health = Arc::new((health, clock));
     Router::new()
         .route("/livez", get(async || "alive\n"))

@@ -15,6 +15,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::tools::{self, Asked, Desk, Reply, ToolError};
+use crate::access::Caller;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
 use crate::warehouse::Origin;
@@ -32,15 +33,24 @@ rows and say so (`truncated`): aggregate in SQL instead of fetching everything."
 #[derive(Clone)]
 pub struct Server {
     desk: Arc<Desk>,
+    /// Whose calls they are that came through no door.
+    caller: Caller,
     metrics: Arc<Metrics>,
     clock: Clock,
 }
 
 impl Server {
-    /// A server whose tools work at this desk.
+    /// A server whose tools work at this desk; calls that no door admitted are this caller's.
     #[must_use]
-    pub fn new(desk: Desk, metrics: Arc<Metrics>, clock: Clock) -> Server {
-        Server { desk: Arc::new(desk), metrics, clock }
+    pub fn new(desk: Desk, caller: Caller, (metrics, clock): (Arc<Metrics>, Clock)) -> Server {
+        Server { desk: Arc::new(desk), caller, metrics, clock }
+    }
+
+    /// Who sent this request.
+    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+        let head = context.extensions.get::<http::request::Parts>();
+        let admitted = head.and_then(|head| head.extensions.get::<Caller>());
+        admitted.unwrap_or(&self.caller).clone()
     }
 }
 
@@ -56,13 +66,13 @@ impl ServerHandler for Server {
     async fn list_tools(
         &self,
         _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::all()))
+        Ok(ListToolsResult::with_all_items(tools::listed(&self.caller(&context))))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::all().into_iter().find(|tool| tool.name == name)
+        tools::definition(name)
     }
 
     async fn call_tool(
@@ -70,21 +80,23 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(kind) = tools::Kind::named(&request.name) else {
+        let caller = self.caller(&context);
+        let Some(entry) = tools::Entry::named(&request.name, &caller) else {
             let message = format!("there is no tool `{}`; tools/list says which", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut call = Call {
             metrics: &self.metrics,
             clock: self.clock,
-            tool: kind.name(),
+            tool: entry.name(),
             started: self.clock.now(),
             outcome: CallOutcome::Cancelled,
         };
         let arguments = request.arguments.unwrap_or_default();
-        let asked = Asked { origin: origin(&context), cancel: &context.ct };
+        let origin = origin(&context);
+        let asked = Asked { origin, caller: &caller, cancel: &context.ct };
         let result = tokio::select! {
-            result = tools::call(&self.desk, kind, arguments, asked) => result,
+            result = tools::call(&self.desk, entry, arguments, asked) => result,
             () = context.ct.cancelled() => Err(ToolError::cancelled()),
         };
         call.outcome = match &result {

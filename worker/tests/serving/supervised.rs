@@ -159,7 +159,7 @@ async fn new_limits_hold_at_once_for_the_same_client_and_the_same_worker() {
     let mut client = Client::connect(stage.address).await.expect("connects");
     let mut adjusted = settings().adjustable();
     adjusted.limits.rows_max = 1;
-    stage.supervisor.say(&ToWorker::Adjust(adjusted)).await;
+    stage.supervisor.say(&ToWorker::Adjust(Box::new(adjusted))).await;
     let until_told = async {
         let asked = call("execute_query", json!({ "query": "select two rows" }));
         while client.mcp(&asked).await.expect("an answer").body.contains("2.50") {}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mcp_protocol::settings::Settings;
+use mcp_worker::access::{Caller, Reception};
 use mcp_worker::clock::Clock;
 use mcp_worker::http::{Door, Health, Serving};
 use mcp_worker::mcp::server::Server;
@@ -304,7 +305,7 @@ pub(crate) async fn house_at(listener: std::net::TcpListener, settings: &Setting
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = tokio::sync::watch::channel(settings.limits.clone());
     let desk = Desk { pool: pool.clone(), limits };
-    let server = Server::new(desk, Arc::clone(&metrics), clock);
+    let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
     let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
     let health = Health {
@@ -314,7 +315,9 @@ pub(crate) async fn house_at(listener: std::net::TcpListener, settings: &Setting
         serving: serving.subscribe(),
     };
     let (stage, watched) = Door::stage();
-    let router = mcp_worker::http::router(settings, server, health, watched, clock);
+    let (_, access) = tokio::sync::watch::channel(Arc::new(settings.access.clone()));
+    let entrance = (server, Reception::new(access));
+    let router = mcp_worker::http::router(settings, entrance, health, watched, clock);
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
     let door = Door::open(listener, &settings.http, router, stage, counted).expect("a door");

@@ -3,14 +3,14 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Definition, Errand, Reply, ToolError, position};
+use super::{Definition, Entry, Errand, Reply, ToolError, parsed, position};
 use crate::mcp::answer::cell_text;
 use crate::mcp::names::{Name, Path, literal};
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::{Answer, Cell, Context, WarehouseError};
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Arguments {
+struct Arguments {
     database: String,
     view_name: String,
     schema: Option<String>,
@@ -24,7 +24,14 @@ struct Described {
     comment: String,
 }
 
-pub(super) fn definition() -> Definition {
+pub(super) const ENTRY: Entry = Entry {
+    name: "describe_view",
+    toolset: "core",
+    definition,
+    call: |errand, arguments| Box::pin(async move { call(errand, parsed(arguments)?).await }),
+};
+
+fn definition() -> Definition {
     Definition {
         title: "Describe a view",
         description: "Shows the columns with their types, and the SQL definition, of a view or \
@@ -60,7 +67,7 @@ pub(super) fn definition() -> Definition {
     }
 }
 
-pub(super) async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
+async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
     let database = Name::parse(&arguments.database)?;
     let schema = arguments.schema.as_deref().map(Name::parse).transpose()?;
     let path = Path::parse(&arguments.view_name, schema, database)?;

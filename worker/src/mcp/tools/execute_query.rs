@@ -3,14 +3,14 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Definition, Errand, Reply, ToolError, row_limit};
+use super::{Definition, Entry, Errand, Reply, ToolError, parsed, row_limit};
 use crate::mcp::answer;
 use crate::mcp::names::Name;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::{Answer, Context};
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Arguments {
+struct Arguments {
     query: String,
     database: Option<String>,
     schema: Option<String>,
@@ -30,7 +30,14 @@ fn auto_commit_default() -> bool {
     true
 }
 
-pub(super) fn definition() -> Definition {
+pub(super) const ENTRY: Entry = Entry {
+    name: "execute_query",
+    toolset: "core",
+    definition,
+    call: |errand, arguments| Box::pin(async move { call(errand, parsed(arguments)?).await }),
+};
+
+fn definition() -> Definition {
     Definition {
         title: "Run a query",
         description: "Runs one read-only SQL statement in Snowflake's dialect (SELECT, WITH, SHOW, \
@@ -49,7 +56,7 @@ pub(super) fn definition() -> Definition {
     }
 }
 
-pub(super) async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
+async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
     match sql::decide(&arguments.query, Level::Read) {
         Decision::Allowed { .. } => {}
         Decision::Refused { reason, .. } => return Err(ToolError::Refused(reason)),

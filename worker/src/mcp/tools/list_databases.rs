@@ -2,14 +2,21 @@
 
 use serde_json::json;
 
-use super::{Definition, Errand, Reply, ToolError, position};
+use super::{Definition, Entry, Errand, Reply, ToolError, position};
 use crate::mcp::answer::cell_text;
 use crate::warehouse::Context;
 
 /// Where `SHOW DATABASES` has the name when its columns are not labelled.
 const NAME_POSITION: usize = 1;
 
-pub(super) fn definition() -> Definition {
+pub(super) const ENTRY: Entry = Entry {
+    name: "list_databases",
+    toolset: "core",
+    definition,
+    call: |errand, _arguments| Box::pin(async move { call(errand).await }),
+};
+
+fn definition() -> Definition {
     Definition {
         title: "List databases",
         description: "Lists the databases that can be read. Start here.",
@@ -23,7 +30,7 @@ pub(super) fn definition() -> Definition {
     }
 }
 
-pub(super) async fn call(errand: &Errand<'_>) -> Result<Reply, ToolError> {
+async fn call(errand: &Errand<'_>) -> Result<Reply, ToolError> {
     let answer = errand.ask("SHOW DATABASES", &Context::default()).await?;
     let at = position(&answer, "name").unwrap_or(NAME_POSITION);
     let databases: Vec<String> =

@@ -3,13 +3,13 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Definition, Errand, Reply, ToolError, position};
+use super::{Definition, Entry, Errand, Reply, ToolError, parsed, position};
 use crate::mcp::answer::cell_text;
 use crate::mcp::names::Name;
 use crate::warehouse::{Answer, Cell, Context};
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Arguments {
+struct Arguments {
     database: String,
     schema: Option<String>,
 }
@@ -21,7 +21,14 @@ struct View {
     created: String,
 }
 
-pub(super) fn definition() -> Definition {
+pub(super) const ENTRY: Entry = Entry {
+    name: "list_views",
+    toolset: "core",
+    definition,
+    call: |errand, arguments| Box::pin(async move { call(errand, parsed(arguments)?).await }),
+};
+
+fn definition() -> Definition {
     Definition {
         title: "List views",
         description: "Lists the views of a schema, or of all schemas of the database when \
@@ -54,7 +61,7 @@ pub(super) fn definition() -> Definition {
     }
 }
 
-pub(super) async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
+async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
     let database = Name::parse(&arguments.database)?;
     let schema = arguments.schema.as_deref().map(Name::parse).transpose()?;
     let (place, statement) = match &schema {

@@ -9,6 +9,7 @@ mod query_view;
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use mcp_protocol::settings::StatementLimits;
 use rmcp::model::{JsonObject, Tool, ToolAnnotations};
 use serde::de::DeserializeOwned;
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::names::NameError;
+use crate::access::Caller;
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::{Answer, Context, Limits, Origin, WarehouseError};
 
@@ -97,57 +99,38 @@ impl ToolError {
     }
 }
 
-/// Which tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `list_databases`
-    ListDatabases,
-    /// `list_views`
-    ListViews,
-    /// `describe_view`
-    DescribeView,
-    /// `query_view`
-    QueryView,
-    /// `execute_query`
-    ExecuteQuery,
+/// One tool: its name, the set it belongs to, how it presents itself and what it does.
+pub struct Entry {
+    name: &'static str,
+    /// One of [`mcp_protocol::access::TOOLSETS`].
+    toolset: &'static str,
+    definition: fn() -> Definition,
+    call: for<'a> fn(&'a Errand<'a>, JsonObject) -> Running<'a>,
 }
 
-impl Kind {
-    /// All tools, in the order in which they are listed.
-    pub const ALL: [Kind; 5] = [
-        Kind::ListDatabases,
-        Kind::ListViews,
-        Kind::DescribeView,
-        Kind::QueryView,
-        Kind::ExecuteQuery,
-    ];
+/// A tool at work.
+type Running<'a> = BoxFuture<'a, Result<Reply, ToolError>>;
 
-    /// The tool of this name.
+/// All tools, in the order in which they are listed.
+const ENTRIES: [Entry; 5] = [
+    list_databases::ENTRY,
+    list_views::ENTRY,
+    describe_view::ENTRY,
+    query_view::ENTRY,
+    execute_query::ENTRY,
+];
+
+impl Entry {
+    /// The tool of this name, if the caller sees it.
     #[must_use]
-    pub fn named(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    pub fn named(name: &str, caller: &Caller) -> Option<&'static Entry> {
+        ENTRIES.iter().find(|entry| entry.name == name && caller.sees(entry.toolset))
     }
 
     /// The tool's name.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::ListDatabases => "list_databases",
-            Kind::ListViews => "list_views",
-            Kind::DescribeView => "describe_view",
-            Kind::QueryView => "query_view",
-            Kind::ExecuteQuery => "execute_query",
-        }
-    }
-
-    fn definition(self) -> Definition {
-        match self {
-            Kind::ListDatabases => list_databases::definition(),
-            Kind::ListViews => list_views::definition(),
-            Kind::DescribeView => describe_view::definition(),
-            Kind::QueryView => query_view::definition(),
-            Kind::ExecuteQuery => execute_query::definition(),
-        }
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 }
 
@@ -160,10 +143,16 @@ struct Definition {
     output: Value,
 }
 
-/// The tools as `tools/list` shows them.
+/// The tools as `tools/list` shows them to a caller.
 #[must_use]
-pub fn all() -> Vec<Tool> {
-    Kind::ALL.into_iter().map(tool).collect()
+pub fn listed(caller: &Caller) -> Vec<Tool> {
+    ENTRIES.iter().filter(|entry| caller.sees(entry.toolset)).map(tool).collect()
+}
+
+/// How the tool of this name presents itself, whoever may call it.
+#[must_use]
+pub fn definition(name: &str) -> Option<Tool> {
+    ENTRIES.iter().find(|entry| entry.name == name).map(tool)
 }
 
 /// Runs a tool.
@@ -172,25 +161,21 @@ pub fn all() -> Vec<Tool> {
 /// See [`ToolError`].
 pub async fn call(
     desk: &Desk,
-    kind: Kind,
+    entry: &Entry,
     arguments: JsonObject,
     asked: Asked<'_>,
 ) -> Result<Reply, ToolError> {
-    let origin = Origin { tool: Some(kind.name().to_owned()), ..asked.origin };
-    let errand = Errand { desk, origin, cancel: asked.cancel };
-    match kind {
-        Kind::ListDatabases => list_databases::call(&errand).await,
-        Kind::ListViews => list_views::call(&errand, parsed(arguments)?).await,
-        Kind::DescribeView => describe_view::call(&errand, parsed(arguments)?).await,
-        Kind::QueryView => query_view::call(&errand, parsed(arguments)?).await,
-        Kind::ExecuteQuery => execute_query::call(&errand, parsed(arguments)?).await,
-    }
+    let origin = Origin { tool: Some(entry.name.to_owned()), ..asked.origin };
+    let errand = Errand { desk, caller: asked.caller, origin, cancel: asked.cancel };
+    (entry.call)(&errand, arguments).await
 }
 
 /// Who calls a tool, and until when.
 pub struct Asked<'a> {
-    /// Who asks.
+    /// What the account's history is to say of it.
     pub origin: Origin,
+    /// Whose call it is, and what that caller may do.
+    pub caller: &'a Caller,
     /// Fires when nobody wants the answer any more.
     pub cancel: &'a CancellationToken,
 }
@@ -198,6 +183,8 @@ pub struct Asked<'a> {
 /// One call's way to the warehouse.
 struct Errand<'a> {
     desk: &'a Desk,
+    #[allow(dead_code, reason = "what a caller may say besides a statement is asked of it")]
+    caller: &'a Caller,
     origin: Origin,
     cancel: &'a CancellationToken,
 }
@@ -230,8 +217,8 @@ impl Errand<'_> {
     }
 }
 
-fn tool(kind: Kind) -> Tool {
-    let definition = kind.definition();
+fn tool(entry: &Entry) -> Tool {
+    let definition = (entry.definition)();
     let input = json!({
         "type": "object",
         "properties": definition.properties,
@@ -242,7 +229,7 @@ fn tool(kind: Kind) -> Tool {
         .destructive(false)
         .idempotent(true)
         .open_world(false);
-    Tool::new(kind.name(), definition.description, object(input))
+    Tool::new(entry.name, definition.description, object(input))
         .with_title(definition.title)
         .with_raw_output_schema(Arc::new(object(definition.output)))
         .with_annotations(annotations)
@@ -280,26 +267,28 @@ mod tests {
 
     #[test]
     fn every_tool_is_found_by_its_name_and_says_that_it_only_reads() {
-        for tool in all() {
-            assert!(Kind::named(&tool.name).is_some(), "{}", tool.name);
+        let caller = Caller::local();
+        for tool in listed(&caller) {
+            assert!(Entry::named(&tool.name, &caller).is_some(), "{}", tool.name);
             let annotations = tool.annotations.expect("annotations");
             assert_eq!(annotations.read_only_hint, Some(true));
         }
-        assert_eq!(Kind::named("drop_everything"), None);
+        assert!(Entry::named("drop_everything", &caller).is_none());
+        assert!(Entry::named("execute_query", &Caller::nobody()).is_none());
     }
 
     #[test]
     fn schemas_use_no_word_that_a_plain_validator_does_not_know() {
-        let text = serde_json::to_string(&all()).unwrap();
+        let text = serde_json::to_string(&listed(&Caller::local())).unwrap();
         assert!(!text.contains("\"format\""), "{text}");
     }
 
     #[test]
     fn required_parameters_are_among_the_properties() {
-        for kind in Kind::ALL {
-            let definition = kind.definition();
+        for entry in &ENTRIES {
+            let definition = (entry.definition)();
             for name in definition.required {
-                assert!(definition.properties.get(name).is_some(), "{name} of {}", kind.name());
+                assert!(definition.properties.get(name).is_some(), "{name} of {}", entry.name);
             }
         }
     }

@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Definition, Errand, Reply, ToolError, row_limit};
+use super::{Definition, Entry, Errand, Reply, ToolError, parsed, row_limit};
 use crate::mcp::answer;
 use crate::mcp::names::{Name, Path};
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Arguments {
+struct Arguments {
     database: String,
     view_name: String,
     schema: Option<String>,
@@ -20,7 +20,14 @@ fn limit_default() -> i64 {
     10
 }
 
-pub(super) fn definition() -> Definition {
+pub(super) const ENTRY: Entry = Entry {
+    name: "query_view",
+    toolset: "core",
+    definition,
+    call: |errand, arguments| Box::pin(async move { call(errand, parsed(arguments)?).await }),
+};
+
+fn definition() -> Definition {
     Definition {
         title: "Look into a view",
         description: "Shows the first rows of a view or a table. To filter or aggregate use \
@@ -36,7 +43,7 @@ pub(super) fn definition() -> Definition {
     }
 }
 
-pub(super) async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
+async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
     let database = Name::parse(&arguments.database)?;
     let schema = arguments.schema.as_deref().map(Name::parse).transpose()?;
     let path = Path::parse(&arguments.view_name, schema, database)?;
