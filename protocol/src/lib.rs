@@ -17,5 +17,7 @@ pub mod env;
 pub mod frame;
 pub mod handshake;
 pub mod message;
+pub mod relay;
+pub mod revoked;
 pub mod secret;
 pub mod settings;

@@ -7,6 +7,7 @@
 //! - [`settings`] what the process was born with
 //! - [`lifecycle`] pure: booting, ready, draining, done
 //! - [`link`] our end of the socket: hello, ready, heartbeat, drain
+//! - [`bus`] what the workers of an app tell each other over it
 //! - [`http`] the door: inherited listener, limits, health
 //! - [`access`] who calls, and what that caller may do
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
@@ -14,6 +15,7 @@
 //! - [`warehouse`] the one door to data, and the pool before it
 //! - [`logs`], [`metrics`], [`clock`] what everyone may use
 pub mod access;
+pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod http;
@@ -23,6 +25,7 @@ pub mod logs;
 pub mod mcp;
 pub mod metrics;
 pub mod settings;
+mod signals;
 pub mod sql;
 pub mod stdio;
 pub mod supervised;
