@@ -6,14 +6,17 @@ use std::sync::Arc;
 
 use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
-    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock,
+    DiscoverResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
+    ListResourceTemplatesRequestMethod, ListResourceTemplatesResult, ListResourcesRequestMethod,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    SubscriptionFilter, Tool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use tokio_util::sync::CancellationToken;
 
+use super::edge::session::Session;
 use super::tools::{self, Asked, Desk, Reply, ToolError};
 use crate::access::Caller;
 use crate::clock::{Clock, Moment};
@@ -28,6 +31,14 @@ SNOWFLAKE_SAMPLE_DATA, schema TPCH_SF1). Start with list_databases, then list_vi
 in Snowflake's SQL. Names are resolved as Snowflake does: unquoted ones fold to upper case, \
 \"quoted\" ones are kept. Statements that change anything are refused. Answers are cut at `limit` \
 rows and say so (`truncated`): aggregate in SQL instead of fetching everything.";
+
+/// For how long a client may take a list for what it was: as long as a change of its rights may
+/// take to show, in milliseconds.
+const FRESH_MS: u64 = 60_000;
+
+/// Fires when the worker begins to leave; a request carries it whose reply has no other end.
+#[derive(Debug, Clone, Default)]
+pub struct Leaving(pub CancellationToken);
 
 /// The server. Cheap to clone; each request gets its own.
 #[derive(Clone)]
@@ -63,12 +74,40 @@ impl ServerHandler for Server {
             .with_instructions(INSTRUCTIONS)
     }
 
+    async fn discover(
+        &self,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        let discovered = DiscoverResult::from_server_info(versions, self.get_info());
+        Ok(discovered.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        // The SDK takes away whatever is not among the capabilities.
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let head = context.request_context().extensions.get::<http::request::Parts>();
+        let leaving = head.and_then(|head| head.extensions.get::<Leaving>()).cloned();
+        tokio::select! {
+            () = context.cancelled() => {}
+            () = leaving.unwrap_or_default().0.cancelled_owned() => {}
+        }
+        Ok(())
+    }
+
     async fn list_tools(
         &self,
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::listed(&self.caller(&context))))
+        let tools = ListToolsResult::with_all_items(tools::listed(&self.caller(&context)));
+        Ok(tools.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -142,13 +181,17 @@ fn origin(context: &RequestContext<RoleServer>) -> Origin {
         let value = head?.headers.get(name)?.to_str().ok()?;
         Some(value.to_owned())
     };
-    let client = context.peer.peer_info().map(|peer| {
-        let Implementation { name, version, .. } = &peer.client_info;
-        format!("{name} {version}")
-    });
+    let session = head.and_then(|head| head.extensions.get::<Arc<Session>>());
+    // Over HTTP the SDK knows of no client but the one that the message itself names.
+    let named = match head {
+        Some(_) => context.meta.client_info(),
+        None => context.client_info(),
+    };
+    let named = named.map(|client| format!("{} {}", client.name, client.version));
+    let client = session.map(|session| session.client.to_string()).or(named);
     Origin {
         client: client.or_else(|| header("user-agent")),
-        session: header("mcp-session-id"),
+        session: session.map(|session| session.tag.to_string()),
         request: Some(context.id.to_string()),
         tool: None,
         traceparent: header("traceparent"),

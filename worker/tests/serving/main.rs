@@ -4,5 +4,7 @@ mod binary;
 mod drain;
 mod mcp;
 mod pool;
+mod sessions;
+mod streams;
 mod supervised;
 mod support;
