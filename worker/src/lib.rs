@@ -9,6 +9,7 @@
 //! - [`link`] our end of the socket: hello, ready, heartbeat, drain
 //! - [`http`] the door: inherited listener, limits, health
 //! - [`access`] who calls, and what that caller may do
+//! - [`quota`] how much clients may ask of all workers together
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure
 //! - [`warehouse`] the one door to data, and the pool before it
@@ -22,6 +23,7 @@ pub mod link;
 pub mod logs;
 pub mod mcp;
 pub mod metrics;
+pub mod quota;
 pub mod settings;
 pub mod sql;
 pub mod stdio;

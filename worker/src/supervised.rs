@@ -5,6 +5,7 @@
 
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::logs::{self, LogError, Logs};
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::settings::{Identity, Inherited};
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::snowflake::House;
@@ -109,9 +111,13 @@ pub async fn serve(
     tracing::info!(phase = "booting", generation = settings.generation, "worker");
     let boot = tokio::spawn(boot(open, settings.clone(), house));
     let (serving, _) = watch::channel(Serving::Booting);
+    let metrics = Arc::new(Metrics::default());
+    let run_directory = socket.parent().unwrap_or(Path::new("/"));
+    let quotas = Quotas::shared(run_directory, &identity.app, Arc::clone(&metrics));
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
-        metrics: Arc::new(Metrics::default()),
+        metrics,
+        quotas,
         limits: watch::channel(settings.limits.clone()).0,
         access: watch::channel(Arc::new(settings.access.clone())).0,
         identity: Arc::new(identity),
@@ -176,6 +182,7 @@ async fn fail(link: Link, error: ServeError, clock: Clock) -> ServeError {
 struct Worker {
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
+    quotas: Quotas,
     identity: Arc<Identity>,
     listener: Option<TcpListener>,
     service: Option<Service>,
@@ -294,7 +301,8 @@ impl Worker {
 
     fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
         let settings = &self.settings;
-        let desk = Desk { pool: pool.clone(), limits: self.limits.subscribe() };
+        let (limits, quotas) = (self.limits.subscribe(), self.quotas.clone());
+        let desk = Desk { pool: pool.clone(), limits, quotas };
         let counted = (Arc::clone(&self.metrics), self.clock);
         let server = Server::new(desk, Caller::nobody(), counted);
         let health = Health {

@@ -18,6 +18,7 @@ use super::tools::{self, Asked, Desk, Reply, ToolError};
 use crate::access::Caller;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::warehouse::Origin;
 
 /// What an assistant is told about the server as a whole.
@@ -44,6 +45,12 @@ impl Server {
     #[must_use]
     pub fn new(desk: Desk, caller: Caller, (metrics, clock): (Arc<Metrics>, Clock)) -> Server {
         Server { desk: Arc::new(desk), caller, metrics, clock }
+    }
+
+    /// How much clients may ask.
+    #[must_use]
+    pub fn quotas(&self) -> &Quotas {
+        &self.desk.quotas
     }
 
     /// Who sent this request.

@@ -95,10 +95,10 @@ async fn describe(
     let ddl = format!("SELECT GET_DDL('{kind}', {})", literal(&quoted));
     let definition = match errand.ask(&ddl, context).await {
         Ok(ddl) => ddl.rows.first().and_then(|row| row.first()).map(cell_text),
-        Err(PoolError::Warehouse(
+        Err(ToolError::Pool(PoolError::Warehouse(
             WarehouseError::Statement { .. } | WarehouseError::Unsupported { .. },
-        )) => None,
-        Err(error) => return Err(error.into()),
+        ))) => None,
+        Err(error) => return Err(error),
     };
     Ok((answer, definition))
 }

@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::names::NameError;
 use crate::access::Caller;
+use crate::quota::{Quotas, Refusal};
+use crate::warehouse::collected::weight;
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::{Answer, Context, Limits, Origin, WarehouseError};
 
@@ -29,6 +31,8 @@ pub struct Desk {
     pub pool: Pool,
     /// How much one statement may cost, as of now.
     pub limits: watch::Receiver<StatementLimits>,
+    /// How much each client may ask.
+    pub quotas: Quotas,
 }
 
 /// What a tool gives back when it succeeds.
@@ -55,6 +59,9 @@ pub enum ToolError {
     /// The warehouse gave no answer.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// The client asked too much; nothing was sent.
+    #[error(transparent)]
+    Quota(#[from] Refusal),
 }
 
 impl ToolError {
@@ -83,6 +90,7 @@ impl ToolError {
                 )
             }
             ToolError::Refused(_) => format!("Error: {self}"),
+            ToolError::Quota(_) => format!("Error: the statement was not run: {self}."),
             ToolError::Pool(PoolError::Warehouse(WarehouseError::Statement { .. })) => {
                 format!(
                     "Error executing query: {self}\nCheck the names with list_databases, list_views and describe_view, then correct the statement."
@@ -183,7 +191,6 @@ pub struct Asked<'a> {
 /// One call's way to the warehouse.
 struct Errand<'a> {
     desk: &'a Desk,
-    #[allow(dead_code, reason = "what a caller may say besides a statement is asked of it")]
     caller: &'a Caller,
     origin: Origin,
     cancel: &'a CancellationToken,
@@ -191,7 +198,7 @@ struct Errand<'a> {
 
 impl Errand<'_> {
     /// Runs a statement of our own, whose answer is short.
-    async fn ask(&self, statement: &str, context: &Context) -> Result<Answer, PoolError> {
+    async fn ask(&self, statement: &str, context: &Context) -> Result<Answer, ToolError> {
         self.fetch(statement, context, self.rows_max()).await
     }
 
@@ -201,15 +208,20 @@ impl Errand<'_> {
         statement: &str,
         context: &Context,
         rows_max: usize,
-    ) -> Result<Answer, PoolError> {
+    ) -> Result<Answer, ToolError> {
+        let (client, quota) = (self.caller.name.as_deref(), &self.caller.grant.quota);
+        let _place = self.desk.quotas.statement(client, quota)?;
         let limits = self.desk.limits.borrow().clone();
         let limits = Limits {
             rows_max: rows_max.min(limits.rows_max as usize),
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
-            timeout: limits.timeout,
+            timeout: quota.statement_timeout.unwrap_or(limits.timeout).min(limits.timeout),
         };
         let context = Context { origin: self.origin.clone(), ..context.clone() };
-        self.desk.pool.query(statement, &context, &limits, self.cancel).await
+        let answer = self.desk.pool.query(statement, &context, &limits, self.cancel).await?;
+        let bytes = answer.rows.iter().flatten().map(weight).sum::<usize>();
+        self.desk.quotas.answered(client, quota, bytes as u64);
+        Ok(answer)
     }
 
     fn rows_max(&self) -> usize {
