@@ -10,7 +10,7 @@
 //! - [`http`] the door: inherited listener, limits, health
 //! - [`access`] who calls, and what that caller may do
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
-//! - [`sql`] classes of statements and the read-only gate; pure
+//! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
 //! - [`logs`], [`metrics`], [`clock`] what everyone may use
 pub mod access;
@@ -24,6 +24,7 @@ pub mod mcp;
 pub mod metrics;
 pub mod settings;
 pub mod sql;
+pub mod sql_check;
 pub mod stdio;
 pub mod supervised;
 pub mod warehouse;
