@@ -11,7 +11,7 @@
 //! - [`http`] the door: inherited listener, limits, health
 //! - [`access`] who calls, and what that caller may do
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
-//! - [`sql`] classes of statements and the read-only gate; pure
+//! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
 //! - [`logs`], [`metrics`], [`clock`] what everyone may use
 pub mod access;
@@ -27,6 +27,7 @@ pub mod metrics;
 pub mod settings;
 mod signals;
 pub mod sql;
+pub mod sql_check;
 pub mod stdio;
 pub mod supervised;
 pub mod warehouse;
