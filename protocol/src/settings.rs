@@ -247,7 +247,10 @@ impl Default for Settings {
             idle_grace: Duration::from_secs(2),
             http: HttpSettings::default(),
             mcp: McpSettings { allowed_hosts: Vec::new(), allowed_origins: Vec::new() },
-            access: AccessSettings { anonymous: Some(Grant::default()), clients: Vec::new() },
+            access: AccessSettings {
+                anonymous: Some(Grant::default()),
+                ..AccessSettings::default()
+            },
             warehouse: WarehouseSettings::Embedded { scale: SAMPLE_SCALE },
             pool: PoolSettings::default(),
             limits: StatementLimits::default(),
