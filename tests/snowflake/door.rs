@@ -10,7 +10,6 @@ use mcp_worker::http::{Door, Health, Serving, Stage};
 use mcp_worker::mcp::server::Server as McpServer;
 use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
-use mcp_worker::quota::Quotas;
 use mcp_worker::settings::Identity;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -32,8 +31,7 @@ async fn open(config: Config, max: u32) -> Open {
     let settings = Settings::default();
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = watch::channel(settings.limits.clone());
-    let quotas = Quotas::own(Arc::default());
-    let desk = Desk { pool: house.pool.clone(), limits, quotas };
+    let desk = Desk::new(house.pool.clone(), limits);
     let server = McpServer::new(desk, Caller::nobody(), (Arc::clone(&metrics), house.clock));
     let (serving, watched) = watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 0, run: 1, pid: std::process::id() };

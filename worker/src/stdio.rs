@@ -12,7 +12,6 @@ use crate::logs::{self, LogError};
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
-use crate::quota::Quotas;
 use crate::settings::Identity;
 use crate::supervised::OpenWarehouse;
 use crate::warehouse::WarehouseError;
@@ -57,10 +56,9 @@ pub async fn serve(
     pool.open_min().await?;
     // Nobody adjusts them here; they stay readable when their sender is gone.
     let (_, limits) = watch::channel(settings.limits);
-    let metrics = Arc::new(Metrics::default());
-    let desk = Desk { pool: pool.clone(), limits, quotas: Quotas::own(Arc::clone(&metrics)) };
+    let desk = Desk::new(pool.clone(), limits);
     // Whoever could start this program is the one who is served.
-    let server = Server::new(desk, Caller::local(), (metrics, clock));
+    let server = Server::new(desk, Caller::local(), (Arc::new(Metrics::default()), clock));
     let service = server.serve(rmcp::transport::stdio()).await;
     let service = service.map_err(|error| StdioError::Begin(error.to_string()))?;
     service.waiting().await?;
