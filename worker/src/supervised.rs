@@ -4,7 +4,6 @@
 //! it. Opening the warehouse runs beside it, so that a worker that boots can be told to leave.
 
 use std::net::TcpListener;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
+use crate::audit::{Audit, AuditFile};
 use crate::clock::{Clock, Moment};
 use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
@@ -24,6 +24,7 @@ use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
 use crate::settings::{Identity, Inherited};
+use crate::signals::{leave_signals, signalled};
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::snowflake::House;
 use crate::warehouse::{Warehouse, WarehouseError};
@@ -101,8 +102,9 @@ pub async fn serve(
         clock,
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
-    let begun = begin(&settings, &identity);
-    let (logs, signals) = match begun {
+    let access = watch::channel(Arc::new(settings.access.clone())).0;
+    let begun = begin(&settings, &identity, access.subscribe());
+    let (logs, audit, signals) = match begun {
         Ok(begun) => begun,
         Err(error) => return Err(fail(link, error, clock).await),
     };
@@ -113,35 +115,37 @@ pub async fn serve(
         lifecycle: Lifecycle::new(settings.idle_grace),
         metrics: Arc::new(Metrics::default()),
         limits: watch::channel(settings.limits.clone()).0,
-        access: watch::channel(Arc::new(settings.access.clone())).0,
+        access,
         identity: Arc::new(identity),
         listener: Some(listener),
         service: None,
         settings,
         serving,
         logs,
+        audit,
         clock,
     };
     worker.run(link, boot, signals).await
 }
 
+/// What writes down what happens, and where the file of it is steered if there is one.
+type Audited = (Audit, Option<AuditFile>);
+
 fn begin(
     settings: &Settings,
     identity: &Identity,
-) -> Result<(Logs, tokio::net::UnixStream), ServeError> {
+    access: watch::Receiver<Arc<AccessSettings>>,
+) -> Result<(Logs, Audited, tokio::net::UnixStream), ServeError> {
     let logs = logs::start(&settings.logs, identity)?;
+    let audited = match &settings.logs.directory {
+        Some(directory) => {
+            let (audit, file) = Audit::open(directory, identity.clone(), access)?;
+            (audit, Some(file))
+        }
+        None => (Audit::none(), None),
+    };
     let signals = leave_signals().map_err(ServeError::Signals)?;
-    Ok((logs, signals))
-}
-
-/// A stream on which a byte arrives with each signal that asks us to leave.
-fn leave_signals() -> std::io::Result<tokio::net::UnixStream> {
-    let (read, write) = UnixStream::pair()?;
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
-    }
-    read.set_nonblocking(true)?;
-    tokio::net::UnixStream::from_std(read)
+    Ok((logs, audited, signals))
 }
 
 /// Opens the warehouse and the pool's first sessions.
@@ -184,6 +188,7 @@ struct Worker {
     limits: watch::Sender<StatementLimits>,
     access: watch::Sender<Arc<AccessSettings>>,
     logs: Logs,
+    audit: Audited,
     clock: Clock,
 }
 
@@ -222,6 +227,7 @@ impl Worker {
                 Wake::Said(Some(ToWorker::Drain { grace })) => News::Drain { grace },
                 Wake::Said(Some(ToWorker::ReopenLogs)) => {
                     self.logs.reopen();
+                    self.audit.1.iter().for_each(AuditFile::reopen);
                     continue;
                 }
                 Wake::Said(Some(ToWorker::Adjust(to))) => {
@@ -296,7 +302,8 @@ impl Worker {
         let settings = &self.settings;
         let desk = Desk { pool: pool.clone(), limits: self.limits.subscribe() };
         let counted = (Arc::clone(&self.metrics), self.clock);
-        let server = Server::new(desk, Caller::nobody(), counted);
+        let audit = &self.audit.0;
+        let server = Server::new(desk, Caller::nobody(), counted).with_audit(audit.clone());
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
@@ -304,7 +311,7 @@ impl Worker {
             serving: self.serving.subscribe(),
         };
         let (stage, watched) = Door::stage();
-        let reception = Reception::new(self.access.subscribe());
+        let reception = Reception::new(self.access.subscribe()).with_audit(audit.clone());
         let router = http::router(settings, (server, reception), health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
         let counted = (Arc::clone(&self.metrics), self.clock);
@@ -365,7 +372,8 @@ impl Worker {
                     service.pool.close(CLOSE_LIMIT).await;
                 }
                 let logs_dropped = self.logs.dropped_total();
-                tracing::info!(phase = "done", logs_dropped, "worker");
+                let audit_dropped = self.audit.1.as_ref().map_or(0, AuditFile::dropped_total);
+                tracing::info!(phase = "done", logs_dropped, audit_dropped, "worker");
             }
         }
     }
@@ -373,21 +381,6 @@ impl Worker {
     fn advance(&self, stage: Stage) {
         if let Some(service) = &self.service {
             service.door.advance(stage);
-        }
-    }
-}
-
-/// Returns when a signal asked us to leave.
-async fn signalled(signals: &tokio::net::UnixStream) {
-    loop {
-        if signals.readable().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        let mut bytes = [0; 16];
-        match signals.try_read(&mut bytes) {
-            Ok(0) => std::future::pending().await,
-            Ok(_) => return,
-            Err(_) => {}
         }
     }
 }

@@ -16,6 +16,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::tools::{self, Asked, Desk, Reply, ToolError};
 use crate::access::Caller;
+use crate::audit::Audit;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
 use crate::warehouse::Origin;
@@ -36,6 +37,7 @@ pub struct Server {
     /// Whose calls they are that came through no door.
     caller: Caller,
     metrics: Arc<Metrics>,
+    audit: Audit,
     clock: Clock,
 }
 
@@ -43,7 +45,13 @@ impl Server {
     /// A server whose tools work at this desk; calls that no door admitted are this caller's.
     #[must_use]
     pub fn new(desk: Desk, caller: Caller, (metrics, clock): (Arc<Metrics>, Clock)) -> Server {
-        Server { desk: Arc::new(desk), caller, metrics, clock }
+        Server { desk: Arc::new(desk), caller, metrics, audit: Audit::none(), clock }
+    }
+
+    /// Has each call of a tool written down.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Server {
+        Server { audit, ..self }
     }
 
     /// Who sent this request.
@@ -81,8 +89,11 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context);
+        let who = (request.name.as_ref(), &caller);
+        let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
         let Some(entry) = tools::Entry::named(&request.name, &caller) else {
             let message = format!("there is no tool `{}`; tools/list says which", request.name);
+            record.refused("the caller sees no such tool");
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut call = Call {
@@ -104,6 +115,12 @@ impl ServerHandler for Server {
             Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
             Err(_) => CallOutcome::Error,
         };
+        match &result {
+            Ok(reply) => record.answered(&reply.structured),
+            Err(ToolError::Refused(why)) => record.refused(why),
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => record.failed(),
+        }
         Ok(CallToolResponse::from(match result {
             Ok(reply) => shown(reply),
             Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
