@@ -26,6 +26,7 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
             "supervisor/src/runtime/signals.rs",
             "supervisor/src/monit/terminal.rs",
             "worker/src/signals.rs",
+            "worker/src/supervised.rs",
         ],
         "signals become events in one place",
     ),

@@ -18,5 +18,7 @@ pub mod env;
 pub mod frame;
 pub mod handshake;
 pub mod message;
+pub mod relay;
+pub mod revoked;
 pub mod secret;
 pub mod settings;

@@ -6,11 +6,11 @@
 //! so; keys, tokens and what an answer held are never in it.
 
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::access::{AccessSettings, AuditLevel};
+use mcp_protocol::settings::LogSettings;
 use ring::digest;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -40,18 +40,18 @@ struct Desk {
 
 /// What steers the file; what is queued is written when this is dropped.
 #[derive(Debug)]
-pub struct AuditFile(Lines);
+pub struct AuditFile(Option<Lines>);
 
 impl AuditFile {
     /// Opens the file anew before the next line: it was renamed.
     pub fn reopen(&self) {
-        self.0.reopen();
+        self.0.iter().for_each(Lines::reopen);
     }
 
     /// Lines that did not fit into the queue.
     #[must_use]
     pub fn dropped_total(&self) -> usize {
-        self.0.dropped_total()
+        self.0.as_ref().map_or(0, Lines::dropped_total)
     }
 }
 
@@ -62,18 +62,21 @@ impl Audit {
         Audit(None)
     }
 
-    /// Writes to the file in this directory.
+    /// Writes to a file in the directory of the logs; without one nothing is written down.
     ///
     /// # Errors
     /// When the file cannot be opened.
     pub fn open(
-        directory: &Path,
-        identity: Identity,
+        settings: &LogSettings,
+        identity: &Identity,
         access: watch::Receiver<Arc<AccessSettings>>,
     ) -> Result<(Audit, AuditFile), LogError> {
+        let Some(directory) = &settings.directory else {
+            return Ok((Audit::none(), AuditFile(None)));
+        };
         let (writer, lines) = logs::lines_to(Some(directory.join(FILE_NAME)))?;
-        let desk = Desk { writer, access, identity };
-        Ok((Audit(Some(Arc::new(desk))), AuditFile(lines)))
+        let desk = Desk { writer, access, identity: identity.clone() };
+        Ok((Audit(Some(Arc::new(desk))), AuditFile(Some(lines))))
     }
 
     /// Somebody was not let in.

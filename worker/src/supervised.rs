@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use mcp_protocol::access::AccessSettings;
 use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker};
+use mcp_protocol::relay::SealingKeys;
 use mcp_protocol::settings::{Adjustable, Settings, StatementLimits, WarehouseSettings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
 use crate::audit::{Audit, AuditFile};
+use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
 use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
@@ -24,7 +26,7 @@ use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
 use crate::settings::{Identity, Inherited};
-use crate::signals::{leave_signals, signalled};
+use crate::signals::{self, Signals};
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::snowflake::House;
 use crate::warehouse::{Warehouse, WarehouseError};
@@ -103,7 +105,7 @@ pub async fn serve(
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
     let access = watch::channel(Arc::new(settings.access.clone())).0;
-    let begun = begin(&settings, &identity, access.subscribe());
+    let begun = begin(&settings, &identity, &access);
     let (logs, audit, signals) = match begun {
         Ok(begun) => begun,
         Err(error) => return Err(fail(link, error, clock).await),
@@ -116,6 +118,8 @@ pub async fn serve(
         metrics: Arc::new(Metrics::default()),
         limits: watch::channel(settings.limits.clone()).0,
         access,
+        sessions: watch::channel(settings.sessions.clone()).0,
+        bus: Bus::linked(link.speaker(), clock),
         identity: Arc::new(identity),
         listener: Some(listener),
         service: None,
@@ -128,23 +132,17 @@ pub async fn serve(
     worker.run(link, boot, signals).await
 }
 
-/// What writes down what happens, and where the file of it is steered if there is one.
-type Audited = (Audit, Option<AuditFile>);
+/// What writes down who calls what, and what steers its file.
+type Audited = (Audit, AuditFile);
 
 fn begin(
     settings: &Settings,
     identity: &Identity,
-    access: watch::Receiver<Arc<AccessSettings>>,
-) -> Result<(Logs, Audited, tokio::net::UnixStream), ServeError> {
+    access: &watch::Sender<Arc<AccessSettings>>,
+) -> Result<(Logs, Audited, Signals), ServeError> {
     let logs = logs::start(&settings.logs, identity)?;
-    let audited = match &settings.logs.directory {
-        Some(directory) => {
-            let (audit, file) = Audit::open(directory, identity.clone(), access)?;
-            (audit, Some(file))
-        }
-        None => (Audit::none(), None),
-    };
-    let signals = leave_signals().map_err(ServeError::Signals)?;
+    let audited = Audit::open(&settings.logs, identity, access.subscribe())?;
+    let signals = signals::listen().map_err(ServeError::Signals)?;
     Ok((logs, audited, signals))
 }
 
@@ -187,6 +185,8 @@ struct Worker {
     serving: watch::Sender<Serving>,
     limits: watch::Sender<StatementLimits>,
     access: watch::Sender<Arc<AccessSettings>>,
+    sessions: watch::Sender<SealingKeys>,
+    bus: Bus,
     logs: Logs,
     audit: Audited,
     clock: Clock,
@@ -213,7 +213,7 @@ impl Worker {
         mut self,
         link: Link,
         boot: JoinHandle<Result<Pool, ServeError>>,
-        signals: tokio::net::UnixStream,
+        signals: Signals,
     ) -> Result<(), ServeError> {
         let (mut link, mut boot) = (Some(link), Some(boot));
         let mut heartbeat_at = self.clock.now();
@@ -224,18 +224,10 @@ impl Worker {
                     Err(error) => return Err(self.give_up(link, error).await),
                 },
                 Wake::Booted(Err(error)) => return Err(self.give_up(link, error).await),
-                Wake::Said(Some(ToWorker::Drain { grace })) => News::Drain { grace },
-                Wake::Said(Some(ToWorker::ReopenLogs)) => {
-                    self.logs.reopen();
-                    self.audit.1.iter().for_each(AuditFile::reopen);
-                    continue;
-                }
-                Wake::Said(Some(ToWorker::Adjust(to))) => {
-                    self.adjust(*to);
-                    continue;
-                }
-                // Settings are handed over once; a second set is for a run to come.
-                Wake::Said(Some(ToWorker::Settings(_))) => continue,
+                Wake::Said(Some(message)) => match self.said(message) {
+                    Some(news) => news,
+                    None => continue,
+                },
                 Wake::Said(None) => {
                     link = None;
                     self.orphaned()
@@ -267,7 +259,7 @@ impl Worker {
         &self,
         link: &mut Option<Link>,
         boot: &mut Option<JoinHandle<Result<Pool, ServeError>>>,
-        signals: &tokio::net::UnixStream,
+        signals: &Signals,
         heartbeat_at: Moment,
     ) -> Wake {
         let draining = matches!(self.lifecycle.phase(), Phase::Draining(_));
@@ -275,7 +267,7 @@ impl Worker {
         tokio::select! {
             biased;
             said = async { match link { Some(link) => link.next().await, None => std::future::pending().await } } => Wake::Said(said),
-            () = signalled(signals) => Wake::Signalled,
+            () = signals::asked_to_leave(signals) => Wake::Signalled,
             booted = async { match boot { Some(boot) => boot.await, None => std::future::pending().await } } => {
                 *boot = None;
                 Wake::Booted(booted.unwrap_or(Err(ServeError::Boot)))
@@ -284,6 +276,24 @@ impl Worker {
             () = self.emptied(), if draining => Wake::Emptied,
             () = self.clock.until(heartbeat_at), if linked => Wake::Heartbeat,
         }
+    }
+
+    /// What a message of the supervisor's means to the lifecycle; most mean nothing to it.
+    fn said(&mut self, message: ToWorker) -> Option<News> {
+        match message {
+            ToWorker::Drain { grace } => return Some(News::Drain { grace }),
+            ToWorker::ReopenLogs => {
+                self.logs.reopen();
+                self.audit.1.reopen();
+            }
+            ToWorker::Adjust(to) => self.adjust(*to),
+            ToWorker::Told(circular) => self.bus.heard(circular),
+            ToWorker::Sought { ticket, statement } => self.bus.sought(ticket, statement),
+            ToWorker::Revoked(sessions) => self.bus.revoked(sessions),
+            // Settings are handed over once; a second set is for a run to come.
+            ToWorker::Settings(_) => {}
+        }
+        None
     }
 
     async fn emptied(&self) {
@@ -300,7 +310,7 @@ impl Worker {
 
     fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
         let settings = &self.settings;
-        let desk = Desk { pool: pool.clone(), limits: self.limits.subscribe() };
+        let desk = Desk::new(pool.clone(), self.limits.subscribe());
         let counted = (Arc::clone(&self.metrics), self.clock);
         let audit = &self.audit.0;
         let server = Server::new(desk, Caller::nobody(), counted).with_audit(audit.clone());
@@ -322,11 +332,12 @@ impl Worker {
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access } = to.clone();
+        let Adjustable { limits, log_level, access, sessions } = to.clone();
         self.logs.set_level(log_level);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
+        self.sessions.send_replace(sessions);
         self.settings.adjust(to);
     }
 
@@ -372,7 +383,7 @@ impl Worker {
                     service.pool.close(CLOSE_LIMIT).await;
                 }
                 let logs_dropped = self.logs.dropped_total();
-                let audit_dropped = self.audit.1.as_ref().map_or(0, AuditFile::dropped_total);
+                let audit_dropped = self.audit.1.dropped_total();
                 tracing::info!(phase = "done", logs_dropped, audit_dropped, "worker");
             }
         }

@@ -56,10 +56,22 @@ mod tests {
     #[test]
     fn what_is_well_known_stands_before_the_path() {
         for (resource, document) in [
-            ("https://mcp.example.com/mcp", "https://mcp.example.com/.well-known/oauth-protected-resource/mcp"),
-            ("https://mcp.example.com", "https://mcp.example.com/.well-known/oauth-protected-resource"),
-            ("https://mcp.example.com/", "https://mcp.example.com/.well-known/oauth-protected-resource"),
-            ("http://[::1]:8000/a/mcp", "http://[::1]:8000/.well-known/oauth-protected-resource/a/mcp"),
+            (
+                "https://mcp.example.com/mcp",
+                "https://mcp.example.com/.well-known/oauth-protected-resource/mcp",
+            ),
+            (
+                "https://mcp.example.com",
+                "https://mcp.example.com/.well-known/oauth-protected-resource",
+            ),
+            (
+                "https://mcp.example.com/",
+                "https://mcp.example.com/.well-known/oauth-protected-resource",
+            ),
+            (
+                "http://[::1]:8000/a/mcp",
+                "http://[::1]:8000/.well-known/oauth-protected-resource/a/mcp",
+            ),
         ] {
             assert_eq!(url(resource), document);
         }

@@ -14,7 +14,8 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use super::tools::{self, Asked, Desk, Reply, ToolError};
+use super::tools::errand::Asked;
+use super::tools::{self, Desk, Reply, ToolError};
 use crate::access::Caller;
 use crate::audit::Audit;
 use crate::clock::{Clock, Moment};
@@ -76,11 +77,11 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::listed(&self.caller(&context))))
+        Ok(ListToolsResult::with_all_items(self.desk.shelf.listed(&self.caller(&context))))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::definition(name)
+        self.desk.shelf.definition(name)
     }
 
     async fn call_tool(
@@ -91,15 +92,15 @@ impl ServerHandler for Server {
         let caller = self.caller(&context);
         let who = (request.name.as_ref(), &caller);
         let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
-        let Some(entry) = tools::Entry::named(&request.name, &caller) else {
-            let message = format!("there is no tool `{}`; tools/list says which", request.name);
+        let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
             record.refused("the caller sees no such tool");
+            let message = format!("there is no tool `{}`; tools/list says which", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut call = Call {
             metrics: &self.metrics,
             clock: self.clock,
-            tool: entry.name(),
+            tool: tool.label(),
             started: self.clock.now(),
             outcome: CallOutcome::Cancelled,
         };
@@ -107,7 +108,7 @@ impl ServerHandler for Server {
         let origin = origin(&context);
         let asked = Asked { origin, caller: &caller, cancel: &context.ct };
         let result = tokio::select! {
-            result = tools::call(&self.desk, entry, arguments, asked) => result,
+            result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
             () = context.ct.cancelled() => Err(ToolError::cancelled()),
         };
         call.outcome = match &result {
