@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::Stage;
 use super::mcp_route::{self, McpDoor};
-use crate::access::Reception;
+use crate::access::{self, Reception};
 use crate::clock::{Clock, Moment};
 use crate::mcp::server::Server;
 use crate::settings::Identity;
@@ -52,6 +52,7 @@ pub fn router(
     stage: watch::Receiver<Stage>,
     clock: Clock,
 ) -> Router {
+    let metadata = access::router(&reception);
     let mcp = Arc::new(McpDoor::new(settings, (server, reception), stage, clock));
     let health = Arc::new((health, clock));
     Router::new()
@@ -59,6 +60,7 @@ pub fn router(
         .route("/readyz", get(readyz))
         .route("/health", get(report))
         .with_state(health)
+        .merge(metadata)
         .merge(Router::new().route("/mcp", post(mcp_route::answer)).with_state(mcp))
 }
 
