@@ -88,11 +88,9 @@ impl McpDoor {
     }
 
     /// Who sends this request; from now on it says so itself.
-    fn admit(&self, head: &mut Parts) -> Result<Caller, Response<Body>> {
-        let caller = self.reception.admit(head);
-        let refused =
-            |words: String| refusal(StatusCode::UNAUTHORIZED, INVALID_REQUEST, &words, None);
-        let caller = caller.map_err(refused)?;
+    async fn admit(&self, head: &mut Parts) -> Result<Caller, Response<Body>> {
+        let caller = self.reception.admit(head).await;
+        let caller = caller.map_err(|refusal| refusal.response())?;
         head.extensions.insert(caller.clone());
         Ok(caller)
     }
@@ -210,7 +208,7 @@ async fn answered(
     request: Request<Body>,
 ) -> Result<Response<Body>, Response<Body>> {
     let (mut head, body) = request.into_parts();
-    let caller = door.admit(&mut head)?;
+    let caller = door.admit(&mut head).await?;
     let body = door.body(body).await?;
     let Envelope { id, method } = envelope(&head.headers, &body)?;
     let method = method.unwrap_or_default();
@@ -257,7 +255,7 @@ pub(super) async fn resume(
 ) -> Response<Body> {
     let (mut head, _) = request.into_parts();
     let resumed = async {
-        let caller = door.admit(&mut head)?;
+        let caller = door.admit(&mut head).await?;
         if let Some(unwelcome) = door.unwelcome(&head).await {
             return Err(unwelcome);
         }
@@ -295,7 +293,7 @@ pub(super) async fn end(
 ) -> Response<Body> {
     let (mut head, _) = request.into_parts();
     let ended = async {
-        let caller = door.admit(&mut head)?;
+        let caller = door.admit(&mut head).await?;
         if let Some(unwelcome) = door.unwelcome(&head).await {
             return Err(unwelcome);
         }

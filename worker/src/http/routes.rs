@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::Stage;
 use super::mcp_route::{self, McpDoor};
-use crate::access::Reception;
+use crate::access::{self, Reception};
 use crate::clock::{Clock, Moment};
 use crate::mcp::edge::Edge;
 use crate::mcp::server::Server;
@@ -53,6 +53,7 @@ pub fn router(
     stage: watch::Receiver<Stage>,
     clock: Clock,
 ) -> Router {
+    let metadata = access::router(&entrance.1);
     let mcp = Arc::new(McpDoor::new(settings, entrance, stage, clock));
     let health = Arc::new((health, clock));
     let of_mcp = post(mcp_route::answer).get(mcp_route::resume).delete(mcp_route::end);
@@ -61,6 +62,7 @@ pub fn router(
         .route("/readyz", get(readyz))
         .route("/health", get(report))
         .with_state(health)
+        .merge(metadata)
         .merge(Router::new().route("/mcp", of_mcp).with_state(mcp))
 }
 

@@ -17,10 +17,13 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
 
 use super::edge::session::Session;
-use super::tools::{self, Asked, Desk, Reply, ToolError};
+use super::tools::errand::Asked;
+use super::tools::{self, Desk, Reply, ToolError};
 use crate::access::Caller;
+use crate::audit::Audit;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::warehouse::Origin;
 
 /// What an assistant is told about the server as a whole.
@@ -47,6 +50,7 @@ pub struct Server {
     /// Whose calls they are that came through no door.
     caller: Caller,
     metrics: Arc<Metrics>,
+    audit: Audit,
     clock: Clock,
 }
 
@@ -54,7 +58,19 @@ impl Server {
     /// A server whose tools work at this desk; calls that no door admitted are this caller's.
     #[must_use]
     pub fn new(desk: Desk, caller: Caller, (metrics, clock): (Arc<Metrics>, Clock)) -> Server {
-        Server { desk: Arc::new(desk), caller, metrics, clock }
+        Server { desk: Arc::new(desk), caller, metrics, audit: Audit::none(), clock }
+    }
+
+    /// Has each call of a tool written down.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Server {
+        Server { audit, ..self }
+    }
+
+    /// How much clients may ask.
+    #[must_use]
+    pub fn quotas(&self) -> &Quotas {
+        &self.desk.quotas
     }
 
     /// Who sent this request.
@@ -106,12 +122,13 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let tools = ListToolsResult::with_all_items(tools::listed(&self.caller(&context)));
+        let tools = self.desk.shelf.listed(&self.caller(&context));
+        let tools = ListToolsResult::with_all_items(tools);
         Ok(tools.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::definition(name)
+        self.desk.shelf.definition(name)
     }
 
     async fn call_tool(
@@ -120,14 +137,17 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context);
-        let Some(entry) = tools::Entry::named(&request.name, &caller) else {
+        let who = (request.name.as_ref(), &caller);
+        let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
+        let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
+            record.refused("the caller sees no such tool");
             let message = format!("there is no tool `{}`; tools/list says which", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut call = Call {
             metrics: &self.metrics,
             clock: self.clock,
-            tool: entry.name(),
+            tool: tool.label(),
             started: self.clock.now(),
             outcome: CallOutcome::Cancelled,
         };
@@ -135,7 +155,7 @@ impl ServerHandler for Server {
         let origin = origin(&context);
         let asked = Asked { origin, caller: &caller, cancel: &context.ct };
         let result = tokio::select! {
-            result = tools::call(&self.desk, entry, arguments, asked) => result,
+            result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
             () = context.ct.cancelled() => Err(ToolError::cancelled()),
         };
         call.outcome = match &result {
@@ -143,6 +163,12 @@ impl ServerHandler for Server {
             Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
             Err(_) => CallOutcome::Error,
         };
+        match &result {
+            Ok(reply) => record.answered(&reply.structured),
+            Err(ToolError::Refused(why)) => record.refused(why),
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => record.failed(),
+        }
         Ok(CallToolResponse::from(match result {
             Ok(reply) => shown(reply),
             Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),

@@ -15,6 +15,7 @@ use mcp_worker::mcp::edge::Edge;
 use mcp_worker::mcp::server::Server;
 use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
+use mcp_worker::quota::Quotas;
 use mcp_worker::settings::Identity;
 use mcp_worker::warehouse::pool::Pool;
 use mcp_worker::warehouse::{
@@ -363,7 +364,7 @@ pub(crate) async fn house_among(
     pool.open_min().await.expect("the pool opens");
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = tokio::sync::watch::channel(settings.limits.clone());
-    let desk = Desk { pool: pool.clone(), limits };
+    let desk = Desk::new(pool.clone(), limits).with_quotas(Quotas::own(Arc::clone(&metrics)));
     let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
     let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };

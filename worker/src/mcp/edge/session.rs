@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::ring::{Purpose, Ring, random};
-use crate::access::Caller;
+use crate::access::{Caller, Shown};
 
 /// The longest id of a session, in bytes: what a header may well have.
 const ID_BYTES_MAX: usize = 2048;
@@ -48,7 +48,7 @@ pub struct Client {
     pub capabilities: Map<String, Value>,
 }
 
-/// Whose session it is: a hash of the caller's name.
+/// Whose session it is: a hash of what the caller is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Principal([u8; 16]);
 
@@ -135,12 +135,16 @@ impl fmt::Display for Client {
 impl Principal {
     fn of(caller: &Caller) -> Principal {
         let name: Option<&Arc<str>> = caller.name.as_ref();
-        let told = match name {
-            // No name begins with a zero byte.
-            None => "\0".to_owned(),
-            Some(name) => format!("\u{1}{name}"),
+        // A client's keys come and go, and are all the client's; those who share a provider of
+        // tokens are many people.
+        let person = match &caller.shown {
+            Shown::Token(subject) => Some(subject),
+            Shown::Nothing | Shown::Key(_) | Shown::Certificate(_) => None,
         };
-        let hash = digest::digest(&digest::SHA256, told.as_bytes());
+        let told: (Option<&str>, Option<&str>) =
+            (name.map(AsRef::as_ref), person.map(AsRef::as_ref));
+        let told = serde_json::to_vec(&told).expect("it is text throughout");
+        let hash = digest::digest(&digest::SHA256, &told);
         let mut short = [0; 16];
         short.copy_from_slice(&hash.as_ref()[..16]);
         Principal(short)
@@ -192,6 +196,20 @@ mod tests {
             assert_eq!(open(&id, &other, &ring(1), NOW), None, "{other:?}");
         }
         assert!(session.is_primed());
+    }
+
+    #[test]
+    fn a_session_is_its_persons_and_outlives_the_key_that_was_shown() {
+        let showing = |shown: Shown| Caller { shown, ..called("a") };
+        let key = |id: &str| showing(Shown::Key(id.into()));
+        let token = |subject: &str| showing(Shown::Token(subject.into()));
+        let opens = |begun: &Caller, used: &Caller| {
+            let (_, id) = Session::begin(client(json!({})), begun, (&ring(1), NOW));
+            Session::open(&id, used, (&ring(1), NOW)).is_some()
+        };
+        assert!(opens(&key("1"), &key("2")));
+        assert!(opens(&token("eve"), &token("eve")));
+        assert!(!opens(&token("eve"), &token("bob")) && !opens(&token("eve"), &key("1")));
     }
 
     #[test]
