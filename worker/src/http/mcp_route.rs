@@ -25,7 +25,7 @@ use super::message::{
     PROTOCOL_VERSION, SESSION_ID, accept_both, envelope, is_sessionless, takes_streams,
 };
 use super::stream::{self, Terms};
-use super::words::{INVALID_REQUEST, NO_SESSION, PARSE_ERROR, RETRY, error_body, refusal};
+use super::words::{INVALID_REQUEST, NO_SESSION, PARSE_ERROR, RETRY, Refused, error_body, refusal};
 use crate::access::{Caller, Reception};
 use crate::clock::Clock;
 use crate::mcp::edge::Edge;
@@ -44,6 +44,9 @@ const LOOPBACK_ORIGINS: [&str; 6] = [
     "https://127.0.0.1:*",
     "https://[::1]:*",
 ];
+/// The request whose reply is a subscription.
+const LISTEN: &str = "subscriptions/listen";
+
 /// The SDK's service with our limits.
 pub(super) struct McpDoor {
     service: StreamableHttpService<Server, NeverSessionManager>,
@@ -88,29 +91,30 @@ impl McpDoor {
     }
 
     /// Who sends this request; from now on it says so itself.
-    async fn admit(&self, head: &mut Parts) -> Result<Caller, Response<Body>> {
+    async fn admit(&self, head: &mut Parts) -> Result<Caller, Refused> {
         let caller = self.reception.admit(head).await;
-        let caller = caller.map_err(|refusal| refusal.response())?;
+        let caller = caller.map_err(|refusal| Refused::from(refusal.response()))?;
         head.extensions.insert(caller.clone());
         Ok(caller)
     }
 
     /// The whole body, as far as it may go.
-    async fn body(&self, body: Body) -> Result<Bytes, Response<Body>> {
+    async fn body(&self, body: Body) -> Result<Bytes, Refused> {
         let deadline = self.clock.now() + self.request_timeout;
         let body = tokio::select! {
             body = Limited::new(body, self.body_bytes_max).collect() => body,
             () = self.clock.until(deadline) => {
                 let message = "the body did not arrive";
-                return Err(refusal(StatusCode::REQUEST_TIMEOUT, RETRY, message, None));
+                return Err(refusal(StatusCode::REQUEST_TIMEOUT, RETRY, message, None).into());
             }
         };
         body.map(|body| body.to_bytes()).map_err(|error| {
             if error.is::<LengthLimitError>() {
                 let message = format!("a body may have {} bytes", self.body_bytes_max);
-                return refusal(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &message, None);
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                return refusal(status, INVALID_REQUEST, &message, None).into();
             }
-            refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, "the body broke off", None)
+            refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, "the body broke off", None).into()
         })
     }
 
@@ -121,7 +125,7 @@ impl McpDoor {
         head: &Parts,
         caller: &Caller,
         id: Option<Value>,
-    ) -> Result<Option<Arc<Session>>, Response<Body>> {
+    ) -> Result<Option<Arc<Session>>, Refused> {
         if is_sessionless(&head.headers) {
             return Ok(None);
         }
@@ -129,7 +133,7 @@ impl McpDoor {
         let session = named.to_str().ok().and_then(|named| self.edge.open(named, caller));
         // Why is not told: it would tell a stranger which ids there are.
         let message = "there is no such session; begin a new one with initialize";
-        let refused = || refusal(StatusCode::NOT_FOUND, NO_SESSION, message, id);
+        let refused = || refusal(StatusCode::NOT_FOUND, NO_SESSION, message, id).into();
         session.map(|session| Some(Arc::new(session))).ok_or_else(refused)
     }
 
@@ -179,7 +183,7 @@ impl McpDoor {
             priming,
             streams,
             // A subscription lasts as long as its client and this worker.
-            limit: (method != "subscriptions/listen")
+            limit: (method != LISTEN)
                 .then(|| (self.clock.now() + self.request_timeout, self.request_timeout)),
             stage: self.stage.clone(),
             rhythm: stream::RHYTHM,
@@ -198,15 +202,10 @@ pub(super) async fn answer(
     State(door): State<Arc<McpDoor>>,
     request: Request<Body>,
 ) -> Response<Body> {
-    match answered(door, request).await {
-        Ok(response) | Err(response) => response,
-    }
+    answered(door, request).await.unwrap_or_else(Refused::into_response)
 }
 
-async fn answered(
-    door: Arc<McpDoor>,
-    request: Request<Body>,
-) -> Result<Response<Body>, Response<Body>> {
+async fn answered(door: Arc<McpDoor>, request: Request<Body>) -> Result<Response<Body>, Refused> {
     let (mut head, body) = request.into_parts();
     let caller = door.admit(&mut head).await?;
     let body = door.body(body).await?;
@@ -224,7 +223,9 @@ async fn answered(
         }
         head.extensions.insert(session);
     }
-    head.extensions.insert(door.leaving.clone());
+    if method == LISTEN {
+        head.extensions.insert(door.leaving.clone());
+    }
     let Some(id) = id else {
         return Ok(notified(&door, head, &body, &method).await);
     };
@@ -257,16 +258,16 @@ pub(super) async fn resume(
     let resumed = async {
         let caller = door.admit(&mut head).await?;
         if let Some(unwelcome) = door.unwelcome(&head).await {
-            return Err(unwelcome);
+            return Err(unwelcome.into());
         }
         let session = door.session(&head, &caller, None)?;
         let (Some(session), Some(event)) = (session, head.headers.get(LAST_EVENT_ID)) else {
-            return Err(not_allowed("POST, DELETE"));
+            return Err(not_allowed("POST, DELETE").into());
         };
         let lost = event.to_str().ok().and_then(|event| door.edge.lost(&session, event));
         let Some(lost) = lost else {
             let message = "the Last-Event-ID is none of this session's";
-            return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None));
+            return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None).into());
         };
         let (seat, body) = stream::seat();
         Ok(match door.edge.rejoin(&lost, seat) {
@@ -281,9 +282,7 @@ pub(super) async fn resume(
             }
         })
     };
-    match resumed.await {
-        Ok(response) | Err(response) => response,
-    }
+    resumed.await.unwrap_or_else(Refused::into_response)
 }
 
 /// Ends a session.
@@ -295,17 +294,15 @@ pub(super) async fn end(
     let ended = async {
         let caller = door.admit(&mut head).await?;
         if let Some(unwelcome) = door.unwelcome(&head).await {
-            return Err(unwelcome);
+            return Err(unwelcome.into());
         }
         match door.session(&head, &caller, None)? {
             Some(session) => door.edge.end(&session),
-            None => return Err(not_allowed("POST")),
+            None => return Err(not_allowed("POST").into()),
         }
         Ok(status(StatusCode::NO_CONTENT))
     };
-    match ended.await {
-        Ok(response) | Err(response) => response,
-    }
+    ended.await.unwrap_or_else(Refused::into_response)
 }
 
 /// The SDK's answer, in JSON-RPC's words where it has none.

@@ -3,13 +3,13 @@
 
 use std::borrow::Cow;
 
-use axum::body::{Body, Bytes};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use axum::body::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::stream::EVENT_STREAM;
-use super::words::{INVALID_REQUEST, PARSE_ERROR, refusal};
+use super::words::{INVALID_REQUEST, PARSE_ERROR, Refused, refusal};
 
 pub(super) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 pub(super) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
@@ -75,22 +75,19 @@ pub(super) fn takes_streams(headers: &HeaderMap) -> bool {
     accepted.any(|value| value.contains(EVENT_STREAM))
 }
 
-pub(super) fn envelope<'a>(
-    headers: &HeaderMap,
-    body: &'a Bytes,
-) -> Result<Envelope<'a>, Response<Body>> {
+pub(super) fn envelope<'a>(headers: &HeaderMap, body: &'a Bytes) -> Result<Envelope<'a>, Refused> {
     if !says_json(headers) {
         let message = "send the body as Content-Type: application/json";
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(refusal(status, INVALID_REQUEST, message, None));
+        return Err(refusal(status, INVALID_REQUEST, message, None).into());
     }
     serde_json::from_slice(body).map_err(|error| {
         if error.is_data() {
             let message = "the body must be one JSON-RPC message; batches are not served";
-            return refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None);
+            return refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None).into();
         }
         let message = format!("the body is not JSON: {error}");
-        refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, &message, None)
+        refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, &message, None).into()
     })
 }
 

@@ -14,6 +14,22 @@ pub(super) const RETRY: i32 = -32000;
 /// JSON-RPC, server's own range, as clients know it: there is no such session.
 pub(super) const NO_SESSION: i32 = -32001;
 
+/// Why a request is not answered by whom it was meant for: the answer that it gets.
+#[derive(Debug)]
+pub(super) struct Refused(Box<Response<Body>>);
+
+impl Refused {
+    pub(super) fn into_response(self) -> Response<Body> {
+        *self.0
+    }
+}
+
+impl From<Response<Body>> for Refused {
+    fn from(response: Response<Body>) -> Refused {
+        Refused(Box::new(response))
+    }
+}
+
 /// An error under this status.
 pub(super) fn refusal(
     status: StatusCode,
