@@ -165,9 +165,7 @@ pub async fn call(
     arguments: JsonObject,
     asked: Asked<'_>,
 ) -> Result<Reply, ToolError> {
-    let origin = Origin { tool: Some(entry.name.to_owned()), ..asked.origin };
-    let errand = Errand { desk, caller: asked.caller, origin, cancel: asked.cancel };
-    (entry.call)(&errand, arguments).await
+    (entry.call)(&Errand::new(desk, entry.name, asked), arguments).await
 }
 
 /// Who calls a tool, and until when.
@@ -181,17 +179,31 @@ pub struct Asked<'a> {
 }
 
 /// One call's way to the warehouse.
-struct Errand<'a> {
+pub(in crate::mcp) struct Errand<'a> {
     desk: &'a Desk,
-    #[allow(dead_code, reason = "what a caller may say besides a statement is asked of it")]
     caller: &'a Caller,
     origin: Origin,
     cancel: &'a CancellationToken,
 }
 
-impl Errand<'_> {
+impl<'a> Errand<'a> {
+    /// An errand for a tool, or for another method of the protocol.
+    pub(in crate::mcp) fn new(desk: &'a Desk, what: &str, asked: Asked<'a>) -> Errand<'a> {
+        let origin = Origin { tool: Some(what.to_owned()), ..asked.origin };
+        Errand { desk, caller: asked.caller, origin, cancel: asked.cancel }
+    }
+
+    /// Whose errand it is.
+    pub(in crate::mcp) fn caller(&self) -> &Caller {
+        self.caller
+    }
+
     /// Runs a statement of our own, whose answer is short.
-    async fn ask(&self, statement: &str, context: &Context) -> Result<Answer, PoolError> {
+    pub(in crate::mcp) async fn ask(
+        &self,
+        statement: &str,
+        context: &Context,
+    ) -> Result<Answer, PoolError> {
         self.fetch(statement, context, self.rows_max()).await
     }
 
@@ -257,7 +269,7 @@ fn row_limit(limit: i64) -> Result<usize, ToolError> {
 }
 
 /// Where a column of this name stands in an answer.
-fn position(answer: &Answer, column: &str) -> Option<usize> {
+pub(in crate::mcp) fn position(answer: &Answer, column: &str) -> Option<usize> {
     answer.columns.iter().position(|candidate| candidate.name.eq_ignore_ascii_case(column))
 }
 
