@@ -31,7 +31,7 @@ async fn open(config: Config, max: u32) -> Open {
     let settings = Settings::default();
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = watch::channel(settings.limits.clone());
-    let desk = Desk { pool: house.pool.clone(), limits };
+    let desk = Desk::new(house.pool.clone(), limits);
     let server = McpServer::new(desk, Caller::nobody(), (Arc::clone(&metrics), house.clock));
     let (serving, watched) = watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 0, run: 1, pid: std::process::id() };

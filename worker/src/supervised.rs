@@ -294,7 +294,7 @@ impl Worker {
 
     fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
         let settings = &self.settings;
-        let desk = Desk { pool: pool.clone(), limits: self.limits.subscribe() };
+        let desk = Desk::new(pool.clone(), self.limits.subscribe());
         let counted = (Arc::clone(&self.metrics), self.clock);
         let server = Server::new(desk, Caller::nobody(), counted);
         let health = Health {

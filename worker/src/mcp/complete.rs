@@ -10,7 +10,7 @@ use rmcp::model::{CompleteRequestParams, CompletionInfo, Reference};
 
 use super::lookup::{self, Rows};
 use super::names::{Name, literal};
-use super::tools::Errand;
+use super::tools::errand::Errand;
 use super::{prompts, resources};
 use crate::clock::Clock;
 
@@ -44,7 +44,7 @@ pub(super) async fn complete(
         "table" => Sought::Object,
         _ => return Ok(CompletionInfo::default()),
     };
-    if !lookup::is_open_to(errand.caller()) {
+    if !lookup::is_open_to(errand.caller) {
         return Ok(CompletionInfo::default());
     }
     let given = |name: &str| {
@@ -133,7 +133,7 @@ impl Typed {
 }
 
 async fn search(errand: &Errand<'_>, list: &List, typed: &Typed) -> CompletionInfo {
-    let caller = errand.caller();
+    let caller = errand.caller;
     if list.database.as_ref().is_some_and(|database| !lookup::allows(caller, database)) {
         return CompletionInfo::default();
     }

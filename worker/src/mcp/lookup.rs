@@ -5,7 +5,7 @@
 //! name.
 
 use super::names::Name;
-use super::tools::Errand;
+use super::tools::errand::Errand;
 use crate::access::Caller;
 use crate::mcp::answer::cell_text;
 use crate::warehouse::pool::PoolError;
@@ -53,7 +53,7 @@ impl Rows {
     /// When the warehouse gives no answer.
     pub(super) async fn databases(errand: &Errand<'_>, which: &str) -> Result<Rows, PoolError> {
         let mut rows = Rows::ask(errand, &format!("SHOW DATABASES{which}")).await?;
-        let caller = errand.caller();
+        let caller = errand.caller;
         let at = rows.position("name").unwrap_or(NAME_POSITION);
         rows.answer.rows.retain(|cells| {
             let name = cells.get(at).map(cell_text).unwrap_or_default();

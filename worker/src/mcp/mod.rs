@@ -5,6 +5,7 @@ pub mod answer;
 mod complete;
 mod lookup;
 pub mod names;
+mod news;
 mod prompts;
 mod resources;
 pub mod server;

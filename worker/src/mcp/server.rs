@@ -7,19 +7,23 @@ use std::sync::Arc;
 use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    ContentBlock, GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    ContentBlock, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
+    JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use super::tools::{self, Asked, Desk, Errand, Reply, ToolError};
+use super::news::News;
+use super::tools::errand::{Asked, Errand};
+use super::tools::{self, Desk, Reply, ToolError};
 use super::{complete, prompts, resources};
 use crate::access::Caller;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
 use crate::warehouse::Origin;
+use crate::warehouse::course::Course;
 
 /// What an assistant is told about the server as a whole.
 const INSTRUCTIONS: &str = "\
@@ -61,7 +65,12 @@ impl Server {
         context: &'a RequestContext<RoleServer>,
         caller: &'a Caller,
     ) -> Errand<'a> {
-        let asked = Asked { origin: origin(context), caller, cancel: &context.ct };
+        let asked = Asked {
+            origin: origin(context),
+            caller,
+            cancel: &context.ct,
+            course: Course::default(),
+        };
         Errand::new(&self.desk, method, asked)
     }
 }
@@ -80,16 +89,27 @@ impl ServerHandler for Server {
             .with_instructions(INSTRUCTIONS)
     }
 
+    /// Log messages are for those who can ask for them in each request.
+    async fn discover(
+        &self,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        let mut info = self.get_info();
+        info.capabilities.logging = Some(JsonObject::new());
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, info))
+    }
+
     async fn list_tools(
         &self,
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::listed(&self.caller(&context))))
+        Ok(ListToolsResult::with_all_items(self.desk.shelf.listed(&self.caller(&context))))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::definition(name)
+        self.desk.shelf.definition(name)
     }
 
     async fn call_tool(
@@ -98,22 +118,30 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context);
-        let Some(entry) = tools::Entry::named(&request.name, &caller) else {
+        let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
             let message = format!("there is no tool `{}`; tools/list says which", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut call = Call {
             metrics: &self.metrics,
             clock: self.clock,
-            tool: entry.name(),
+            tool: tool.label(),
             started: self.clock.now(),
             outcome: CallOutcome::Cancelled,
         };
         let arguments = request.arguments.unwrap_or_default();
         let origin = origin(&context);
-        let asked = Asked { origin, caller: &caller, cancel: &context.ct };
+        let (course, news) = News::wanted(&context, self.clock);
+        let asked = Asked { origin, caller: &caller, cancel: &context.ct, course };
+        let spreading = async move {
+            match news {
+                Some(news) => news.spread().await,
+                None => std::future::pending().await,
+            }
+        };
         let result = tokio::select! {
-            result = tools::call(&self.desk, entry, arguments, asked) => result,
+            never = spreading => match never {},
+            result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
             () = context.ct.cancelled() => Err(ToolError::cancelled()),
         };
         call.outcome = match &result {

@@ -4,6 +4,7 @@ mod around;
 mod binary;
 mod drain;
 mod mcp;
+mod news;
 mod pool;
 mod supervised;
 mod support;

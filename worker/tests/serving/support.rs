@@ -317,7 +317,7 @@ pub(crate) async fn house_at(listener: std::net::TcpListener, settings: &Setting
     pool.open_min().await.expect("the pool opens");
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = tokio::sync::watch::channel(settings.limits.clone());
-    let desk = Desk { pool: pool.clone(), limits };
+    let desk = Desk::new(pool.clone(), limits);
     let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
     let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Address, Unreadable};
 use crate::mcp::lookup::{Row, Rows};
 use crate::mcp::names::{Name, Path, literal};
-use crate::mcp::tools::Errand;
+use crate::mcp::tools::errand::Errand;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::pool::PoolError;
 

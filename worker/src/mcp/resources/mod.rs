@@ -16,7 +16,7 @@ pub(super) use address::Address;
 
 use super::lookup::{self, Rows};
 use super::names::Name;
-use super::tools::Errand;
+use super::tools::errand::Errand;
 use crate::access::Caller;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::pool::PoolError;
@@ -93,7 +93,7 @@ pub(super) async fn list(
     errand: &Errand<'_>,
     request: Option<PaginatedRequestParams>,
 ) -> Result<ListResourcesResult, ErrorData> {
-    if !lookup::is_open_to(errand.caller()) {
+    if !lookup::is_open_to(errand.caller) {
         return Ok(ListResourcesResult::default());
     }
     let after = request.and_then(|request| request.cursor);
@@ -126,7 +126,7 @@ pub(super) async fn read(errand: &Errand<'_>, uri: &str) -> Result<ReadResourceR
     let address = Address::parse(uri).map_err(|error| {
         Unreadable::Unknown(format!("`{uri}` is not the address of a resource: {error}"))
     })?;
-    let caller = errand.caller();
+    let caller = errand.caller;
     let seen = address.database().is_none_or(|database| lookup::allows(caller, database));
     if !lookup::is_open_to(caller) || !seen {
         let why = format!("there is no resource `{uri}`, or not for this client");
