@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::relay::{Circular, Revocation, SessionTag, Statement};
 use crate::settings::{Adjustable, Settings};
 
 /// What the supervisor tells a worker.
@@ -25,6 +26,18 @@ pub enum ToWorker {
     ReopenLogs,
     /// The configuration changed in what a running worker can take on.
     Adjust(Box<Adjustable>),
+    /// Another worker of the app told all of them something.
+    Told(Circular),
+    /// The answer to [`FromWorker::Seek`].
+    Sought {
+        /// Which question it answers.
+        ticket: u64,
+        /// The statement, where one is known.
+        statement: Option<Statement>,
+    },
+    /// Sessions that were ended before this worker came; at most
+    /// [`REVOCATIONS_MAX`](crate::relay::REVOCATIONS_MAX) at once, right after the settings.
+    Revoked(Vec<Revocation>),
 }
 
 /// What a worker tells the supervisor.
@@ -41,6 +54,26 @@ pub enum FromWorker {
     Heartbeat(Vitals),
     /// It has nothing left to do and is about to exit.
     Drained,
+    /// All other workers of the app should know this.
+    Tell(Circular),
+    /// A statement runs for a request whose client may come back for the answer, to any worker.
+    StatementBegan(Statement),
+    /// It runs no more, or nobody will come back for its answer.
+    StatementEnded {
+        /// Whose request.
+        session: SessionTag,
+        /// The request's JSON-RPC id, as JSON text.
+        request: String,
+    },
+    /// Which statement runs, or ran, for this request?
+    Seek {
+        /// Comes back with the answer.
+        ticket: u64,
+        /// Whose request.
+        session: SessionTag,
+        /// The request's JSON-RPC id, as JSON text.
+        request: String,
+    },
 }
 
 /// What a worker counts. Totals run from the start of the run and never go back.

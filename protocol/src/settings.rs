@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessSettings, Grant};
+use crate::relay::SealingKeys;
 use crate::secret::Secret;
 
 /// The size of the sample data when none is written, a TPC-H scale factor.
@@ -40,6 +41,9 @@ pub struct Settings {
     pub limits: StatementLimits,
     /// Where and how to log.
     pub logs: LogSettings,
+    /// What session ids are sealed with. The default is none at all, and means that the worker
+    /// makes its own.
+    pub sessions: SealingKeys,
 }
 
 /// The part of [`Settings`] that a worker takes on while it runs. All else needs a new worker.
@@ -51,6 +55,8 @@ pub struct Adjustable {
     pub log_level: LogLevel,
     /// Whom it lets in; for requests that begin from now on.
     pub access: AccessSettings,
+    /// What session ids are sealed with, from now on.
+    pub sessions: SealingKeys,
 }
 
 impl Settings {
@@ -61,14 +67,16 @@ impl Settings {
             limits: self.limits.clone(),
             log_level: self.logs.level,
             access: self.access.clone(),
+            sessions: self.sessions.clone(),
         }
     }
 
     /// Takes on what may change.
     pub fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access } = to;
+        let Adjustable { limits, log_level, access, sessions } = to;
         self.limits = limits;
         self.access = access;
+        self.sessions = sessions;
         self.logs.level = log_level;
     }
 }
@@ -239,11 +247,15 @@ impl Default for Settings {
             idle_grace: Duration::from_secs(2),
             http: HttpSettings::default(),
             mcp: McpSettings { allowed_hosts: Vec::new(), allowed_origins: Vec::new() },
-            access: AccessSettings { anonymous: Some(Grant::default()), clients: Vec::new() },
+            access: AccessSettings {
+                anonymous: Some(Grant::default()),
+                ..AccessSettings::default()
+            },
             warehouse: WarehouseSettings::Embedded { scale: SAMPLE_SCALE },
             pool: PoolSettings::default(),
             limits: StatementLimits::default(),
             logs: LogSettings { directory: None, level: LogLevel::Info },
+            sessions: SealingKeys::default(),
         }
     }
 }

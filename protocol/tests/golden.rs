@@ -17,6 +17,7 @@ use mcp_protocol::control::{
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 use mcp_protocol::message::{CallOutcome, FromWorker, PoolVitals, ToWorker, ToolCalls, Vitals};
+use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, SessionTag, Statement};
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{
     LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin, SnowflakeSettings,
@@ -126,6 +127,36 @@ fn worker_messages(golden: &mut Golden) {
         },
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
+    relayed(golden);
+}
+
+fn relayed(golden: &mut Golden) {
+    let session = SessionTag(*b"0123456789abcdef");
+    let request = || "\"a-1\"".to_owned();
+    let cancel = || Circular::Cancel { session, request: request() };
+    let revoke = || Circular::Revoke { session, until: 1_800_000_000 };
+    let statement = || Statement {
+        session,
+        request: request(),
+        principal: Some("team".to_owned()),
+        connection: None,
+        query_id: "01b2".to_owned(),
+        reads: true,
+    };
+    golden.add("told-cancel", &ToWorker::Told(cancel()));
+    golden.add("told-revoke", &ToWorker::Told(revoke()));
+    golden.add("sought", &ToWorker::Sought { ticket: 7, statement: Some(statement()) });
+    let revoked = Revocation { session, until: 1_800_000_000 };
+    golden.add("revoked", &ToWorker::Revoked(vec![revoked]));
+    golden.add("tell-cancel", &FromWorker::Tell(cancel()));
+    golden.add("tell-revoke", &FromWorker::Tell(revoke()));
+    golden.add("statement-began", &FromWorker::StatementBegan(statement()));
+    golden.add("statement-ended", &FromWorker::StatementEnded { session, request: request() });
+    golden.add("seek", &FromWorker::Seek { ticket: 7, session, request: request() });
+    let key = |id| SealingKey::new(id, &[id; 32], 1_800_000_000);
+    let sessions = SealingKeys { current: key(2), previous: Some(key(1)) };
+    let settings = Settings { sessions, ..Settings::default() };
+    golden.add("adjust-sessions", &ToWorker::Adjust(Box::new(settings.adjustable())));
 }
 
 fn snowflake_settings(golden: &mut Golden) {

@@ -4,17 +4,18 @@
 //! it. Opening the warehouse runs beside it, so that a worker that boots can be told to leave.
 
 use std::net::TcpListener;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::access::AccessSettings;
 use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker};
+use mcp_protocol::relay::SealingKeys;
 use mcp_protocol::settings::{Adjustable, Settings, StatementLimits, WarehouseSettings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
+use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
 use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
@@ -24,6 +25,7 @@ use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
 use crate::settings::{Identity, Inherited};
+use crate::signals::{self, Signals};
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::snowflake::House;
 use crate::warehouse::{Warehouse, WarehouseError};
@@ -114,6 +116,8 @@ pub async fn serve(
         metrics: Arc::new(Metrics::default()),
         limits: watch::channel(settings.limits.clone()).0,
         access: watch::channel(Arc::new(settings.access.clone())).0,
+        sessions: watch::channel(settings.sessions.clone()).0,
+        bus: Bus::linked(link.speaker(), clock),
         identity: Arc::new(identity),
         listener: Some(listener),
         service: None,
@@ -125,23 +129,10 @@ pub async fn serve(
     worker.run(link, boot, signals).await
 }
 
-fn begin(
-    settings: &Settings,
-    identity: &Identity,
-) -> Result<(Logs, tokio::net::UnixStream), ServeError> {
+fn begin(settings: &Settings, identity: &Identity) -> Result<(Logs, Signals), ServeError> {
     let logs = logs::start(&settings.logs, identity)?;
-    let signals = leave_signals().map_err(ServeError::Signals)?;
+    let signals = signals::listen().map_err(ServeError::Signals)?;
     Ok((logs, signals))
-}
-
-/// A stream on which a byte arrives with each signal that asks us to leave.
-fn leave_signals() -> std::io::Result<tokio::net::UnixStream> {
-    let (read, write) = UnixStream::pair()?;
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
-    }
-    read.set_nonblocking(true)?;
-    tokio::net::UnixStream::from_std(read)
 }
 
 /// Opens the warehouse and the pool's first sessions.
@@ -183,6 +174,8 @@ struct Worker {
     serving: watch::Sender<Serving>,
     limits: watch::Sender<StatementLimits>,
     access: watch::Sender<Arc<AccessSettings>>,
+    sessions: watch::Sender<SealingKeys>,
+    bus: Bus,
     logs: Logs,
     clock: Clock,
 }
@@ -208,7 +201,7 @@ impl Worker {
         mut self,
         link: Link,
         boot: JoinHandle<Result<Pool, ServeError>>,
-        signals: tokio::net::UnixStream,
+        signals: Signals,
     ) -> Result<(), ServeError> {
         let (mut link, mut boot) = (Some(link), Some(boot));
         let mut heartbeat_at = self.clock.now();
@@ -219,17 +212,10 @@ impl Worker {
                     Err(error) => return Err(self.give_up(link, error).await),
                 },
                 Wake::Booted(Err(error)) => return Err(self.give_up(link, error).await),
-                Wake::Said(Some(ToWorker::Drain { grace })) => News::Drain { grace },
-                Wake::Said(Some(ToWorker::ReopenLogs)) => {
-                    self.logs.reopen();
-                    continue;
-                }
-                Wake::Said(Some(ToWorker::Adjust(to))) => {
-                    self.adjust(*to);
-                    continue;
-                }
-                // Settings are handed over once; a second set is for a run to come.
-                Wake::Said(Some(ToWorker::Settings(_))) => continue,
+                Wake::Said(Some(message)) => match self.said(message) {
+                    Some(news) => news,
+                    None => continue,
+                },
                 Wake::Said(None) => {
                     link = None;
                     self.orphaned()
@@ -261,7 +247,7 @@ impl Worker {
         &self,
         link: &mut Option<Link>,
         boot: &mut Option<JoinHandle<Result<Pool, ServeError>>>,
-        signals: &tokio::net::UnixStream,
+        signals: &Signals,
         heartbeat_at: Moment,
     ) -> Wake {
         let draining = matches!(self.lifecycle.phase(), Phase::Draining(_));
@@ -269,7 +255,7 @@ impl Worker {
         tokio::select! {
             biased;
             said = async { match link { Some(link) => link.next().await, None => std::future::pending().await } } => Wake::Said(said),
-            () = signalled(signals) => Wake::Signalled,
+            () = signals::asked_to_leave(signals) => Wake::Signalled,
             booted = async { match boot { Some(boot) => boot.await, None => std::future::pending().await } } => {
                 *boot = None;
                 Wake::Booted(booted.unwrap_or(Err(ServeError::Boot)))
@@ -278,6 +264,21 @@ impl Worker {
             () = self.emptied(), if draining => Wake::Emptied,
             () = self.clock.until(heartbeat_at), if linked => Wake::Heartbeat,
         }
+    }
+
+    /// What a message of the supervisor's means to the lifecycle; most mean nothing to it.
+    fn said(&mut self, message: ToWorker) -> Option<News> {
+        match message {
+            ToWorker::Drain { grace } => return Some(News::Drain { grace }),
+            ToWorker::ReopenLogs => self.logs.reopen(),
+            ToWorker::Adjust(to) => self.adjust(*to),
+            ToWorker::Told(circular) => self.bus.heard(circular),
+            ToWorker::Sought { ticket, statement } => self.bus.sought(ticket, statement),
+            ToWorker::Revoked(sessions) => self.bus.revoked(sessions),
+            // Settings are handed over once; a second set is for a run to come.
+            ToWorker::Settings(_) => {}
+        }
+        None
     }
 
     async fn emptied(&self) {
@@ -315,11 +316,12 @@ impl Worker {
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access } = to.clone();
+        let Adjustable { limits, log_level, access, sessions } = to.clone();
         self.logs.set_level(log_level);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
+        self.sessions.send_replace(sessions);
         self.settings.adjust(to);
     }
 
@@ -373,21 +375,6 @@ impl Worker {
     fn advance(&self, stage: Stage) {
         if let Some(service) = &self.service {
             service.door.advance(stage);
-        }
-    }
-}
-
-/// Returns when a signal asked us to leave.
-async fn signalled(signals: &tokio::net::UnixStream) {
-    loop {
-        if signals.readable().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        let mut bytes = [0; 16];
-        match signals.try_read(&mut bytes) {
-            Ok(0) => std::future::pending().await,
-            Ok(_) => return,
-            Err(_) => {}
         }
     }
 }

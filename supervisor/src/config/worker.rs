@@ -63,6 +63,8 @@ pub(super) fn settings(
             directory: Some(around.log_directory.to_owned()),
             level: logs.choice("level", &LEVELS).unwrap_or(default.logs.level),
         },
+        // They are no configuration: whoever hands the settings over puts them in.
+        sessions: default.sessions,
     }
 }
 
