@@ -56,7 +56,18 @@ pub struct Vitals {
     pub connections: u32,
     /// Tool calls finished, by tool and outcome.
     pub tool_calls: Vec<ToolCalls>,
-    /// The pool of warehouse sessions.
+    /// The pool of sessions of the default connection.
+    pub pool: PoolVitals,
+    /// The pools of the other connections.
+    pub named_pools: Vec<NamedPool>,
+}
+
+/// The pool of one connection that has a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedPool {
+    /// The connection's name in the configuration.
+    pub name: String,
+    /// Its pool.
     pub pool: PoolVitals,
 }
 

@@ -4,6 +4,7 @@
 //! `Default` here is what a worker uses that runs without a supervisor (`mcp-worker stdio`), and
 //! the supervisor's own defaults are taken from it, so that there is one table of them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessSettings, Grant};
 use crate::secret::Secret;
+
+/// The name of the connection that is used where a call names none.
+pub const DEFAULT_CONNECTION: &str = "default";
 
 /// The size of the sample data when none is written, a TPC-H scale factor.
 pub const SAMPLE_SCALE: f64 = 0.01;
@@ -40,6 +44,8 @@ pub struct Settings {
     pub limits: StatementLimits,
     /// Where and how to log.
     pub logs: LogSettings,
+    /// Further accounts, by the names under which a call asks for them.
+    pub connections: BTreeMap<String, SnowflakeSettings>,
 }
 
 /// The part of [`Settings`] that a worker takes on while it runs. All else needs a new worker.
@@ -244,6 +250,7 @@ impl Default for Settings {
             pool: PoolSettings::default(),
             limits: StatementLimits::default(),
             logs: LogSettings { directory: None, level: LogLevel::Info },
+            connections: BTreeMap::new(),
         }
     }
 }

@@ -16,7 +16,9 @@ use mcp_protocol::control::{
 };
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
-use mcp_protocol::message::{CallOutcome, FromWorker, PoolVitals, ToWorker, ToolCalls, Vitals};
+use mcp_protocol::message::{
+    CallOutcome, FromWorker, NamedPool, PoolVitals, ToWorker, ToolCalls, Vitals,
+};
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{
     LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin, SnowflakeSettings,
@@ -124,6 +126,10 @@ fn worker_messages(golden: &mut Golden) {
             timeouts_total: 5,
             ..PoolVitals::default()
         },
+        named_pools: vec![NamedPool {
+            name: "finance".to_owned(),
+            pool: PoolVitals { max: 4, ..PoolVitals::default() },
+        }],
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
 }
@@ -165,8 +171,9 @@ fn snowflake_settings(golden: &mut Golden) {
             host: text("localhost:8085"),
             login,
         };
+        let connections = [("finance".to_owned(), account.clone())].into();
         let warehouse = WarehouseSettings::Snowflake(Box::new(account));
-        let settings = Settings { warehouse, ..Settings::default() };
+        let settings = Settings { warehouse, connections, ..Settings::default() };
         golden.add(&format!("settings-{name}"), &ToWorker::Settings(Box::new(settings)));
     }
 }

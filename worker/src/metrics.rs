@@ -68,7 +68,7 @@ impl Metrics {
         tally.duration += took;
     }
 
-    /// All the counters at this moment.
+    /// All the counters at this moment; of pools only that of the default connection.
     #[must_use]
     pub fn vitals(&self, pool: PoolVitals) -> Vitals {
         let calls = self.tool_calls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,6 +87,7 @@ impl Metrics {
                 })
                 .collect(),
             pool,
+            named_pools: Vec::new(),
         }
     }
 

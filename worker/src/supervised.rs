@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::access::AccessSettings;
-use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker};
-use mcp_protocol::settings::{Adjustable, Settings, StatementLimits, WarehouseSettings};
+use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker, Vitals};
+use mcp_protocol::settings::{Adjustable, Settings, StatementLimits};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -24,9 +24,10 @@ use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
 use crate::settings::{Identity, Inherited};
-use crate::warehouse::pool::{Pool, PoolError};
+use crate::warehouse::WarehouseError;
+use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
+use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
-use crate::warehouse::{Warehouse, WarehouseError};
 use crate::words::chain;
 
 /// The grace of a drain that nobody gave one: a signal, or a supervisor that is gone.
@@ -35,10 +36,6 @@ const GRACE_DEFAULT: Duration = Duration::from_secs(30);
 const REFUSALS: &str = "refused-logins";
 /// How long goodbyes to the warehouse may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-
-/// Makes the warehouse that the settings name; runs on a blocking thread.
-pub type OpenWarehouse =
-    fn(&WarehouseSettings, &House) -> Result<Arc<dyn Warehouse>, WarehouseError>;
 
 /// Why a worker ended otherwise than it should.
 #[derive(Debug, thiserror::Error)]
@@ -148,20 +145,28 @@ fn leave_signals() -> std::io::Result<tokio::net::UnixStream> {
 ///
 /// A warehouse that cannot be reached now is no reason to leave: the worker serves, says so to
 /// whoever asks, and finds it again by itself. One that does not let us in is.
-async fn boot(open: OpenWarehouse, settings: Settings, house: House) -> Result<Pool, ServeError> {
-    let place = settings.warehouse.clone();
+async fn boot(
+    open: OpenWarehouse,
+    settings: Settings,
+    house: House,
+) -> Result<Connections, ServeError> {
+    let wanted = settings.clone();
     let clock = house.clock;
-    let opening = tokio::task::spawn_blocking(move || open(&place, &house));
-    let warehouse = opening.await.map_err(|_| ServeError::Boot)??;
-    tracing::info!(warehouse = warehouse.name(), "the warehouse is open");
-    let pool = Pool::new(warehouse, &settings.pool, clock);
-    match pool.open_min().await {
+    let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
+    let opened = opening.await.map_err(|_| ServeError::Boot)??;
+    tracing::info!(
+        warehouse = opened.name(),
+        further = settings.connections.len(),
+        "the warehouse is open"
+    );
+    let connections = Connections::new(opened, &settings, clock);
+    match connections.default_pool().open_min().await {
         Ok(()) => {}
         Err(PoolError::Open { reason }) => tracing::error!(%reason, "serving without a session"),
         Err(PoolError::Refused { reason }) => return Err(ServeError::Refused(reason)),
         Err(error) => return Err(error.into()),
     }
-    Ok(pool)
+    Ok(connections)
 }
 
 /// Tells the supervisor why, and gives the error back.
@@ -190,12 +195,12 @@ struct Worker {
 /// What there is once the worker is ready.
 struct Service {
     door: Door,
-    pool: Pool,
+    connections: Connections,
 }
 
 /// What woke the worker up.
 enum Wake {
-    Booted(Result<Pool, ServeError>),
+    Booted(Result<Connections, ServeError>),
     Said(Option<ToWorker>),
     Signalled,
     Emptied,
@@ -207,14 +212,14 @@ impl Worker {
     async fn run(
         mut self,
         link: Link,
-        boot: JoinHandle<Result<Pool, ServeError>>,
+        boot: JoinHandle<Result<Connections, ServeError>>,
         signals: tokio::net::UnixStream,
     ) -> Result<(), ServeError> {
         let (mut link, mut boot) = (Some(link), Some(boot));
         let mut heartbeat_at = self.clock.now();
         while self.lifecycle.phase() != Phase::Done {
             let news = match self.wake(&mut link, &mut boot, &signals, heartbeat_at).await {
-                Wake::Booted(Ok(pool)) => match self.open(pool) {
+                Wake::Booted(Ok(connections)) => match self.open(connections) {
                     Ok(()) => News::Booted,
                     Err(error) => return Err(self.give_up(link, error).await),
                 },
@@ -260,7 +265,7 @@ impl Worker {
     async fn wake(
         &self,
         link: &mut Option<Link>,
-        boot: &mut Option<JoinHandle<Result<Pool, ServeError>>>,
+        boot: &mut Option<JoinHandle<Result<Connections, ServeError>>>,
         signals: &tokio::net::UnixStream,
         heartbeat_at: Moment,
     ) -> Wake {
@@ -292,15 +297,16 @@ impl Worker {
         News::Drain { grace: GRACE_DEFAULT }
     }
 
-    fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
+    fn open(&mut self, connections: Connections) -> Result<(), ServeError> {
         let settings = &self.settings;
-        let desk = Desk { pool: pool.clone(), limits: self.limits.subscribe() };
+        let limits = self.limits.subscribe();
+        let desk = Desk { connections: connections.clone(), limits };
         let counted = (Arc::clone(&self.metrics), self.clock);
         let server = Server::new(desk, Caller::nobody(), counted);
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
-            pool: pool.clone(),
+            connections: connections.clone(),
             serving: self.serving.subscribe(),
         };
         let (stage, watched) = Door::stage();
@@ -309,7 +315,7 @@ impl Worker {
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
         let counted = (Arc::clone(&self.metrics), self.clock);
         let door = Door::open(listener, &settings.http, router, stage, counted);
-        self.service = Some(Service { door: door.map_err(ServeError::Door)?, pool });
+        self.service = Some(Service { door: door.map_err(ServeError::Door)?, connections });
         Ok(())
     }
 
@@ -331,13 +337,18 @@ impl Worker {
     }
 
     fn heartbeat(&self, link: Option<&Link>) {
-        let pool = match &self.service {
-            Some(service) => service.pool.vitals(),
-            None => PoolVitals { max: self.settings.pool.max, ..PoolVitals::default() },
+        let Some(link) = link else { return };
+        let vitals = match &self.service {
+            Some(Service { connections, .. }) => Vitals {
+                named_pools: connections.vitals(),
+                ..self.metrics.vitals(connections.default_pool().vitals())
+            },
+            None => {
+                let max = self.settings.pool.max;
+                self.metrics.vitals(PoolVitals { max, ..PoolVitals::default() })
+            }
         };
-        if let Some(link) = link {
-            link.say(&FromWorker::Heartbeat(self.metrics.vitals(pool)));
-        }
+        link.say(&FromWorker::Heartbeat(vitals));
     }
 
     async fn act(&self, action: Action, link: Option<&Link>) {
@@ -362,7 +373,7 @@ impl Worker {
             Action::Leave => {
                 self.advance(Stage::Closed);
                 if let Some(service) = &self.service {
-                    service.pool.close(CLOSE_LIMIT).await;
+                    service.connections.close(CLOSE_LIMIT).await;
                 }
                 let logs_dropped = self.logs.dropped_total();
                 tracing::info!(phase = "done", logs_dropped, "worker");

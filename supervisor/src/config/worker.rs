@@ -12,7 +12,8 @@ use super::section::Section;
 use super::{snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 6] = ["http", "mcp", "warehouse", "snowflake", "pool", "limits"];
+const TABLES: [&str; 7] =
+    ["http", "mcp", "warehouse", "snowflake", "connections", "pool", "limits"];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
     [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
@@ -63,6 +64,7 @@ pub(super) fn settings(
             directory: Some(around.log_directory.to_owned()),
             level: logs.choice("level", &LEVELS).unwrap_or(default.logs.level),
         },
+        connections: snowflake::connections(app, around, report, remarks),
     }
 }
 

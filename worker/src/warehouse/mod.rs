@@ -7,6 +7,7 @@
 mod care;
 pub mod circuit;
 pub(crate) mod collected;
+pub mod connections;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod open;

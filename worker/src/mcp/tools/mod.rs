@@ -19,16 +19,31 @@ use tokio_util::sync::CancellationToken;
 
 use super::names::NameError;
 use crate::access::Caller;
+use crate::warehouse::connections::{Connections, NoSuchConnection};
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::{Answer, Context, Limits, Origin, WarehouseError};
 
 /// What a tool works with.
 #[derive(Clone)]
 pub struct Desk {
-    /// Sessions with the warehouse.
-    pub pool: Pool,
+    /// The accounts that there are, and sessions with each.
+    pub connections: Connections,
     /// How much one statement may cost, as of now.
     pub limits: watch::Receiver<StatementLimits>,
+}
+
+impl Desk {
+    /// Sessions with the account that a call names; with the default one when it names none.
+    ///
+    /// # Errors
+    /// When the caller may name no such connection; which ones it may is told.
+    pub fn connection(
+        &self,
+        name: Option<&str>,
+        caller: &Caller,
+    ) -> Result<&Pool, NoSuchConnection> {
+        self.connections.of(name, caller)
+    }
 }
 
 /// What a tool gives back when it succeeds.
@@ -52,6 +67,9 @@ pub enum ToolError {
     /// The read-only gate does not let the statement pass.
     #[error("the statement was refused: {0}")]
     Refused(String),
+    /// The call names a connection that its caller does not have.
+    #[error(transparent)]
+    Connection(#[from] NoSuchConnection),
     /// The warehouse gave no answer.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -82,7 +100,7 @@ impl ToolError {
                     "Error: {self}. Unquoted names fold to upper case; list_databases and list_views show the names there are."
                 )
             }
-            ToolError::Refused(_) => format!("Error: {self}"),
+            ToolError::Refused(_) | ToolError::Connection(_) => format!("Error: {self}"),
             ToolError::Pool(PoolError::Warehouse(WarehouseError::Statement { .. })) => {
                 format!(
                     "Error executing query: {self}\nCheck the names with list_databases, list_views and describe_view, then correct the statement."
@@ -209,7 +227,7 @@ impl Errand<'_> {
             timeout: limits.timeout,
         };
         let context = Context { origin: self.origin.clone(), ..context.clone() };
-        self.desk.pool.query(statement, &context, &limits, self.cancel).await
+        self.desk.connections.default_pool().query(statement, &context, &limits, self.cancel).await
     }
 
     fn rows_max(&self) -> usize {
