@@ -12,7 +12,8 @@ use super::section::Section;
 use super::{snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 6] = ["http", "mcp", "warehouse", "snowflake", "pool", "limits"];
+const TABLES: [&str; 7] =
+    ["http", "mcp", "warehouse", "snowflake", "connections", "pool", "limits"];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
     [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
@@ -67,6 +68,7 @@ pub(super) fn settings(
         // They are no configuration: whoever hands the settings over puts them in.
         sessions: default.sessions,
         tls: default.tls,
+        connections: snowflake::connections(app, around, report, remarks),
     }
 }
 
