@@ -75,7 +75,7 @@ impl Open {
         let request = request.header("Accept", "application/json, text/event-stream");
         let text = request.send().await?.text().await?;
         // An answer that took its time comes as an event.
-        let message = text.lines().filter_map(|line| line.strip_prefix("data: ")).last();
+        let message = text.lines().rev().find_map(|line| line.strip_prefix("data: "));
         Ok(serde_json::from_str(message.unwrap_or(&text)).expect("an answer is JSON"))
     }
 }

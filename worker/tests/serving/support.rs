@@ -85,7 +85,7 @@ impl Session for FakeSession {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Answer, WarehouseError> {
-        self.counts.origins.lock().unwrap().push(context.origin.clone());
+        self.counts.origins.lock().expect("no panic").push(context.origin.clone());
         self.counts.begun.fetch_add(1, Ordering::SeqCst);
         let told = statement.split_whitespace().nth(1).unwrap_or_default();
         if told == "hang" {
@@ -204,8 +204,8 @@ pub(crate) struct HttpAnswer {
 impl HttpAnswer {
     /// The one message of the body, or the last one of a stream.
     pub(crate) fn json(&self) -> Value {
-        let events = self.body.lines().filter_map(|line| line.strip_prefix("data: "));
-        let message = events.last().unwrap_or(&self.body);
+        let mut events = self.body.lines().rev().filter_map(|line| line.strip_prefix("data: "));
+        let message = events.next().unwrap_or(&self.body);
         serde_json::from_str(message).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
