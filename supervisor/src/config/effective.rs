@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::file::{self, Node, Value};
 use super::keys::{FILE, Key, Kind};
 use super::layers::Laid;
-use super::{AppConfig, Config, ReadyBy, Surroundings, presets, program};
+use super::{AppConfig, Config, ReadyBy, Surroundings, access, presets, program};
 use crate::machine::AppName;
 
 /// A configuration as it is in force.
@@ -106,7 +106,10 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("health.probe.http", None),
         ("health.probe.command", None),
         ("snowflake.", None),
+        ("clients.", None),
+        ("oauth.", None),
     ];
+    defaults.extend(access::keys::UNLIMITED.map(|key| (key, None)));
     if app.health.probe.is_none() {
         defaults.push(("health.probe.", None));
     }
@@ -129,6 +132,20 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         defaults.push(("rollout.max_unavailable", Some("1")));
     }
     defaults
+}
+
+/// The tables that the operator named, each with what leads to it.
+fn named<'n>(
+    path: &[String],
+    written: Option<&'n Node>,
+    keys: &'static [Key],
+) -> Vec<(Vec<String>, Option<&'n Node>, &'static [Key])> {
+    let Some(Value::Table(entries)) = written.map(|node| &node.value) else { return Vec::new() };
+    let member = |(name, entry): (&String, &'n file::Entry)| {
+        let path = path.iter().chain([name]).cloned().collect();
+        (path, Some(&entry.node), keys)
+    };
+    entries.iter().map(member).collect()
 }
 
 struct Tables {
@@ -164,7 +181,8 @@ impl Tables {
             let written = node.and_then(|node| member(node, key.name));
             let path: Vec<String> = path.iter().cloned().chain([key.name.to_owned()]).collect();
             match &key.kind {
-                Kind::Table(keys) | Kind::Named(keys) => below.push((path, written, *keys)),
+                Kind::Table(keys) => below.push((path, written, *keys)),
+                Kind::Named(keys) => below.extend(named(&path, written, keys)),
                 Kind::Variables => {
                     let settings = written.map_or(Vec::new(), |node| self.hidden(node));
                     self.list.extend((!settings.is_empty()).then_some(Table { path, settings }));

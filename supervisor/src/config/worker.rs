@@ -9,10 +9,19 @@ use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{snowflake, variables};
+use super::{access, snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 6] = ["http", "mcp", "warehouse", "snowflake", "pool", "limits"];
+const TABLES: [&str; 8] = [
+    "http",
+    "mcp",
+    access::CLIENTS,
+    access::OAUTH,
+    "warehouse",
+    snowflake::TABLE,
+    "pool",
+    "limits",
+];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
     [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
@@ -55,7 +64,7 @@ pub(super) fn settings(
             allowed_hosts: mcp.texts("allowed_hosts"),
             allowed_origins: mcp.texts("allowed_origins"),
         },
-        access: default.access,
+        access: access::settings(app, around, report, remarks),
         warehouse: warehouse(app, around, report, remarks),
         pool: pool(app.section("pool"), default.pool, report),
         limits: limits(app.section("limits"), default.limits),

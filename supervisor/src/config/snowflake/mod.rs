@@ -21,6 +21,7 @@ use mcp_protocol::settings::SnowflakeSettings;
 use authenticator::Authenticator;
 pub(super) use authenticator::{authenticator, authenticators};
 pub(super) use changed::changed_secrets;
+pub(super) use secret_file::exposed;
 use connections::Connection;
 
 use super::check::Around;

@@ -56,7 +56,7 @@ fn examples() -> BTreeSet<String> {
     for line in SHIPPED.lines() {
         let header = line.trim_start_matches(['#', ' ']).strip_prefix("[apps.query");
         if let Some((rest, _)) = header.and_then(|rest| rest.split_once(']')) {
-            table = format!("apps.NAME{rest}");
+            table = format!("apps.NAME{rest}").replace(".clients.assistant", ".clients.NAME");
         }
         if let Some((name, _)) = line.strip_prefix("#   ").and_then(|rest| rest.split_once(" = ")) {
             examples.insert(format!("{table}.{name}"));
@@ -92,7 +92,7 @@ fn the_shipped_file_is_valid_in_every_environment() {
         let config = workplace.load(SHIPPED, environment).unwrap_or_else(|why| panic!("{why}"));
         assert_eq!(config.apps.len(), 1);
     }
-    assert!(SHIPPED.lines().count() <= 200);
+    assert!(SHIPPED.lines().count() <= 300);
 }
 
 #[test]
@@ -197,7 +197,10 @@ fn slips_of_the_finger_are_refused_and_nearly_always_understood() {
                 (_, Some(_)) if key.name == "environments" => continue,
                 ("", Some(keys)) if key.name == "apps" => ("apps.query".to_owned(), keys),
                 ("", Some(keys)) => (key.name.to_owned(), keys),
-                (table, Some(keys)) => (format!("{table}.{}", key.name), keys),
+                (table, Some(keys)) => {
+                    let member = if matches!(key.kind, Kind::Named(_)) { ".someone" } else { "" };
+                    (format!("{table}.{}{member}", key.name), keys)
+                }
                 (_, None) => continue,
             };
             try_all(below.1, &below.0, tally, workplace);
@@ -216,7 +219,8 @@ fn every_wrong_type_is_refused() {
         for key in keys {
             let path = format!("{table}{}", key.name);
             if let Some(keys) = key.kind.members() {
-                try_all(keys, &format!("{path}."), tally, workplace);
+                let member = if matches!(key.kind, Kind::Named(_)) { ".someone" } else { "" };
+                try_all(keys, &format!("{path}{member}."), tally, workplace);
                 continue;
             }
             let wrong = ["-7", "[[1]]", "2026-01-01", "{ odd = { odd = 1 } }"];
