@@ -16,12 +16,15 @@ use mcp_protocol::control::{
 };
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
-use mcp_protocol::message::{CallOutcome, FromWorker, PoolVitals, ToWorker, ToolCalls, Vitals};
+use mcp_protocol::message::{
+    CallOutcome, CertificateVitals, FromWorker, Limit, NamedPool, PoolVitals, Refusals, ToWorker,
+    ToolCalls, Vitals,
+};
 use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, SessionTag, Statement};
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{
-    LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin, SnowflakeSettings,
-    WarehouseSettings,
+    ClientCertificates, LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin,
+    SnowflakeSettings, TlsSettings, WarehouseSettings,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -86,7 +89,14 @@ fn worker_messages(golden: &mut Golden) {
         mcp: McpSettings {
             allowed_hosts: vec!["mcp.example.com".to_owned()],
             allowed_origins: vec!["https://example.com".to_owned()],
+            websocket: true,
         },
+        tls: Some(TlsSettings {
+            certificate_file: PathBuf::from("/etc/mcp/certificate.pem"),
+            key_file: PathBuf::from("/etc/mcp/key.pem"),
+            client_ca_file: Some(PathBuf::from("/etc/mcp/clients.pem")),
+            client_certificates: ClientCertificates::Optional,
+        }),
         logs: LogSettings {
             directory: Some(PathBuf::from("/var/log/mcp-supervisor")),
             level: LogLevel::Warn,
@@ -125,6 +135,15 @@ fn worker_messages(golden: &mut Golden) {
             timeouts_total: 5,
             ..PoolVitals::default()
         },
+        refusals: Limit::ALL
+            .map(|limit| Refusals { client: Some("team".to_owned()), limit, count_total: 4 })
+            .to_vec(),
+        unshared_limits_total: 6,
+        certificate: Some(CertificateVitals { expires_at: 1_800_000_000, renewal_fails: true }),
+        named_pools: vec![NamedPool {
+            name: "finance".to_owned(),
+            pool: PoolVitals { max: 4, ..PoolVitals::default() },
+        }],
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
     relayed(golden);
@@ -196,8 +215,9 @@ fn snowflake_settings(golden: &mut Golden) {
             host: text("localhost:8085"),
             login,
         };
+        let connections = [("finance".to_owned(), account.clone())].into();
         let warehouse = WarehouseSettings::Snowflake(Box::new(account));
-        let settings = Settings { warehouse, ..Settings::default() };
+        let settings = Settings { warehouse, connections, ..Settings::default() };
         golden.add(&format!("settings-{name}"), &ToWorker::Settings(Box::new(settings)));
     }
 }

@@ -93,6 +93,15 @@ fn member<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
     entries.get(name).map(|entry| &entry.node)
 }
 
+/// The tables in one whose names the operator chose.
+fn members(node: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    let entries = match &node.value {
+        Value::Table(entries) => Some(entries),
+        _single => None,
+    };
+    entries.into_iter().flatten().map(|(name, entry)| (name.as_str(), &entry.node))
+}
+
 /// What the table of keys cannot know: keys without a default, and those whose default or whose
 /// very sense depends on the app. The first that fits counts; one that fits none has its own.
 fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
@@ -108,6 +117,7 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("snowflake.", None),
         ("clients.", None),
         ("oauth.", None),
+        ("connections.", None),
     ];
     defaults.extend(access::keys::UNLIMITED.map(|key| (key, None)));
     if app.health.probe.is_none() {
@@ -132,20 +142,6 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         defaults.push(("rollout.max_unavailable", Some("1")));
     }
     defaults
-}
-
-/// The tables that the operator named, each with what leads to it.
-fn named<'n>(
-    path: &[String],
-    written: Option<&'n Node>,
-    keys: &'static [Key],
-) -> Vec<(Vec<String>, Option<&'n Node>, &'static [Key])> {
-    let Some(Value::Table(entries)) = written.map(|node| &node.value) else { return Vec::new() };
-    let member = |(name, entry): (&String, &'n file::Entry)| {
-        let path = path.iter().chain([name]).cloned().collect();
-        (path, Some(&entry.node), keys)
-    };
-    entries.iter().map(member).collect()
 }
 
 struct Tables {
@@ -182,7 +178,13 @@ impl Tables {
             let path: Vec<String> = path.iter().cloned().chain([key.name.to_owned()]).collect();
             match &key.kind {
                 Kind::Table(keys) => below.push((path, written, *keys)),
-                Kind::Named(keys) => below.extend(named(&path, written, keys)),
+                Kind::Named(keys) => {
+                    let members = written.into_iter().flat_map(members);
+                    below.extend(members.map(|(name, node)| {
+                        let path = path.iter().cloned().chain([name.to_owned()]).collect();
+                        (path, Some(node), *keys)
+                    }));
+                }
                 Kind::Variables => {
                     let settings = written.map_or(Vec::new(), |node| self.hidden(node));
                     self.list.extend((!settings.is_empty()).then_some(Table { path, settings }));

@@ -12,13 +12,14 @@ use super::section::Section;
 use super::{access, snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 8] = [
+const TABLES: [&str; 9] = [
     "http",
     "mcp",
     access::CLIENTS,
     access::OAUTH,
     "warehouse",
     snowflake::TABLE,
+    snowflake::CONNECTIONS,
     "pool",
     "limits",
 ];
@@ -63,6 +64,7 @@ pub(super) fn settings(
         mcp: McpSettings {
             allowed_hosts: mcp.texts("allowed_hosts"),
             allowed_origins: mcp.texts("allowed_origins"),
+            ..default.mcp
         },
         access: access::settings(app, around, report, remarks),
         warehouse: warehouse(app, around, report, remarks),
@@ -74,6 +76,8 @@ pub(super) fn settings(
         },
         // They are no configuration: whoever hands the settings over puts them in.
         sessions: default.sessions,
+        tls: default.tls,
+        connections: snowflake::connections(app, around, report, remarks),
     }
 }
 
@@ -94,6 +98,7 @@ fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
         request_timeout: http.duration("request_timeout").unwrap_or(default.request_timeout),
         body_bytes_max: http.size("max_body").unwrap_or(default.body_bytes_max),
         connections_max: http.count("max_connections").unwrap_or(default.connections_max),
+        ..default
     }
 }
 

@@ -34,7 +34,8 @@ fn state(key: &StoredKey, clients: Option<&[ClientOf<'_>]>, now: u64) -> &'stati
 #[must_use]
 pub fn clients(clients: &[ClientOf<'_>], keys: &[StoredKey], now: Duration) -> String {
     let now = now.as_secs();
-    let mut rows = vec![["app", "client", "level", "toolsets", "known by"].map(str::to_owned).to_vec()];
+    let mut rows =
+        vec![["app", "client", "level", "toolsets", "known by"].map(str::to_owned).to_vec()];
     for ClientOf { app, client } in clients {
         rows.push(vec![
             (*app).to_owned(),
@@ -45,7 +46,9 @@ pub fn clients(clients: &[ClientOf<'_>], keys: &[StoredKey], now: Duration) -> S
         ]);
     }
     let mut text = match clients.is_empty() {
-        true => "no client is named; write a table such as [apps.query.clients.assistant]\n".to_owned(),
+        true => {
+            "no client is named; write a table such as [apps.query.clients.assistant]\n".to_owned()
+        }
         false => columns(&rows),
     };
     for key in keys.iter().filter(|key| state(key, Some(clients), now).starts_with("dead")) {
@@ -84,9 +87,9 @@ pub fn clients_json(clients: &[ClientOf<'_>], keys: &[StoredKey], now: Duration)
             "subjects": client.subjects, "certificates": client.certificates,
         })
     };
-    let dead = keys.iter().filter(|key| state(key, Some(clients), now.as_secs()).starts_with("dead"));
-    let dead: Vec<Value> =
-        dead.map(|key| json!({ "id": key.id, "client": key.client })).collect();
+    let dead =
+        keys.iter().filter(|key| state(key, Some(clients), now.as_secs()).starts_with("dead"));
+    let dead: Vec<Value> = dead.map(|key| json!({ "id": key.id, "client": key.client })).collect();
     json!({ "clients": clients.iter().map(one).collect::<Vec<Value>>(), "dead_keys": dead })
 }
 

@@ -179,11 +179,7 @@ pub fn taken_in(socket: &Path, id: &str, wanted: Wanted) -> Result<bool, AskErro
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn note_key_event(
-    log_directory: &Path,
-    event: &str,
-    key: &StoredKey,
-) -> Result<(), KeyError> {
+pub fn note_key_event(log_directory: &Path, event: &str, key: &StoredKey) -> Result<(), KeyError> {
     let path = log_directory.join(AUDIT_LOG);
     let time = jiff::Timestamp::try_from(std::time::UNIX_EPOCH + since_epoch()).unwrap_or_default();
     let line: Value = json!({
@@ -191,8 +187,11 @@ pub fn note_key_event(
         "event": event, "outcome": "ok", "client": key.client, "shown": format!("key {}", key.id),
         "by_uid": nix::unistd::getuid().as_raw(),
     });
-    append(log_directory, &path, &format!("{line}\n"))
-        .map_err(|source| KeyError::File { operation: "write", path, source })
+    append(log_directory, &path, &format!("{line}\n")).map_err(|source| KeyError::File {
+        operation: "write",
+        path,
+        source,
+    })
 }
 
 fn append(directory: &Path, path: &Path, line: &str) -> io::Result<()> {
@@ -366,7 +365,10 @@ mod tests {
         let text = fs::read_to_string(logs.join(AUDIT_LOG)).unwrap();
         assert_eq!(text.lines().count(), 2);
         let line: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        assert_eq!((line["event"].as_str(), line["client"].as_str()), (Some("key_created"), Some("assistant")));
+        assert_eq!(
+            (line["event"].as_str(), line["client"].as_str()),
+            (Some("key_created"), Some("assistant"))
+        );
         assert!(!text.contains(&secret.expose()[16..]));
     }
 }

@@ -71,7 +71,8 @@ use news::{News, Signal};
 use systemd::Systemd;
 
 pub use api_keys::{
-    AUDIT_LOG, KeyError, Wanted, create_key, note_key_event, revoke_key, rotate_key, stored_keys, taken_in,
+    AUDIT_LOG, KeyError, Wanted, create_key, note_key_event, revoke_key, rotate_key, stored_keys,
+    taken_in,
 };
 pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;

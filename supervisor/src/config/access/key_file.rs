@@ -90,7 +90,9 @@ pub(in crate::config) fn read(state_directory: &Path, report: &mut Report) -> Ve
         Some(text) => match exposed(&path) {
             Some(words) => Err(words),
             None => parse_keys(&text).map_err(|why| {
-                format!("cannot be used: {why}; put a copy of it back, or remove it and make keys anew")
+                format!(
+                    "cannot be used: {why}; put a copy of it back, or remove it and make keys anew"
+                )
             }),
         },
         None => Ok(Vec::new()),

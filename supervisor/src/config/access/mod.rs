@@ -15,10 +15,11 @@ use std::net::SocketAddr;
 use mcp_protocol::access::{
     AccessSettings, Allowed, ApiKey, AuditLevel, ClientSettings, Grant, Level, Quota, TOOLSETS,
 };
+use mcp_protocol::settings::Settings;
 
 pub(super) use changed::{changed_keys, rule};
-pub use key_file::{FILE_NAME as KEY_FILE_NAME, StoredKey, parse_keys, render_keys};
 pub(super) use key_file::read as stored_keys;
+pub use key_file::{FILE_NAME as KEY_FILE_NAME, StoredKey, parse_keys, render_keys};
 
 use super::check::Around;
 use super::file::{Node, child_key};
@@ -91,7 +92,7 @@ pub(super) fn settings(
 /// Refuses to be reachable for everybody without asking who it is, unless that is meant.
 pub(super) fn refuse_open_door(
     app: Section<'_>,
-    (listen, access): (SocketAddr, &AccessSettings),
+    (listen, settings): (SocketAddr, &Settings),
     report: &mut Report,
     remarks: &mut Vec<String>,
 ) {
@@ -99,8 +100,8 @@ pub(super) fn refuse_open_door(
         return;
     }
     let Some(node) = app.node("listen").filter(|node| !report.blames(&node.key)) else { return };
-    if access.anonymous.is_none() {
-        if app.section("http").node("tls").is_none() {
+    if settings.access.anonymous.is_none() {
+        if settings.tls.is_none() {
             remarks.push(format!(
                 "keys cross the network to {listen} as they are; use TLS, or a proxy that does"
             ));
@@ -170,7 +171,9 @@ fn toolsets(section: Section<'_>, report: &mut Report) -> Option<Vec<String>> {
             toolsets.push(name);
         } else {
             let words = match nearest(&name, TOOLSETS.into_iter()) {
-                Some(meant) => format!("{} is no toolset; did you mean \"{meant}\"?", quoted(&name)),
+                Some(meant) => {
+                    format!("{} is no toolset; did you mean \"{meant}\"?", quoted(&name))
+                }
                 None => {
                     let known = TOOLSETS.join(", ");
                     format!("{} is no toolset; there are {known}", quoted(&name))
@@ -193,11 +196,7 @@ enum Names {
     Account,
 }
 
-fn allowed(
-    section: Section<'_>,
-    (key, of): (&str, Names),
-    report: &mut Report,
-) -> Option<Allowed> {
+fn allowed(section: Section<'_>, (key, of): (&str, Names), report: &mut Report) -> Option<Allowed> {
     section.node(key)?;
     let entries = section.entries(key);
     if let [(name, _)] = &entries[..]
@@ -287,12 +286,7 @@ fn refuse_shared_names(section: Section<'_>, report: &mut Report) {
     }
 }
 
-fn remark(
-    clients: &[ClientSettings],
-    oauth: bool,
-    around: &Around<'_>,
-    remarks: &mut Vec<String>,
-) {
+fn remark(clients: &[ClientSettings], oauth: bool, around: &Around<'_>, remarks: &mut Vec<String>) {
     for client in clients {
         let known = !client.subjects.is_empty() || !client.certificates.is_empty();
         if client.keys.is_empty() && !known {

@@ -81,7 +81,8 @@ mod tests {
         for good in ["https://a", "https://a.b/c", "http://127.0.0.1:80/x", "http://localhost"] {
             assert!(is_address(good), "{good}");
         }
-        for bad in ["a.b", "https://", "https:///x", "http://a", "http://localhost.evil/", "ftp://a"]
+        for bad in
+            ["a.b", "https://", "https:///x", "http://a", "http://localhost.evil/", "ftp://a"]
         {
             assert!(!is_address(bad), "{bad}");
         }

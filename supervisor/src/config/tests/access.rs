@@ -115,18 +115,14 @@ fn what_cannot_be_meant_is_refused_with_a_way_out() {
     let plain = "[apps.query.oauth]\nissuer = \"http://a\"\nresource = \"https://b/mcp\"\n";
     refused(plain, "\"http://a\" is no address that begins with https://");
     refused("[apps.query.clients]\n\"a b\" = {}\n", "is not a name");
-    let other = Workplace::new().problems(
-        "[apps.other]\nexec = [\"./other\"]\n[apps.other.clients.one]\n",
-        None,
-    );
+    let other = Workplace::new()
+        .problems("[apps.other]\nexec = [\"./other\"]\n[apps.other.clients.one]\n", None);
     assert!(other.contains("only mcp-worker has these settings"), "{other}");
 }
 
 #[test]
 fn a_door_that_others_can_reach_asks_who_they_are_unless_it_is_said_that_it_does_not() {
-    let open = |address: &str, more: &str| {
-        format!("[apps.query]\nlisten = \"{address}\"\n{more}")
-    };
+    let open = |address: &str, more: &str| format!("[apps.query]\nlisten = \"{address}\"\n{more}");
     let workplace = Workplace::new();
     for address in ["0.0.0.0:8000", "[::]:8000", "192.0.2.7:8000", "[::ffff:192.0.2.7]:80"] {
         let shown = workplace.problems(open(address, ""), None);

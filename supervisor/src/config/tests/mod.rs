@@ -10,6 +10,7 @@ use super::{Config, Problems, Surroundings, load};
 
 mod access;
 mod compare;
+mod connections;
 mod effective;
 mod health;
 mod keys;
