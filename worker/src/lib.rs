@@ -12,7 +12,7 @@
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure
 //! - [`warehouse`] the one door to data, and the pool before it
-//! - [`logs`], [`metrics`], [`clock`] what everyone may use
+//! - [`logs`], [`metrics`], [`clock`], `signals` what everyone may use
 pub mod access;
 pub mod cli;
 pub mod clock;
@@ -23,6 +23,7 @@ pub mod logs;
 pub mod mcp;
 pub mod metrics;
 pub mod settings;
+mod signals;
 pub mod sql;
 pub mod stdio;
 pub mod supervised;

@@ -4,7 +4,6 @@
 //! it. Opening the warehouse runs beside it, so that a worker that boots can be told to leave.
 
 use std::net::TcpListener;
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +23,7 @@ use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
 use crate::settings::{Identity, Inherited};
+use crate::signals;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
 use crate::warehouse::pool::PoolError;
@@ -127,18 +127,8 @@ fn begin(
     identity: &Identity,
 ) -> Result<(Logs, tokio::net::UnixStream), ServeError> {
     let logs = logs::start(&settings.logs, identity)?;
-    let signals = leave_signals().map_err(ServeError::Signals)?;
+    let signals = signals::to_leave().map_err(ServeError::Signals)?;
     Ok((logs, signals))
-}
-
-/// A stream on which a byte arrives with each signal that asks us to leave.
-fn leave_signals() -> std::io::Result<tokio::net::UnixStream> {
-    let (read, write) = UnixStream::pair()?;
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
-    }
-    read.set_nonblocking(true)?;
-    tokio::net::UnixStream::from_std(read)
 }
 
 /// Opens the warehouse and the pool's first sessions.
@@ -274,7 +264,7 @@ impl Worker {
         tokio::select! {
             biased;
             said = async { match link { Some(link) => link.next().await, None => std::future::pending().await } } => Wake::Said(said),
-            () = signalled(signals) => Wake::Signalled,
+            () = signals::arrived(signals) => Wake::Signalled,
             booted = async { match boot { Some(boot) => boot.await, None => std::future::pending().await } } => {
                 *boot = None;
                 Wake::Booted(booted.unwrap_or(Err(ServeError::Boot)))
@@ -384,21 +374,6 @@ impl Worker {
     fn advance(&self, stage: Stage) {
         if let Some(service) = &self.service {
             service.door.advance(stage);
-        }
-    }
-}
-
-/// Returns when a signal asked us to leave.
-async fn signalled(signals: &tokio::net::UnixStream) {
-    loop {
-        if signals.readable().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        let mut bytes = [0; 16];
-        match signals.try_read(&mut bytes) {
-            Ok(0) => std::future::pending().await,
-            Ok(_) => return,
-            Err(_) => {}
         }
     }
 }
