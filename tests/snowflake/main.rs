@@ -20,6 +20,7 @@ mod door;
 mod ending;
 mod isolation;
 mod living;
+mod logins;
 mod matrix;
 mod once;
 mod reads;
