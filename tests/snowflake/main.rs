@@ -23,5 +23,6 @@ mod living;
 mod logins;
 mod matrix;
 mod once;
+mod proxy;
 mod reads;
 mod secrets;
