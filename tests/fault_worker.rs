@@ -187,7 +187,7 @@ fn main() -> ExitCode {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
             Some(ToWorker::Adjust(to)) => {
-                let Adjustable { limits, log_level, access: _, sessions: _ } = *to;
+                let Adjustable { limits, log_level, access: _, sessions: _, offered: _ } = *to;
                 println!("adjusted to {} rows and log level {log_level:?}", limits.rows_max);
             }
             Some(

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessSettings, Grant};
+use crate::offered::Offered;
 use crate::relay::SealingKeys;
 use crate::secret::Secret;
 
@@ -44,6 +45,8 @@ pub struct Settings {
     /// What session ids are sealed with. The default is none at all, and means that the worker
     /// makes its own.
     pub sessions: SealingKeys,
+    /// The tools that the configuration declares.
+    pub offered: Offered,
 }
 
 /// The part of [`Settings`] that a worker takes on while it runs. All else needs a new worker.
@@ -57,6 +60,8 @@ pub struct Adjustable {
     pub access: AccessSettings,
     /// What session ids are sealed with, from now on.
     pub sessions: SealingKeys,
+    /// The tools that the configuration declares; for calls that begin from now on.
+    pub offered: Offered,
 }
 
 impl Settings {
@@ -68,15 +73,17 @@ impl Settings {
             log_level: self.logs.level,
             access: self.access.clone(),
             sessions: self.sessions.clone(),
+            offered: self.offered.clone(),
         }
     }
 
     /// Takes on what may change.
     pub fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions } = to;
+        let Adjustable { limits, log_level, access, sessions, offered } = to;
         self.limits = limits;
         self.access = access;
         self.sessions = sessions;
+        self.offered = offered;
         self.logs.level = log_level;
     }
 }
@@ -256,6 +263,7 @@ impl Default for Settings {
             limits: StatementLimits::default(),
             logs: LogSettings { directory: None, level: LogLevel::Info },
             sessions: SealingKeys::default(),
+            offered: Offered::default(),
         }
     }
 }

@@ -240,6 +240,8 @@ fn may_be_shown(kind: &Kind) -> bool {
         | Kind::Text
         | Kind::Command
         | Kind::Texts
+        | Kind::Scalar
+        | Kind::Scalars
         | Kind::Boolean
         | Kind::Count { .. }
         | Kind::Scale

@@ -197,6 +197,9 @@ fn slips_of_the_finger_are_refused_and_nearly_always_understood() {
                 (_, Some(_)) if key.name == "environments" => continue,
                 ("", Some(keys)) if key.name == "apps" => ("apps.query".to_owned(), keys),
                 ("", Some(keys)) => (key.name.to_owned(), keys),
+                (table, Some(keys)) if matches!(key.kind, Kind::Named(_)) => {
+                    (format!("{table}.{}.other", key.name), keys)
+                }
                 (table, Some(keys)) => (format!("{table}.{}", key.name), keys),
                 (_, None) => continue,
             };
@@ -216,7 +219,8 @@ fn every_wrong_type_is_refused() {
         for key in keys {
             let path = format!("{table}{}", key.name);
             if let Some(keys) = key.kind.members() {
-                try_all(keys, &format!("{path}."), tally, workplace);
+                let name = if matches!(key.kind, Kind::Named(_)) { "other." } else { "" };
+                try_all(keys, &format!("{path}.{name}"), tally, workplace);
                 continue;
             }
             let wrong = ["-7", "[[1]]", "2026-01-01", "{ odd = { odd = 1 } }"];
