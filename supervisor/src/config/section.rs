@@ -52,7 +52,8 @@ fn table_of<'a>(
             Some(hint) => format!("{} is not a table; {hint}", value::found(other)),
             None => {
                 // What stands in place of variables or of a login may be one of them.
-                let secret = keys.is_empty() || node.key.ends_with(snowflake::TABLE);
+                let holds_secret = |key: &Key| matches!(key.kind, Kind::Secret);
+                let secret = keys.is_empty() || keys.iter().any(holds_secret);
                 let what = if secret { value::kind(other).to_owned() } else { value::found(other) };
                 format!("{what} is not a table; write [{}{members}]", node.key)
             }

@@ -20,8 +20,10 @@ use super::tools::errand::{Asked, Errand};
 use super::tools::{self, Desk, Reply, ToolError};
 use super::{complete, prompts, resources};
 use crate::access::Caller;
+use crate::audit::Audit;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::warehouse::Origin;
 use crate::warehouse::course::Course;
 
@@ -41,6 +43,7 @@ pub struct Server {
     /// Whose calls they are that came through no door.
     caller: Caller,
     metrics: Arc<Metrics>,
+    audit: Audit,
     clock: Clock,
 }
 
@@ -48,7 +51,19 @@ impl Server {
     /// A server whose tools work at this desk; calls that no door admitted are this caller's.
     #[must_use]
     pub fn new(desk: Desk, caller: Caller, (metrics, clock): (Arc<Metrics>, Clock)) -> Server {
-        Server { desk: Arc::new(desk), caller, metrics, clock }
+        Server { desk: Arc::new(desk), caller, metrics, audit: Audit::none(), clock }
+    }
+
+    /// Has each call of a tool written down.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Server {
+        Server { audit, ..self }
+    }
+
+    /// How much clients may ask.
+    #[must_use]
+    pub fn quotas(&self) -> &Quotas {
+        &self.desk.quotas
     }
 
     /// Who sent this request.
@@ -118,7 +133,10 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context);
+        let who = (request.name.as_ref(), &caller);
+        let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
         let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
+            record.refused("the caller sees no such tool");
             let message = format!("there is no tool `{}`; tools/list says which", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
@@ -149,6 +167,12 @@ impl ServerHandler for Server {
             Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
             Err(_) => CallOutcome::Error,
         };
+        match &result {
+            Ok(reply) => record.answered(&reply.structured),
+            Err(ToolError::Refused(why)) => record.refused(why),
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => record.failed(),
+        }
         Ok(CallToolResponse::from(match result {
             Ok(reply) => shown(reply),
             Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),

@@ -21,6 +21,7 @@ use super::course::Stage;
 use super::opener::{Goodbye, Opener, Openings, Standing};
 use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
+use crate::quota::Refusal;
 
 /// How long a cancelled or overdue statement may take to end before its session is retired.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
@@ -63,6 +64,9 @@ pub enum PoolError {
     /// The warehouse was asked and gave no answer.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
+    /// Whoever asks, asks too much; the warehouse was not asked.
+    #[error(transparent)]
+    Quota(#[from] Refusal),
 }
 
 /// The pool. Cheap to clone.

@@ -13,7 +13,9 @@ use mcp_worker::http::{Door, Health, Serving};
 use mcp_worker::mcp::server::Server;
 use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
+use mcp_worker::quota::Quotas;
 use mcp_worker::settings::Identity;
+use mcp_worker::warehouse::connections::Connections;
 use mcp_worker::warehouse::pool::Pool;
 use mcp_worker::warehouse::{
     Answer, Cell, Column, Context, Limits, Session, Warehouse, WarehouseError,
@@ -317,14 +319,16 @@ pub(crate) async fn house_at(listener: std::net::TcpListener, settings: &Setting
     pool.open_min().await.expect("the pool opens");
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = tokio::sync::watch::channel(settings.limits.clone());
-    let desk = Desk::new(pool.clone(), limits);
+    let connections = Connections::single(pool.clone());
+    let desk = Desk::new(connections.clone(), limits);
+    let desk = desk.with_quotas(Quotas::own(Arc::clone(&metrics)));
     let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
     let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
     let health = Health {
         identity: Arc::new(identity),
         environment: settings.environment.clone(),
-        pool: pool.clone(),
+        connections,
         serving: serving.subscribe(),
     };
     let (stage, watched) = Door::stage();

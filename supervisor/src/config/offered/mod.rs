@@ -11,7 +11,8 @@ use mcp_protocol::access::{Allowed, Level};
 use mcp_protocol::offered::{Offered, StatementPlace, StatementTool};
 
 use self::parameters::PARAMETERS;
-use super::keys::{Key, Kind};
+use super::file::child_key;
+use super::keys::{Key, Kind, nearest};
 use super::problem::Report;
 use super::section::Section;
 
@@ -43,7 +44,27 @@ const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
 /// The tools that an app declares.
 pub(super) fn read(app: Section<'_>, report: &mut Report) -> Offered {
     let tools = app.section("tools").members();
+    for (_, tool) in &tools {
+        check_connection(app, *tool, report);
+    }
     Offered { tools: tools.into_iter().filter_map(|(name, one)| tool(name, one, report)).collect() }
+}
+
+/// Notes a connection that the app does not have.
+fn check_connection(app: Section<'_>, tool: Section<'_>, report: &mut Report) {
+    let (Some(name), Some(node)) = (tool.text("connection"), tool.node("connection")) else {
+        return;
+    };
+    let known = app.section("connections").members();
+    if known.iter().any(|(connection, _)| *connection == name) {
+        return;
+    }
+    let table = child_key(&child_key(&app.nearest.key, "connections"), name);
+    let words = match nearest(name, known.iter().map(|(connection, _)| *connection)) {
+        Some(meant) => format!("there is no connection `{name}`; did you mean \"{meant}\"?"),
+        None => format!("there is no connection `{name}`; write a table [{table}]"),
+    };
+    report.add(&node.key, node.place, words);
 }
 
 fn tool(name: &str, section: Section<'_>, report: &mut Report) -> Option<StatementTool> {

@@ -37,6 +37,10 @@ fn paths(keys: &'static [Key], parent: &str, into: &mut BTreeSet<String>) {
         match key.kind {
             Kind::Table(keys) => paths(keys, &format!("{path}."), into),
             Kind::Named(_) if key.name == "environments" => {}
+            // Its members have the keys of another table.
+            Kind::Named(_) if key.name == "connections" => {
+                into.insert(format!("{path}.NAME"));
+            }
             Kind::Named(keys) => paths(keys, &format!("{path}.NAME."), into),
             _ => drop(into.insert(path)),
         }
@@ -135,7 +139,7 @@ fn the_examples_in_the_table_of_keys_are_documented_as_defaults() {
             let path = format!("{parent}{}", key.name);
             match key.kind {
                 Kind::Table(keys) => check(keys, &format!("{path}.")),
-                Kind::Named(_) if key.name == "environments" => {}
+                Kind::Named(_) if ["environments", "connections"].contains(&key.name) => {}
                 Kind::Named(keys) => check(keys, &format!("{path}.NAME.")),
                 Kind::Variables => {}
                 _ => {

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Desk, ToolError};
 use crate::access::Caller;
 use crate::sql::{self, Decision, Level};
+use crate::warehouse::collected::weight;
 use crate::warehouse::course::Course;
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::{Answer, Context, Limits, Origin};
@@ -88,15 +89,21 @@ impl Errand<'_> {
         context: &Context,
         rows_max: usize,
     ) -> Result<Answer, PoolError> {
+        let (client, quota) = (self.caller.name.as_deref(), &self.caller.grant.quota);
+        let _place = self.desk.quotas.statement(client, quota)?;
         let limits = self.desk.limits.borrow().clone();
         let limits = Limits {
             rows_max: rows_max.min(limits.rows_max as usize),
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
-            timeout: limits.timeout,
+            timeout: quota.statement_timeout.unwrap_or(limits.timeout).min(limits.timeout),
         };
         let context =
             Context { origin: self.origin.clone(), course: self.course.clone(), ..context.clone() };
-        self.desk.pool.query(statement, &context, &limits, self.cancel).await
+        let pool = self.desk.connections.default_pool();
+        let answer = pool.query(statement, &context, &limits, self.cancel).await?;
+        let bytes = answer.rows.iter().flatten().map(weight).sum::<usize>();
+        self.desk.quotas.answered(client, quota, bytes as u64);
+        Ok(answer)
     }
 
     /// The most rows of one answer.

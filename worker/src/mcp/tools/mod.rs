@@ -12,6 +12,8 @@ mod list_views;
 mod query_view;
 pub mod shelf;
 
+use std::sync::Arc;
+
 use mcp_protocol::settings::StatementLimits;
 use rmcp::model::JsonObject;
 use serde_json::Value;
@@ -20,18 +22,23 @@ use tokio::sync::watch;
 use self::errand::{Asked, Errand, parsed};
 use self::shelf::{Callable, Configured, Definition, Effect, Entry, Shelf, input};
 use super::names::NameError;
+use crate::access::Caller;
+use crate::quota::Quotas;
+use crate::warehouse::connections::{Connections, NoSuchConnection};
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::{Answer, WarehouseError};
 
 /// What a tool works with.
 #[derive(Clone)]
 pub struct Desk {
-    /// Sessions with the warehouse.
-    pub pool: Pool,
+    /// The accounts that there are, and sessions with each.
+    pub connections: Connections,
     /// How much one statement may cost, as of now.
     pub limits: watch::Receiver<StatementLimits>,
     /// The tools.
     pub shelf: Shelf,
+    /// How much each client may ask.
+    pub quotas: Quotas,
 }
 
 /// What a tool gives back when it succeeds.
@@ -55,6 +62,9 @@ pub enum ToolError {
     /// The read-only gate does not let the statement pass.
     #[error("the statement was refused: {0}")]
     Refused(String),
+    /// The call names a connection that its caller does not have.
+    #[error(transparent)]
+    Connection(#[from] NoSuchConnection),
     /// The warehouse gave no answer.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -85,7 +95,8 @@ impl ToolError {
                     "Error: {self}. Unquoted names fold to upper case; list_databases and list_views show the names there are."
                 )
             }
-            ToolError::Refused(_) => format!("Error: {self}"),
+            ToolError::Refused(_) | ToolError::Connection(_) => format!("Error: {self}"),
+            ToolError::Pool(PoolError::Quota(_)) => format!("Error: the statement was not run: {self}."),
             ToolError::Pool(PoolError::Warehouse(WarehouseError::Statement { .. })) => {
                 format!(
                     "Error executing query: {self}\nCheck the names with list_databases, list_views and describe_view, then correct the statement."
@@ -114,15 +125,34 @@ pub const ENTRIES: [Entry; 5] = [
 impl Desk {
     /// A desk with the fixed tools.
     #[must_use]
-    pub fn new(pool: Pool, limits: watch::Receiver<StatementLimits>) -> Desk {
+    pub fn new(connections: Connections, limits: watch::Receiver<StatementLimits>) -> Desk {
         let (_, configured) = watch::channel(Configured::default());
-        Desk { pool, limits, shelf: Shelf::new(&ENTRIES, configured) }
+        let quotas = Quotas::own(Arc::default());
+        Desk { connections, limits, shelf: Shelf::new(&ENTRIES, configured), quotas }
+    }
+
+    /// The same with limits that other workers share.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas) -> Desk {
+        Desk { quotas, ..self }
     }
 
     /// The same with configured tools, as of now.
     #[must_use]
     pub fn with_configured(self, configured: watch::Receiver<Configured>) -> Desk {
         Desk { shelf: Shelf::new(&ENTRIES, configured), ..self }
+    }
+
+    /// Sessions with the account that a call names; with the default one when it names none.
+    ///
+    /// # Errors
+    /// When the caller may name no such connection; which ones it may is told.
+    pub fn connection(
+        &self,
+        name: Option<&str>,
+        caller: &Caller,
+    ) -> Result<&Pool, NoSuchConnection> {
+        self.connections.of(name, caller)
     }
 }
 
