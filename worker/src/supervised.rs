@@ -23,6 +23,7 @@ use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
 use crate::link::{Link, LinkError};
 use crate::logs::{self, LogError, Logs};
+use crate::mcp::edge::Edge;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
@@ -335,7 +336,9 @@ impl Worker {
         };
         let (stage, watched) = Door::stage();
         let reception = Reception::new(self.access.subscribe()).with_audit(audit.clone());
-        let router = http::router(settings, (server, reception), health, watched, self.clock);
+        let edge = Edge::new(self.sessions.subscribe(), self.bus.clone(), self.clock);
+        let entrance = (server, reception, edge);
+        let router = http::router(settings, entrance, health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
         let counted = (Arc::clone(&self.metrics), self.clock);
         let door = Door::open(listener, &settings.http, router, stage, counted);
