@@ -118,6 +118,7 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("clients.", None),
         ("oauth.", None),
         ("connections.", None),
+        ("tools.", None),
     ];
     defaults.extend(access::keys::UNLIMITED.map(|key| (key, None)));
     if app.health.probe.is_none() {
@@ -260,6 +261,8 @@ fn may_be_shown(kind: &Kind) -> bool {
         | Kind::Text
         | Kind::Command
         | Kind::Texts
+        | Kind::Scalar
+        | Kind::Scalars
         | Kind::Boolean
         | Kind::Count { .. }
         | Kind::Scale

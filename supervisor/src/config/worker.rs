@@ -9,10 +9,10 @@ use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{access, snowflake, variables};
+use super::{access, offered, snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "http",
     "mcp",
     access::CLIENTS,
@@ -22,6 +22,7 @@ const TABLES: [&str; 9] = [
     snowflake::CONNECTIONS,
     "pool",
     "limits",
+    "tools",
 ];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
@@ -78,6 +79,7 @@ pub(super) fn settings(
         sessions: default.sessions,
         tls: default.tls,
         connections: snowflake::connections(app, around, report, remarks),
+        offered: offered::read(app, report),
     }
 }
 
