@@ -47,6 +47,11 @@ impl Caller {
     }
 }
 
+/// The names in the certificate that a client showed, which was checked already; it travels with
+/// each request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeerNames(pub Vec<String>);
+
 /// Admits requests, by what is configured at the moment.
 #[derive(Debug, Clone)]
 pub struct Reception {

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::access::{Caller, Reception};
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
-use crate::http::{self, Door, Health, Serving, Stage};
+use crate::http::{self, Door, DoorError, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
 use crate::link::{Link, LinkError};
 use crate::logs::{self, LogError, Logs};
@@ -66,8 +66,8 @@ pub enum ServeError {
     #[error("cannot open the pool of warehouse sessions")]
     Pool(#[from] PoolError),
     /// No door.
-    #[error("cannot accept connections on the inherited listener")]
-    Door(#[source] std::io::Error),
+    #[error("cannot open the door")]
+    Door(#[from] DoorError),
     /// The task that opens the warehouse died.
     #[error("the warehouse failed while it was opened")]
     Boot,
@@ -317,8 +317,8 @@ impl Worker {
         let router = http::router(settings, (server, reception), health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
         let counted = (Arc::clone(&self.metrics), self.clock);
-        let door = Door::open(listener, &settings.http, router, stage, counted);
-        self.service = Some(Service { door: door.map_err(ServeError::Door)?, pool });
+        let door = Door::open(listener, settings, router, stage, counted)?;
+        self.service = Some(Service { door, pool });
         Ok(())
     }
 

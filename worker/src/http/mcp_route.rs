@@ -19,7 +19,8 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::Stage;
+use super::body::is_deeper_than;
+use super::{Stage, toll};
 use crate::access::Reception;
 use crate::clock::Clock;
 use crate::mcp::server::Server;
@@ -31,6 +32,8 @@ const INVALID_REQUEST: i32 = -32600;
 /// JSON-RPC, server's own range: try again.
 const RETRY: i32 = -32000;
 
+/// So deep may lists and objects be in each other.
+const LEVELS_MAX: usize = 64;
 /// Names under which a machine calls itself.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Origins of pages that the machine itself serves.
@@ -52,6 +55,7 @@ pub(super) struct McpDoor {
     stage: watch::Receiver<Stage>,
     body_bytes_max: usize,
     request_timeout: Duration,
+    body_timeout: Duration,
     clock: Clock,
 }
 
@@ -88,6 +92,7 @@ impl McpDoor {
             stage,
             body_bytes_max,
             request_timeout: settings.http.request_timeout,
+            body_timeout: settings.http.body_timeout,
             clock,
         }
     }
@@ -117,10 +122,15 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let (mut head, body) = request.into_parts();
     match door.reception.admit(&head) {
-        Ok(caller) => head.extensions.insert(caller),
+        Ok(caller) => {
+            if let Err(response) = toll::pay(&head, &caller) {
+                return response;
+            }
+            head.extensions.insert(caller)
+        }
         Err(words) => return refusal(StatusCode::UNAUTHORIZED, INVALID_REQUEST, &words, None),
     };
-    let deadline = door.clock.now() + door.request_timeout;
+    let deadline = door.clock.now() + door.body_timeout;
     let body = tokio::select! {
         body = Limited::new(body, door.body_bytes_max).collect() => body,
         () = door.clock.until(deadline) => {
@@ -138,6 +148,10 @@ pub(super) async fn answer(
     if !says_json(&head.headers) {
         let message = "send the body as Content-Type: application/json";
         return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, message, None);
+    }
+    if is_deeper_than(&body, LEVELS_MAX) {
+        let message = format!("lists and objects may be {LEVELS_MAX} deep");
+        return refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, &message, None);
     }
     let id = match serde_json::from_slice::<Envelope>(&body) {
         Ok(envelope) => envelope.id,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use http::StatusCode;
 use mcp_protocol::message::Logins;
@@ -14,6 +15,8 @@ use tokio::sync::watch;
 
 use super::Stage;
 use super::mcp_route::{self, McpDoor};
+use super::names::{self, Names};
+use super::toll::{self, Toll};
 use crate::access::Reception;
 use crate::clock::{Clock, Moment};
 use crate::mcp::server::Server;
@@ -52,6 +55,8 @@ pub fn router(
     stage: watch::Receiver<Stage>,
     clock: Clock,
 ) -> Router {
+    let toll = Toll::new(&settings.http, server.quotas().clone());
+    let names = Names::new(&settings.mcp);
     let mcp = Arc::new(McpDoor::new(settings, (server, reception), stage, clock));
     let health = Arc::new((health, clock));
     Router::new()
@@ -59,7 +64,14 @@ pub fn router(
         .route("/readyz", get(readyz))
         .route("/health", get(report))
         .with_state(health)
-        .merge(Router::new().route("/mcp", post(mcp_route::answer)).with_state(mcp))
+        .merge(
+            Router::new()
+                .route("/mcp", post(mcp_route::answer))
+                .with_state(mcp)
+                .layer(from_fn_with_state(toll, toll::collect)),
+        )
+        .layer(names::cors(Arc::clone(&names)))
+        .layer(from_fn_with_state(names, names::guard))
 }
 
 async fn readyz(State(health): State<Arc<(Health, Clock)>>) -> (StatusCode, &'static str) {

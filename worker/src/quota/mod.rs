@@ -29,6 +29,7 @@ use memory::Memory;
 use rate::Rate;
 pub use rate::Standing;
 pub use refusal::{Refusal, tell};
+pub use table::household;
 use table::{HOLDERS_MAX, Record};
 
 use crate::clock;
