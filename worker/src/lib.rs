@@ -14,8 +14,9 @@
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
-//! - [`logs`], [`metrics`], [`clock`] what everyone may use
+//! - [`logs`], [`audit`], [`metrics`], [`clock`] what everyone may use
 pub mod access;
+pub mod audit;
 pub mod bus;
 pub mod cli;
 pub mod clock;

@@ -4,7 +4,6 @@
 //! it. Opening the warehouse runs beside it, so that a worker that boots can be told to leave.
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
+use crate::audit::{Audit, AuditFile};
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
 use crate::http::{self, Door, DoorError, Health, Serving, Stage};
@@ -105,40 +105,47 @@ pub async fn serve(
         clock,
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
-    let begun = begin(&settings, &identity);
-    let (logs, signals) = match begun {
+    let access = watch::channel(Arc::new(settings.access.clone())).0;
+    let (logs, audit, signals) = match begin(&settings, &identity, &access) {
         Ok(begun) => begun,
         Err(error) => return Err(fail(link, error, clock).await),
     };
     tracing::info!(phase = "booting", generation = settings.generation, "worker");
     let boot = tokio::spawn(boot(open, settings.clone(), house));
-    let (serving, _) = watch::channel(Serving::Booting);
     let metrics = Arc::new(Metrics::default());
-    let run_directory = socket.parent().unwrap_or(Path::new("/"));
-    let quotas = Quotas::shared(run_directory, &identity.app, Arc::clone(&metrics));
+    let quotas = Quotas::shared(&socket, &identity.app, Arc::clone(&metrics));
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
         metrics,
         quotas,
         limits: watch::channel(settings.limits.clone()).0,
-        access: watch::channel(Arc::new(settings.access.clone())).0,
+        access,
         sessions: watch::channel(settings.sessions.clone()).0,
         bus: Bus::linked(link.speaker(), clock),
         identity: Arc::new(identity),
         listener: Some(listener),
         service: None,
         settings,
-        serving,
+        serving: watch::channel(Serving::Booting).0,
         logs,
+        audit,
         clock,
     };
     worker.run(link, boot, signals).await
 }
 
-fn begin(settings: &Settings, identity: &Identity) -> Result<(Logs, Signals), ServeError> {
+/// What writes down who calls what, and what steers its file.
+type Audited = (Audit, AuditFile);
+
+fn begin(
+    settings: &Settings,
+    identity: &Identity,
+    access: &watch::Sender<Arc<AccessSettings>>,
+) -> Result<(Logs, Audited, Signals), ServeError> {
     let logs = logs::start(&settings.logs, identity)?;
+    let audited = Audit::open(&settings.logs, identity, access.subscribe())?;
     let signals = signals::listen().map_err(ServeError::Signals)?;
-    Ok((logs, signals))
+    Ok((logs, audited, signals))
 }
 
 /// Opens the warehouse and the pool's first sessions.
@@ -184,6 +191,7 @@ struct Worker {
     sessions: watch::Sender<SealingKeys>,
     bus: Bus,
     logs: Logs,
+    audit: Audited,
     clock: Clock,
 }
 
@@ -277,7 +285,10 @@ impl Worker {
     fn said(&mut self, message: ToWorker) -> Option<News> {
         match message {
             ToWorker::Drain { grace } => return Some(News::Drain { grace }),
-            ToWorker::ReopenLogs => self.logs.reopen(),
+            ToWorker::ReopenLogs => {
+                self.logs.reopen();
+                self.audit.1.reopen();
+            }
             ToWorker::Adjust(to) => self.adjust(*to),
             ToWorker::Told(circular) => self.bus.heard(circular),
             ToWorker::Sought { ticket, statement } => self.bus.sought(ticket, statement),
@@ -303,9 +314,10 @@ impl Worker {
     fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
         let settings = &self.settings;
         let desk = Desk::new(pool.clone(), self.limits.subscribe());
-        let desk = desk.with_quotas(self.quotas.clone());
         let counted = (Arc::clone(&self.metrics), self.clock);
-        let server = Server::new(desk, Caller::nobody(), counted);
+        let audit = &self.audit.0;
+        let desk = desk.with_quotas(self.quotas.clone());
+        let server = Server::new(desk, Caller::nobody(), counted.clone()).with_audit(audit.clone());
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
@@ -313,10 +325,9 @@ impl Worker {
             serving: self.serving.subscribe(),
         };
         let (stage, watched) = Door::stage();
-        let reception = Reception::new(self.access.subscribe());
+        let reception = Reception::new(self.access.subscribe()).with_audit(audit.clone());
         let router = http::router(settings, (server, reception), health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
-        let counted = (Arc::clone(&self.metrics), self.clock);
         let door = Door::open(listener, settings, router, stage, counted)?;
         self.service = Some(Service { door, pool });
         Ok(())
@@ -375,7 +386,8 @@ impl Worker {
                     service.pool.close(CLOSE_LIMIT).await;
                 }
                 let logs_dropped = self.logs.dropped_total();
-                tracing::info!(phase = "done", logs_dropped, "worker");
+                let audit_dropped = self.audit.1.dropped_total();
+                tracing::info!(phase = "done", logs_dropped, audit_dropped, "worker");
             }
         }
     }

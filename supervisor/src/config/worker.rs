@@ -54,6 +54,7 @@ pub(super) fn settings(
         mcp: McpSettings {
             allowed_hosts: mcp.texts("allowed_hosts"),
             allowed_origins: mcp.texts("allowed_origins"),
+            ..default.mcp
         },
         access: default.access,
         warehouse: warehouse(app, around, report, remarks),
@@ -65,6 +66,7 @@ pub(super) fn settings(
         },
         // They are no configuration: whoever hands the settings over puts them in.
         sessions: default.sessions,
+        tls: default.tls,
     }
 }
 
@@ -85,6 +87,7 @@ fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
         request_timeout: http.duration("request_timeout").unwrap_or(default.request_timeout),
         body_bytes_max: http.size("max_body").unwrap_or(default.body_bytes_max),
         connections_max: http.count("max_connections").unwrap_or(default.connections_max),
+        ..default
     }
 }
 

@@ -35,19 +35,16 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone)]
 struct Guest {
     from: SocketAddr,
-    names: PeerNames,
+    /// In the certificate that it showed.
+    names: Option<PeerNames>,
     secrecy: Secrecy,
     presence: Arc<Presence>,
 }
 
 /// Serves a connection until it ends, or the door's stage ends it.
 pub(super) async fn serve(stream: TcpStream, from: SocketAddr, presence: Presence, hall: Hall) {
-    let mut guest = Guest {
-        from,
-        names: PeerNames::default(),
-        secrecy: Secrecy::Clear,
-        presence: Arc::new(presence),
-    };
+    let mut guest =
+        Guest { from, names: None, secrecy: Secrecy::Clear, presence: Arc::new(presence) };
     let Some(certificate) = &hall.certificate else {
         return converse(stream, guest, hall).await;
     };
@@ -142,7 +139,7 @@ async fn answer(
     let mut request = request.map(Body::new);
     let Guest { from, names, secrecy, presence } = guest;
     request.extensions_mut().insert(ConnectInfo(from));
-    request.extensions_mut().insert(names);
+    names.map(|names| request.extensions_mut().insert(names));
     request.extensions_mut().insert(presence);
     let mut response = match hall.router.oneshot(request).await {
         Ok(response) => response,

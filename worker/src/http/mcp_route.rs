@@ -121,14 +121,14 @@ pub(super) async fn answer(
     request: Request<Body>,
 ) -> Response<Body> {
     let (mut head, body) = request.into_parts();
-    match door.reception.admit(&head) {
+    match door.reception.admit(&mut head).await {
         Ok(caller) => {
             if let Err(response) = toll::pay(&head, &caller) {
                 return response;
             }
             head.extensions.insert(caller)
         }
-        Err(words) => return refusal(StatusCode::UNAUTHORIZED, INVALID_REQUEST, &words, None),
+        Err(refusal) => return refusal.response(),
     };
     let deadline = door.clock.now() + door.body_timeout;
     let body = tokio::select! {

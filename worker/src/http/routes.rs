@@ -17,7 +17,7 @@ use super::Stage;
 use super::mcp_route::{self, McpDoor};
 use super::names::{self, Names};
 use super::toll::{self, Toll};
-use crate::access::Reception;
+use crate::access::{self, Reception};
 use crate::clock::{Clock, Moment};
 use crate::mcp::server::Server;
 use crate::settings::Identity;
@@ -57,6 +57,7 @@ pub fn router(
 ) -> Router {
     let toll = Toll::new(&settings.http, server.quotas().clone());
     let names = Names::new(&settings.mcp);
+    let metadata = access::router(&reception);
     let mcp = Arc::new(McpDoor::new(settings, (server, reception), stage, clock));
     let health = Arc::new((health, clock));
     Router::new()
@@ -64,6 +65,7 @@ pub fn router(
         .route("/readyz", get(readyz))
         .route("/health", get(report))
         .with_state(health)
+        .merge(metadata)
         .merge(
             Router::new()
                 .route("/mcp", post(mcp_route::answer))

@@ -253,10 +253,10 @@ fn expiry(certificate: &CertificateDer<'_>) -> u64 {
     })
 }
 
-/// The names in the certificate that a client showed, checked already; none when it showed none.
-pub(super) fn names_of(stream: &TlsStream<TcpStream>) -> PeerNames {
+/// The names in the certificate that a client showed, which was checked already.
+pub(super) fn names_of(stream: &TlsStream<TcpStream>) -> Option<PeerNames> {
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    PeerNames(shown.map(names_in).unwrap_or_default())
+    shown.map(|certificate| PeerNames(names_in(certificate)))
 }
 
 /// Its alternative names first, for they are meant for this, then its common name.

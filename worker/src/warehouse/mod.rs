@@ -7,6 +7,7 @@
 mod care;
 pub mod circuit;
 pub(crate) mod collected;
+pub mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod open;
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+
+use course::Course;
 
 /// A place where statements can be run, such as an account.
 #[async_trait]
@@ -72,6 +75,8 @@ pub struct Context {
     pub schema: Option<String>,
     /// Who asks.
     pub origin: Origin,
+    /// Where to tell how far it has come.
+    pub course: Course,
 }
 
 /// Who asks, as far as it is known; for the account's own history.

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::circuit::Circuit;
+use super::course::Stage;
 use super::opener::{Goodbye, Opener, Openings, Standing};
 use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
@@ -169,15 +170,20 @@ impl Pool {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Answer, PoolError> {
+        let course = &context.course;
+        course.tell(Stage::Waiting);
         let loan = tokio::select! {
             loan = self.borrow() => loan?,
             () = cancel.cancelled() => return Err(WarehouseError::Cancelled.into()),
         };
+        course.tell(Stage::Running { query_id: None });
         let cancel = cancel.child_token();
         let _cancel_when_dropped = cancel.clone().drop_guard();
         let work = Work { statement: statement.to_owned(), context: context.clone(), cancel };
         let task = tokio::spawn(run(loan, self.inner.clock, work, *limits));
-        match task.await {
+        let ended = task.await;
+        course.tell(Stage::Ended);
+        match ended {
             Ok(result) => Ok(result?),
             Err(_) => Err(PoolError::Closed),
         }

@@ -125,12 +125,25 @@ fn text(text: &str) -> Cell {
 
 fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
     let (names, rows): (&[&str], Vec<Vec<Cell>>) = match statement {
-        "SHOW DATABASES" => (&["created_on", "name"], vec![vec![text("today"), text("SALES")]]),
+        _ if statement.starts_with("SHOW DATABASES") => {
+            (&["created_on", "name"], vec![vec![text("today"), text("SALES")]])
+        }
+        _ if statement.starts_with("SHOW SCHEMAS") => (
+            &["created_on", "name", "comment"],
+            vec![vec![text("today"), text("PUBLIC"), text(statement)]],
+        ),
+        _ if statement.starts_with("SHOW OBJECTS") => (
+            &["created_on", "name", "kind", "rows"],
+            vec![
+                vec![text("today"), text("ORDERS"), text("VIEW"), Cell::Null],
+                vec![text("today"), text("My orders"), text("TABLE"), Cell::Number("7".to_owned())],
+            ],
+        ),
         _ if statement.starts_with("SHOW VIEWS") => (
             &["created_on", "name", "schema_name"],
             vec![vec![text("2024-01-01"), text("ORDERS"), text("PUBLIC")]],
         ),
-        _ if statement.starts_with("DESCRIBE VIEW") => (
+        _ if statement.starts_with("DESCRIBE ") => (
             &["name", "type", "kind", "null?", "comment"],
             vec![vec![text("ID"), text("NUMBER(38,0)"), text("COLUMN"), text("N"), Cell::Null]],
         ),

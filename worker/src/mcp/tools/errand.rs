@@ -10,6 +10,7 @@ use super::{Desk, ToolError};
 use crate::access::Caller;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::weight;
+use crate::warehouse::course::Course;
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::{Answer, Context, Limits, Origin};
 
@@ -21,6 +22,8 @@ pub struct Asked<'a> {
     pub caller: &'a Caller,
     /// Fires when nobody wants the answer any more.
     pub cancel: &'a CancellationToken,
+    /// Where to tell how far its statements have come.
+    pub course: Course,
 }
 
 /// One call's way to the warehouse.
@@ -33,6 +36,17 @@ pub struct Errand<'a> {
     pub origin: Origin,
     /// Fires when nobody wants the answer any more.
     pub cancel: &'a CancellationToken,
+    /// Where to tell how far its statements have come.
+    pub course: Course,
+}
+
+impl<'a> Errand<'a> {
+    /// An errand for a tool, or for another method of the protocol.
+    #[must_use]
+    pub fn new(desk: &'a Desk, what: &str, asked: Asked<'a>) -> Errand<'a> {
+        let origin = Origin { tool: Some(what.to_owned()), ..asked.origin };
+        Errand { desk, caller: asked.caller, origin, cancel: asked.cancel, course: asked.course }
+    }
 }
 
 impl Errand<'_> {
@@ -83,7 +97,8 @@ impl Errand<'_> {
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
             timeout: quota.statement_timeout.unwrap_or(limits.timeout).min(limits.timeout),
         };
-        let context = Context { origin: self.origin.clone(), ..context.clone() };
+        let context =
+            Context { origin: self.origin.clone(), course: self.course.clone(), ..context.clone() };
         let answer = self.desk.pool.query(statement, &context, &limits, self.cancel).await?;
         let bytes = answer.rows.iter().flatten().map(weight).sum::<usize>();
         self.desk.quotas.answered(client, quota, bytes as u64);

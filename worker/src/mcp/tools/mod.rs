@@ -24,7 +24,7 @@ use self::shelf::{Callable, Configured, Definition, Effect, Entry, Shelf, input}
 use super::names::NameError;
 use crate::quota::Quotas;
 use crate::warehouse::pool::{Pool, PoolError};
-use crate::warehouse::{Answer, Origin, WarehouseError};
+use crate::warehouse::{Answer, WarehouseError};
 
 /// What a tool works with.
 #[derive(Clone)]
@@ -149,8 +149,7 @@ pub async fn call(
     arguments: JsonObject,
     asked: Asked<'_>,
 ) -> Result<Reply, ToolError> {
-    let origin = Origin { tool: Some(tool.name().to_owned()), ..asked.origin };
-    let errand = Errand { desk, caller: asked.caller, origin, cancel: asked.cancel };
+    let errand = Errand::new(desk, tool.name(), asked);
     tool.call(&errand, arguments).await
 }
 
@@ -162,7 +161,7 @@ fn row_limit(limit: i64) -> Result<usize, ToolError> {
 }
 
 /// Where a column of this name stands in an answer.
-fn position(answer: &Answer, column: &str) -> Option<usize> {
+pub(in crate::mcp) fn position(answer: &Answer, column: &str) -> Option<usize> {
     answer.columns.iter().position(|candidate| candidate.name.eq_ignore_ascii_case(column))
 }
 
