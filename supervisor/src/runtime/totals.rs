@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mcp_protocol::message::{CallOutcome, Vitals};
+use mcp_protocol::message::{CallOutcome, Limit, Refusals, Vitals};
 
 use crate::machine::{AppName, SlotId};
 
@@ -26,6 +26,9 @@ pub(crate) struct AppTotals {
     pub(crate) pool_open_failures: u64,
     /// Count and time of tool calls.
     pub(crate) tool_calls: BTreeMap<(String, CallOutcome), (u64, Duration)>,
+    /// How often each client was over each limit.
+    pub(crate) refusals: BTreeMap<(Option<String>, Limit), u64>,
+    pub(crate) unshared_limits: u64,
 }
 
 impl Totals {
@@ -39,6 +42,14 @@ impl Totals {
         totals.pool_opened += now.pool.opened_total.saturating_sub(before.pool.opened_total);
         totals.pool_open_failures +=
             now.pool.open_failures_total.saturating_sub(before.pool.open_failures_total);
+        totals.unshared_limits +=
+            now.unshared_limits_total.saturating_sub(before.unshared_limits_total);
+        for refused in &now.refusals {
+            let same = |old: &&Refusals| old.client == refused.client && old.limit == refused.limit;
+            let old = before.refusals.iter().find(same).map_or(0, |old| old.count_total);
+            let sum = totals.refusals.entry((refused.client.clone(), refused.limit)).or_default();
+            *sum += refused.count_total.saturating_sub(old);
+        }
         for calls in &now.tool_calls {
             let same = |old: &&mcp_protocol::message::ToolCalls| {
                 old.tool == calls.tool && old.outcome == calls.outcome
@@ -83,6 +94,23 @@ mod tests {
             duration_total: Duration::from_millis(calls * 10),
         };
         Vitals { requests_total: requests, tool_calls: vec![calls], ..Vitals::default() }
+    }
+
+    #[test]
+    fn refusals_are_added_up_by_client_and_limit() {
+        let mut totals = Totals::default();
+        let app = AppName::new("query");
+        let vitals = |client: Option<&str>, count_total| {
+            let client = client.map(str::to_owned);
+            let refused = Refusals { client, limit: Limit::Requests, count_total };
+            Vitals { refusals: vec![refused], unshared_limits_total: 1, ..Vitals::default() }
+        };
+        totals.add(&app, &Vitals::default(), &vitals(Some("team"), 3));
+        totals.add(&app, &vitals(Some("team"), 3), &vitals(Some("team"), 5));
+        totals.add(&app, &Vitals::default(), &vitals(None, 7));
+        let (_, sum) = totals.iter().next().unwrap();
+        let counts: Vec<u64> = sum.refusals.values().copied().collect();
+        assert_eq!((counts, sum.unshared_limits), (vec![7, 5], 2));
     }
 
     #[test]
