@@ -8,6 +8,9 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
 
+/// So deep may lists and objects of a message be in each other.
+pub(super) const LEVELS_MAX: usize = 64;
+
 struct Holding<T> {
     body: Body,
     held: Option<T>,

@@ -24,7 +24,7 @@ use super::{Hall, Presence, Stage, tls};
 use crate::access::PeerNames;
 
 /// A connection that nobody uses for so long is closed; longer than clients keep theirs.
-const IDLE_MAX: Duration = Duration::from_secs(75);
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(75);
 /// The longest head of a request, in bytes; session ids and tokens have a few thousand. A longer
 /// one, or one of more than 100 lines, is answered with 431.
 const HEAD_BYTES_MAX: usize = 32 * 1024;

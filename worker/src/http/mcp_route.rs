@@ -19,7 +19,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::body::is_deeper_than;
+use super::body::{LEVELS_MAX, is_deeper_than};
 use super::{Stage, toll};
 use crate::access::Reception;
 use crate::clock::Clock;
@@ -32,8 +32,6 @@ const INVALID_REQUEST: i32 = -32600;
 /// JSON-RPC, server's own range: try again.
 const RETRY: i32 = -32000;
 
-/// So deep may lists and objects be in each other.
-const LEVELS_MAX: usize = 64;
 /// Names under which a machine calls itself.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// Origins of pages that the machine itself serves.

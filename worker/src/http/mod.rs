@@ -13,6 +13,7 @@ mod routes;
 mod tls;
 mod toll;
 mod traffic;
+mod websocket;
 
 use std::io;
 use std::net::TcpListener;

@@ -17,6 +17,7 @@ use super::Stage;
 use super::mcp_route::{self, McpDoor};
 use super::names::{self, Names};
 use super::toll::{self, Toll};
+use super::websocket::{self, SocketDoor};
 use crate::access::{self, Reception};
 use crate::clock::{Clock, Moment};
 use crate::mcp::server::Server;
@@ -58,6 +59,7 @@ pub fn router(
     let toll = Toll::new(&settings.http, server.quotas().clone());
     let names = Names::new(&settings.mcp);
     let metadata = access::router(&reception);
+    let socket = socket(settings, (&server, &reception), (&toll, &stage), clock);
     let mcp = Arc::new(McpDoor::new(settings, (server, reception), stage, clock));
     let health = Arc::new((health, clock));
     Router::new()
@@ -70,10 +72,26 @@ pub fn router(
             Router::new()
                 .route("/mcp", post(mcp_route::answer))
                 .with_state(mcp)
+                .merge(socket)
                 .layer(from_fn_with_state(toll, toll::collect)),
         )
         .layer(names::cors(Arc::clone(&names)))
         .layer(from_fn_with_state(names, names::guard))
+}
+
+/// `/ws`, where it is to be served.
+fn socket(
+    settings: &Settings,
+    (server, reception): (&Server, &Reception),
+    (toll, stage): (&Arc<Toll>, &watch::Receiver<Stage>),
+    clock: Clock,
+) -> Router {
+    if !settings.mcp.websocket {
+        return Router::new();
+    }
+    let entrance = (server.clone(), reception.clone());
+    let door = SocketDoor::new(settings, entrance, Arc::clone(toll), stage.clone(), clock);
+    Router::new().route("/ws", get(websocket::upgrade)).with_state(Arc::new(door))
 }
 
 async fn readyz(State(health): State<Arc<(Health, Clock)>>) -> (StatusCode, &'static str) {

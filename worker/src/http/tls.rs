@@ -1,6 +1,6 @@
 //! The certificate at the door, and who shows one of their own.
 //!
-//! The files are looked at every few seconds and read again when they changed, so that a renewed
+//! The files are looked at every two seconds and read again when they changed, so that a renewed
 //! certificate is shown without a new worker; connections that are open stay as they are. Files
 //! that cannot be used change nothing: the old certificate is shown on, and that is said. The key
 //! is read here and not handed over by the supervisor: whoever renews it writes files, and nobody
@@ -32,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::words::chain;
 
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// So long before its end a certificate is warned of, once a day.
 const WARN_BEFORE_SECONDS: u64 = 14 * 24 * 60 * 60;
 const DAY_SECONDS: u64 = 24 * 60 * 60;

@@ -15,16 +15,18 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use mcp_protocol::settings::HttpSettings;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::body::holding;
 use crate::access::Caller;
 use crate::quota::{self, Place, Quotas, Refusal, Standing};
 
+/// JSON-RPC: the message is not JSON.
+pub(super) const PARSE_ERROR: i32 = -32700;
 /// JSON-RPC: no request that can be answered.
-const INVALID_REQUEST: i32 = -32600;
+pub(super) const INVALID_REQUEST: i32 = -32600;
 /// JSON-RPC, server's own range: try again.
-const RETRY: i32 = -32000;
+pub(super) const RETRY: i32 = -32000;
 
 /// The limits at the door.
 #[derive(Debug)]
@@ -44,7 +46,7 @@ struct Ticket {
 
 /// What was paid.
 #[derive(Debug, Default)]
-struct Stamp {
+pub(super) struct Stamp {
     standing: Option<Standing>,
     place: Option<Place>,
 }
@@ -59,7 +61,8 @@ impl Toll {
         })
     }
 
-    fn ask(&self, caller: &Caller) -> Result<Stamp, Refusal> {
+    /// What a caller pays for one request.
+    pub(super) fn ask(&self, caller: &Caller) -> Result<Stamp, Refusal> {
         let client = caller.name.as_deref();
         // First the client's own limit: what it sends above that takes nothing from the others.
         let standing = self.quotas.request(client, &caller.grant.quota)?;
@@ -113,11 +116,14 @@ pub(super) async fn collect(
     }
 }
 
+/// What a program needs to know that asked too much.
+pub(super) fn data(refusal: &Refusal) -> Value {
+    json!({ "retryAfterSeconds": refusal.retry_seconds(), "limit": refusal.limit.name() })
+}
+
 /// What a client is told that asked too much.
 fn too_much(refusal: &Refusal) -> Response {
-    let data =
-        json!({ "retryAfterSeconds": refusal.retry_seconds(), "limit": refusal.limit.name() });
-    let error = json!({ "code": RETRY, "message": refusal.to_string(), "data": data });
+    let error = json!({ "code": RETRY, "message": refusal.to_string(), "data": data(refusal) });
     let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, axum::Json(body)).into_response();
     refusal.tell(response.headers_mut());
