@@ -89,7 +89,7 @@ pub struct Vitals {
     pub connections: u32,
     /// Tool calls finished, by tool and outcome.
     pub tool_calls: Vec<ToolCalls>,
-    /// The pool of warehouse sessions.
+    /// The pool of sessions of the default connection.
     pub pool: PoolVitals,
     /// What was refused because there was too much of it, by client and limit.
     pub refusals: Vec<Refusals>,
@@ -98,6 +98,17 @@ pub struct Vitals {
     pub unshared_limits_total: u64,
     /// The certificate at the door, where there is one.
     pub certificate: Option<CertificateVitals>,
+    /// The pools of the other connections.
+    pub named_pools: Vec<NamedPool>,
+}
+
+/// The pool of one connection that has a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedPool {
+    /// The connection's name in the configuration.
+    pub name: String,
+    /// Its pool.
+    pub pool: PoolVitals,
 }
 
 /// How often one client was over one limit.

@@ -4,6 +4,7 @@
 //! `Default` here is what a worker uses that runs without a supervisor (`mcp-worker stdio`), and
 //! the supervisor's own defaults are taken from it, so that there is one table of them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::access::{AccessSettings, Grant};
 use crate::relay::SealingKeys;
 use crate::secret::Secret;
+
+/// The name of the connection that is used where a call names none.
+pub const DEFAULT_CONNECTION: &str = "default";
 
 /// The size of the sample data when none is written, a TPC-H scale factor.
 pub const SAMPLE_SCALE: f64 = 0.01;
@@ -46,6 +50,8 @@ pub struct Settings {
     pub sessions: SealingKeys,
     /// What the door shows to clients that speak TLS; without it they speak in the clear.
     pub tls: Option<TlsSettings>,
+    /// Further accounts, by the names under which a call asks for them.
+    pub connections: BTreeMap<String, SnowflakeSettings>,
 }
 
 /// The part of [`Settings`] that a worker takes on while it runs. All else needs a new worker.
@@ -299,6 +305,7 @@ impl Default for Settings {
             logs: LogSettings { directory: None, level: LogLevel::Info },
             sessions: SealingKeys::default(),
             tls: None,
+            connections: BTreeMap::new(),
         }
     }
 }

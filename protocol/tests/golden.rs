@@ -17,8 +17,8 @@ use mcp_protocol::control::{
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 use mcp_protocol::message::{
-    CallOutcome, CertificateVitals, FromWorker, Limit, PoolVitals, Refusals, ToWorker, ToolCalls,
-    Vitals,
+    CallOutcome, CertificateVitals, FromWorker, Limit, NamedPool, PoolVitals, Refusals, ToWorker,
+    ToolCalls, Vitals,
 };
 use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, SessionTag, Statement};
 use mcp_protocol::secret::Secret;
@@ -140,6 +140,10 @@ fn worker_messages(golden: &mut Golden) {
             .to_vec(),
         unshared_limits_total: 6,
         certificate: Some(CertificateVitals { expires_at: 1_800_000_000, renewal_fails: true }),
+        named_pools: vec![NamedPool {
+            name: "finance".to_owned(),
+            pool: PoolVitals { max: 4, ..PoolVitals::default() },
+        }],
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
     relayed(golden);
@@ -211,8 +215,9 @@ fn snowflake_settings(golden: &mut Golden) {
             host: text("localhost:8085"),
             login,
         };
+        let connections = [("finance".to_owned(), account.clone())].into();
         let warehouse = WarehouseSettings::Snowflake(Box::new(account));
-        let settings = Settings { warehouse, ..Settings::default() };
+        let settings = Settings { warehouse, connections, ..Settings::default() };
         golden.add(&format!("settings-{name}"), &ToWorker::Settings(Box::new(settings)));
     }
 }

@@ -89,7 +89,7 @@ impl Metrics {
         *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate);
     }
 
-    /// All the counters at this moment.
+    /// All the counters at this moment; of pools only that of the default connection.
     #[must_use]
     pub fn vitals(&self, pool: PoolVitals) -> Vitals {
         let calls = self.tool_calls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -111,6 +111,7 @@ impl Metrics {
             refusals: self.refusals(),
             unshared_limits_total: self.unshared_limits.load(Ordering::Relaxed),
             certificate: *self.certificate.lock().unwrap_or_else(PoisonError::into_inner),
+            named_pools: Vec::new(),
         }
     }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::access::AccessSettings;
-use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker};
+use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker, Vitals};
 use mcp_protocol::relay::SealingKeys;
-use mcp_protocol::settings::{Adjustable, Settings, StatementLimits, WarehouseSettings};
+use mcp_protocol::settings::{Adjustable, Settings, StatementLimits};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -22,15 +22,17 @@ use crate::http::{self, Door, DoorError, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
 use crate::link::{Link, LinkError};
 use crate::logs::{self, LogError, Logs};
+use crate::mcp::edge::Edge;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
 use crate::quota::Quotas;
 use crate::settings::{Identity, Inherited};
 use crate::signals::{self, Signals};
-use crate::warehouse::pool::{Pool, PoolError};
+use crate::warehouse::WarehouseError;
+use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
+use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
-use crate::warehouse::{Warehouse, WarehouseError};
 use crate::words::chain;
 
 /// The grace of a drain that nobody gave one: a signal, or a supervisor that is gone.
@@ -39,10 +41,6 @@ const GRACE_DEFAULT: Duration = Duration::from_secs(30);
 const REFUSALS: &str = "refused-logins";
 /// How long goodbyes to the warehouse may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-
-/// Makes the warehouse that the settings name; runs on a blocking thread.
-pub type OpenWarehouse =
-    fn(&WarehouseSettings, &House) -> Result<Arc<dyn Warehouse>, WarehouseError>;
 
 /// Why a worker ended otherwise than it should.
 #[derive(Debug, thiserror::Error)]
@@ -152,20 +150,28 @@ fn begin(
 ///
 /// A warehouse that cannot be reached now is no reason to leave: the worker serves, says so to
 /// whoever asks, and finds it again by itself. One that does not let us in is.
-async fn boot(open: OpenWarehouse, settings: Settings, house: House) -> Result<Pool, ServeError> {
-    let place = settings.warehouse.clone();
+async fn boot(
+    open: OpenWarehouse,
+    settings: Settings,
+    house: House,
+) -> Result<Connections, ServeError> {
+    let wanted = settings.clone();
     let clock = house.clock;
-    let opening = tokio::task::spawn_blocking(move || open(&place, &house));
-    let warehouse = opening.await.map_err(|_| ServeError::Boot)??;
-    tracing::info!(warehouse = warehouse.name(), "the warehouse is open");
-    let pool = Pool::new(warehouse, &settings.pool, clock);
-    match pool.open_min().await {
+    let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
+    let opened = opening.await.map_err(|_| ServeError::Boot)??;
+    tracing::info!(
+        warehouse = opened.name(),
+        further = settings.connections.len(),
+        "the warehouse is open"
+    );
+    let connections = Connections::new(opened, &settings, clock);
+    match connections.default_pool().open_min().await {
         Ok(()) => {}
         Err(PoolError::Open { reason }) => tracing::error!(%reason, "serving without a session"),
         Err(PoolError::Refused { reason }) => return Err(ServeError::Refused(reason)),
         Err(error) => return Err(error.into()),
     }
-    Ok(pool)
+    Ok(connections)
 }
 
 /// Tells the supervisor why, and gives the error back.
@@ -198,12 +204,12 @@ struct Worker {
 /// What there is once the worker is ready.
 struct Service {
     door: Door,
-    pool: Pool,
+    connections: Connections,
 }
 
 /// What woke the worker up.
 enum Wake {
-    Booted(Result<Pool, ServeError>),
+    Booted(Result<Connections, ServeError>),
     Said(Option<ToWorker>),
     Signalled,
     Emptied,
@@ -215,14 +221,14 @@ impl Worker {
     async fn run(
         mut self,
         link: Link,
-        boot: JoinHandle<Result<Pool, ServeError>>,
+        boot: JoinHandle<Result<Connections, ServeError>>,
         signals: Signals,
     ) -> Result<(), ServeError> {
         let (mut link, mut boot) = (Some(link), Some(boot));
         let mut heartbeat_at = self.clock.now();
         while self.lifecycle.phase() != Phase::Done {
             let news = match self.wake(&mut link, &mut boot, &signals, heartbeat_at).await {
-                Wake::Booted(Ok(pool)) => match self.open(pool) {
+                Wake::Booted(Ok(connections)) => match self.open(connections) {
                     Ok(()) => News::Booted,
                     Err(error) => return Err(self.give_up(link, error).await),
                 },
@@ -261,7 +267,7 @@ impl Worker {
     async fn wake(
         &self,
         link: &mut Option<Link>,
-        boot: &mut Option<JoinHandle<Result<Pool, ServeError>>>,
+        boot: &mut Option<JoinHandle<Result<Connections, ServeError>>>,
         signals: &Signals,
         heartbeat_at: Moment,
     ) -> Wake {
@@ -311,9 +317,9 @@ impl Worker {
         News::Drain { grace: GRACE_DEFAULT }
     }
 
-    fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
+    fn open(&mut self, connections: Connections) -> Result<(), ServeError> {
         let settings = &self.settings;
-        let desk = Desk::new(pool.clone(), self.limits.subscribe());
+        let desk = Desk::new(connections.clone(), self.limits.subscribe());
         let counted = (Arc::clone(&self.metrics), self.clock);
         let audit = &self.audit.0;
         let desk = desk.with_quotas(self.quotas.clone());
@@ -321,15 +327,17 @@ impl Worker {
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
-            pool: pool.clone(),
+            connections: connections.clone(),
             serving: self.serving.subscribe(),
         };
         let (stage, watched) = Door::stage();
         let reception = Reception::new(self.access.subscribe()).with_audit(audit.clone());
-        let router = http::router(settings, (server, reception), health, watched, self.clock);
+        let edge = Edge::new(self.sessions.subscribe(), self.bus.clone(), self.clock);
+        let entrance = (server, reception, edge);
+        let router = http::router(settings, entrance, health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
         let door = Door::open(listener, settings, router, stage, counted)?;
-        self.service = Some(Service { door, pool });
+        self.service = Some(Service { door, connections });
         Ok(())
     }
 
@@ -352,13 +360,18 @@ impl Worker {
     }
 
     fn heartbeat(&self, link: Option<&Link>) {
-        let pool = match &self.service {
-            Some(service) => service.pool.vitals(),
-            None => PoolVitals { max: self.settings.pool.max, ..PoolVitals::default() },
+        let Some(link) = link else { return };
+        let vitals = match &self.service {
+            Some(Service { connections, .. }) => Vitals {
+                named_pools: connections.vitals(),
+                ..self.metrics.vitals(connections.default_pool().vitals())
+            },
+            None => {
+                let max = self.settings.pool.max;
+                self.metrics.vitals(PoolVitals { max, ..PoolVitals::default() })
+            }
         };
-        if let Some(link) = link {
-            link.say(&FromWorker::Heartbeat(self.metrics.vitals(pool)));
-        }
+        link.say(&FromWorker::Heartbeat(vitals));
     }
 
     async fn act(&self, action: Action, link: Option<&Link>) {
@@ -383,7 +396,7 @@ impl Worker {
             Action::Leave => {
                 self.advance(Stage::Closed);
                 if let Some(service) = &self.service {
-                    service.pool.close(CLOSE_LIMIT).await;
+                    service.connections.close(CLOSE_LIMIT).await;
                 }
                 let logs_dropped = self.logs.dropped_total();
                 let audit_dropped = self.audit.1.dropped_total();

@@ -3,6 +3,7 @@
 //! The check for unknown keys, the hints, the check of every value and the test that the shipped
 //! file and the documentation mention each key all read this table.
 
+use super::access::keys as access;
 use super::process;
 use crate::machine::INSTANCES_MAX;
 
@@ -96,7 +97,7 @@ pub(super) const WAREHOUSES: &[&str] = &["embedded", "snowflake"];
 /// The words for when a worker is started again.
 pub(super) const POLICIES: &[&str] = &["always", "on_failure", "never"];
 
-const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
     Key { name, kind, example }
 }
 
@@ -157,10 +158,13 @@ pub(super) const APP: &[Key] = &[
     table("health", HEALTH),
     table("logs", LOGS),
     table("http", HTTP),
-    table("mcp", MCP),
+    table("mcp", access::MCP),
+    key("clients", Kind::Named(access::CLIENT), ""),
+    table("oauth", access::OAUTH),
     table("tls", TLS),
     table("warehouse", WAREHOUSE),
     table("snowflake", SNOWFLAKE),
+    key("connections", Kind::Named(SNOWFLAKE), ""),
     table("pool", POOL),
     table("limits", LIMITS),
 ];
@@ -248,12 +252,6 @@ const HTTP: &[Key] = &[
     ),
 ];
 
-const MCP: &[Key] = &[
-    key("allowed_hosts", Kind::Texts, "[]"),
-    key("allowed_origins", Kind::Texts, "[]"),
-    key("websocket", Kind::Boolean, "false"),
-];
-
 /// The words for whether clients show certificates, in the order of what they mean.
 pub(super) const CLIENT_CERTIFICATES: &[&str] = &["off", "optional", "required"];
 
@@ -324,7 +322,19 @@ pub(super) fn is_secret(path: &str) -> bool {
     let (Some(name), Some(table)) = (names.next(), names.next()) else { return false };
     let below = |key: &&Key| key.name == table;
     let members = APP.iter().find(below).and_then(|key| key.kind.members()).unwrap_or(&[]);
+    let in_account = || names_account(path.rsplit_once('.').map_or("", |(table, _)| table));
     members.iter().any(|key| key.name == name && matches!(key.kind, Kind::Secret))
+        || (secret_names().any(|secret| secret == name) && in_account())
+}
+
+/// Whether the key of a table is that of an account: `snowflake`, or a member of `connections`.
+fn names_account(table: &str) -> bool {
+    let names: Vec<&str> = table.split('.').collect();
+    let of_connections = |at: &usize| {
+        names[*at] == super::snowflake::CONNECTIONS && (*at == 0 || names[*at - 1] != "apps")
+    };
+    let below = (0..names.len()).find(of_connections).is_some_and(|at| at + 1 < names.len());
+    below || names.last() == Some(&super::snowflake::TABLE)
 }
 
 /// Whether this is a key of `[apps.NAME.snowflake]` whose value anybody may see.
@@ -339,7 +349,7 @@ pub(super) fn is_of_app(name: &str) -> bool {
 
 /// The key that says the same in another way: of a secret that of its file, and the reverse.
 pub(super) fn rival(table: &str, name: &str) -> Option<String> {
-    if table.rsplit('.').next() != Some(super::snowflake::TABLE) {
+    if !names_account(table) {
         return None;
     }
     let literal = name.strip_suffix("_file").unwrap_or(name);

@@ -9,10 +9,21 @@ use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{door, snowflake, variables};
+use super::{access, door, snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 7] = ["http", "mcp", "tls", "warehouse", "snowflake", "pool", "limits"];
+const TABLES: [&str; 10] = [
+    "http",
+    "mcp",
+    access::CLIENTS,
+    access::OAUTH,
+    "tls",
+    "warehouse",
+    snowflake::TABLE,
+    snowflake::CONNECTIONS,
+    "pool",
+    "limits",
+];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
     [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
@@ -56,7 +67,7 @@ pub(super) fn settings(
             allowed_origins: mcp.texts("allowed_origins"),
             websocket: mcp.boolean("websocket").unwrap_or(default.mcp.websocket),
         },
-        access: default.access,
+        access: access::settings(app, around, report, remarks),
         warehouse: warehouse(app, around, report, remarks),
         pool: pool(app.section("pool"), default.pool, report),
         limits: limits(app.section("limits"), default.limits),
@@ -67,6 +78,7 @@ pub(super) fn settings(
         // They are no configuration: whoever hands the settings over puts them in.
         sessions: default.sessions,
         tls: door::tls(app, around, report, remarks),
+        connections: snowflake::connections(app, around, report, remarks),
     }
 }
 

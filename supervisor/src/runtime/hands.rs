@@ -7,17 +7,20 @@ use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::control::{Response, Status};
 use mcp_protocol::message::{CertificateVitals, Logins, ToWorker, Vitals};
+use mcp_protocol::settings::DEFAULT_CONNECTION;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::machine::{Action, AppName, Event, Notice, PhaseName, RequestId, RunId, SlotId};
 use crate::report::with_causes;
 use crate::runtime::answer::Waiter;
+use crate::runtime::api_keys::AUDIT_LOG;
 use crate::runtime::clock;
 use crate::runtime::configuration::Ledger;
 use crate::runtime::doorway;
@@ -30,7 +33,7 @@ use crate::runtime::output::Outputs;
 use crate::runtime::processes::Processes;
 use crate::runtime::rotation;
 use crate::runtime::state::Memory;
-use crate::runtime::totals::Totals;
+use crate::runtime::totals::{Totals, pools};
 
 /// The workers' own shared log file.
 pub const WORKER_LOG: &str = "application.log";
@@ -177,10 +180,13 @@ impl Hands {
         process.health.said(in_words(&vitals, clock::since_epoch().as_secs()).as_deref());
         process.vitals = vitals;
         if let Some(app) = self.config.apps.get(&app) {
-            let file = self.config.supervisor.log_directory.join(WORKER_LOG);
-            if rotation::is_due(&file, app.output)
-                && rotation::rotate(&file, app.output.files_max).is_ok()
-            {
+            let files = [WORKER_LOG, AUDIT_LOG];
+            let files = files.map(|name| self.config.supervisor.log_directory.join(name));
+            let is_rotated = |file: &PathBuf| {
+                rotation::is_due(file, app.output)
+                    && rotation::rotate(file, app.output.files_max).is_ok()
+            };
+            if files.iter().filter(|file| is_rotated(file)).count() > 0 {
                 self.reopen_worker_logs();
             }
         }
@@ -360,13 +366,7 @@ pub(crate) fn nothing() -> io::Result<File> {
 
 /// What a worker of ours has to say about itself, where that is not as it should be.
 fn in_words(vitals: &Vitals, now: u64) -> Option<String> {
-    let logins = match vitals.pool.logins {
-        Logins::Fine => None,
-        Logins::Failing => Some("cannot reach its warehouse; tries again".to_owned()),
-        Logins::Refused => Some(
-            "its warehouse refuses the credentials; not tried again until they change".to_owned(),
-        ),
-    };
+    let logins = logins_in_words(vitals);
     let words = [logins, vitals.certificate.and_then(|shown| certificate_in_words(shown, now))];
     let words: Vec<String> = words.into_iter().flatten().collect();
     (!words.is_empty()).then(|| words.join("; "))
@@ -383,6 +383,25 @@ fn certificate_in_words(shown: CertificateVitals, now: u64) -> Option<String> {
         }
         (false, false) => None,
     }
+}
+
+/// What a worker of ours is doing about its warehouse, where that is not what it should.
+fn logins_in_words(vitals: &Vitals) -> Option<String> {
+    let ill = pools(vitals).filter_map(|(connection, pool)| {
+        let words = match pool.logins {
+            Logins::Fine => return None,
+            Logins::Failing => "cannot reach its warehouse; tries again",
+            Logins::Refused => {
+                "its warehouse refuses the credentials; not tried again until they change"
+            }
+        };
+        Some(match connection {
+            DEFAULT_CONNECTION => words.to_owned(),
+            named => format!("connection {named}: {words}"),
+        })
+    });
+    let ill: Vec<String> = ill.collect();
+    (!ill.is_empty()).then(|| ill.join("; "))
 }
 
 #[cfg(test)]

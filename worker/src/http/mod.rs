@@ -7,13 +7,16 @@
 mod body;
 mod connection;
 mod mcp_route;
+mod message;
 mod names;
 mod neighbours;
 mod routes;
+mod stream;
 mod tls;
 mod toll;
 mod traffic;
 mod websocket;
+mod words;
 
 use std::io;
 use std::net::TcpListener;

@@ -18,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use mcp_protocol::settings::McpSettings;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use super::toll;
+use super::words::{INVALID_REQUEST, refusal};
 
 /// Names under which a machine calls itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -199,7 +199,7 @@ pub(super) async fn guard(
         Ok(()) => next.run(Request::from_parts(head, body)).await,
         Err((status, words)) => {
             tracing::debug!(path = head.uri.path(), words, "turned away");
-            toll::error(status, words)
+            refusal(status, INVALID_REQUEST, words, None)
         }
     }
 }

@@ -8,7 +8,6 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -18,15 +17,9 @@ use mcp_protocol::settings::HttpSettings;
 use serde_json::{Value, json};
 
 use super::body::holding;
+use super::words::{RETRY, Refused, error_body};
 use crate::access::Caller;
 use crate::quota::{self, Place, Quotas, Refusal, Standing};
-
-/// JSON-RPC: the message is not JSON.
-pub(super) const PARSE_ERROR: i32 = -32700;
-/// JSON-RPC: no request that can be answered.
-pub(super) const INVALID_REQUEST: i32 = -32600;
-/// JSON-RPC, server's own range: try again.
-pub(super) const RETRY: i32 = -32000;
 
 /// The limits at the door.
 #[derive(Debug)]
@@ -86,7 +79,7 @@ impl Toll {
 }
 
 /// Lets a request of this caller pass that has the head which [`collect`] saw.
-pub(super) fn pay(head: &Parts, caller: &Caller) -> Result<(), Response> {
+pub(super) fn pay(head: &Parts, caller: &Caller) -> Result<(), Refused> {
     let Some(ticket) = head.extensions.get::<Ticket>() else { return Ok(()) };
     let stamp = ticket.toll.ask(caller).map_err(|refusal| too_much(&refusal))?;
     *ticket.stamp.lock().unwrap_or_else(PoisonError::into_inner) = stamp;
@@ -123,16 +116,9 @@ pub(super) fn data(refusal: &Refusal) -> Value {
 
 /// What a client is told that asked too much.
 fn too_much(refusal: &Refusal) -> Response {
-    let error = json!({ "code": RETRY, "message": refusal.to_string(), "data": data(refusal) });
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
+    let mut body = error_body(RETRY, &refusal.to_string(), None);
+    body["error"]["data"] = data(refusal);
     let mut response = (StatusCode::TOO_MANY_REQUESTS, axum::Json(body)).into_response();
     refusal.tell(response.headers_mut());
     response
-}
-
-/// What a client is told that cannot be answered.
-pub(super) fn error(status: StatusCode, words: &str) -> Response<Body> {
-    let error = json!({ "code": INVALID_REQUEST, "message": words });
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": error });
-    (status, axum::Json(body)).into_response()
 }

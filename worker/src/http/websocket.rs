@@ -20,11 +20,12 @@ use mcp_protocol::settings::Settings;
 use rmcp::ServiceExt;
 use rmcp::model::{GetExtensions, JsonRpcMessage};
 use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::body::{LEVELS_MAX, is_deeper_than};
-use super::toll::{self, INVALID_REQUEST, RETRY, Stamp, Toll};
+use super::toll::{self, Stamp, Toll};
+use super::words::{INVALID_REQUEST, PARSE_ERROR, RETRY, error_body, refusal};
 use super::{Stage, connection};
 use crate::access::Reception;
 use crate::clock::{Clock, Moment};
@@ -103,8 +104,8 @@ pub(super) async fn upgrade(
         Ok(caller) => caller,
         Err(refusal) => return refusal.response(),
     };
-    if let Err(response) = toll::pay(&own, &caller) {
-        return response;
+    if let Err(refused) = toll::pay(&own, &caller) {
+        return refused.into_response();
     }
     let upgrade = upgrade
         .protocols([PROTOCOL])
@@ -112,7 +113,7 @@ pub(super) async fn upgrade(
         .max_frame_size(door.message_bytes_max);
     if upgrade.selected_protocol().is_none() {
         let words = "say that you speak it: Sec-WebSocket-Protocol: mcp";
-        return toll::error(StatusCode::BAD_REQUEST, words);
+        return refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, words, None);
     }
     upgrade.on_upgrade(move |socket| async move {
         let (to_server, from_client) = mpsc::channel(QUEUE_MAX);
@@ -195,7 +196,7 @@ impl Conversation {
         match serde_json::from_str::<RxJsonRpcMessage<RoleServer>>(&text) {
             Ok(message) => self.pass_on(message).await,
             Err(error) => {
-                let code = if error.is_data() { INVALID_REQUEST } else { toll::PARSE_ERROR };
+                let code = if error.is_data() { INVALID_REQUEST } else { PARSE_ERROR };
                 let words = format!("this is no JSON-RPC message of MCP: {error}");
                 self.refuse(id_in(&text), (code, words), Value::Null).await
             }
@@ -256,11 +257,10 @@ impl Conversation {
     }
 
     async fn refuse(&mut self, id: Value, (code, words): (i32, String), data: Value) -> Next {
-        let mut error = json!({ "code": code, "message": words });
+        let mut body = error_body(code, &words, Some(id));
         if !data.is_null() {
-            error["data"] = data;
+            body["error"]["data"] = data;
         }
-        let body = json!({ "jsonrpc": "2.0", "id": id, "error": error });
         self.write(Message::Text(body.to_string().into())).await
     }
 

@@ -7,6 +7,7 @@
 mod care;
 pub mod circuit;
 pub(crate) mod collected;
+pub mod connections;
 pub mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;

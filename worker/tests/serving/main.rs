@@ -6,5 +6,7 @@ mod drain;
 mod mcp;
 mod news;
 mod pool;
+mod sessions;
+mod streams;
 mod supervised;
 mod support;

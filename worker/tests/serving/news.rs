@@ -8,6 +8,7 @@ use mcp_worker::clock::Clock;
 use mcp_worker::mcp::server::Server;
 use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
+use mcp_worker::warehouse::connections::Connections;
 use rmcp::ServiceExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream};
@@ -41,7 +42,7 @@ impl Piped {
     fn open(house: &House) -> Piped {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let (_, limits) = tokio::sync::watch::channel(Settings::default().limits);
-        let desk = Desk::new(house.pool.clone(), limits);
+        let desk = Desk::new(Connections::single(house.pool.clone()), limits);
         let counted = (Arc::new(Metrics::default()), Clock::start());
         let server = Server::new(desk, Caller::local(), counted);
         tokio::spawn(async move {

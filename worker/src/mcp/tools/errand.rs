@@ -99,7 +99,8 @@ impl Errand<'_> {
         };
         let context =
             Context { origin: self.origin.clone(), course: self.course.clone(), ..context.clone() };
-        let answer = self.desk.pool.query(statement, &context, &limits, self.cancel).await?;
+        let pool = self.desk.connections.default_pool();
+        let answer = pool.query(statement, &context, &limits, self.cancel).await?;
         let bytes = answer.rows.iter().flatten().map(weight).sum::<usize>();
         self.desk.quotas.answered(client, quota, bytes as u64);
         Ok(answer)

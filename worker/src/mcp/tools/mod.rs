@@ -22,15 +22,17 @@ use tokio::sync::watch;
 use self::errand::{Asked, Errand, parsed};
 use self::shelf::{Callable, Configured, Definition, Effect, Entry, Shelf, input};
 use super::names::NameError;
+use crate::access::Caller;
 use crate::quota::Quotas;
+use crate::warehouse::connections::{Connections, NoSuchConnection};
 use crate::warehouse::pool::{Pool, PoolError};
 use crate::warehouse::{Answer, WarehouseError};
 
 /// What a tool works with.
 #[derive(Clone)]
 pub struct Desk {
-    /// Sessions with the warehouse.
-    pub pool: Pool,
+    /// The accounts that there are, and sessions with each.
+    pub connections: Connections,
     /// How much one statement may cost, as of now.
     pub limits: watch::Receiver<StatementLimits>,
     /// The tools.
@@ -60,6 +62,9 @@ pub enum ToolError {
     /// The read-only gate does not let the statement pass.
     #[error("the statement was refused: {0}")]
     Refused(String),
+    /// The call names a connection that its caller does not have.
+    #[error(transparent)]
+    Connection(#[from] NoSuchConnection),
     /// The warehouse gave no answer.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -90,7 +95,7 @@ impl ToolError {
                     "Error: {self}. Unquoted names fold to upper case; list_databases and list_views show the names there are."
                 )
             }
-            ToolError::Refused(_) => format!("Error: {self}"),
+            ToolError::Refused(_) | ToolError::Connection(_) => format!("Error: {self}"),
             ToolError::Pool(PoolError::Quota(_)) => format!("Error: the statement was not run: {self}."),
             ToolError::Pool(PoolError::Warehouse(WarehouseError::Statement { .. })) => {
                 format!(
@@ -120,10 +125,10 @@ pub const ENTRIES: [Entry; 5] = [
 impl Desk {
     /// A desk with the fixed tools.
     #[must_use]
-    pub fn new(pool: Pool, limits: watch::Receiver<StatementLimits>) -> Desk {
+    pub fn new(connections: Connections, limits: watch::Receiver<StatementLimits>) -> Desk {
         let (_, configured) = watch::channel(Configured::default());
         let quotas = Quotas::own(Arc::default());
-        Desk { pool, limits, shelf: Shelf::new(&ENTRIES, configured), quotas }
+        Desk { connections, limits, shelf: Shelf::new(&ENTRIES, configured), quotas }
     }
 
     /// The same with limits that other workers share.
@@ -136,6 +141,18 @@ impl Desk {
     #[must_use]
     pub fn with_configured(self, configured: watch::Receiver<Configured>) -> Desk {
         Desk { shelf: Shelf::new(&ENTRIES, configured), ..self }
+    }
+
+    /// Sessions with the account that a call names; with the default one when it names none.
+    ///
+    /// # Errors
+    /// When the caller may name no such connection; which ones it may is told.
+    pub fn connection(
+        &self,
+        name: Option<&str>,
+        caller: &Caller,
+    ) -> Result<&Pool, NoSuchConnection> {
+        self.connections.of(name, caller)
     }
 }
 
