@@ -264,12 +264,13 @@ pub(super) async fn resume(
         let (Some(session), Some(event)) = (session, head.headers.get(LAST_EVENT_ID)) else {
             return Err(not_allowed("POST, DELETE").into());
         };
-        let lost = event.to_str().ok().and_then(|event| door.edge.lost(&session, event));
-        let Some(lost) = lost else {
+        let event = event.to_str().unwrap_or_default();
+        let Some(lost) = door.edge.lost(&session, event) else {
             let message = "the Last-Event-ID is none of this session's";
             return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None).into());
         };
-        let (seat, body) = stream::seat();
+        // With an id on its new stream a client can come back once more.
+        let (seat, body) = stream::seat(Some(stream::priming(event)));
         Ok(match door.edge.rejoin(&lost, seat) {
             Found::Running => stream::event_stream(body),
             // To a reader of event streams this status means: do not come back.
