@@ -21,5 +21,6 @@ mod isolation;
 mod living;
 mod matrix;
 mod once;
+mod pages;
 mod reads;
 mod secrets;

@@ -6,3 +6,4 @@ mod mcp;
 mod pool;
 mod supervised;
 mod support;
+mod tools;

@@ -17,6 +17,9 @@ use super::errand::Errand;
 use super::{Reply, ToolError};
 use crate::access::Caller;
 
+/// Rows that are shown where a call does not say how many.
+pub const ROWS_DEFAULT: usize = 1024;
+
 /// A tool at work.
 pub type Running<'a> = BoxFuture<'a, Result<Reply, ToolError>>;
 
