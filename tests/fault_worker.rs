@@ -187,10 +187,17 @@ fn main() -> ExitCode {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
             Some(ToWorker::Adjust(to)) => {
-                let Adjustable { limits, log_level, access: _ } = *to;
+                let Adjustable { limits, log_level, access: _, sessions: _ } = *to;
                 println!("adjusted to {} rows and log level {log_level:?}", limits.rows_max);
             }
-            Some(ToWorker::Drain { .. } | ToWorker::Settings(_) | ToWorker::ReopenLogs) => {}
+            Some(
+                ToWorker::Drain { .. }
+                | ToWorker::Settings(_)
+                | ToWorker::ReopenLogs
+                | ToWorker::Told(_)
+                | ToWorker::Sought { .. }
+                | ToWorker::Revoked(_),
+            ) => {}
             None => break,
         }
     }

@@ -11,6 +11,7 @@ use mcp_worker::mcp::server::Server as McpServer;
 use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
 use mcp_worker::settings::Identity;
+use mcp_worker::warehouse::connections::Connections;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -31,14 +32,15 @@ async fn open(config: Config, max: u32) -> Open {
     let settings = Settings::default();
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = watch::channel(settings.limits.clone());
-    let desk = Desk::new(house.pool.clone(), limits);
+    let connections = Connections::single(house.pool.clone());
+    let desk = Desk::new(connections.clone(), limits);
     let server = McpServer::new(desk, Caller::nobody(), (Arc::clone(&metrics), house.clock));
     let (serving, watched) = watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 0, run: 1, pid: std::process::id() };
     let health = Health {
         identity: Arc::new(identity),
         environment: settings.environment.clone(),
-        pool: house.pool.clone(),
+        connections,
         serving: watched,
     };
     let (stage, stages) = Door::stage();

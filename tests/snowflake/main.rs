@@ -14,6 +14,8 @@ mod server_itself;
 mod house;
 
 mod answers;
+mod connections;
+mod course;
 mod credentials;
 mod door;
 mod ending;

@@ -4,17 +4,20 @@
 //! it. Opening the warehouse runs beside it, so that a worker that boots can be told to leave.
 
 use std::net::TcpListener;
-use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::access::AccessSettings;
-use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker};
-use mcp_protocol::settings::{Adjustable, Settings, StatementLimits, WarehouseSettings};
+use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker, Vitals};
+use mcp_protocol::relay::SealingKeys;
+use mcp_protocol::settings::{Adjustable, Settings, StatementLimits};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
+use crate::audit::{Audit, AuditFile};
+use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
 use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
@@ -23,10 +26,13 @@ use crate::logs::{self, LogError, Logs};
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::settings::{Identity, Inherited};
-use crate::warehouse::pool::{Pool, PoolError};
+use crate::signals::{self, Signals};
+use crate::warehouse::WarehouseError;
+use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
+use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
-use crate::warehouse::{Warehouse, WarehouseError};
 use crate::words::chain;
 
 /// The grace of a drain that nobody gave one: a signal, or a supervisor that is gone.
@@ -35,10 +41,6 @@ const GRACE_DEFAULT: Duration = Duration::from_secs(30);
 const REFUSALS: &str = "refused-logins";
 /// How long goodbyes to the warehouse may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-
-/// Makes the warehouse that the settings name; runs on a blocking thread.
-pub type OpenWarehouse =
-    fn(&WarehouseSettings, &House) -> Result<Arc<dyn Warehouse>, WarehouseError>;
 
 /// Why a worker ended otherwise than it should.
 #[derive(Debug, thiserror::Error)]
@@ -101,67 +103,78 @@ pub async fn serve(
         clock,
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
-    let begun = begin(&settings, &identity);
-    let (logs, signals) = match begun {
+    let access = watch::channel(Arc::new(settings.access.clone())).0;
+    let begun = begin(&settings, &identity, &access);
+    let (logs, audit, signals) = match begun {
         Ok(begun) => begun,
         Err(error) => return Err(fail(link, error, clock).await),
     };
     tracing::info!(phase = "booting", generation = settings.generation, "worker");
     let boot = tokio::spawn(boot(open, settings.clone(), house));
     let (serving, _) = watch::channel(Serving::Booting);
+    let metrics = Arc::new(Metrics::default());
+    let run_directory = socket.parent().unwrap_or(Path::new("/"));
+    let quotas = Quotas::shared(run_directory, &identity.app, Arc::clone(&metrics));
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
-        metrics: Arc::new(Metrics::default()),
+        metrics,
+        quotas,
         limits: watch::channel(settings.limits.clone()).0,
-        access: watch::channel(Arc::new(settings.access.clone())).0,
+        access,
+        sessions: watch::channel(settings.sessions.clone()).0,
+        bus: Bus::linked(link.speaker(), clock),
         identity: Arc::new(identity),
         listener: Some(listener),
         service: None,
         settings,
         serving,
         logs,
+        audit,
         clock,
     };
     worker.run(link, boot, signals).await
 }
 
+/// What writes down who calls what, and what steers its file.
+type Audited = (Audit, AuditFile);
+
 fn begin(
     settings: &Settings,
     identity: &Identity,
-) -> Result<(Logs, tokio::net::UnixStream), ServeError> {
+    access: &watch::Sender<Arc<AccessSettings>>,
+) -> Result<(Logs, Audited, Signals), ServeError> {
     let logs = logs::start(&settings.logs, identity)?;
-    let signals = leave_signals().map_err(ServeError::Signals)?;
-    Ok((logs, signals))
-}
-
-/// A stream on which a byte arrives with each signal that asks us to leave.
-fn leave_signals() -> std::io::Result<tokio::net::UnixStream> {
-    let (read, write) = UnixStream::pair()?;
-    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
-        signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
-    }
-    read.set_nonblocking(true)?;
-    tokio::net::UnixStream::from_std(read)
+    let audited = Audit::open(&settings.logs, identity, access.subscribe())?;
+    let signals = signals::listen().map_err(ServeError::Signals)?;
+    Ok((logs, audited, signals))
 }
 
 /// Opens the warehouse and the pool's first sessions.
 ///
 /// A warehouse that cannot be reached now is no reason to leave: the worker serves, says so to
 /// whoever asks, and finds it again by itself. One that does not let us in is.
-async fn boot(open: OpenWarehouse, settings: Settings, house: House) -> Result<Pool, ServeError> {
-    let place = settings.warehouse.clone();
+async fn boot(
+    open: OpenWarehouse,
+    settings: Settings,
+    house: House,
+) -> Result<Connections, ServeError> {
+    let wanted = settings.clone();
     let clock = house.clock;
-    let opening = tokio::task::spawn_blocking(move || open(&place, &house));
-    let warehouse = opening.await.map_err(|_| ServeError::Boot)??;
-    tracing::info!(warehouse = warehouse.name(), "the warehouse is open");
-    let pool = Pool::new(warehouse, &settings.pool, clock);
-    match pool.open_min().await {
+    let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
+    let opened = opening.await.map_err(|_| ServeError::Boot)??;
+    tracing::info!(
+        warehouse = opened.name(),
+        further = settings.connections.len(),
+        "the warehouse is open"
+    );
+    let connections = Connections::new(opened, &settings, clock);
+    match connections.default_pool().open_min().await {
         Ok(()) => {}
         Err(PoolError::Open { reason }) => tracing::error!(%reason, "serving without a session"),
         Err(PoolError::Refused { reason }) => return Err(ServeError::Refused(reason)),
         Err(error) => return Err(error.into()),
     }
-    Ok(pool)
+    Ok(connections)
 }
 
 /// Tells the supervisor why, and gives the error back.
@@ -176,6 +189,7 @@ async fn fail(link: Link, error: ServeError, clock: Clock) -> ServeError {
 struct Worker {
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
+    quotas: Quotas,
     identity: Arc<Identity>,
     listener: Option<TcpListener>,
     service: Option<Service>,
@@ -183,19 +197,22 @@ struct Worker {
     serving: watch::Sender<Serving>,
     limits: watch::Sender<StatementLimits>,
     access: watch::Sender<Arc<AccessSettings>>,
+    sessions: watch::Sender<SealingKeys>,
+    bus: Bus,
     logs: Logs,
+    audit: Audited,
     clock: Clock,
 }
 
 /// What there is once the worker is ready.
 struct Service {
     door: Door,
-    pool: Pool,
+    connections: Connections,
 }
 
 /// What woke the worker up.
 enum Wake {
-    Booted(Result<Pool, ServeError>),
+    Booted(Result<Connections, ServeError>),
     Said(Option<ToWorker>),
     Signalled,
     Emptied,
@@ -207,29 +224,22 @@ impl Worker {
     async fn run(
         mut self,
         link: Link,
-        boot: JoinHandle<Result<Pool, ServeError>>,
-        signals: tokio::net::UnixStream,
+        boot: JoinHandle<Result<Connections, ServeError>>,
+        signals: Signals,
     ) -> Result<(), ServeError> {
         let (mut link, mut boot) = (Some(link), Some(boot));
         let mut heartbeat_at = self.clock.now();
         while self.lifecycle.phase() != Phase::Done {
             let news = match self.wake(&mut link, &mut boot, &signals, heartbeat_at).await {
-                Wake::Booted(Ok(pool)) => match self.open(pool) {
+                Wake::Booted(Ok(connections)) => match self.open(connections) {
                     Ok(()) => News::Booted,
                     Err(error) => return Err(self.give_up(link, error).await),
                 },
                 Wake::Booted(Err(error)) => return Err(self.give_up(link, error).await),
-                Wake::Said(Some(ToWorker::Drain { grace })) => News::Drain { grace },
-                Wake::Said(Some(ToWorker::ReopenLogs)) => {
-                    self.logs.reopen();
-                    continue;
-                }
-                Wake::Said(Some(ToWorker::Adjust(to))) => {
-                    self.adjust(*to);
-                    continue;
-                }
-                // Settings are handed over once; a second set is for a run to come.
-                Wake::Said(Some(ToWorker::Settings(_))) => continue,
+                Wake::Said(Some(message)) => match self.said(message) {
+                    Some(news) => news,
+                    None => continue,
+                },
                 Wake::Said(None) => {
                     link = None;
                     self.orphaned()
@@ -260,8 +270,8 @@ impl Worker {
     async fn wake(
         &self,
         link: &mut Option<Link>,
-        boot: &mut Option<JoinHandle<Result<Pool, ServeError>>>,
-        signals: &tokio::net::UnixStream,
+        boot: &mut Option<JoinHandle<Result<Connections, ServeError>>>,
+        signals: &Signals,
         heartbeat_at: Moment,
     ) -> Wake {
         let draining = matches!(self.lifecycle.phase(), Phase::Draining(_));
@@ -269,7 +279,7 @@ impl Worker {
         tokio::select! {
             biased;
             said = async { match link { Some(link) => link.next().await, None => std::future::pending().await } } => Wake::Said(said),
-            () = signalled(signals) => Wake::Signalled,
+            () = signals::asked_to_leave(signals) => Wake::Signalled,
             booted = async { match boot { Some(boot) => boot.await, None => std::future::pending().await } } => {
                 *boot = None;
                 Wake::Booted(booted.unwrap_or(Err(ServeError::Boot)))
@@ -278,6 +288,24 @@ impl Worker {
             () = self.emptied(), if draining => Wake::Emptied,
             () = self.clock.until(heartbeat_at), if linked => Wake::Heartbeat,
         }
+    }
+
+    /// What a message of the supervisor's means to the lifecycle; most mean nothing to it.
+    fn said(&mut self, message: ToWorker) -> Option<News> {
+        match message {
+            ToWorker::Drain { grace } => return Some(News::Drain { grace }),
+            ToWorker::ReopenLogs => {
+                self.logs.reopen();
+                self.audit.1.reopen();
+            }
+            ToWorker::Adjust(to) => self.adjust(*to),
+            ToWorker::Told(circular) => self.bus.heard(circular),
+            ToWorker::Sought { ticket, statement } => self.bus.sought(ticket, statement),
+            ToWorker::Revoked(sessions) => self.bus.revoked(sessions),
+            // Settings are handed over once; a second set is for a run to come.
+            ToWorker::Settings(_) => {}
+        }
+        None
     }
 
     async fn emptied(&self) {
@@ -292,34 +320,37 @@ impl Worker {
         News::Drain { grace: GRACE_DEFAULT }
     }
 
-    fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
+    fn open(&mut self, connections: Connections) -> Result<(), ServeError> {
         let settings = &self.settings;
-        let desk = Desk::new(pool.clone(), self.limits.subscribe());
+        let desk = Desk::new(connections.clone(), self.limits.subscribe());
+        let desk = desk.with_quotas(self.quotas.clone());
         let counted = (Arc::clone(&self.metrics), self.clock);
-        let server = Server::new(desk, Caller::nobody(), counted);
+        let audit = &self.audit.0;
+        let server = Server::new(desk, Caller::nobody(), counted).with_audit(audit.clone());
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
-            pool: pool.clone(),
+            connections: connections.clone(),
             serving: self.serving.subscribe(),
         };
         let (stage, watched) = Door::stage();
-        let reception = Reception::new(self.access.subscribe());
+        let reception = Reception::new(self.access.subscribe()).with_audit(audit.clone());
         let router = http::router(settings, (server, reception), health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
         let counted = (Arc::clone(&self.metrics), self.clock);
         let door = Door::open(listener, &settings.http, router, stage, counted);
-        self.service = Some(Service { door: door.map_err(ServeError::Door)?, pool });
+        self.service = Some(Service { door: door.map_err(ServeError::Door)?, connections });
         Ok(())
     }
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access } = to.clone();
+        let Adjustable { limits, log_level, access, sessions } = to.clone();
         self.logs.set_level(log_level);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
+        self.sessions.send_replace(sessions);
         self.settings.adjust(to);
     }
 
@@ -331,13 +362,18 @@ impl Worker {
     }
 
     fn heartbeat(&self, link: Option<&Link>) {
-        let pool = match &self.service {
-            Some(service) => service.pool.vitals(),
-            None => PoolVitals { max: self.settings.pool.max, ..PoolVitals::default() },
+        let Some(link) = link else { return };
+        let vitals = match &self.service {
+            Some(Service { connections, .. }) => Vitals {
+                named_pools: connections.vitals(),
+                ..self.metrics.vitals(connections.default_pool().vitals())
+            },
+            None => {
+                let max = self.settings.pool.max;
+                self.metrics.vitals(PoolVitals { max, ..PoolVitals::default() })
+            }
         };
-        if let Some(link) = link {
-            link.say(&FromWorker::Heartbeat(self.metrics.vitals(pool)));
-        }
+        link.say(&FromWorker::Heartbeat(vitals));
     }
 
     async fn act(&self, action: Action, link: Option<&Link>) {
@@ -362,10 +398,11 @@ impl Worker {
             Action::Leave => {
                 self.advance(Stage::Closed);
                 if let Some(service) = &self.service {
-                    service.pool.close(CLOSE_LIMIT).await;
+                    service.connections.close(CLOSE_LIMIT).await;
                 }
                 let logs_dropped = self.logs.dropped_total();
-                tracing::info!(phase = "done", logs_dropped, "worker");
+                let audit_dropped = self.audit.1.dropped_total();
+                tracing::info!(phase = "done", logs_dropped, audit_dropped, "worker");
             }
         }
     }
@@ -373,21 +410,6 @@ impl Worker {
     fn advance(&self, stage: Stage) {
         if let Some(service) = &self.service {
             service.door.advance(stage);
-        }
-    }
-}
-
-/// Returns when a signal asked us to leave.
-async fn signalled(signals: &tokio::net::UnixStream) {
-    loop {
-        if signals.readable().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        let mut bytes = [0; 16];
-        match signals.try_read(&mut bytes) {
-            Ok(0) => std::future::pending().await,
-            Ok(_) => return,
-            Err(_) => {}
         }
     }
 }

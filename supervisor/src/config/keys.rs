@@ -160,6 +160,7 @@ pub(super) const APP: &[Key] = &[
     table("mcp", MCP),
     table("warehouse", WAREHOUSE),
     table("snowflake", SNOWFLAKE),
+    key("connections", Kind::Named(SNOWFLAKE), ""),
     table("pool", POOL),
     table("limits", LIMITS),
 ];
@@ -293,7 +294,19 @@ pub(super) fn is_secret(path: &str) -> bool {
     let (Some(name), Some(table)) = (names.next(), names.next()) else { return false };
     let below = |key: &&Key| key.name == table;
     let members = APP.iter().find(below).and_then(|key| key.kind.members()).unwrap_or(&[]);
+    let in_account = || names_account(path.rsplit_once('.').map_or("", |(table, _)| table));
     members.iter().any(|key| key.name == name && matches!(key.kind, Kind::Secret))
+        || (secret_names().any(|secret| secret == name) && in_account())
+}
+
+/// Whether the key of a table is that of an account: `snowflake`, or a member of `connections`.
+fn names_account(table: &str) -> bool {
+    let names: Vec<&str> = table.split('.').collect();
+    let of_connections = |at: &usize| {
+        names[*at] == super::snowflake::CONNECTIONS && (*at == 0 || names[*at - 1] != "apps")
+    };
+    let below = (0..names.len()).find(of_connections).is_some_and(|at| at + 1 < names.len());
+    below || names.last() == Some(&super::snowflake::TABLE)
 }
 
 /// Whether this is a key of `[apps.NAME.snowflake]` whose value anybody may see.
@@ -308,7 +321,7 @@ pub(super) fn is_of_app(name: &str) -> bool {
 
 /// The key that says the same in another way: of a secret that of its file, and the reverse.
 pub(super) fn rival(table: &str, name: &str) -> Option<String> {
-    if table.rsplit('.').next() != Some(super::snowflake::TABLE) {
+    if !names_account(table) {
         return None;
     }
     let literal = name.strip_suffix("_file").unwrap_or(name);

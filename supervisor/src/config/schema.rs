@@ -49,6 +49,7 @@ fn described(key: &'static Key, path: &str) -> Value {
     let mut schema = match (&key.kind, key.name) {
         (_, "supervisor") => return json!({ "$ref": "#/definitions/supervisor" }),
         (Kind::Named(_), "apps") => named(&json!({ "$ref": "#/definitions/app" })),
+        (Kind::Named(keys), snowflake::CONNECTIONS) => named(&table(keys, "apps.NAME.snowflake.")),
         (Kind::Named(keys), _) => named(&table(keys, "")),
         (Kind::Table(keys), _) => table(keys, &format!("{path}.")),
         (kind, _) => value(kind),

@@ -51,7 +51,8 @@ fn table_of<'a>(
             Some(hint) => format!("{} is not a table; {hint}", value::found(other)),
             None => {
                 // What stands in place of variables or of a login may be one of them.
-                let secret = keys.is_empty() || node.key.ends_with(snowflake::TABLE);
+                let holds_secret = |key: &Key| matches!(key.kind, Kind::Secret);
+                let secret = keys.is_empty() || keys.iter().any(holds_secret);
                 let what = if secret { value::kind(other).to_owned() } else { value::found(other) };
                 format!("{what} is not a table; write [{}{members}]", node.key)
             }
@@ -139,7 +140,8 @@ fn check_list(node: &Node, key: &'static Key, report: &mut Report) {
 fn check_named(node: &Node, keys: &'static [Key], report: &mut Report) {
     let Some(entries) = table_of(node, ".NAME", keys, report) else { return };
     for (name, entry) in entries {
-        if let Some(words) = hints::misplaced_in_apps(name, &entry.node.value) {
+        let of_apps = node.key == "apps" || node.key.ends_with(".apps");
+        if let Some(words) = hints::misplaced_in_apps(name, &entry.node.value).filter(|_| of_apps) {
             report.add(&entry.node.key, entry.place, words);
             continue;
         }

@@ -12,7 +12,8 @@ use super::section::Section;
 use super::{snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 6] = ["http", "mcp", "warehouse", "snowflake", "pool", "limits"];
+const TABLES: [&str; 7] =
+    ["http", "mcp", "warehouse", "snowflake", "connections", "pool", "limits"];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
     [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
@@ -54,6 +55,7 @@ pub(super) fn settings(
         mcp: McpSettings {
             allowed_hosts: mcp.texts("allowed_hosts"),
             allowed_origins: mcp.texts("allowed_origins"),
+            ..default.mcp
         },
         access: default.access,
         warehouse: warehouse(app, around, report, remarks),
@@ -63,6 +65,10 @@ pub(super) fn settings(
             directory: Some(around.log_directory.to_owned()),
             level: logs.choice("level", &LEVELS).unwrap_or(default.logs.level),
         },
+        // They are no configuration: whoever hands the settings over puts them in.
+        sessions: default.sessions,
+        tls: default.tls,
+        connections: snowflake::connections(app, around, report, remarks),
     }
 }
 
@@ -83,6 +89,7 @@ fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
         request_timeout: http.duration("request_timeout").unwrap_or(default.request_timeout),
         body_bytes_max: http.size("max_body").unwrap_or(default.body_bytes_max),
         connections_max: http.count("max_connections").unwrap_or(default.connections_max),
+        ..default
     }
 }
 

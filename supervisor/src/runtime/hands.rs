@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use mcp_protocol::control::{Response, Status};
 use mcp_protocol::message::{Logins, ToWorker, Vitals};
+use mcp_protocol::settings::DEFAULT_CONNECTION;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
@@ -29,7 +30,7 @@ use crate::runtime::output::Outputs;
 use crate::runtime::processes::Processes;
 use crate::runtime::rotation;
 use crate::runtime::state::Memory;
-use crate::runtime::totals::Totals;
+use crate::runtime::totals::{Totals, pools};
 
 /// The workers' own shared log file.
 pub const WORKER_LOG: &str = "application.log";
@@ -170,7 +171,7 @@ impl Hands {
         let Some(process) = self.processes.get_mut(run) else { return };
         let app = process.slot.app.clone();
         self.totals.add(&app, &process.vitals, &vitals);
-        process.health.said(logins_in_words(vitals.pool.logins));
+        process.health.said(logins_in_words(&vitals).as_deref());
         process.vitals = vitals;
         if let Some(app) = self.config.apps.get(&app) {
             let file = self.config.supervisor.log_directory.join(WORKER_LOG);
@@ -355,12 +356,20 @@ pub(crate) fn nothing() -> io::Result<File> {
 }
 
 /// What a worker of ours is doing about its warehouse, where that is not what it should.
-fn logins_in_words(logins: Logins) -> Option<&'static str> {
-    match logins {
-        Logins::Fine => None,
-        Logins::Failing => Some("cannot reach its warehouse; tries again"),
-        Logins::Refused => {
-            Some("its warehouse refuses the credentials; not tried again until they change")
-        }
-    }
+fn logins_in_words(vitals: &Vitals) -> Option<String> {
+    let ill = pools(vitals).filter_map(|(connection, pool)| {
+        let words = match pool.logins {
+            Logins::Fine => return None,
+            Logins::Failing => "cannot reach its warehouse; tries again",
+            Logins::Refused => {
+                "its warehouse refuses the credentials; not tried again until they change"
+            }
+        };
+        Some(match connection {
+            DEFAULT_CONNECTION => words.to_owned(),
+            named => format!("connection {named}: {words}"),
+        })
+    });
+    let ill: Vec<String> = ill.collect();
+    (!ill.is_empty()).then(|| ill.join("; "))
 }

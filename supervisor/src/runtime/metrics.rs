@@ -26,6 +26,7 @@ use crate::runtime::clock::pause;
 use crate::runtime::configuration::Counts;
 use crate::runtime::hands::Hands;
 use crate::runtime::news::News;
+use crate::runtime::totals::pools;
 use crate::runtime::vitals;
 
 /// The most connections at once; further ones wait in the kernel's queue.
@@ -94,6 +95,7 @@ fn draw(status: &Status, hands: &Hands) -> prometheus::Result<String> {
     draw_slots(&registry, status)?;
     draw_processes(&registry, status, hands)?;
     draw_vitals(&registry, hands)?;
+    draw_pools(&registry, hands)?;
     draw_totals(&registry, hands)?;
     prometheus::TextEncoder::new().encode_to_string(&registry.gather())
 }
@@ -231,9 +233,22 @@ fn draw_processes(registry: &Registry, status: &Status, hands: &Hands) -> promet
 
 fn draw_vitals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
     let slot = &["app", "slot"];
-    let describe = |name: &str, help: &str| gauges(registry, name, help, slot);
-    let in_flight = describe("mcp_concurrent_requests", "HTTP requests being answered now.")?;
-    let connections = describe("mcp_active_connections", "Open client connections.")?;
+    let in_flight =
+        gauges(registry, "mcp_concurrent_requests", "HTTP requests being answered now.", slot)?;
+    let connections = gauges(registry, "mcp_active_connections", "Open client connections.", slot)?;
+    for (_, process) in hands.processes.iter().filter(|(_, one)| one.settings.is_some()) {
+        let index = process.slot.index.to_string();
+        let labels = &[process.slot.app.as_str(), index.as_str()];
+        // While a slot is being replaced it has two workers: they add up.
+        in_flight.with_label_values(labels).add(process.vitals.requests_in_flight.into());
+        connections.with_label_values(labels).add(process.vitals.connections.into());
+    }
+    Ok(())
+}
+
+fn draw_pools(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
+    let labels = &["app", "slot", "connection"];
+    let describe = |name: &str, help: &str| gauges(registry, name, help, labels);
     let active = describe("pool_connections_active", "Warehouse sessions in use.")?;
     let total = describe("pool_connections_total", "Open warehouse sessions.")?;
     let max = describe("pool_connections_max", "The most warehouse sessions allowed.")?;
@@ -242,19 +257,16 @@ fn draw_vitals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
     let refused = describe("pool_logins_refused", "1 while it refuses the credentials.")?;
     for (_, process) in hands.processes.iter().filter(|(_, one)| one.settings.is_some()) {
         let index = process.slot.index.to_string();
-        let labels = &[process.slot.app.as_str(), index.as_str()];
-        let vitals = &process.vitals;
-        let busy = vitals.pool.total.saturating_sub(vitals.pool.idle);
-        // While a slot is being replaced it has two workers: they add up.
-        in_flight.with_label_values(labels).add(vitals.requests_in_flight.into());
-        connections.with_label_values(labels).add(vitals.connections.into());
-        active.with_label_values(labels).add(busy.into());
-        total.with_label_values(labels).add(vitals.pool.total.into());
-        max.with_label_values(labels).add(vitals.pool.max.into());
-        waiting.with_label_values(labels).add(vitals.pool.waiting.into());
-        let is = |state: Logins| i64::from(vitals.pool.logins == state);
-        failing.with_label_values(labels).add(is(Logins::Failing));
-        refused.with_label_values(labels).add(is(Logins::Refused));
+        for (connection, pool) in pools(&process.vitals) {
+            let labels = &[process.slot.app.as_str(), index.as_str(), connection];
+            active.with_label_values(labels).add(pool.total.saturating_sub(pool.idle).into());
+            total.with_label_values(labels).add(pool.total.into());
+            max.with_label_values(labels).add(pool.max.into());
+            waiting.with_label_values(labels).add(pool.waiting.into());
+            let is = |state: Logins| i64::from(pool.logins == state);
+            failing.with_label_values(labels).add(is(Logins::Failing));
+            refused.with_label_values(labels).add(is(Logins::Refused));
+        }
     }
     Ok(())
 }
@@ -268,18 +280,19 @@ fn draw_totals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
         "HTTP requests answered with a status of 500 or more.",
         app,
     )?;
+    let by_pool = &["app", "connection"];
     let timeouts = counters(
         registry,
         "pool_acquire_timeouts_total",
         "Callers that waited for a warehouse session in vain.",
-        app,
+        by_pool,
     )?;
-    let opened = counters(registry, "pool_opened_total", "Warehouse sessions opened.", app)?;
+    let opened = counters(registry, "pool_opened_total", "Warehouse sessions opened.", by_pool)?;
     let open_failures = counters(
         registry,
         "pool_open_failures_total",
         "Warehouse sessions that could not be opened.",
-        app,
+        by_pool,
     )?;
     let by_call = &["app", "tool", "outcome"];
     let calls = counters(registry, "mcp_requests_total", "Tool calls finished.", by_call)?;
@@ -292,9 +305,12 @@ fn draw_totals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
         let labels = &[name.as_str()];
         requests.with_label_values(labels).inc_by(totals.requests);
         errors.with_label_values(labels).inc_by(totals.request_errors);
-        timeouts.with_label_values(labels).inc_by(totals.pool_timeouts);
-        opened.with_label_values(labels).inc_by(totals.pool_opened);
-        open_failures.with_label_values(labels).inc_by(totals.pool_open_failures);
+        for (connection, pool) in &totals.pools {
+            let labels = &[name.as_str(), connection.as_str()];
+            timeouts.with_label_values(labels).inc_by(pool.timeouts);
+            opened.with_label_values(labels).inc_by(pool.opened);
+            open_failures.with_label_values(labels).inc_by(pool.open_failures);
+        }
         for ((tool, outcome), (count, time)) in &totals.tool_calls {
             let labels = &[name.as_str(), tool.as_str(), outcome_word(*outcome)];
             calls.with_label_values(labels).inc_by(*count);

@@ -116,9 +116,9 @@ pub(super) async fn answer(
     request: Request<Body>,
 ) -> Response<Body> {
     let (mut head, body) = request.into_parts();
-    match door.reception.admit(&head) {
+    match door.reception.admit(&mut head).await {
         Ok(caller) => head.extensions.insert(caller),
-        Err(words) => return refusal(StatusCode::UNAUTHORIZED, INVALID_REQUEST, &words, None),
+        Err(refusal) => return refusal.response(),
     };
     let deadline = door.clock.now() + door.request_timeout;
     let body = tokio::select! {

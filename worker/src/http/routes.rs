@@ -7,18 +7,18 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use http::StatusCode;
-use mcp_protocol::message::Logins;
+use mcp_protocol::message::{Logins, PoolVitals};
 use mcp_protocol::settings::Settings;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::Stage;
 use super::mcp_route::{self, McpDoor};
-use crate::access::Reception;
+use crate::access::{self, Reception};
 use crate::clock::{Clock, Moment};
 use crate::mcp::server::Server;
 use crate::settings::Identity;
-use crate::warehouse::pool::Pool;
+use crate::warehouse::connections::Connections;
 
 /// What the health answers are made from.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ pub struct Health {
     /// The environment's name.
     pub environment: String,
     /// Its sessions.
-    pub pool: Pool,
+    pub connections: Connections,
     /// Whether it takes requests.
     pub serving: watch::Receiver<Serving>,
 }
@@ -52,6 +52,7 @@ pub fn router(
     stage: watch::Receiver<Stage>,
     clock: Clock,
 ) -> Router {
+    let metadata = access::router(&reception);
     let mcp = Arc::new(McpDoor::new(settings, (server, reception), stage, clock));
     let health = Arc::new((health, clock));
     Router::new()
@@ -59,6 +60,7 @@ pub fn router(
         .route("/readyz", get(readyz))
         .route("/health", get(report))
         .with_state(health)
+        .merge(metadata)
         .merge(Router::new().route("/mcp", post(mcp_route::answer)).with_state(mcp))
 }
 
@@ -78,26 +80,34 @@ async fn report(State(health): State<Arc<(Health, Clock)>>) -> Json<Value> {
         Serving::Ready => "ok",
         Serving::Draining => "draining",
     };
-    let pool = health.pool.vitals();
+    let pool = pool_report(&health.connections.default_pool().vitals());
+    let connections = health.connections.vitals().into_iter();
+    let connections: Map<String, Value> =
+        connections.map(|one| (one.name, pool_report(&one.pool))).collect();
     Json(json!({
         "status": status,
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": clock.now().since(Moment::START).as_secs(),
         "environment": health.environment,
         "worker": { "app": app, "slot": slot, "run": run, "pid": pid },
-        "pool": {
-            "max": pool.max,
-            "total": pool.total,
-            "idle": pool.idle,
-            "waiting": pool.waiting,
-            "timeouts_total": pool.timeouts_total,
-            "opened_total": pool.opened_total,
-            "open_failures_total": pool.open_failures_total,
-            "logins": match pool.logins {
-                Logins::Fine => "fine",
-                Logins::Failing => "failing",
-                Logins::Refused => "refused",
-            },
-        },
+        "pool": pool,
+        "connections": connections,
     }))
+}
+
+fn pool_report(pool: &PoolVitals) -> Value {
+    json!({
+        "max": pool.max,
+        "total": pool.total,
+        "idle": pool.idle,
+        "waiting": pool.waiting,
+        "timeouts_total": pool.timeouts_total,
+        "opened_total": pool.opened_total,
+        "open_failures_total": pool.open_failures_total,
+        "logins": match pool.logins {
+            Logins::Fine => "fine",
+            Logins::Failing => "failing",
+            Logins::Refused => "refused",
+        },
+    })
 }

@@ -1,6 +1,12 @@
-//! What an MCP client meets: the server, its tools, and what it may see of an answer.
+//! What an MCP client meets: the server, its tools, prompts and resources, and what
+//! it may see of an answer.
 
 pub mod answer;
+mod complete;
+mod lookup;
 pub mod names;
+mod news;
+mod prompts;
+mod resources;
 pub mod server;
 pub mod tools;

@@ -54,8 +54,8 @@ impl Name {
 
     /// A name that the warehouse itself gave: it stays as it is.
     #[must_use]
-    pub fn exact(name: &str) -> Name {
-        Name(name.to_owned())
+    pub fn known(name: String) -> Name {
+        Name(name)
     }
 
     /// The name as the warehouse knows it, without quotes.

@@ -6,20 +6,26 @@ use std::sync::Arc;
 
 use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
-    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, Resource, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
+    ContentBlock, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
+    JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+    Resource, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use super::tools::errand::Asked;
+use super::news::News;
+use super::tools::errand::{Asked, Errand};
 use super::tools::{self, Desk, Reply, ToolError};
+use super::{complete, prompts, resources};
 use crate::access::Caller;
+use crate::audit::Audit;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::warehouse::Origin;
+use crate::warehouse::course::Course;
 
 /// What an assistant is told about the server as a whole.
 const INSTRUCTIONS: &str = "\
@@ -37,6 +43,7 @@ pub struct Server {
     /// Whose calls they are that came through no door.
     caller: Caller,
     metrics: Arc<Metrics>,
+    audit: Audit,
     clock: Clock,
 }
 
@@ -44,7 +51,19 @@ impl Server {
     /// A server whose tools work at this desk; calls that no door admitted are this caller's.
     #[must_use]
     pub fn new(desk: Desk, caller: Caller, (metrics, clock): (Arc<Metrics>, Clock)) -> Server {
-        Server { desk: Arc::new(desk), caller, metrics, clock }
+        Server { desk: Arc::new(desk), caller, metrics, audit: Audit::none(), clock }
+    }
+
+    /// Has each call of a tool written down.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Server {
+        Server { audit, ..self }
+    }
+
+    /// How much clients may ask.
+    #[must_use]
+    pub fn quotas(&self) -> &Quotas {
+        &self.desk.quotas
     }
 
     /// Who sent this request.
@@ -53,15 +72,47 @@ impl Server {
         let admitted = head.and_then(|head| head.extensions.get::<Caller>());
         admitted.unwrap_or(&self.caller).clone()
     }
+
+    /// The way to the warehouse for a method that is not a tool's call.
+    fn errand<'a>(
+        &'a self,
+        method: &str,
+        context: &'a RequestContext<RoleServer>,
+        caller: &'a Caller,
+    ) -> Errand<'a> {
+        let asked = Asked {
+            origin: origin(context),
+            caller,
+            cancel: &context.ct,
+            course: Course::default(),
+        };
+        Errand::new(&self.desk, method, asked)
+    }
 }
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_resources()
+            .enable_completions()
+            .build();
         let name = Implementation::new("mcp-supervisor", env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities)
             .with_server_info(name.with_title("Snowflake, read-only"))
             .with_instructions(INSTRUCTIONS)
+    }
+
+    /// Log messages are for those who can ask for them in each request.
+    async fn discover(
+        &self,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        let mut info = self.get_info();
+        info.capabilities.logging = Some(JsonObject::new());
+        let versions = self.supported_protocol_versions().into_owned();
+        Ok(DiscoverResult::from_server_info(versions, info))
     }
 
     async fn list_tools(
@@ -82,7 +133,10 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context);
+        let who = (request.name.as_ref(), &caller);
+        let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
         let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
+            record.refused("the caller sees no such tool");
             let message = format!("there is no tool `{}`; tools/list says which", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
@@ -95,8 +149,16 @@ impl ServerHandler for Server {
         };
         let arguments = request.arguments.unwrap_or_default();
         let origin = origin(&context);
-        let asked = Asked { origin, caller: &caller, cancel: &context.ct };
+        let (course, news) = News::wanted(&context, self.clock);
+        let asked = Asked { origin, caller: &caller, cancel: &context.ct, course };
+        let spreading = async move {
+            match news {
+                Some(news) => news.spread().await,
+                None => std::future::pending().await,
+            }
+        };
         let result = tokio::select! {
+            never = spreading => match never {},
             result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
             () = context.ct.cancelled() => Err(ToolError::cancelled()),
         };
@@ -105,6 +167,12 @@ impl ServerHandler for Server {
             Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
             Err(_) => CallOutcome::Error,
         };
+        match &result {
+            Ok(reply) => record.answered(&reply.structured),
+            Err(ToolError::Refused(why)) => record.refused(why),
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => record.failed(),
+        }
         Ok(CallToolResponse::from(match result {
             Ok(reply) => shown(reply, knows_links(&context)),
             Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
@@ -114,25 +182,55 @@ impl ServerHandler for Server {
     async fn list_prompts(
         &self,
         _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+        Ok(prompts::list(&self.caller(&context)))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let caller = self.caller(&context);
+        Ok(prompts::get(&caller, &request.name, request.arguments)?.into())
     }
 
     async fn list_resources(
         &self,
-        _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+        let caller = self.caller(&context);
+        resources::list(&self.errand("resources/list", &context, &caller), request).await
     }
 
     async fn list_resource_templates(
         &self,
         _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+        Ok(resources::templates(&self.caller(&context)))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let caller = self.caller(&context);
+        let errand = self.errand("resources/read", &context, &caller);
+        Ok(resources::read(&errand, &request.uri).await?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let caller = self.caller(&context);
+        let errand = self.errand("completion/complete", &context, &caller);
+        Ok(CompleteResult::new(complete::complete(&errand, self.clock, &request).await?))
     }
 }
 

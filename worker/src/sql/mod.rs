@@ -156,6 +156,21 @@ pub fn can_be_explained(statement: &str) -> bool {
     }
 }
 
+/// The same about bytes: what is not UTF-8 is no statement.
+#[must_use]
+pub fn decide_bytes(statement: &[u8], level: Level) -> Decision {
+    match std::str::from_utf8(statement) {
+        Ok(statement) => decide(statement, level),
+        Err(error) => {
+            let whole = String::from_utf8_lossy(&statement[..error.valid_up_to()]);
+            let word = statement.get(error.valid_up_to()).map_or(0, |byte| *byte);
+            let why = "is not UTF-8; nobody knows which text the warehouse would read";
+            let finding = Finding::invalid(format!("byte 0x{word:02X}"), whole.len(), why);
+            Decision::Refused { class: finding.class, reason: finding.reason(&whole, level) }
+        }
+    }
+}
+
 /// Everything that keeps a statement from being a plain read; the first one names its class.
 fn examine(statement: &str, values: Values) -> Vec<Finding> {
     if statement.len() > STATEMENT_BYTES_MAX {

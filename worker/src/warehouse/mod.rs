@@ -7,6 +7,8 @@
 mod care;
 pub mod circuit;
 pub(crate) mod collected;
+pub mod connections;
+pub mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod open;
@@ -19,6 +21,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+
+use course::Course;
 
 /// A place where statements can be run, such as an account.
 #[async_trait]
@@ -83,6 +87,8 @@ pub struct Context {
     pub rows_kept: Option<usize>,
     /// The rows of an answer that the statement gave before, instead of the statement anew.
     pub page: Option<Page>,
+    /// Where to tell how far it has come.
+    pub course: Course,
 }
 
 /// A value that goes along with a statement, beside its text.

@@ -1,8 +1,10 @@
 //! A worker's serving parts against a warehouse that does as it is told, and the real binary.
 
+mod around;
 mod binary;
 mod drain;
 mod mcp;
+mod news;
 mod pool;
 mod supervised;
 mod support;

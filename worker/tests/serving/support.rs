@@ -13,7 +13,9 @@ use mcp_worker::http::{Door, Health, Serving};
 use mcp_worker::mcp::server::Server;
 use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
+use mcp_worker::quota::Quotas;
 use mcp_worker::settings::Identity;
+use mcp_worker::warehouse::connections::Connections;
 use mcp_worker::warehouse::pool::Pool;
 use mcp_worker::warehouse::{
     Answer, Cell, Column, Context, Limits, Session, Warehouse, WarehouseError,
@@ -222,12 +224,25 @@ fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
         _ if statement.contains("CANCEL_QUERY") => {
             (&["R"], vec![vec![text(&format!("query terminated {:?}", context.bindings))]])
         }
-        "SHOW DATABASES" => (&["created_on", "name"], vec![vec![text("today"), text("SALES")]]),
+        _ if statement.starts_with("SHOW DATABASES") => {
+            (&["created_on", "name"], vec![vec![text("today"), text("SALES")]])
+        }
+        _ if statement.starts_with("SHOW SCHEMAS") => (
+            &["created_on", "name", "comment"],
+            vec![vec![text("today"), text("PUBLIC"), text(statement)]],
+        ),
+        _ if statement.starts_with("SHOW OBJECTS") => (
+            &["created_on", "name", "kind", "rows"],
+            vec![
+                vec![text("today"), text("ORDERS"), text("VIEW"), Cell::Null],
+                vec![text("today"), text("My orders"), text("TABLE"), Cell::Number("7".to_owned())],
+            ],
+        ),
         _ if statement.starts_with("SHOW VIEWS") => (
             &["created_on", "name", "schema_name"],
             vec![vec![text("2024-01-01"), text("ORDERS"), text("PUBLIC")]],
         ),
-        _ if statement.starts_with("DESCRIBE VIEW") => (
+        _ if statement.starts_with("DESCRIBE ") => (
             &["name", "type", "kind", "null?", "comment"],
             vec![vec![text("ID"), text("NUMBER(38,0)"), text("COLUMN"), text("N"), Cell::Null]],
         ),
@@ -404,14 +419,16 @@ pub(crate) async fn house_at(listener: std::net::TcpListener, settings: &Setting
     pool.open_min().await.expect("the pool opens");
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = tokio::sync::watch::channel(settings.limits.clone());
-    let desk = Desk::new(pool.clone(), limits);
+    let connections = Connections::single(pool.clone());
+    let desk = Desk::new(connections.clone(), limits);
+    let desk = desk.with_quotas(Quotas::own(Arc::clone(&metrics)));
     let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
     let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
     let health = Health {
         identity: Arc::new(identity),
         environment: settings.environment.clone(),
-        pool: pool.clone(),
+        connections,
         serving: serving.subscribe(),
     };
     let (stage, watched) = Door::stage();

@@ -227,7 +227,9 @@ async fn what_was_cut_is_offered_as_a_resource_to_those_who_know_links() {
         let link = &answer["result"]["content"][1];
         assert_eq!(link["type"] == "resource_link", is_offered, "{version}: {answer}");
         if is_offered {
-            assert!(link["uri"].as_str().is_some_and(|uri| uri.starts_with("snowflake://result/")));
+            assert!(
+                link["uri"].as_str().is_some_and(|uri| uri.starts_with("snowflake-result:///"))
+            );
         }
     }
 }
@@ -339,4 +341,38 @@ async fn a_client_ends_only_what_it_began() {
     let warehouses = result(&house, "list_warehouses", json!({})).await;
     let text = text_of(&warehouses);
     assert!(text.contains("COMPUTE_WH") && !text.contains("HUGE_WH"), "{text}");
+}
+
+#[tokio::test]
+async fn a_long_answer_can_be_read_as_a_resource_part_by_part() {
+    let mut settings = Settings::default();
+    settings.limits.rows_max = 5;
+    settings.limits.characters_max = 100;
+    let house = house(&settings).await;
+    let mut client = Client::connect(house.address).await.expect("connects");
+    let message = call("execute_query", json!({ "query": "select rows 5", "limit": 2 }));
+    let head = mcp_head("\r\nMCP-Protocol-Version: 2025-11-25");
+    client.send(&head, &message.to_string()).await.expect("sends");
+    let answer = client.answer().await.expect("an answer").json();
+    let link = answer["result"]["content"][1]["uri"].as_str().expect("a link").to_owned();
+    let read = |uri: String| json!({ "jsonrpc": "2.0", "id": 8, "method": "resources/read", "params": { "uri": uri } });
+    let mut lines = String::new();
+    let mut uri = format!("{link}.jsonl");
+    for _ in 0..5 {
+        let part = ask(&house, &read(uri.clone())).await;
+        let contents = &part["result"]["contents"][0];
+        assert_eq!(contents["mimeType"], "application/jsonl", "{part}");
+        lines.push_str(contents["text"].as_str().expect("text"));
+        match part["result"]["_meta"]["nextUri"].as_str() {
+            Some(next) => uri = next.to_owned(),
+            None => break,
+        }
+    }
+    let expected: Vec<String> = (0..5).map(|n| format!("{{\"N\":{n},\"S\":\"x\"}}\n")).collect();
+    assert_eq!(lines, expected.concat());
+    let csv = ask(&house, &read(link.clone())).await;
+    let text = csv["result"]["contents"][0]["text"].as_str().expect("text");
+    assert!(text.starts_with("N,S\r\n0,x\r\n"), "{text}");
+    let wrong = ask(&house, &read(format!("{link}A"))).await;
+    assert!(wrong["error"]["message"].is_string(), "{wrong}");
 }

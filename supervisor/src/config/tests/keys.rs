@@ -37,6 +37,10 @@ fn paths(keys: &'static [Key], parent: &str, into: &mut BTreeSet<String>) {
         match key.kind {
             Kind::Table(keys) => paths(keys, &format!("{path}."), into),
             Kind::Named(_) if key.name == "environments" => {}
+            // Its members have the keys of another table.
+            Kind::Named(_) if key.name == "connections" => {
+                into.insert(format!("{path}.NAME"));
+            }
             Kind::Named(keys) => paths(keys, &format!("{path}.NAME."), into),
             _ => drop(into.insert(path)),
         }
@@ -135,7 +139,7 @@ fn the_examples_in_the_table_of_keys_are_documented_as_defaults() {
             let path = format!("{parent}{}", key.name);
             match key.kind {
                 Kind::Table(keys) => check(keys, &format!("{path}.")),
-                Kind::Named(_) if key.name == "environments" => {}
+                Kind::Named(_) if ["environments", "connections"].contains(&key.name) => {}
                 Kind::Named(keys) => check(keys, &format!("{path}.NAME.")),
                 Kind::Variables => {}
                 _ => {
@@ -197,6 +201,9 @@ fn slips_of_the_finger_are_refused_and_nearly_always_understood() {
                 (_, Some(_)) if key.name == "environments" => continue,
                 ("", Some(keys)) if key.name == "apps" => ("apps.query".to_owned(), keys),
                 ("", Some(keys)) => (key.name.to_owned(), keys),
+                (table, Some(keys)) if matches!(key.kind, Kind::Named(_)) => {
+                    (format!("{table}.{}.other", key.name), keys)
+                }
                 (table, Some(keys)) => (format!("{table}.{}", key.name), keys),
                 (_, None) => continue,
             };
@@ -216,7 +223,8 @@ fn every_wrong_type_is_refused() {
         for key in keys {
             let path = format!("{table}{}", key.name);
             if let Some(keys) = key.kind.members() {
-                try_all(keys, &format!("{path}."), tally, workplace);
+                let name = if matches!(key.kind, Kind::Named(_)) { "other." } else { "" };
+                try_all(keys, &format!("{path}.{name}"), tally, workplace);
                 continue;
             }
             let wrong = ["-7", "[[1]]", "2026-01-01", "{ odd = { odd = 1 } }"];

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::{Config, Problems, Surroundings, load};
 
 mod compare;
+mod connections;
 mod effective;
 mod health;
 mod keys;

@@ -17,6 +17,9 @@ use super::{Desk, ToolError};
 use crate::access::Caller;
 use crate::mcp::names::{Name, Path};
 use crate::sql::{self, Decision, Level};
+use crate::warehouse::collected::weight;
+use crate::warehouse::course::Course;
+use crate::warehouse::pool::PoolError;
 use crate::warehouse::{Answer, Context, Limits, Origin};
 
 /// Who calls a tool, and until when.
@@ -27,6 +30,8 @@ pub struct Asked<'a> {
     pub caller: &'a Caller,
     /// Fires when nobody wants the answer any more.
     pub cancel: &'a CancellationToken,
+    /// Where to tell how far its statements have come.
+    pub course: Course,
 }
 
 /// One call's way to the warehouse.
@@ -39,6 +44,18 @@ pub struct Errand<'a> {
     pub origin: Origin,
     /// Fires when nobody wants the answer any more.
     pub cancel: &'a CancellationToken,
+    /// Where to tell how far its statements have come.
+    pub course: Course,
+}
+
+impl<'a> Errand<'a> {
+    /// An errand for a tool, or for another method of the protocol.
+    #[must_use]
+    pub fn new(desk: &'a Desk, what: &str, asked: Asked<'a>) -> Errand<'a> {
+        let caller = asked.caller.name.as_deref().map(str::to_owned);
+        let origin = Origin { tool: Some(what.to_owned()), caller, ..asked.origin };
+        Errand { desk, caller: asked.caller, origin, cancel: asked.cancel, course: asked.course }
+    }
 }
 
 /// Where a call wants its statement to stand, as its client writes it.
@@ -63,16 +80,6 @@ pub struct Asking {
     pub rows_max: usize,
     /// How long the statement may run.
     pub timeout: Duration,
-}
-
-impl<'a> Errand<'a> {
-    /// An errand for a tool, or for another method of the protocol.
-    #[must_use]
-    pub fn new(desk: &'a Desk, what: &str, asked: Asked<'a>) -> Errand<'a> {
-        let caller = asked.caller.name.as_deref().map(str::to_owned);
-        let origin = Origin { tool: Some(what.to_owned()), caller, ..asked.origin };
-        Errand { desk, caller: asked.caller, origin, cancel: asked.cancel }
-    }
 }
 
 impl Errand<'_> {
@@ -229,15 +236,21 @@ impl Errand<'_> {
         context: &Context,
         asking: Asking,
     ) -> Result<Answer, ToolError> {
+        let pool = self.desk.connection(context.connection.as_deref(), self.caller)?;
+        let (client, quota) = (self.caller.name.as_deref(), &self.caller.grant.quota);
+        let _place = self.desk.quotas.statement(client, quota).map_err(PoolError::from)?;
         let limits = self.limits();
         let limits = Limits {
             rows_max: asking.rows_max.min(limits.rows_max as usize),
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
             timeout: asking.timeout,
         };
-        let context = Context { origin: self.origin.clone(), ..context.clone() };
-        let pool = self.desk.connection(context.connection.as_deref(), self.caller)?;
-        Ok(pool.query(statement, &context, &limits, self.cancel).await?)
+        let context =
+            Context { origin: self.origin.clone(), course: self.course.clone(), ..context.clone() };
+        let answer = pool.query(statement, &context, &limits, self.cancel).await?;
+        let bytes = answer.rows.iter().flatten().map(weight).sum::<usize>();
+        self.desk.quotas.answered(client, quota, bytes as u64);
+        Ok(answer)
     }
 
     /// How much one statement may cost, as of now.

@@ -7,6 +7,7 @@ use mcp_protocol::access::Allowed;
 use super::cursor::CursorError;
 use crate::mcp::names::NameError;
 use crate::warehouse::WarehouseError;
+use crate::warehouse::connections::NoSuchConnection;
 use crate::warehouse::pool::PoolError;
 
 /// Why a tool gives nothing back.
@@ -31,6 +32,9 @@ pub enum ToolError {
         /// Which ones are.
         allowed: String,
     },
+    /// The call names a connection that its caller does not have.
+    #[error(transparent)]
+    Connection(#[from] NoSuchConnection),
     /// The cursor does not lead on.
     #[error(transparent)]
     Cursor(#[from] CursorError),
@@ -119,9 +123,10 @@ impl ToolError {
                     "Error: {self}. Unquoted names fold to upper case; list_databases and list_views show the names there are."
                 )
             }
-            ToolError::Refused(_) | ToolError::NotGranted { .. } | ToolError::Cursor(_) => {
-                format!("Error: {self}")
-            }
+            ToolError::Refused(_)
+            | ToolError::NotGranted { .. }
+            | ToolError::Connection(_)
+            | ToolError::Cursor(_) => format!("Error: {self}"),
             ToolError::TooMuch { .. } => {
                 format!(
                     "Error: {self}. Nothing was run. Filter on a column by which the table is clustered, such as a date, or read fewer columns; explain_query shows the estimate."
@@ -159,6 +164,7 @@ fn of_pool(error: &PoolError) -> String {
         PoolError::Refused { .. } | PoolError::Warehouse(WarehouseError::Refused { .. }) => {
             "Error executing query: the warehouse refuses this server's credentials. Trying again does not help; whoever runs the server must act.".to_owned()
         }
+        PoolError::Quota(_) => format!("Error: the statement was not run: {error}."),
         PoolError::Exhausted { .. }
         | PoolError::Open { .. }
         | PoolError::Closed

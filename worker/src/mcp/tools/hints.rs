@@ -87,7 +87,7 @@ impl Names<'_> {
             [.., database, schema] => vec![Some(*database), Some(*schema)],
         };
         let quoted: Vec<String> =
-            place.into_iter().flatten().map(|name| Name::exact(name).quoted()).collect();
+            place.into_iter().flatten().map(|name| Name::known(name.to_owned()).quoted()).collect();
         let kind = if message.contains("Schema '") {
             "SCHEMAS"
         } else if message.contains("Database '") {
@@ -156,10 +156,10 @@ fn full_names(listed: &Answer, kind: &str) -> Vec<(String, String)> {
     };
     let full = |row: &Vec<crate::warehouse::Cell>| {
         let name = cell(row, Some(name))?;
-        let shown = Name::exact(&name).to_string();
+        let shown = Name::known(name.clone()).to_string();
         let schema = cell(row, schema).filter(|_| kind == "OBJECTS");
         let shown = match schema {
-            Some(schema) => format!("{}.{shown}", Name::exact(&schema)),
+            Some(schema) => format!("{}.{shown}", Name::known(schema)),
             None => shown,
         };
         Some((name, shown))

@@ -33,18 +33,22 @@ use self::errand::{Asked, Errand, parsed};
 pub use self::error::ToolError;
 use self::shelf::{Callable, Configured, Definition, Effect, Entry, Shelf, input};
 use crate::access::Caller;
+use crate::quota::Quotas;
 use crate::warehouse::Answer;
+use crate::warehouse::connections::{Connections, NoSuchConnection};
 use crate::warehouse::pool::Pool;
 
 /// What a tool works with.
 #[derive(Clone)]
 pub struct Desk {
-    /// Sessions with the warehouse.
-    pub pool: Pool,
+    /// The accounts that there are, and sessions with each.
+    pub connections: Connections,
     /// How much one statement may cost, as of now.
     pub limits: watch::Receiver<StatementLimits>,
     /// The tools.
     pub shelf: Shelf,
+    /// How much each client may ask.
+    pub quotas: Quotas,
     /// What seals the cursors of long answers.
     pub cursor_keys: Arc<CursorKeys>,
 }
@@ -96,10 +100,18 @@ static FIXED: LazyLock<Vec<Entry>> = LazyLock::new(|| {
 impl Desk {
     /// A desk with the fixed tools.
     #[must_use]
-    pub fn new(pool: Pool, limits: watch::Receiver<StatementLimits>) -> Desk {
+    pub fn new(connections: Connections, limits: watch::Receiver<StatementLimits>) -> Desk {
         let (_, configured) = watch::channel(Configured::default());
+        let quotas = Quotas::own(Arc::default());
         let cursor_keys = Arc::new(CursorKeys::new(&[]));
-        Desk { pool, limits, shelf: Shelf::new(&FIXED, configured), cursor_keys }
+        let shelf = Shelf::new(&FIXED, configured);
+        Desk { connections, limits, shelf, quotas, cursor_keys }
+    }
+
+    /// The same with limits that other workers share.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Quotas) -> Desk {
+        Desk { quotas, ..self }
     }
 
     /// The same with keys that all workers share, so that each opens the cursors of the others.
@@ -108,23 +120,22 @@ impl Desk {
         Desk { cursor_keys: Arc::new(keys), ..self }
     }
 
-    /// Sessions with the account that a call names; with the default one when it names none.
-    ///
-    /// # Errors
-    /// When the caller may name no such connection; which ones it may is told.
-    pub fn connection(&self, name: Option<&str>, caller: &Caller) -> Result<&Pool, ToolError> {
-        match name {
-            None => Ok(&self.pool),
-            Some(name) => {
-                Err(ToolError::not_granted("connection", name, &caller.grant.connections))
-            }
-        }
-    }
-
     /// The same with configured tools, as of now.
     #[must_use]
     pub fn with_configured(self, configured: watch::Receiver<Configured>) -> Desk {
         Desk { shelf: Shelf::new(&FIXED, configured), ..self }
+    }
+
+    /// Sessions with the account that a call names; with the default one when it names none.
+    ///
+    /// # Errors
+    /// When the caller may name no such connection; which ones it may is told.
+    pub fn connection(
+        &self,
+        name: Option<&str>,
+        caller: &Caller,
+    ) -> Result<&Pool, NoSuchConnection> {
+        self.connections.of(name, caller)
     }
 }
 
@@ -156,7 +167,7 @@ fn row_limit(limit: i64) -> Result<usize, ToolError> {
 }
 
 /// Where a column of this name stands in an answer.
-fn position(answer: &Answer, column: &str) -> Option<usize> {
+pub(in crate::mcp) fn position(answer: &Answer, column: &str) -> Option<usize> {
     answer.columns.iter().position(|candidate| candidate.name.eq_ignore_ascii_case(column))
 }
 

@@ -14,8 +14,11 @@ use super::{Link, ToolError};
 use crate::mcp::answer::{self, Fit};
 use crate::warehouse::{Answer, Binding, Context, Page};
 
-/// The address of a result that can be read on, before its cursor.
-pub const RESULT_URI: &str = "snowflake://result/";
+/// What the address of a result begins with; its cursor follows. The cursor is in the path, for
+/// clients write what stands before it small.
+pub const RESULT_URI: &str = "snowflake-result:///";
+/// What such an address ends with for lines of JSON instead of comma-separated values.
+const JSON_LINES: &str = ".jsonl";
 /// The longest call that the address of a resource holds, in bytes.
 const CALL_BYTES_MAX: usize = 16 * 1024;
 
@@ -59,7 +62,7 @@ struct Call {
 
 /// In which form a resource is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+enum Format {
     /// Comma-separated values with a line of names.
     Csv,
     /// An object a line.
@@ -117,12 +120,16 @@ pub async fn first_or_next(
     Ok(Results { link: link(errand, &results, &call), ..results })
 }
 
-/// Reads a part of a result as a resource, by the text behind [`RESULT_URI`]: from where its cursor
-/// says, as much as one answer may hold.
+/// Reads a part of a result as a resource, by the rest of its address behind [`RESULT_URI`]: from
+/// where its cursor says, as much as one answer may hold.
 ///
 /// # Errors
 /// When the cursor leads nowhere, its caller may no longer ask so, or the warehouse gives no answer.
-pub async fn read(errand: &Errand<'_>, cursor: &str, format: Format) -> Result<Part, ToolError> {
+pub async fn read(errand: &Errand<'_>, rest: &str) -> Result<Part, ToolError> {
+    let (cursor, format) = match rest.strip_suffix(JSON_LINES) {
+        Some(cursor) => (cursor, Format::JsonLines),
+        None => (rest, Format::Csv),
+    };
     let caller = errand.caller.name.as_deref();
     let cursor = errand.desk.cursor_keys.open(cursor, caller)?;
     let text = cursor.call.ok_or(CursorError::Elsewhere)?;
@@ -139,11 +146,11 @@ pub async fn read(errand: &Errand<'_>, cursor: &str, format: Format) -> Result<P
         let next = Cursor { call: Some(text.clone()), ..next };
         errand.desk.cursor_keys.seal(&next, caller)
     });
-    let (text, mime_type) = match format {
-        Format::Csv => (answer::csv(&results.answer), "text/csv"),
-        Format::JsonLines => (answer::json_lines(&results.answer), "application/jsonl"),
+    let (text, mime_type, ending) = match format {
+        Format::Csv => (answer::csv(&results.answer), "text/csv", ""),
+        Format::JsonLines => (answer::json_lines(&results.answer), "application/jsonl", JSON_LINES),
     };
-    let next_uri = next.map(|cursor| format!("{RESULT_URI}{cursor}"));
+    let next_uri = next.map(|cursor| format!("{RESULT_URI}{cursor}{ending}"));
     Ok(Part { text, mime_type, next_uri, total_rows: results.answer.total })
 }
 

@@ -24,6 +24,7 @@ use super::statement::{Ask, Effect, Found, Inline, Statement, Unanswered, perhap
 use super::tag::QueryTag;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::Collected;
+use crate::warehouse::course::Course;
 use crate::warehouse::{Answer, Binding, Context, Limits, Session, WarehouseError};
 
 /// How often a statement is said again because its session was gone.
@@ -147,7 +148,7 @@ impl SnowflakeSession {
         };
         let rows_kept = context.rows_kept.unwrap_or(limits.rows_max);
         let (found, raw) = match &context.page {
-            Some(page) => self.kept(&page.query_id).await?,
+            Some(page) => self.kept(&page.query_id, context.course.clone()).await?,
             None => {
                 let ask = self.ask(context, effect, limits);
                 self.library.run(statement, ask).await?
@@ -207,9 +208,13 @@ impl SnowflakeSession {
     }
 
     /// The answer that a statement gave before.
-    async fn kept(&self, query_id: &str) -> Result<(Found, RawQueryResult), Unanswered> {
-        let connection = &self.connection;
-        let statement = Statement { connection, request_id: Uuid::new_v4(), effect: Effect::Reads };
+    async fn kept(
+        &self,
+        query_id: &str,
+        course: Course,
+    ) -> Result<(Found, RawQueryResult), Unanswered> {
+        let (connection, request_id) = (&self.connection, Uuid::new_v4());
+        let statement = Statement { connection, request_id, effect: Effect::Reads, course };
         let (found, Inline { rowset, rowset_base64 }) = statement.kept(query_id).await?;
         let raw = match (rowset, rowset_base64) {
             (Some(value), _) => RawQueryResult::Json(JsonResult { value, schema: Vec::new() }),
@@ -316,7 +321,8 @@ impl SnowflakeSession {
             let rows = context.rows_kept.unwrap_or(limits.rows_max).saturating_add(1);
             parameters.insert("ROWS_PER_RESULTSET".to_owned(), json!(rows));
         }
-        Ask { parameters, bindings: bindings(&context.bindings), effect }
+        let course = context.course.clone();
+        Ask { parameters, bindings: bindings(&context.bindings), effect, course }
     }
 
     /// Ends the statement that runs; a session whose statement may still run is done with. True

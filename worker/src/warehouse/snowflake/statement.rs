@@ -14,6 +14,7 @@ use super::failure;
 use super::tries::Tries;
 use super::wire::{Reply, Trouble};
 use crate::warehouse::WarehouseError;
+use crate::warehouse::course::Course;
 
 /// How often a token is renewed for one statement before something else must be wrong.
 const RENEWALS_MAX: u32 = 3;
@@ -36,6 +37,7 @@ pub(super) struct Ask {
     /// The values of its `?`; null without any.
     pub(super) bindings: Value,
     pub(super) effect: Effect,
+    pub(super) course: Course,
 }
 
 /// What the server answered, without the rows that came with it.
@@ -94,6 +96,7 @@ pub(super) struct Statement<'a> {
     pub(super) connection: &'a Connection,
     pub(super) request_id: Uuid,
     pub(super) effect: Effect,
+    pub(super) course: Course,
 }
 
 impl Statement<'_> {
@@ -116,6 +119,9 @@ impl Statement<'_> {
             }
         };
         while IN_PROGRESS.contains(&reply.code.as_str()) {
+            if let Some(query_id) = reply.data.get("queryId").and_then(Value::as_str) {
+                self.course.named(query_id);
+            }
             reply = self.poll(&reply, &mut pass).await?;
         }
         self.found(reply)

@@ -166,7 +166,7 @@ fn objects(
             }
         };
         let path = before.into_iter().flatten().chain([own]);
-        let name: Vec<String> = path.map(|part| Name::exact(&part).to_string()).collect();
+        let name: Vec<String> = path.map(|part| Name::known(part).to_string()).collect();
         let facts = facts.iter().filter_map(|fact| {
             let text = cell(row, fact)?;
             let value = text.parse::<u64>().map_or_else(|_| json!(text), |number| json!(number));
