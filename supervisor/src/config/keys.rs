@@ -3,7 +3,8 @@
 //! The check for unknown keys, the hints, the check of every value and the test that the shipped
 //! file and the documentation mention each key all read this table.
 
-use super::process;
+use super::access::keys as access;
+use super::{offered, process};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -28,6 +29,9 @@ pub(super) enum Kind {
     /// A program, or a program and its arguments.
     Command,
     Texts,
+    /// A text, a number or a truth value.
+    Scalar,
+    Scalars,
     Boolean,
     Count {
         min: u32,
@@ -96,7 +100,7 @@ pub(super) const WAREHOUSES: &[&str] = &["embedded", "snowflake"];
 /// The words for when a worker is started again.
 pub(super) const POLICIES: &[&str] = &["always", "on_failure", "never"];
 
-const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
     Key { name, kind, example }
 }
 
@@ -157,12 +161,15 @@ pub(super) const APP: &[Key] = &[
     table("health", HEALTH),
     table("logs", LOGS),
     table("http", HTTP),
-    table("mcp", MCP),
+    table("mcp", access::MCP),
+    key("clients", Kind::Named(access::CLIENT), ""),
+    table("oauth", access::OAUTH),
     table("warehouse", WAREHOUSE),
     table("snowflake", SNOWFLAKE),
     key("connections", Kind::Named(SNOWFLAKE), ""),
     table("pool", POOL),
     table("limits", LIMITS),
+    offered::TOOLS,
 ];
 
 const RESTART: &[Key] = &[
@@ -225,9 +232,6 @@ const HTTP: &[Key] = &[
         "1024",
     ),
 ];
-
-const MCP: &[Key] =
-    &[key("allowed_hosts", Kind::Texts, "[]"), key("allowed_origins", Kind::Texts, "[]")];
 
 const WAREHOUSE: &[Key] = &[
     key("kind", Kind::Choice(WAREHOUSES), r#""embedded""#),

@@ -9,11 +9,21 @@ use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{snowflake, variables};
+use super::{access, offered, snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 7] =
-    ["http", "mcp", "warehouse", "snowflake", "connections", "pool", "limits"];
+const TABLES: [&str; 10] = [
+    "http",
+    "mcp",
+    access::CLIENTS,
+    access::OAUTH,
+    "warehouse",
+    snowflake::TABLE,
+    snowflake::CONNECTIONS,
+    "pool",
+    "limits",
+    "tools",
+];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
     [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
@@ -57,7 +67,7 @@ pub(super) fn settings(
             allowed_origins: mcp.texts("allowed_origins"),
             ..default.mcp
         },
-        access: default.access,
+        access: access::settings(app, around, report, remarks),
         warehouse: warehouse(app, around, report, remarks),
         pool: pool(app.section("pool"), default.pool, report),
         limits: limits(app.section("limits"), default.limits),
@@ -69,6 +79,7 @@ pub(super) fn settings(
         sessions: default.sessions,
         tls: default.tls,
         connections: snowflake::connections(app, around, report, remarks),
+        offered: offered::read(app, report),
     }
 }
 

@@ -7,6 +7,7 @@ use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::machine::{Action, AppName, Event, Notice, PhaseName, RequestId, RunId, SlotId};
 use crate::report::with_causes;
 use crate::runtime::answer::Waiter;
+use crate::runtime::api_keys::AUDIT_LOG;
 use crate::runtime::configuration::Ledger;
 use crate::runtime::doorway;
 use crate::runtime::listeners::Listeners;
@@ -174,10 +176,13 @@ impl Hands {
         process.health.said(logins_in_words(&vitals).as_deref());
         process.vitals = vitals;
         if let Some(app) = self.config.apps.get(&app) {
-            let file = self.config.supervisor.log_directory.join(WORKER_LOG);
-            if rotation::is_due(&file, app.output)
-                && rotation::rotate(&file, app.output.files_max).is_ok()
-            {
+            let files = [WORKER_LOG, AUDIT_LOG];
+            let files = files.map(|name| self.config.supervisor.log_directory.join(name));
+            let is_rotated = |file: &PathBuf| {
+                rotation::is_due(file, app.output)
+                    && rotation::rotate(file, app.output.files_max).is_ok()
+            };
+            if files.iter().filter(|file| is_rotated(file)).count() > 0 {
                 self.reopen_worker_logs();
             }
         }

@@ -6,8 +6,11 @@
 
 mod connection;
 mod mcp_route;
+mod message;
 mod routes;
+mod stream;
 mod traffic;
+mod words;
 
 use std::io;
 use std::net::TcpListener;

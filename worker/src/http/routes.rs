@@ -16,6 +16,7 @@ use super::Stage;
 use super::mcp_route::{self, McpDoor};
 use crate::access::{self, Reception};
 use crate::clock::{Clock, Moment};
+use crate::mcp::edge::Edge;
 use crate::mcp::server::Server;
 use crate::settings::Identity;
 use crate::warehouse::connections::Connections;
@@ -47,21 +48,22 @@ pub enum Serving {
 /// Everything that is served.
 pub fn router(
     settings: &Settings,
-    (server, reception): (Server, Reception),
+    entrance: (Server, Reception, Arc<Edge>),
     health: Health,
     stage: watch::Receiver<Stage>,
     clock: Clock,
 ) -> Router {
-    let metadata = access::router(&reception);
-    let mcp = Arc::new(McpDoor::new(settings, (server, reception), stage, clock));
+    let metadata = access::router(&entrance.1);
+    let mcp = Arc::new(McpDoor::new(settings, entrance, stage, clock));
     let health = Arc::new((health, clock));
+    let of_mcp = post(mcp_route::answer).get(mcp_route::resume).delete(mcp_route::end);
     Router::new()
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))
         .route("/health", get(report))
         .with_state(health)
         .merge(metadata)
-        .merge(Router::new().route("/mcp", post(mcp_route::answer)).with_state(mcp))
+        .merge(Router::new().route("/mcp", of_mcp).with_state(mcp))
 }
 
 async fn readyz(State(health): State<Arc<(Health, Clock)>>) -> (StatusCode, &'static str) {

@@ -6,6 +6,8 @@ mod drain;
 mod mcp;
 mod news;
 mod pool;
+mod sessions;
+mod streams;
 mod supervised;
 mod support;
 mod tools;

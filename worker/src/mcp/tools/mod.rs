@@ -23,12 +23,13 @@ pub mod shelf;
 
 use std::sync::{Arc, LazyLock};
 
+use mcp_protocol::relay::SealingKeys;
 use mcp_protocol::settings::StatementLimits;
 use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use self::cursor::CursorKeys;
+use self::cursor::Cursors;
 use self::errand::{Asked, Errand, parsed};
 pub use self::error::ToolError;
 use self::shelf::{Callable, Configured, Definition, Effect, Entry, Shelf, input};
@@ -50,7 +51,7 @@ pub struct Desk {
     /// How much each client may ask.
     pub quotas: Quotas,
     /// What seals the cursors of long answers.
-    pub cursor_keys: Arc<CursorKeys>,
+    pub cursors: Arc<Cursors>,
 }
 
 /// What a tool gives back when it succeeds.
@@ -86,7 +87,7 @@ impl Reply {
 }
 
 /// All fixed tools, in the order in which they are listed.
-static FIXED: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+static FIXED: LazyLock<Configured> = LazyLock::new(|| {
     let origin = [
         list_databases::ENTRY,
         list_views::ENTRY,
@@ -94,7 +95,9 @@ static FIXED: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         query_view::ENTRY,
         execute_query::ENTRY,
     ];
-    [&origin[..], &catalog::CORE, &catalog::CATALOG, &operations::ENTRIES].concat()
+    let entries = [&origin[..], &catalog::CORE, &catalog::CATALOG, &operations::ENTRIES].concat();
+    let entries = entries.into_iter().map(|entry| Arc::new(entry) as Arc<dyn Callable>);
+    Arc::new(entries.chain(super::official::tools()).collect())
 });
 
 impl Desk {
@@ -103,9 +106,10 @@ impl Desk {
     pub fn new(connections: Connections, limits: watch::Receiver<StatementLimits>) -> Desk {
         let (_, configured) = watch::channel(Configured::default());
         let quotas = Quotas::own(Arc::default());
-        let cursor_keys = Arc::new(CursorKeys::new(&[]));
-        let shelf = Shelf::new(&FIXED, configured);
-        Desk { connections, limits, shelf, quotas, cursor_keys }
+        let (_, keys) = watch::channel(SealingKeys::default());
+        let cursors = Arc::new(Cursors::new(keys));
+        let shelf = Shelf::new(Arc::clone(&FIXED), configured);
+        Desk { connections, limits, shelf, quotas, cursors }
     }
 
     /// The same with limits that other workers share.
@@ -116,14 +120,14 @@ impl Desk {
 
     /// The same with keys that all workers share, so that each opens the cursors of the others.
     #[must_use]
-    pub fn with_cursor_keys(self, keys: CursorKeys) -> Desk {
-        Desk { cursor_keys: Arc::new(keys), ..self }
+    pub fn with_sealing_keys(self, keys: watch::Receiver<SealingKeys>) -> Desk {
+        Desk { cursors: Arc::new(Cursors::new(keys)), ..self }
     }
 
     /// The same with configured tools, as of now.
     #[must_use]
     pub fn with_configured(self, configured: watch::Receiver<Configured>) -> Desk {
-        Desk { shelf: Shelf::new(&FIXED, configured), ..self }
+        Desk { shelf: Shelf::new(Arc::clone(&FIXED), configured), ..self }
     }
 
     /// Sessions with the account that a call names; with the default one when it names none.
@@ -137,6 +141,12 @@ impl Desk {
     ) -> Result<&Pool, NoSuchConnection> {
         self.connections.of(name, caller)
     }
+}
+
+/// Whether a tool of this name is one that every worker has.
+#[must_use]
+pub fn is_fixed(name: &str) -> bool {
+    FIXED.iter().any(|tool| tool.name() == name)
 }
 
 /// Runs a tool.
@@ -177,7 +187,7 @@ mod tests {
     use crate::access::Caller;
 
     fn shelf() -> Shelf {
-        Shelf::new(&FIXED, watch::channel(Configured::default()).1)
+        Shelf::new(Arc::clone(&FIXED), watch::channel(Configured::default()).1)
     }
 
     #[test]
@@ -200,11 +210,11 @@ mod tests {
 
     #[test]
     fn required_parameters_are_among_the_properties() {
-        for entry in FIXED.iter() {
-            let Definition { input, .. } = (entry.definition)();
+        for tool in FIXED.iter() {
+            let Definition { input, .. } = tool.definition();
             for name in input["required"].as_array().into_iter().flatten() {
                 let name = name.as_str().unwrap_or_default();
-                assert!(input["properties"].get(name).is_some(), "{name} of {}", entry.name);
+                assert!(input["properties"].get(name).is_some(), "{name} of {}", tool.name());
             }
         }
     }

@@ -120,9 +120,8 @@ pub struct Shelf {
 impl Shelf {
     /// The fixed tools, and those that are configured at the moment, after them.
     #[must_use]
-    pub fn new(entries: &[Entry], configured: watch::Receiver<Configured>) -> Shelf {
-        let entry = |entry: &Entry| Arc::new(*entry) as Arc<dyn Callable>;
-        Shelf { fixed: Arc::new(entries.iter().map(entry).collect()), configured }
+    pub fn new(fixed: Configured, configured: watch::Receiver<Configured>) -> Shelf {
+        Shelf { fixed, configured }
     }
 
     /// The tool of this name, if the caller sees it. A fixed tool hides a configured one.
