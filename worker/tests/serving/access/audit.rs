@@ -56,7 +56,10 @@ async fn every_call_and_every_refusal_is_a_line_without_key_or_statement() {
     assert_eq!((&first["rows"], &first["query_id"]), (&json!(2), &json!("01b2-fake")), "{first}");
     assert_eq!(first["statement_sha256"].as_str().map(str::len), Some(64), "{first}");
     assert!(first["duration_ms"].is_u64() && first["timestamp"].is_string(), "{first}");
-    assert_eq!((&first["app"], &first["slot"], &first["run"]), (&json!("query"), &json!(1), &json!(7)));
+    assert_eq!(
+        (&first["app"], &first["slot"], &first["run"]),
+        (&json!("query"), &json!(1), &json!(7))
+    );
     assert!(first["shown"].as_str().is_some_and(|shown| shown.starts_with("key ")), "{first}");
     assert!(lines[1]["reason"].as_str().is_some_and(|why| why.contains("DROP")), "{}", lines[1]);
     let text = std::fs::read_to_string(directory.path().join("audit.log")).expect("a file");

@@ -54,7 +54,8 @@ fn reception(access: AccessSettings) -> (Reception, watch::Sender<Arc<AccessSett
 
 fn head(headers: &[(&str, &str)]) -> Parts {
     let request = http::Request::builder().method("POST").uri("/mcp");
-    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    let request =
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
     request.body(()).expect("a request").into_parts().0
 }
 
@@ -110,10 +111,8 @@ async fn a_key_lets_its_client_in_by_either_header_and_is_gone_afterwards() {
 async fn whoever_shows_nothing_or_something_else_is_told_what_is_the_matter() {
     let mut ended = client("ended", None, Grant::default());
     ended.keys.push(kept(&key(3), Some(1)));
-    let (reception, _access) = reception(only(vec![
-        client("one", Some(&key(1)), Grant::default()),
-        ended,
-    ]));
+    let (reception, _access) =
+        reception(only(vec![client("one", Some(&key(1)), Grant::default()), ended]));
     let (status, challenge) = refused(&reception, &[]).await;
     assert_eq!((status, challenge.as_str()), (401, "Bearer realm=\"mcp\""), "no error is told");
     let mistyped = key(1).replace("mcps_a", "mcps_b");
@@ -156,7 +155,8 @@ async fn a_revoked_key_is_refused_with_the_next_request() {
 #[tokio::test]
 async fn where_nobody_is_known_anything_may_be_shown_and_where_somebody_is_a_bad_key_is_bad() {
     let anonymous = Some(Grant::default());
-    let (nobody, _open) = reception(AccessSettings { anonymous: anonymous.clone(), ..only(vec![]) });
+    let (nobody, _open) =
+        reception(AccessSettings { anonymous: anonymous.clone(), ..only(vec![]) });
     for headers in [&[][..], &[("Authorization", "Basic YTpi")], &[("X-API-Key", "mine")]] {
         let caller = admit(&nobody, headers).await.expect("let in");
         assert_eq!((caller.name, caller.shown), (None, Shown::Nothing));
@@ -199,10 +199,8 @@ async fn ask(house: &House, key: &str, message: &serde_json::Value) -> HttpAnswe
 async fn a_tool_that_a_client_does_not_see_is_neither_listed_nor_callable() {
     let blind = Grant { toolsets: vec!["operations".to_owned()], ..Grant::default() };
     let narrow = Grant { databases: Allowed::Only(vec!["SALES".to_owned()]), ..Grant::default() };
-    let access = only(vec![
-        client("blind", Some(&key(1)), blind),
-        client("seeing", Some(&key(2)), narrow),
-    ]);
+    let access =
+        only(vec![client("blind", Some(&key(1)), blind), client("seeing", Some(&key(2)), narrow)]);
     let house = house(&Settings { access, ..Settings::default() }).await;
     let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
     let names = |answer: &HttpAnswer| answer.json()["result"]["tools"].to_string();

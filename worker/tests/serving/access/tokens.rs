@@ -55,7 +55,8 @@ async fn a_token_that_is_good_lets_its_subject_in() {
     assert!(lets_in(&reception, &several).await);
     let unnamed = json!({ "alg": "ES256" });
     assert!(lets_in(&reception, &ec.token(&unnamed, &issuer.claims())).await, "no name of a key");
-    let late = ec.token(&header(&ec, "e"), &but(&issuer.claims(), "exp", json!(unix_seconds() - 10)));
+    let late =
+        ec.token(&header(&ec, "e"), &but(&issuer.claims(), "exp", json!(unix_seconds() - 10)));
     assert!(lets_in(&reception, &late).await, "clocks differ a little");
     assert_eq!(issuer.asked_for_keys(), 1, "its keys are kept");
 }
@@ -96,7 +97,8 @@ async fn a_token_that_is_not_good_in_one_way_is_refused() {
     assert_eq!(status, 403, "{challenge}");
     let text = ours.token(&header(&ours, "e"), &good);
     let (message, _) = text.rsplit_once('.').expect("a signature");
-    for broken in [format!("{message}."), format!("{message}.AAAA"), "a.b.c".to_owned(), text + "A"] {
+    for broken in [format!("{message}."), format!("{message}.AAAA"), "a.b.c".to_owned(), text + "A"]
+    {
         assert_eq!(answer_to(&reception, &broken).await.0, 401, "{broken}");
     }
 }
@@ -180,10 +182,7 @@ async fn a_token_must_allow_enough_and_anybody_may_be_meant() {
         let claims = but(&issuer.claims(), name, value);
         key.token(&header(&key, "e"), &claims)
     };
-    for (name, value) in [
-        ("scope", json!("openid sql mcp")),
-        ("scp", json!(["mcp", "sql"])),
-    ] {
+    for (name, value) in [("scope", json!("openid sql mcp")), ("scp", json!(["mcp", "sql"]))] {
         assert!(lets_in(&reception, &token(name, value)).await, "{name}");
     }
     for value in [json!("mcp"), json!("mcpsql"), Value::Null] {
