@@ -4,7 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::access::keys as access;
-use super::process;
+use super::{offered, process};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -29,6 +29,9 @@ pub(super) enum Kind {
     /// A program, or a program and its arguments.
     Command,
     Texts,
+    /// A text, a number or a truth value.
+    Scalar,
+    Scalars,
     Boolean,
     Count {
         min: u32,
@@ -161,11 +164,13 @@ pub(super) const APP: &[Key] = &[
     table("mcp", access::MCP),
     key("clients", Kind::Named(access::CLIENT), ""),
     table("oauth", access::OAUTH),
+    table("tls", TLS),
     table("warehouse", WAREHOUSE),
     table("snowflake", SNOWFLAKE),
     key("connections", Kind::Named(SNOWFLAKE), ""),
     table("pool", POOL),
     table("limits", LIMITS),
+    offered::TOOLS,
 ];
 
 const RESTART: &[Key] = &[
@@ -227,6 +232,38 @@ const HTTP: &[Key] = &[
         Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
         "1024",
     ),
+    key("body_timeout", WAIT, r#""30s""#),
+    key("write_timeout", WAIT, r#""30s""#),
+    key(
+        "max_connections_per_address",
+        Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
+        "256",
+    ),
+    key(
+        "requests_per_second",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "1000",
+    ),
+    key(
+        "concurrent_requests",
+        Kind::Count { min: 1, max: 1024, what: "a number of requests" },
+        "256",
+    ),
+    key(
+        "failed_logins_per_minute",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "60",
+    ),
+];
+
+/// The words for whether clients show certificates, in the order of what they mean.
+pub(super) const CLIENT_CERTIFICATES: &[&str] = &["off", "optional", "required"];
+
+const TLS: &[Key] = &[
+    key("certificate_file", Kind::Text, r#""certificate.pem""#),
+    key("key_file", Kind::Text, r#""key.pem""#),
+    key("client_ca_file", Kind::Text, r#""clients.pem""#),
+    key("client_certificates", Kind::Choice(CLIENT_CERTIFICATES), r#""off""#),
 ];
 
 const WAREHOUSE: &[Key] = &[

@@ -3,6 +3,7 @@
 
 pub mod answer;
 mod complete;
+pub mod edge;
 mod lookup;
 pub mod names;
 mod news;

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult,
-    ContentBlock, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
-    JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-    ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, ContentBlock, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
+    Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use tokio_util::sync::CancellationToken;
 
+use super::edge::session::Session;
 use super::news::News;
 use super::tools::errand::{Asked, Errand};
 use super::tools::{self, Desk, Reply, ToolError};
@@ -35,6 +37,14 @@ SNOWFLAKE_SAMPLE_DATA, schema TPCH_SF1). Start with list_databases, then list_vi
 in Snowflake's SQL. Names are resolved as Snowflake does: unquoted ones fold to upper case, \
 \"quoted\" ones are kept. Statements that change anything are refused. Answers are cut at `limit` \
 rows and say so (`truncated`): aggregate in SQL instead of fetching everything.";
+
+/// For how long a client may take a list for what it was: as long as a change of its rights may
+/// take to show, in milliseconds.
+const FRESH_MS: u64 = 60_000;
+
+/// Fires when the worker begins to leave; a request carries it whose reply has no other end.
+#[derive(Debug, Clone, Default)]
+pub struct Leaving(pub CancellationToken);
 
 /// The server. Cheap to clone; each request gets its own.
 #[derive(Clone)]
@@ -58,12 +68,6 @@ impl Server {
     #[must_use]
     pub fn with_audit(self, audit: Audit) -> Server {
         Server { audit, ..self }
-    }
-
-    /// How much clients may ask.
-    #[must_use]
-    pub fn quotas(&self) -> &Quotas {
-        &self.desk.quotas
     }
 
     /// Who sent this request.
@@ -90,6 +94,18 @@ impl Server {
     }
 }
 
+/// What a door serves: this server, or one of the tests that stands before it.
+pub trait Served: ServerHandler + Clone {
+    /// How much clients may ask.
+    fn quotas(&self) -> &Quotas;
+}
+
+impl Served for Server {
+    fn quotas(&self) -> &Quotas {
+        &self.desk.quotas
+    }
+}
+
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
@@ -112,7 +128,26 @@ impl ServerHandler for Server {
         let mut info = self.get_info();
         info.capabilities.logging = Some(JsonObject::new());
         let versions = self.supported_protocol_versions().into_owned();
-        Ok(DiscoverResult::from_server_info(versions, info))
+        let discovered = DiscoverResult::from_server_info(versions, info);
+        Ok(discovered.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        // The SDK takes away whatever is not among the capabilities.
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let head = context.request_context().extensions.get::<http::request::Parts>();
+        let leaving = head.and_then(|head| head.extensions.get::<Leaving>()).cloned();
+        tokio::select! {
+            () = context.cancelled() => {}
+            () = leaving.unwrap_or_default().0.cancelled_owned() => {}
+        }
+        Ok(())
     }
 
     async fn list_tools(
@@ -120,7 +155,9 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.desk.shelf.listed(&self.caller(&context))))
+        let tools = self.desk.shelf.listed(&self.caller(&context));
+        let tools = ListToolsResult::with_all_items(tools);
+        Ok(tools.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -241,13 +278,17 @@ fn origin(context: &RequestContext<RoleServer>) -> Origin {
         let value = head?.headers.get(name)?.to_str().ok()?;
         Some(value.to_owned())
     };
-    let client = context.peer.peer_info().map(|peer| {
-        let Implementation { name, version, .. } = &peer.client_info;
-        format!("{name} {version}")
-    });
+    let session = head.and_then(|head| head.extensions.get::<Arc<Session>>());
+    // Over HTTP the SDK knows of no client but the one that the message itself names.
+    let named = match head {
+        Some(_) => context.meta.client_info(),
+        None => context.client_info(),
+    };
+    let named = named.map(|client| format!("{} {}", client.name, client.version));
+    let client = session.map(|session| session.client.to_string()).or(named);
     Origin {
         client: client.or_else(|| header("user-agent")),
-        session: header("mcp-session-id"),
+        session: session.map(|session| session.tag.to_string()),
         request: Some(context.id.to_string()),
         tool: None,
         traceparent: header("traceparent"),

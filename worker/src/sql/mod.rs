@@ -5,16 +5,21 @@
 //! std only; no I/O, no clock, no parser of somebody else's dialect. It is the second line of
 //! defence: the first is a role at the warehouse that can only read.
 
+pub mod databases;
 mod finding;
 mod functions;
 mod heads;
 mod judge;
 mod lexer;
+mod names;
 mod shape;
 mod tells;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
+pub use databases::{Named, databases};
 use finding::{Finding, Need};
 use lexer::Token;
 

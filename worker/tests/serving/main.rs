@@ -7,5 +7,7 @@ mod drain;
 mod mcp;
 mod news;
 mod pool;
+mod sessions;
+mod streams;
 mod supervised;
 mod support;
