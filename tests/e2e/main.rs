@@ -21,6 +21,7 @@ mod monit;
 mod order;
 mod readiness;
 mod refresh;
+mod relay;
 mod reload;
 mod roads;
 mod secrets;
