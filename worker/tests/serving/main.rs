@@ -2,6 +2,7 @@
 
 mod around;
 mod binary;
+mod door;
 mod drain;
 mod mcp;
 mod news;
@@ -10,3 +11,5 @@ mod sessions;
 mod streams;
 mod supervised;
 mod support;
+mod tls;
+mod websocket;
