@@ -25,3 +25,4 @@ mod matrix;
 mod once;
 mod reads;
 mod secrets;
+mod services;

@@ -4,10 +4,9 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use mcp_protocol::offered::{Need, Parameter, ParameterKind, Scalar};
 
-use super::super::keys::{Key, Kind};
+use super::super::keys::{Key, Kind, key};
 use super::super::problem::Report;
 use super::super::section::Section;
-use super::key;
 
 /// The words for what a parameter is, in the order of [`KINDS`].
 const KIND_WORDS: &[&str] = &["string", "integer", "number", "boolean", "date", "timestamp"];
@@ -51,7 +50,8 @@ fn parameter(name: &str, section: Section<'_>, report: &mut Report) -> Parameter
     let need = match (default, required) {
         (Some(_), Some(true)) => {
             if let Some(node) = section.node("required") {
-                let words = "the parameter has a default and so is never missing; remove one of them";
+                let words =
+                    "the parameter has a default and so is never missing; remove one of them";
                 report.add(&node.key, node.place, words);
             }
             Need::Required

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use snowflake_api::RawQueryResult;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -17,11 +17,12 @@ use super::cells::{Decoder, Format, PartReader, take_json_rows};
 use super::connection::{Connection, Place, Welcome};
 use super::fetch::Fetch;
 use super::layer::Library;
+use super::rest::Unposted;
 use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
 use super::tag::QueryTag;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::Collected;
-use crate::warehouse::{Answer, Context, Limits, Session, WarehouseError};
+use crate::warehouse::{Answer, Context, Limits, Post, Session, WarehouseError};
 
 /// How often a statement is said again because its session was gone.
 const SESSIONS_MAX: u32 = 3;
@@ -193,6 +194,34 @@ impl SnowflakeSession {
         Ok(collected)
     }
 
+    /// Asks a service in this session, or in another one when this is gone.
+    async fn posted(
+        &mut self,
+        post: &Post,
+        context: &Context,
+        limits: &Limits,
+    ) -> Result<Value, WarehouseError> {
+        for _ in 0..SESSIONS_MAX {
+            if self.is_broken() {
+                self.anew().await?;
+            }
+            match self.stand(context, limits).await {
+                Err(Unanswered::Failed(error)) => return Err(error),
+                Err(Unanswered::SessionGone) => {
+                    self.condition = Condition::Marked;
+                    continue;
+                }
+                Ok(()) => self.condition = Condition::Used,
+            }
+            match self.connection.post(post, limits.bytes_max).await {
+                Ok(answer) => return Ok(answer),
+                Err(Unposted::Failed(error)) => return Err(error),
+                Err(Unposted::SessionGone) => self.condition = Condition::Marked,
+            }
+        }
+        Err(self.connection.unreachable("the server ends every session at once"))
+    }
+
     /// Goes where the statement wants to stand.
     async fn stand(&mut self, context: &Context, limits: &Limits) -> Result<(), Unanswered> {
         let wanted = self.wanted(context)?;
@@ -347,6 +376,24 @@ impl Session for SnowflakeSession {
         };
         running.over = true;
         ended
+    }
+
+    async fn post(
+        &mut self,
+        post: &Post,
+        context: &Context,
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Value, WarehouseError> {
+        let clock = self.connection.account.wire.clock();
+        let after = limits.timeout;
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(WarehouseError::Cancelled),
+            ended = clock.within(after, self.posted(post, context, limits)) => {
+                ended.unwrap_or(Err(WarehouseError::TimedOut { after }))
+            }
+        }
     }
 
     async fn check(&mut self) {
