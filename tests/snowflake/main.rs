@@ -23,6 +23,7 @@ mod isolation;
 mod living;
 mod matrix;
 mod once;
+mod pages;
 mod reads;
 mod secrets;
 mod services;

@@ -10,3 +10,4 @@ mod sessions;
 mod streams;
 mod supervised;
 mod support;
+mod tools;

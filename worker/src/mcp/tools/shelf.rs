@@ -16,6 +16,10 @@ use tokio::sync::watch;
 use super::errand::Errand;
 use super::{Reply, ToolError};
 use crate::access::Caller;
+use crate::mcp::official;
+
+/// Rows that are shown where a call does not say how many.
+pub const ROWS_DEFAULT: usize = 1024;
 
 /// A tool at work.
 pub type Running<'a> = BoxFuture<'a, Result<Reply, ToolError>>;
@@ -116,13 +120,17 @@ pub struct Shelf {
 
 impl Shelf {
     /// The fixed tools, and those that are configured at the moment, after them.
+    ///
+    /// Those of the former official server come first: who asks for that set wants its tools, also
+    /// where another set has one of the same name.
     #[must_use]
     pub fn new(entries: &[Entry], configured: watch::Receiver<Configured>) -> Shelf {
         let entry = |entry: &Entry| Arc::new(*entry) as Arc<dyn Callable>;
-        Shelf { fixed: Arc::new(entries.iter().map(entry).collect()), configured }
+        let fixed = official::tools().into_iter().chain(entries.iter().map(entry));
+        Shelf { fixed: Arc::new(fixed.collect()), configured }
     }
 
-    /// The tool of this name, if the caller sees it. A fixed tool hides a configured one.
+    /// The tool of this name, if the caller sees it; the first of several.
     #[must_use]
     pub fn named(&self, name: &str, caller: &Caller) -> Option<Arc<dyn Callable>> {
         let mut tools = self.tools();
@@ -132,8 +140,13 @@ impl Shelf {
     /// The tools as `tools/list` shows them to a caller.
     #[must_use]
     pub fn listed(&self, caller: &Caller) -> Vec<Tool> {
-        let tools = self.tools().filter(|tool| tool.is_for(caller));
-        tools.map(|tool| shown(tool.as_ref(), caller.grant.level)).collect()
+        let mut listed: Vec<Tool> = Vec::new();
+        for tool in self.tools().filter(|tool| tool.is_for(caller)) {
+            if listed.iter().all(|other| other.name != tool.name()) {
+                listed.push(shown(tool.as_ref(), caller.grant.level));
+            }
+        }
+        listed
     }
 
     /// How the tool of this name presents itself, whoever may call it.

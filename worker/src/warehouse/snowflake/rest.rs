@@ -8,8 +8,10 @@ use reqwest::header::{ACCEPT, HeaderValue};
 use serde_json::Value;
 
 use super::connection::{Connection, NoPass, Pass};
+use super::session::{Condition, SESSIONS_MAX, SnowflakeSession};
+use super::statement::Unanswered;
 use super::wire::{Trouble, headers, of_sending, of_status, whole};
-use crate::warehouse::{Post, WarehouseError};
+use crate::warehouse::{Context, Limits, Post, Session, WarehouseError};
 
 /// The longest message of an error that is told, in characters.
 const MESSAGE_CHARS_MAX: usize = 2000;
@@ -79,6 +81,36 @@ impl Connection {
             }
             (Some(trouble), _) => Err(failed(trouble)),
         }
+    }
+}
+
+impl SnowflakeSession {
+    /// Asks a service in this session, or in another one when this is gone.
+    pub(super) async fn posted(
+        &mut self,
+        post: &Post,
+        context: &Context,
+        limits: &Limits,
+    ) -> Result<Value, WarehouseError> {
+        for _ in 0..SESSIONS_MAX {
+            if self.is_broken() {
+                self.anew().await?;
+            }
+            match self.stand(context, limits).await {
+                Err(Unanswered::Failed(error)) => return Err(error),
+                Err(Unanswered::SessionGone) => {
+                    self.condition = Condition::Marked;
+                    continue;
+                }
+                Ok(()) => self.condition = Condition::Used,
+            }
+            match self.connection.post(post, limits.bytes_max).await {
+                Ok(answer) => return Ok(answer),
+                Err(Unposted::Failed(error)) => return Err(error),
+                Err(Unposted::SessionGone) => self.condition = Condition::Marked,
+            }
+        }
+        Err(self.connection.unreachable("the server ends every session at once"))
     }
 }
 

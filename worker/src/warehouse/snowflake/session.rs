@@ -8,38 +8,41 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use snowflake_api::RawQueryResult;
+use snowflake_api::{JsonResult, RawQueryResult};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::cells::{Decoder, Format, PartReader, take_json_rows};
 use super::connection::{Connection, Place, Welcome};
 use super::fetch::Fetch;
 use super::layer::Library;
-use super::rest::Unposted;
-use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
+use super::statement::{Ask, Effect, Found, Inline, Statement, Unanswered, perhaps_done};
 use super::tag::QueryTag;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::Collected;
-use crate::warehouse::{Answer, Context, Limits, Post, Session, WarehouseError};
+use crate::warehouse::course::Course;
+use crate::warehouse::{Answer, Binding, Context, Limits, Post, Session, WarehouseError};
 
 /// How often a statement is said again because its session was gone.
-const SESSIONS_MAX: u32 = 3;
+pub(super) const SESSIONS_MAX: u32 = 3;
 
 /// One session at Snowflake.
 pub(super) struct SnowflakeSession {
-    connection: Arc<Connection>,
+    pub(super) connection: Arc<Connection>,
     library: Library,
     worker: Arc<str>,
     /// Where a new session stands.
     welcome: Welcome,
     place: Place,
-    condition: Condition,
+    pub(super) condition: Condition,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Condition {
+pub(super) enum Condition {
     /// As it was opened.
     Fresh,
     /// Others read in it; nothing but its place changed.
@@ -87,7 +90,7 @@ impl SnowflakeSession {
     }
 
     /// Ends this session and begins another, of which nothing is known yet.
-    async fn anew(&mut self) -> Result<(), WarehouseError> {
+    pub(super) async fn anew(&mut self) -> Result<(), WarehouseError> {
         self.connection.close().await;
         self.welcome = self.connection.log_in().await?;
         self.place = self.welcome.place.clone();
@@ -143,20 +146,31 @@ impl SnowflakeSession {
             Effect::Reads => Condition::Used,
             Effect::Changes => Condition::Marked,
         };
-        let ask = self.ask(context, effect, limits);
-        let (found, raw) = self.library.run(statement, ask).await?;
-        let collected = self.collected(&found, raw, limits).await;
+        let rows_kept = context.rows_kept.unwrap_or(limits.rows_max);
+        let (found, raw) = match &context.page {
+            Some(page) => self.kept(&page.query_id, context.course.clone()).await?,
+            None => {
+                let ask = self.ask(context, effect, limits);
+                self.library.run(statement, ask).await?
+            }
+        };
+        let skip = context.page.as_ref().map_or(0, |page| page.offset);
+        let collected = self.collected(&found, raw, Collected::behind(skip, *limits)).await;
         let collected = collected.map_err(|error| match effect {
             Effect::Reads => error,
             Effect::Changes => perhaps_done(&error.to_string()),
         })?;
-        let Found { query_id, row_types, database, schema, .. } = found;
+        let Found { query_id, row_types, total, database, schema, .. } = found;
+        // One more than is kept is all that is told of those beyond.
+        let is_told = |total: &u64| effect == Effect::Changes || *total <= rows_kept as u64;
         let truncated = collected.truncated();
         Ok(Answer {
             query_id,
             columns: row_types.iter().map(super::cells::RowType::column).collect(),
             rows: collected.into_rows(),
             truncated,
+            total: total.filter(is_told),
+            is_kept: true,
             database: database.or_else(|| self.place.database.clone()),
             schema: schema.or_else(|| self.place.schema.clone()),
         })
@@ -166,10 +180,9 @@ impl SnowflakeSession {
         &self,
         found: &Found,
         raw: RawQueryResult,
-        limits: &Limits,
+        mut collected: Collected,
     ) -> Result<Collected, WarehouseError> {
         let decoder = Decoder::new(&found.row_types, self.welcome.time_zone.as_deref());
-        let mut collected = Collected::new(*limits);
         let unreadable = |why: &dyn std::fmt::Display| {
             self.connection.unreachable(&format!("the answer cannot be read: {why}"))
         };
@@ -194,36 +207,30 @@ impl SnowflakeSession {
         Ok(collected)
     }
 
-    /// Asks a service in this session, or in another one when this is gone.
-    async fn posted(
-        &mut self,
-        post: &Post,
-        context: &Context,
-        limits: &Limits,
-    ) -> Result<Value, WarehouseError> {
-        for _ in 0..SESSIONS_MAX {
-            if self.is_broken() {
-                self.anew().await?;
+    /// The answer that a statement gave before.
+    async fn kept(
+        &self,
+        query_id: &str,
+        course: Course,
+    ) -> Result<(Found, RawQueryResult), Unanswered> {
+        let (connection, request_id) = (&self.connection, Uuid::new_v4());
+        let statement = Statement { connection, request_id, effect: Effect::Reads, course };
+        let (found, Inline { rowset, rowset_base64 }) = statement.kept(query_id).await?;
+        let raw = match (rowset, rowset_base64) {
+            (Some(value), _) => RawQueryResult::Json(JsonResult { value, schema: Vec::new() }),
+            (None, Some(packed)) if !packed.is_empty() => {
+                let unpacked = STANDARD.decode(packed).map_err(|error| {
+                    connection.unreachable(&format!("the answer cannot be read: {error}"))
+                })?;
+                RawQueryResult::Bytes(vec![unpacked.into()])
             }
-            match self.stand(context, limits).await {
-                Err(Unanswered::Failed(error)) => return Err(error),
-                Err(Unanswered::SessionGone) => {
-                    self.condition = Condition::Marked;
-                    continue;
-                }
-                Ok(()) => self.condition = Condition::Used,
-            }
-            match self.connection.post(post, limits.bytes_max).await {
-                Ok(answer) => return Ok(answer),
-                Err(Unposted::Failed(error)) => return Err(error),
-                Err(Unposted::SessionGone) => self.condition = Condition::Marked,
-            }
-        }
-        Err(self.connection.unreachable("the server ends every session at once"))
+            (None, _) => RawQueryResult::Empty,
+        };
+        Ok((found, raw))
     }
 
     /// Goes where the statement wants to stand.
-    async fn stand(&mut self, context: &Context, limits: &Limits) -> Result<(), Unanswered> {
+    pub(super) async fn stand(&mut self, context: &Context, limits: &Limits) -> Result<(), Unanswered> {
         let wanted = self.wanted(context)?;
         let is_to_go =
             |now: &Option<String>, wanted: &Option<String>| now.is_some() && wanted.is_none();
@@ -311,10 +318,11 @@ impl SnowflakeSession {
         parameters.insert("STATEMENT_TIMEOUT_IN_SECONDS".to_owned(), json!(seconds));
         if effect == Effect::Reads {
             // One row more than may be given says whether there are more.
-            let rows = limits.rows_max.saturating_add(1);
+            let rows = context.rows_kept.unwrap_or(limits.rows_max).saturating_add(1);
             parameters.insert("ROWS_PER_RESULTSET".to_owned(), json!(rows));
         }
-        Ask { parameters, effect, course: context.course.clone() }
+        let course = context.course.clone();
+        Ask { parameters, bindings: bindings(&context.bindings), effect, course }
     }
 
     /// Ends the statement that runs; a session whose statement may still run is done with. True
@@ -329,9 +337,31 @@ impl SnowflakeSession {
     }
 }
 
-/// What is no plain reading is taken for a change.
-fn effect_of(statement: &str) -> Effect {
-    match sql::decide(statement, Level::Read) {
+/// Values in the form in which Snowflake takes them: texts by their places, from 1.
+fn bindings(values: &[Binding]) -> Value {
+    let bound = values.iter().zip(1..).map(|(value, place): (_, u32)| {
+        let (kind, text) = match value {
+            Binding::Null => ("ANY", None),
+            Binding::Boolean(value) => ("BOOLEAN", Some(value.to_string())),
+            Binding::Fixed(digits) => ("FIXED", Some(digits.clone())),
+            Binding::Real(digits) => ("REAL", Some(digits.clone())),
+            Binding::Text(text) => ("TEXT", Some(text.clone())),
+        };
+        (place.to_string(), json!({ "type": kind, "value": text }))
+    });
+    if values.is_empty() { Value::Null } else { Value::Object(bound.collect()) }
+}
+
+/// What is no plain reading is taken for a change; to read an answer again changes nothing.
+fn effect_of(statement: &str, context: &Context) -> Effect {
+    if context.page.is_some() {
+        return Effect::Reads;
+    }
+    let decision = match context.bindings.as_slice() {
+        [] => sql::decide(statement, Level::Read),
+        _ => sql::decide_bound(statement, Level::Read),
+    };
+    match decision {
         Decision::Allowed { .. } => Effect::Reads,
         Decision::Refused { .. } => Effect::Changes,
     }
@@ -348,7 +378,7 @@ impl Session for SnowflakeSession {
     ) -> Result<Answer, WarehouseError> {
         let clock = self.connection.account.wire.clock();
         self.library.begin();
-        let effect = effect_of(statement);
+        let effect = effect_of(statement, context);
         let mut running = Running { session: self, over: false };
         let answer = running.session.answer(statement, effect, context, limits);
         let ended = tokio::select! {
