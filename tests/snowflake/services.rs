@@ -39,7 +39,10 @@ async fn a_service_is_asked_where_the_call_stands_and_answers_json() {
     let answer = ask(&house, SEARCH).await.expect("an answer");
     assert_eq!(answer["path"], SEARCH);
     assert_eq!(answer["asked"], json!({ "query": "moon" }));
-    assert_eq!((&answer["role"], &answer["accept"]), (&json!("READER"), &json!("application/json")));
+    assert_eq!(
+        (&answer["role"], &answer["accept"]),
+        (&json!("READER"), &json!("application/json"))
+    );
     assert_eq!(house.logins(), 1);
     house.assert_no_leaks().await;
 }

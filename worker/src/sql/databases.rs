@@ -174,9 +174,8 @@ impl<'a> Seen<'_, 'a> {
             return Bracket::Other;
         }
         let arguments = link[index + 1..].iter().take_while(|token| !token.is(")"));
-        let computed = arguments
-            .into_iter()
-            .any(|token| token.is_one_of(&["||", "("]) || is_value(token));
+        let computed =
+            arguments.into_iter().any(|token| token.is_one_of(&["||", "("]) || is_value(token));
         if by_text && computed {
             self.named.insert(Named::Unseen(name.to_owned()));
         }

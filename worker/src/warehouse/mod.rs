@@ -200,11 +200,8 @@ impl Answer {
     /// What a service answered: one cell.
     #[must_use]
     pub fn of_service(answer: Value) -> Answer {
-        let column = Column {
-            name: "ANSWER".to_owned(),
-            type_name: "VARIANT".to_owned(),
-            nullable: false,
-        };
+        let column =
+            Column { name: "ANSWER".to_owned(), type_name: "VARIANT".to_owned(), nullable: false };
         Answer {
             query_id: String::new(),
             columns: vec![column],

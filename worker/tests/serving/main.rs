@@ -2,9 +2,11 @@
 
 mod around;
 mod binary;
+mod configured;
 mod drain;
 mod mcp;
 mod news;
+mod official;
 mod pool;
 mod sessions;
 mod streams;

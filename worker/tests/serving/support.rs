@@ -11,9 +11,11 @@ use mcp_worker::access::{Caller, Reception};
 use mcp_worker::bus::Bus;
 use mcp_worker::clock::Clock;
 use mcp_worker::http::{Door, Health, Serving};
+use mcp_worker::mcp::configured::ready;
 use mcp_worker::mcp::edge::Edge;
 use mcp_worker::mcp::server::Server;
 use mcp_worker::mcp::tools::Desk;
+use mcp_worker::mcp::tools::shelf::Configured;
 use mcp_worker::metrics::Metrics;
 use mcp_worker::quota::Quotas;
 use mcp_worker::settings::Identity;
@@ -446,6 +448,7 @@ pub(crate) struct House {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) serving: tokio::sync::watch::Sender<Serving>,
+    pub(crate) configured: tokio::sync::watch::Sender<Configured>,
 }
 
 /// A listener on a free port.
@@ -481,6 +484,8 @@ pub(crate) async fn house_among(
     let connections = Connections::single(pool.clone());
     let desk = Desk::new(connections.clone(), limits);
     let desk = desk.with_quotas(Quotas::own(Arc::clone(&metrics)));
+    let (configured, declared) = tokio::sync::watch::channel(ready(&settings.offered));
+    let desk = desk.with_configured(declared);
     let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
     let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
@@ -498,5 +503,5 @@ pub(crate) async fn house_among(
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
     let door = Door::open(listener, &settings.http, router, stage, counted).expect("a door");
-    House { address, door, pool, metrics, counts, serving }
+    House { address, door, pool, metrics, counts, serving, configured }
 }

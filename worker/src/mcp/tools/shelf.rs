@@ -130,6 +130,12 @@ impl Shelf {
         Shelf { fixed: Arc::new(fixed.collect()), configured }
     }
 
+    /// The configured tools, to be followed.
+    #[must_use]
+    pub fn declared(&self) -> watch::Receiver<Configured> {
+        self.configured.clone()
+    }
+
     /// The tool of this name, if the caller sees it; the first of several.
     #[must_use]
     pub fn named(&self, name: &str, caller: &Caller) -> Option<Arc<dyn Callable>> {

@@ -68,9 +68,7 @@ impl Connection {
         let answer: Option<Value> = serde_json::from_slice(&body).ok();
         match (of_status(status, None), answer) {
             (None, Some(answer)) => Ok(Some(answer)),
-            (None, None) => {
-                Err(failed(Trouble::Nonsense("the answer is no JSON".to_owned())))
-            }
+            (None, None) => Err(failed(Trouble::Nonsense("the answer is no JSON".to_owned()))),
             (Some(trouble @ Trouble::Denied { .. }), Some(answer)) => {
                 let message = message(&answer).unwrap_or_else(|| trouble.words().to_owned());
                 Err(Unposted::Failed(WarehouseError::Statement { message }))

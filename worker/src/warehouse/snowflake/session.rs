@@ -230,7 +230,11 @@ impl SnowflakeSession {
     }
 
     /// Goes where the statement wants to stand.
-    pub(super) async fn stand(&mut self, context: &Context, limits: &Limits) -> Result<(), Unanswered> {
+    pub(super) async fn stand(
+        &mut self,
+        context: &Context,
+        limits: &Limits,
+    ) -> Result<(), Unanswered> {
         let wanted = self.wanted(context)?;
         let is_to_go =
             |now: &Option<String>, wanted: &Option<String>| now.is_some() && wanted.is_none();
