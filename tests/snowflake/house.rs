@@ -110,6 +110,7 @@ impl House {
             | Endpoint::Result
             | Endpoint::Abort
             | Endpoint::Chunk
+            | Endpoint::Rest
             | Endpoint::Other => House::warm(config, 1).await,
         };
         if endpoint == Endpoint::Renew {

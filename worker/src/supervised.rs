@@ -313,7 +313,9 @@ impl Worker {
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
         self.sessions.send_replace(sessions);
-        self.configured.send_replace(configured::ready(&offered));
+        if self.settings.offered != offered {
+            self.configured.send_replace(configured::ready(&offered));
+        }
         self.settings.adjust(to);
     }
 

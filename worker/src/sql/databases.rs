@@ -174,9 +174,8 @@ impl<'a> Seen<'_, 'a> {
             return Bracket::Other;
         }
         let arguments = link[index + 1..].iter().take_while(|token| !token.is(")"));
-        let computed = arguments
-            .into_iter()
-            .any(|token| token.is_one_of(&["||", "("]) || token.kind == Kind::Variable);
+        let computed =
+            arguments.into_iter().any(|token| token.is_one_of(&["||", "("]) || is_value(token));
         if by_text && computed {
             self.named.insert(Named::Unseen(name.to_owned()));
         }
@@ -329,6 +328,11 @@ fn least_parts(link: &[Token<'_>], start: usize, head: &Token<'_>, parts: usize)
         };
     }
     3
+}
+
+/// Whether it stands for a value that the text does not tell.
+fn is_value(token: &Token<'_>) -> bool {
+    matches!(token.kind, Kind::Variable | Kind::Placeholder)
 }
 
 #[cfg(test)]

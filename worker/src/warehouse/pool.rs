@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::circuit::Circuit;
 use super::course::Stage;
 use super::opener::{Goodbye, Opener, Openings, Standing};
-use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
+use super::{Answer, Context, Limits, Session, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
 use crate::quota::Refusal;
 
@@ -307,12 +307,23 @@ async fn run(
     let Some(session) = kept.session.as_mut() else { return Err(WarehouseError::Cancelled) };
     kept.standing = Standing::Busy;
     tokio::select! {
-        result = session.query(&work.statement, &work.context, &limits, &work.cancel) => {
+        result = asked(session.as_mut(), &work, &limits) => {
             kept.standing = Standing::Clean;
             kept.used_at = clock.now();
             result
         }
         error = given_up(clock, &work.cancel, limits.timeout) => Err(error),
+    }
+}
+
+async fn asked(
+    session: &mut dyn Session,
+    Work { statement, context, cancel }: &Work,
+    limits: &Limits,
+) -> Result<Answer, WarehouseError> {
+    match &context.post {
+        None => session.query(statement, context, limits, cancel).await,
+        Some(post) => session.post(post, context, limits, cancel).await.map(Answer::of_service),
     }
 }
 

@@ -18,6 +18,7 @@ mod key;
 mod layer;
 mod login;
 mod oauth;
+mod rest;
 mod session;
 mod statement;
 mod tag;
