@@ -2,6 +2,7 @@
 
 mod around;
 mod binary;
+mod crossing;
 mod drain;
 mod mcp;
 mod news;
