@@ -4,7 +4,6 @@
 //! it. Opening the warehouse runs beside it, so that a worker that boots can be told to leave.
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use crate::access::{Caller, Reception};
 use crate::audit::{Audit, AuditFile};
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
-use crate::http::{self, Door, Health, Serving, Stage};
+use crate::http::{self, Door, DoorError, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
 use crate::link::{Link, LinkError};
 use crate::logs::{self, LogError, Logs};
@@ -65,8 +64,8 @@ pub enum ServeError {
     #[error("cannot open the pool of warehouse sessions")]
     Pool(#[from] PoolError),
     /// No door.
-    #[error("cannot accept connections on the inherited listener")]
-    Door(#[source] std::io::Error),
+    #[error("cannot open the door")]
+    Door(#[from] DoorError),
     /// The task that opens the warehouse died.
     #[error("the warehouse failed while it was opened")]
     Boot,
@@ -105,17 +104,14 @@ pub async fn serve(
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
     let access = watch::channel(Arc::new(settings.access.clone())).0;
-    let begun = begin(&settings, &identity, &access);
-    let (logs, audit, signals) = match begun {
+    let (logs, audit, signals) = match begin(&settings, &identity, &access) {
         Ok(begun) => begun,
         Err(error) => return Err(fail(link, error, clock).await),
     };
     tracing::info!(phase = "booting", generation = settings.generation, "worker");
     let boot = tokio::spawn(boot(open, settings.clone(), house));
-    let (serving, _) = watch::channel(Serving::Booting);
     let metrics = Arc::new(Metrics::default());
-    let run_directory = socket.parent().unwrap_or(Path::new("/"));
-    let quotas = Quotas::shared(run_directory, &identity.app, Arc::clone(&metrics));
+    let quotas = Quotas::shared(&socket, &identity.app, Arc::clone(&metrics));
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
         metrics,
@@ -128,7 +124,7 @@ pub async fn serve(
         listener: Some(listener),
         service: None,
         settings,
-        serving,
+        serving: watch::channel(Serving::Booting).0,
         logs,
         audit,
         clock,
@@ -324,10 +320,10 @@ impl Worker {
     fn open(&mut self, connections: Connections) -> Result<(), ServeError> {
         let settings = &self.settings;
         let desk = Desk::new(connections.clone(), self.limits.subscribe());
-        let desk = desk.with_quotas(self.quotas.clone());
         let counted = (Arc::clone(&self.metrics), self.clock);
         let audit = &self.audit.0;
-        let server = Server::new(desk, Caller::nobody(), counted).with_audit(audit.clone());
+        let desk = desk.with_quotas(self.quotas.clone());
+        let server = Server::new(desk, Caller::nobody(), counted.clone()).with_audit(audit.clone());
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
@@ -340,15 +336,14 @@ impl Worker {
         let entrance = (server, reception, edge);
         let router = http::router(settings, entrance, health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
-        let counted = (Arc::clone(&self.metrics), self.clock);
-        let door = Door::open(listener, &settings.http, router, stage, counted);
-        self.service = Some(Service { door: door.map_err(ServeError::Door)?, connections });
+        let door = Door::open(listener, settings, router, stage, counted)?;
+        self.service = Some(Service { door, connections });
         Ok(())
     }
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions } = to.clone();
+        let Adjustable { limits, log_level, access, sessions, offered: _ } = to.clone();
         self.logs.set_level(log_level);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);

@@ -20,13 +20,14 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::Stage;
+use super::body::{LEVELS_MAX, is_deeper_than};
 use super::message::{
     Agreed, Cancelled, Envelope, Implementation, Introduced, Introduction, LAST_EVENT_ID, Message,
     PROTOCOL_VERSION, SESSION_ID, accept_both, envelope, is_sessionless, takes_streams,
 };
 use super::stream::{self, Terms};
 use super::words::{INVALID_REQUEST, NO_SESSION, PARSE_ERROR, RETRY, Refused, error_body, refusal};
+use super::{Stage, toll};
 use crate::access::{Caller, Reception};
 use crate::clock::Clock;
 use crate::mcp::edge::Edge;
@@ -61,6 +62,7 @@ pub(super) struct McpDoor {
     leaving: Leaving,
     body_bytes_max: usize,
     request_timeout: Duration,
+    body_timeout: Duration,
     clock: Clock,
 }
 
@@ -96,6 +98,7 @@ impl McpDoor {
             stage,
             body_bytes_max,
             request_timeout: settings.http.request_timeout,
+            body_timeout: settings.http.body_timeout,
             clock,
         }
     }
@@ -104,13 +107,14 @@ impl McpDoor {
     async fn admit(&self, head: &mut Parts) -> Result<Caller, Refused> {
         let caller = self.reception.admit(head).await;
         let caller = caller.map_err(|refusal| Refused::from(refusal.response()))?;
+        toll::pay(head, &caller)?;
         head.extensions.insert(caller.clone());
         Ok(caller)
     }
 
     /// The whole body, as far as it may go.
     async fn body(&self, body: Body) -> Result<Bytes, Refused> {
-        let deadline = self.clock.now() + self.request_timeout;
+        let deadline = self.clock.now() + self.body_timeout;
         let body = tokio::select! {
             body = Limited::new(body, self.body_bytes_max).collect() => body,
             () = self.clock.until(deadline) => {
@@ -118,14 +122,19 @@ impl McpDoor {
                 return Err(refusal(StatusCode::REQUEST_TIMEOUT, RETRY, message, None).into());
             }
         };
-        body.map(|body| body.to_bytes()).map_err(|error| {
+        let body = body.map(|body| body.to_bytes()).map_err(|error| {
             if error.is::<LengthLimitError>() {
                 let message = format!("a body may have {} bytes", self.body_bytes_max);
                 let status = StatusCode::PAYLOAD_TOO_LARGE;
-                return refusal(status, INVALID_REQUEST, &message, None).into();
+                return refusal(status, INVALID_REQUEST, &message, None);
             }
-            refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, "the body broke off", None).into()
-        })
+            refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, "the body broke off", None)
+        })?;
+        if is_deeper_than(&body, LEVELS_MAX) {
+            let message = format!("lists and objects may be {LEVELS_MAX} deep");
+            return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, &message, None).into());
+        }
+        Ok(body)
     }
 
     /// The session that a request belongs to, if it names one. Versions that have no sessions

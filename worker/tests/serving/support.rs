@@ -407,6 +407,6 @@ pub(crate) async fn house_serving<S: Served>(
     let router = mcp_worker::http::router(settings, entrance, health, watched, clock);
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
-    let door = Door::open(listener, &settings.http, router, stage, counted).expect("a door");
+    let door = Door::open(listener, settings, router, stage, counted).expect("a door");
     House { address, door, pool, metrics, counts, serving }
 }
