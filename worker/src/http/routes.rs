@@ -84,7 +84,7 @@ pub fn router(
 /// `/ws`, where it is to be served.
 fn socket(
     settings: &Settings,
-    (server, reception): (&Server, &Reception),
+    (server, reception): (&impl Served, &Reception),
     (toll, stage): (&Arc<Toll>, &watch::Receiver<Stage>),
     clock: Clock,
 ) -> Router {
