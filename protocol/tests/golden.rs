@@ -21,7 +21,7 @@ use mcp_protocol::message::{
 };
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{
-    LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin, SnowflakeSettings,
+    CloudPlatform, LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin, SnowflakeSettings,
     WarehouseSettings,
 };
 use serde::Serialize;
@@ -149,6 +149,10 @@ fn snowflake_settings(golden: &mut Golden) {
         },
         SnowflakeLogin::MfaPasscode { password: secret(), passcode: secret() },
         SnowflakeLogin::WorkloadIdentity { token_file: PathBuf::from("/run/secrets/token") },
+        SnowflakeLogin::CloudIdentity {
+            platform: CloudPlatform::Azure,
+            entra_resource: Some("api://snowflake".to_owned()),
+        },
     ];
     let names = [
         "key-pair",
@@ -158,6 +162,7 @@ fn snowflake_settings(golden: &mut Golden) {
         "client-credentials",
         "mfa-passcode",
         "workload-identity",
+        "cloud-identity",
     ];
     for (name, login) in names.into_iter().zip(logins) {
         let text = |text: &str| Some(text.to_owned());

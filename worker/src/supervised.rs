@@ -22,7 +22,7 @@ use crate::logs::{self, LogError, Logs};
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
-use crate::settings::{Identity, Inherited};
+use crate::settings::{Identity, Inherited, of_platform};
 use crate::signals;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
@@ -96,6 +96,7 @@ pub async fn serve(
         worker: format!("{}[{}]", identity.app, identity.slot),
         refusals: socket.parent().map(|directory| directory.join(REFUSALS)),
         clock,
+        variables: of_platform(),
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
     let begun = begin(&settings, &identity);
