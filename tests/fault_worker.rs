@@ -188,10 +188,20 @@ fn main() -> ExitCode {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
             Some(ToWorker::Adjust(to)) => {
-                let Adjustable { limits, log_level, access: _ } = *to;
+                let Adjustable { limits, log_level, access, sessions: _, offered: _ } = *to;
                 println!("adjusted to {} rows and log level {log_level:?}", limits.rows_max);
+                let keys = access.clients.iter().flat_map(|client| &client.keys);
+                let ids: Vec<&str> = keys.map(|key| key.id.as_str()).collect();
+                println!("now lets in: {}", ids.join(" "));
             }
-            Some(ToWorker::Drain { .. } | ToWorker::Settings(_) | ToWorker::ReopenLogs) => {}
+            Some(
+                ToWorker::Drain { .. }
+                | ToWorker::Settings(_)
+                | ToWorker::ReopenLogs
+                | ToWorker::Told(_)
+                | ToWorker::Sought { .. }
+                | ToWorker::Revoked(_),
+            ) => {}
             None => break,
         }
     }

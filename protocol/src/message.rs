@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::relay::{Circular, Revocation, SessionTag, Statement};
 use crate::settings::{Adjustable, Settings};
 
 /// What the supervisor tells a worker.
@@ -25,6 +26,18 @@ pub enum ToWorker {
     ReopenLogs,
     /// The configuration changed in what a running worker can take on.
     Adjust(Box<Adjustable>),
+    /// Another worker of the app told all of them something.
+    Told(Circular),
+    /// The answer to [`FromWorker::Seek`].
+    Sought {
+        /// Which question it answers.
+        ticket: u64,
+        /// The statement, where one is known.
+        statement: Option<Statement>,
+    },
+    /// Sessions that were ended before this worker came; at most
+    /// [`REVOCATIONS_MAX`](crate::relay::REVOCATIONS_MAX) at once, right after the settings.
+    Revoked(Vec<Revocation>),
 }
 
 /// What a worker tells the supervisor.
@@ -41,6 +54,26 @@ pub enum FromWorker {
     Heartbeat(Vitals),
     /// It has nothing left to do and is about to exit.
     Drained,
+    /// All other workers of the app should know this.
+    Tell(Circular),
+    /// A statement runs for a request whose client may come back for the answer, to any worker.
+    StatementBegan(Statement),
+    /// It runs no more, or nobody will come back for its answer.
+    StatementEnded {
+        /// Whose request.
+        session: SessionTag,
+        /// The request's JSON-RPC id, as JSON text.
+        request: String,
+    },
+    /// Which statement runs, or ran, for this request?
+    Seek {
+        /// Comes back with the answer.
+        ticket: u64,
+        /// Whose request.
+        session: SessionTag,
+        /// The request's JSON-RPC id, as JSON text.
+        request: String,
+    },
 }
 
 /// What a worker counts. Totals run from the start of the run and never go back.
@@ -58,6 +91,13 @@ pub struct Vitals {
     pub tool_calls: Vec<ToolCalls>,
     /// The pool of sessions of the default connection.
     pub pool: PoolVitals,
+    /// What was refused because there was too much of it, by client and limit.
+    pub refusals: Vec<Refusals>,
+    /// Decisions about a limit that this worker made by itself, for the memory that all workers
+    /// share was not there or had no room left.
+    pub unshared_limits_total: u64,
+    /// The certificate at the door, where there is one.
+    pub certificate: Option<CertificateVitals>,
     /// The pools of the other connections.
     pub named_pools: Vec<NamedPool>,
 }
@@ -69,6 +109,80 @@ pub struct NamedPool {
     pub name: String,
     /// Its pool.
     pub pool: PoolVitals,
+}
+
+/// How often one client was over one limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// The client's name in the configuration; none for whoever showed nothing.
+    pub client: Option<String>,
+    /// Which limit.
+    pub limit: Limit,
+    /// How often.
+    pub count_total: u64,
+}
+
+/// Of what there can be too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Limit {
+    /// A client's requests in a second.
+    Requests,
+    /// The requests of all clients in a second.
+    TotalRequests,
+    /// The requests of all clients at once.
+    ConcurrentRequests,
+    /// A client's statements in a second.
+    Statements,
+    /// A client's statements at once.
+    ConcurrentStatements,
+    /// A client's statements in a day.
+    StatementsOfDay,
+    /// The bytes of a client's answers in a day.
+    BytesOfDay,
+    /// An address's requests that were not let in, in a minute.
+    FailedLogins,
+    /// An address's connections at once.
+    Connections,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Limit; 9] = [
+        Limit::Requests,
+        Limit::TotalRequests,
+        Limit::ConcurrentRequests,
+        Limit::Statements,
+        Limit::ConcurrentStatements,
+        Limit::StatementsOfDay,
+        Limit::BytesOfDay,
+        Limit::FailedLogins,
+        Limit::Connections,
+    ];
+
+    /// Its name in metrics and headers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Requests => "requests",
+            Limit::TotalRequests => "total_requests",
+            Limit::ConcurrentRequests => "concurrent_requests",
+            Limit::Statements => "statements",
+            Limit::ConcurrentStatements => "concurrent_statements",
+            Limit::StatementsOfDay => "statements_of_day",
+            Limit::BytesOfDay => "bytes_of_day",
+            Limit::FailedLogins => "failed_logins",
+            Limit::Connections => "connections",
+        }
+    }
+}
+
+/// The certificate at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateVitals {
+    /// When it ends, in seconds since 1970.
+    pub expires_at: u64,
+    /// Whether the files changed since and cannot be used as they are now.
+    pub renewal_fails: bool,
 }
 
 /// How often one tool ended one way.

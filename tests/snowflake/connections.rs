@@ -213,6 +213,7 @@ async fn a_caller_names_only_what_it_was_granted_and_learns_of_nothing_else() {
     let granted = |connections| Caller {
         name: Some(Arc::from("team")),
         grant: Arc::new(Grant { connections, ..Grant::default() }),
+        ..Caller::nobody()
     };
     let refused = |name: &str, caller: &Caller| {
         two.connections

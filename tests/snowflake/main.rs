@@ -15,6 +15,7 @@ mod house;
 
 mod answers;
 mod connections;
+mod course;
 mod credentials;
 mod door;
 mod ending;

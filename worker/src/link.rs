@@ -26,8 +26,11 @@ use crate::settings::Identity;
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last words may take.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(1);
-/// Messages that may wait to be written; more are dropped, for they are heartbeats.
-const QUEUE_MAX: usize = 16;
+/// Messages that may wait to be written; more are dropped.
+const QUEUE_MAX: usize = 1024;
+/// Places in the queue that a [`Speaker`] leaves free, so that news of the worker itself, of which
+/// there is little, always finds one.
+const QUEUE_RESERVED: usize = 16;
 /// Bytes read at once.
 const READ_BYTES: usize = 4 * 1024;
 
@@ -118,6 +121,12 @@ impl Link {
         }
     }
 
+    /// Somebody who tells the supervisor as long as this link lives.
+    #[must_use]
+    pub fn speaker(&self) -> Speaker {
+        Speaker { outgoing: self.outgoing.downgrade() }
+    }
+
     /// Says a last word and waits until it is written.
     pub async fn farewell(self, message: &FromWorker, clock: Clock) {
         let last_words = async {
@@ -129,6 +138,27 @@ impl Link {
             let _ = self.writer.await;
         };
         clock.within(FAREWELL_LIMIT, last_words).await;
+    }
+}
+
+/// Tells the supervisor from anywhere, and keeps no link alive by that.
+#[derive(Debug, Clone)]
+pub struct Speaker {
+    outgoing: mpsc::WeakSender<Vec<u8>>,
+}
+
+impl Speaker {
+    /// Tells the supervisor; false when the link is gone or too much waits already.
+    pub fn say(&self, message: &FromWorker) -> bool {
+        let Some(outgoing) = self.outgoing.upgrade() else { return false };
+        match frame::encode(message) {
+            Ok(frame) if outgoing.capacity() > QUEUE_RESERVED => outgoing.try_send(frame).is_ok(),
+            Ok(_) => false,
+            Err(error) => {
+                tracing::error!(%error, "cannot tell the supervisor");
+                false
+            }
+        }
     }
 }
 
@@ -148,9 +178,12 @@ async fn open(socket: &Path, identity: &Identity) -> Result<(Link, Settings), Li
     }
     let settings = match incoming.message::<ToWorker>().await? {
         ToWorker::Settings(settings) => *settings,
-        ToWorker::Drain { .. } | ToWorker::ReopenLogs | ToWorker::Adjust(_) => {
-            return Err(LinkError::NoSettings);
-        }
+        ToWorker::Drain { .. }
+        | ToWorker::ReopenLogs
+        | ToWorker::Adjust(_)
+        | ToWorker::Told(_)
+        | ToWorker::Sought { .. }
+        | ToWorker::Revoked(_) => return Err(LinkError::NoSettings),
     };
     let (outgoing, queue) = mpsc::channel(QUEUE_MAX);
     let writer = tokio::spawn(write_all(stream, queue));

@@ -1,9 +1,13 @@
-//! Signals that ask a worker to leave, as bytes on a stream: nothing is done while one arrives.
+//! The signals that ask a worker to leave, as something that its one loop can wait for.
 
+use std::io;
 use std::os::unix::net::UnixStream;
 
-/// A stream on which a byte arrives with each signal that asks us to leave.
-pub(crate) fn to_leave() -> std::io::Result<tokio::net::UnixStream> {
+/// Bytes arrive here, one with each signal that asks us to leave.
+pub(crate) type Signals = tokio::net::UnixStream;
+
+/// Listens to SIGTERM and SIGINT from now on.
+pub(crate) fn listen() -> io::Result<Signals> {
     let (read, write) = UnixStream::pair()?;
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
@@ -13,7 +17,7 @@ pub(crate) fn to_leave() -> std::io::Result<tokio::net::UnixStream> {
 }
 
 /// Returns when a signal asked us to leave.
-pub(crate) async fn arrived(signals: &tokio::net::UnixStream) {
+pub(crate) async fn asked_to_leave(signals: &Signals) {
     loop {
         if signals.readable().await.is_err() {
             std::future::pending::<()>().await;

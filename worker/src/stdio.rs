@@ -57,7 +57,7 @@ pub async fn serve(
     connections.default_pool().open_min().await?;
     // Nobody adjusts them here; they stay readable when their sender is gone.
     let (_, limits) = watch::channel(settings.limits);
-    let desk = Desk { connections: connections.clone(), limits };
+    let desk = Desk::new(connections.clone(), limits);
     // Whoever could start this program is the one who is served.
     let server = Server::new(desk, Caller::local(), (Arc::new(Metrics::default()), clock));
     let service = server.serve(rmcp::transport::stdio()).await;

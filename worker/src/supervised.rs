@@ -9,21 +9,26 @@ use std::time::Duration;
 
 use mcp_protocol::access::AccessSettings;
 use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker, Vitals};
+use mcp_protocol::relay::SealingKeys;
 use mcp_protocol::settings::{Adjustable, Settings, StatementLimits};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
+use crate::audit::{Audit, AuditFile};
+use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
-use crate::http::{self, Door, Health, Serving, Stage};
+use crate::http::{self, Door, DoorError, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
 use crate::link::{Link, LinkError};
 use crate::logs::{self, LogError, Logs};
+use crate::mcp::edge::Edge;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::settings::{Identity, Inherited, of_platform};
-use crate::signals;
+use crate::signals::{self, Signals};
 use crate::warehouse::WarehouseError;
 use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
 use crate::warehouse::pool::PoolError;
@@ -59,8 +64,8 @@ pub enum ServeError {
     #[error("cannot open the pool of warehouse sessions")]
     Pool(#[from] PoolError),
     /// No door.
-    #[error("cannot accept connections on the inherited listener")]
-    Door(#[source] std::io::Error),
+    #[error("cannot open the door")]
+    Door(#[from] DoorError),
     /// The task that opens the warehouse died.
     #[error("the warehouse failed while it was opened")]
     Boot,
@@ -99,37 +104,47 @@ pub async fn serve(
         variables: of_platform(),
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
-    let begun = begin(&settings, &identity);
-    let (logs, signals) = match begun {
+    let access = watch::channel(Arc::new(settings.access.clone())).0;
+    let (logs, audit, signals) = match begin(&settings, &identity, &access) {
         Ok(begun) => begun,
         Err(error) => return Err(fail(link, error, clock).await),
     };
     tracing::info!(phase = "booting", generation = settings.generation, "worker");
     let boot = tokio::spawn(boot(open, settings.clone(), house));
-    let (serving, _) = watch::channel(Serving::Booting);
+    let metrics = Arc::new(Metrics::default());
+    let quotas = Quotas::shared(&socket, &identity.app, Arc::clone(&metrics));
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
-        metrics: Arc::new(Metrics::default()),
+        metrics,
+        quotas,
         limits: watch::channel(settings.limits.clone()).0,
-        access: watch::channel(Arc::new(settings.access.clone())).0,
+        access,
+        sessions: watch::channel(settings.sessions.clone()).0,
+        bus: Bus::linked(link.speaker(), clock),
         identity: Arc::new(identity),
         listener: Some(listener),
         service: None,
         settings,
-        serving,
+        serving: watch::channel(Serving::Booting).0,
         logs,
+        audit,
         clock,
     };
     worker.run(link, boot, signals).await
 }
 
+/// What writes down who calls what, and what steers its file.
+type Audited = (Audit, AuditFile);
+
 fn begin(
     settings: &Settings,
     identity: &Identity,
-) -> Result<(Logs, tokio::net::UnixStream), ServeError> {
+    access: &watch::Sender<Arc<AccessSettings>>,
+) -> Result<(Logs, Audited, Signals), ServeError> {
     let logs = logs::start(&settings.logs, identity)?;
-    let signals = signals::to_leave().map_err(ServeError::Signals)?;
-    Ok((logs, signals))
+    let audited = Audit::open(&settings.logs, identity, access.subscribe())?;
+    let signals = signals::listen().map_err(ServeError::Signals)?;
+    Ok((logs, audited, signals))
 }
 
 /// Opens the warehouse and the pool's first sessions.
@@ -172,6 +187,7 @@ async fn fail(link: Link, error: ServeError, clock: Clock) -> ServeError {
 struct Worker {
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
+    quotas: Quotas,
     identity: Arc<Identity>,
     listener: Option<TcpListener>,
     service: Option<Service>,
@@ -179,7 +195,10 @@ struct Worker {
     serving: watch::Sender<Serving>,
     limits: watch::Sender<StatementLimits>,
     access: watch::Sender<Arc<AccessSettings>>,
+    sessions: watch::Sender<SealingKeys>,
+    bus: Bus,
     logs: Logs,
+    audit: Audited,
     clock: Clock,
 }
 
@@ -204,7 +223,7 @@ impl Worker {
         mut self,
         link: Link,
         boot: JoinHandle<Result<Connections, ServeError>>,
-        signals: tokio::net::UnixStream,
+        signals: Signals,
     ) -> Result<(), ServeError> {
         let (mut link, mut boot) = (Some(link), Some(boot));
         let mut heartbeat_at = self.clock.now();
@@ -215,17 +234,10 @@ impl Worker {
                     Err(error) => return Err(self.give_up(link, error).await),
                 },
                 Wake::Booted(Err(error)) => return Err(self.give_up(link, error).await),
-                Wake::Said(Some(ToWorker::Drain { grace })) => News::Drain { grace },
-                Wake::Said(Some(ToWorker::ReopenLogs)) => {
-                    self.logs.reopen();
-                    continue;
-                }
-                Wake::Said(Some(ToWorker::Adjust(to))) => {
-                    self.adjust(*to);
-                    continue;
-                }
-                // Settings are handed over once; a second set is for a run to come.
-                Wake::Said(Some(ToWorker::Settings(_))) => continue,
+                Wake::Said(Some(message)) => match self.said(message) {
+                    Some(news) => news,
+                    None => continue,
+                },
                 Wake::Said(None) => {
                     link = None;
                     self.orphaned()
@@ -257,7 +269,7 @@ impl Worker {
         &self,
         link: &mut Option<Link>,
         boot: &mut Option<JoinHandle<Result<Connections, ServeError>>>,
-        signals: &tokio::net::UnixStream,
+        signals: &Signals,
         heartbeat_at: Moment,
     ) -> Wake {
         let draining = matches!(self.lifecycle.phase(), Phase::Draining(_));
@@ -265,7 +277,7 @@ impl Worker {
         tokio::select! {
             biased;
             said = async { match link { Some(link) => link.next().await, None => std::future::pending().await } } => Wake::Said(said),
-            () = signals::arrived(signals) => Wake::Signalled,
+            () = signals::asked_to_leave(signals) => Wake::Signalled,
             booted = async { match boot { Some(boot) => boot.await, None => std::future::pending().await } } => {
                 *boot = None;
                 Wake::Booted(booted.unwrap_or(Err(ServeError::Boot)))
@@ -274,6 +286,24 @@ impl Worker {
             () = self.emptied(), if draining => Wake::Emptied,
             () = self.clock.until(heartbeat_at), if linked => Wake::Heartbeat,
         }
+    }
+
+    /// What a message of the supervisor's means to the lifecycle; most mean nothing to it.
+    fn said(&mut self, message: ToWorker) -> Option<News> {
+        match message {
+            ToWorker::Drain { grace } => return Some(News::Drain { grace }),
+            ToWorker::ReopenLogs => {
+                self.logs.reopen();
+                self.audit.1.reopen();
+            }
+            ToWorker::Adjust(to) => self.adjust(*to),
+            ToWorker::Told(circular) => self.bus.heard(circular),
+            ToWorker::Sought { ticket, statement } => self.bus.sought(ticket, statement),
+            ToWorker::Revoked(sessions) => self.bus.revoked(sessions),
+            // Settings are handed over once; a second set is for a run to come.
+            ToWorker::Settings(_) => {}
+        }
+        None
     }
 
     async fn emptied(&self) {
@@ -290,10 +320,11 @@ impl Worker {
 
     fn open(&mut self, connections: Connections) -> Result<(), ServeError> {
         let settings = &self.settings;
-        let limits = self.limits.subscribe();
-        let desk = Desk { connections: connections.clone(), limits };
+        let desk = Desk::new(connections.clone(), self.limits.subscribe());
         let counted = (Arc::clone(&self.metrics), self.clock);
-        let server = Server::new(desk, Caller::nobody(), counted);
+        let audit = &self.audit.0;
+        let desk = desk.with_quotas(self.quotas.clone());
+        let server = Server::new(desk, Caller::nobody(), counted.clone()).with_audit(audit.clone());
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
@@ -301,22 +332,24 @@ impl Worker {
             serving: self.serving.subscribe(),
         };
         let (stage, watched) = Door::stage();
-        let reception = Reception::new(self.access.subscribe());
-        let router = http::router(settings, (server, reception), health, watched, self.clock);
+        let reception = Reception::new(self.access.subscribe()).with_audit(audit.clone());
+        let edge = Edge::new(self.sessions.subscribe(), self.bus.clone(), self.clock);
+        let entrance = (server, reception, edge);
+        let router = http::router(settings, entrance, health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
-        let counted = (Arc::clone(&self.metrics), self.clock);
-        let door = Door::open(listener, &settings.http, router, stage, counted);
-        self.service = Some(Service { door: door.map_err(ServeError::Door)?, connections });
+        let door = Door::open(listener, settings, router, stage, counted)?;
+        self.service = Some(Service { door, connections });
         Ok(())
     }
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access } = to.clone();
+        let Adjustable { limits, log_level, access, sessions, offered: _ } = to.clone();
         self.logs.set_level(log_level);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
+        self.sessions.send_replace(sessions);
         self.settings.adjust(to);
     }
 
@@ -367,7 +400,8 @@ impl Worker {
                     service.connections.close(CLOSE_LIMIT).await;
                 }
                 let logs_dropped = self.logs.dropped_total();
-                tracing::info!(phase = "done", logs_dropped, "worker");
+                let audit_dropped = self.audit.1.dropped_total();
+                tracing::info!(phase = "done", logs_dropped, audit_dropped, "worker");
             }
         }
     }

@@ -9,6 +9,7 @@ macro_rules! say {
 
 mod change;
 mod check;
+mod client;
 mod config;
 mod import;
 mod init;
@@ -29,7 +30,7 @@ use mcp_supervisor::config::{
 };
 use mcp_supervisor::monit::{self, MonitError};
 use mcp_supervisor::report::{self, Colour, Page, Progress};
-use mcp_supervisor::runtime::{self, AskError, StartError};
+use mcp_supervisor::runtime::{self, AskError, KeyError, StartError};
 
 use change::{change, changes};
 use targets::whom;
@@ -72,6 +73,9 @@ pub(crate) enum CommandError {
     /// The live screen cannot be shown.
     #[error(transparent)]
     Monit(#[from] MonitError),
+    /// Keys of clients cannot be read or changed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Something was typed that cannot be meant.
     #[error("{0}")]
     Usage(String),
@@ -113,6 +117,7 @@ impl CommandError {
             | CommandError::Ask(AskError::Failed { cause: FailureCause::Configuration, .. })
             | CommandError::DidNotStart { code: Some(78), .. } => Exit::Configuration,
             CommandError::Usage(_)
+            | CommandError::Key(KeyError::Unknown { .. } | KeyError::Over { .. })
             | CommandError::Ask(AskError::Failed { cause: FailureCause::Usage, .. })
             | CommandError::Monit(MonitError::NoTerminal { .. }) => Exit::Usage,
             CommandError::Told { exit } => *exit,
@@ -121,6 +126,7 @@ impl CommandError {
             | CommandError::DidNotStart { .. }
             | CommandError::NoProcess { .. }
             | CommandError::NoFile { .. }
+            | CommandError::Key(_)
             | CommandError::Monit(MonitError::Terminal { .. })
             | CommandError::Untranslatable { .. }
             | CommandError::JavaScript { .. }
@@ -147,6 +153,7 @@ impl CommandError {
             | CommandError::Ask(_)
             | CommandError::NoProcess { .. }
             | CommandError::NoFile { .. }
+            | CommandError::Key(_)
             | CommandError::Usage(_)
             | CommandError::DidNotStart { .. }
             | CommandError::Monit(_)
@@ -214,6 +221,7 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Import(wanted) => import::import(cli, wanted),
         Command::Check(output) => check::check(cli, output),
         Command::Config(wanted) => config::run(cli, wanted),
+        Command::Client(wanted) => client::run(cli, wanted),
         Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),

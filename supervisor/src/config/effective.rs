@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::file::{self, Node, Value};
 use super::keys::{FILE, Key, Kind};
 use super::layers::Laid;
-use super::{AppConfig, Config, ReadyBy, Surroundings, presets, program};
+use super::{AppConfig, Config, ReadyBy, Surroundings, access, presets, program};
 use crate::machine::AppName;
 
 /// A configuration as it is in force.
@@ -115,8 +115,20 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("health.probe.http", None),
         ("health.probe.command", None),
         ("snowflake.", None),
+        ("http.requests_per_second", None),
+        ("http.concurrent_requests", None),
+        ("tls.certificate_file", None),
+        ("tls.key_file", None),
+        ("tls.client_ca_file", None),
+        ("clients.", None),
+        ("oauth.", None),
         ("connections.", None),
+        ("tools.", None),
     ];
+    if app.settings.as_ref().is_none_or(|settings| settings.tls.is_none()) {
+        defaults.push(("tls.", None));
+    }
+    defaults.extend(access::keys::UNLIMITED.map(|key| (key, None)));
     if app.health.probe.is_none() {
         defaults.push(("health.probe.", None));
     }
@@ -257,6 +269,8 @@ fn may_be_shown(kind: &Kind) -> bool {
         | Kind::Text
         | Kind::Command
         | Kind::Texts
+        | Kind::Scalar
+        | Kind::Scalars
         | Kind::Boolean
         | Kind::Count { .. }
         | Kind::Scale

@@ -3,7 +3,8 @@
 //! The check for unknown keys, the hints, the check of every value and the test that the shipped
 //! file and the documentation mention each key all read this table.
 
-use super::process;
+use super::access::keys as access;
+use super::{offered, process};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -28,6 +29,9 @@ pub(super) enum Kind {
     /// A program, or a program and its arguments.
     Command,
     Texts,
+    /// A text, a number or a truth value.
+    Scalar,
+    Scalars,
     Boolean,
     Count {
         min: u32,
@@ -98,7 +102,7 @@ pub(super) const PROVIDERS: &[&str] = &["OIDC", "AWS", "AZURE", "GCP"];
 /// The words for when a worker is started again.
 pub(super) const POLICIES: &[&str] = &["always", "on_failure", "never"];
 
-const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
     Key { name, kind, example }
 }
 
@@ -159,12 +163,16 @@ pub(super) const APP: &[Key] = &[
     table("health", HEALTH),
     table("logs", LOGS),
     table("http", HTTP),
-    table("mcp", MCP),
+    table("mcp", access::MCP),
+    key("clients", Kind::Named(access::CLIENT), ""),
+    table("oauth", access::OAUTH),
+    table("tls", TLS),
     table("warehouse", WAREHOUSE),
     table("snowflake", SNOWFLAKE),
     key("connections", Kind::Named(SNOWFLAKE), ""),
     table("pool", POOL),
     table("limits", LIMITS),
+    offered::TOOLS,
 ];
 
 const RESTART: &[Key] = &[
@@ -226,10 +234,39 @@ const HTTP: &[Key] = &[
         Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
         "1024",
     ),
+    key("body_timeout", WAIT, r#""30s""#),
+    key("write_timeout", WAIT, r#""30s""#),
+    key(
+        "max_connections_per_address",
+        Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
+        "256",
+    ),
+    key(
+        "requests_per_second",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "1000",
+    ),
+    key(
+        "concurrent_requests",
+        Kind::Count { min: 1, max: 1024, what: "a number of requests" },
+        "256",
+    ),
+    key(
+        "failed_logins_per_minute",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "60",
+    ),
 ];
 
-const MCP: &[Key] =
-    &[key("allowed_hosts", Kind::Texts, "[]"), key("allowed_origins", Kind::Texts, "[]")];
+/// The words for whether clients show certificates, in the order of what they mean.
+pub(super) const CLIENT_CERTIFICATES: &[&str] = &["off", "optional", "required"];
+
+const TLS: &[Key] = &[
+    key("certificate_file", Kind::Text, r#""certificate.pem""#),
+    key("key_file", Kind::Text, r#""key.pem""#),
+    key("client_ca_file", Kind::Text, r#""clients.pem""#),
+    key("client_certificates", Kind::Choice(CLIENT_CERTIFICATES), r#""off""#),
+];
 
 const WAREHOUSE: &[Key] = &[
     key("kind", Kind::Choice(WAREHOUSES), r#""embedded""#),

@@ -133,6 +133,12 @@ async fn worker(
                         News::Heartbeat { run, vitals: Box::new(vitals) }
                     }
                     Ok(FromWorker::Drained) => continue,
+                    Ok(
+                        FromWorker::Tell(_)
+                        | FromWorker::StatementBegan(_)
+                        | FromWorker::StatementEnded { .. }
+                        | FromWorker::Seek { .. },
+                    ) => continue,
                     // A newer worker's message: it can live without our understanding it.
                     Err(WireError::Frame(FrameError::Body(_))) => continue,
                     Err(error) => {

@@ -52,6 +52,12 @@ impl Name {
         }
     }
 
+    /// A name that the warehouse itself gave.
+    #[must_use]
+    pub fn known(name: String) -> Name {
+        Name(name)
+    }
+
     /// The name as the warehouse knows it, without quotes.
     #[must_use]
     pub fn as_str(&self) -> &str {

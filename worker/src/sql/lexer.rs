@@ -208,7 +208,7 @@ impl<'a> Lexer<'a> {
             if is_line_or_control(c) && !matches!(c, '\t' | '\n' | '\r') {
                 return Err(control(c, start + offset));
             }
-            if is_invisible(c) {
+            if is_invisible(c) && !shapes_letters(c) {
                 self.note(code_point(c), start + offset, "is invisible; leave it out");
             }
         }
@@ -373,6 +373,11 @@ fn is_invisible(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
             | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
     )
+}
+
+/// What belongs to the writing of a word or of an emoji: it hides nothing in a comment.
+fn shapes_letters(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 fn control(c: char, at: usize) -> Oddity {

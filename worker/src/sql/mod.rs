@@ -5,16 +5,21 @@
 //! std only; no I/O, no clock, no parser of somebody else's dialect. It is the second line of
 //! defence: the first is a role at the warehouse that can only read.
 
+pub mod databases;
 mod finding;
 mod functions;
 mod heads;
 mod judge;
 mod lexer;
+mod names;
 mod shape;
 mod tells;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
+pub use databases::{Named, databases};
 use finding::{Finding, Need};
 use lexer::Token;
 
@@ -118,6 +123,21 @@ pub fn decide(statement: &str, level: Level) -> Decision {
             Decision::Refused { class: finding.class, reason: finding.reason(statement, level) }
         }
         None => Decision::Allowed { class: findings.first().map_or(Class::Read, |f| f.class) },
+    }
+}
+
+/// The same about bytes: what is not UTF-8 is no statement.
+#[must_use]
+pub fn decide_bytes(statement: &[u8], level: Level) -> Decision {
+    match std::str::from_utf8(statement) {
+        Ok(statement) => decide(statement, level),
+        Err(error) => {
+            let whole = String::from_utf8_lossy(&statement[..error.valid_up_to()]);
+            let word = statement.get(error.valid_up_to()).map_or(0, |byte| *byte);
+            let why = "is not UTF-8; nobody knows which text the warehouse would read";
+            let finding = Finding::invalid(format!("byte 0x{word:02X}"), whole.len(), why);
+            Decision::Refused { class: finding.class, reason: finding.reason(&whole, level) }
+        }
     }
 }
 

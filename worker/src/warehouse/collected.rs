@@ -82,7 +82,7 @@ impl Collected {
 }
 
 /// About how many bytes a value takes in an answer.
-fn weight(cell: &Cell) -> usize {
+pub(crate) fn weight(cell: &Cell) -> usize {
     match cell {
         Cell::Null | Cell::Boolean(_) => 1,
         Cell::Float(_) => 8,

@@ -8,6 +8,7 @@ mod care;
 pub mod circuit;
 pub(crate) mod collected;
 pub mod connections;
+pub mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod open;
@@ -19,6 +20,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
+
+use course::Course;
 
 /// A place where statements can be run, such as an account.
 #[async_trait]
@@ -73,6 +76,8 @@ pub struct Context {
     pub schema: Option<String>,
     /// Who asks.
     pub origin: Origin,
+    /// Where to tell how far it has come.
+    pub course: Course,
 }
 
 /// Who asks, as far as it is known; for the account's own history.

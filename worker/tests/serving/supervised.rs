@@ -57,9 +57,13 @@ impl Supervisor {
         loop {
             match self.hear().await {
                 FromWorker::Heartbeat(_) => heartbeats += 1,
-                news @ (FromWorker::Ready | FromWorker::Failed { .. } | FromWorker::Drained) => {
-                    return (news, heartbeats);
-                }
+                news @ (FromWorker::Ready
+                | FromWorker::Failed { .. }
+                | FromWorker::Drained
+                | FromWorker::Tell(_)
+                | FromWorker::StatementBegan(_)
+                | FromWorker::StatementEnded { .. }
+                | FromWorker::Seek { .. }) => return (news, heartbeats),
             }
         }
     }

@@ -24,6 +24,7 @@ use authenticator::Authenticator;
 pub(super) use authenticator::{authenticator, authenticators};
 pub(super) use changed::changed_secrets;
 use connections::Connection;
+pub(super) use secret_file::exposed;
 
 use super::check::Around;
 use super::file::{Node, child_key};

@@ -60,7 +60,7 @@ fn examples() -> BTreeSet<String> {
     for line in SHIPPED.lines() {
         let header = line.trim_start_matches(['#', ' ']).strip_prefix("[apps.query");
         if let Some((rest, _)) = header.and_then(|rest| rest.split_once(']')) {
-            table = format!("apps.NAME{rest}");
+            table = format!("apps.NAME{rest}").replace(".clients.assistant", ".clients.NAME");
         }
         if let Some((name, _)) = line.strip_prefix("#   ").and_then(|rest| rest.split_once(" = ")) {
             examples.insert(format!("{table}.{name}"));
@@ -96,7 +96,7 @@ fn the_shipped_file_is_valid_in_every_environment() {
         let config = workplace.load(SHIPPED, environment).unwrap_or_else(|why| panic!("{why}"));
         assert_eq!(config.apps.len(), 1);
     }
-    assert!(SHIPPED.lines().count() <= 200);
+    assert!(SHIPPED.lines().count() <= 300);
 }
 
 #[test]

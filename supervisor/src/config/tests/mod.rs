@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::{Config, Problems, Surroundings, load};
 
+mod access;
 mod compare;
 mod connections;
 mod effective;

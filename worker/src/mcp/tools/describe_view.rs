@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Definition, Entry, Errand, Reply, ToolError, parsed, position};
+use super::{Definition, Effect, Entry, Errand, Reply, ToolError, input, parsed, position};
 use crate::mcp::answer::cell_text;
 use crate::mcp::names::{Name, Path, literal};
 use crate::warehouse::pool::PoolError;
@@ -33,15 +33,18 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn definition() -> Definition {
     Definition {
-        title: "Describe a view",
+        title: "Describe a view".into(),
         description: "Shows the columns with their types, and the SQL definition, of a view or \
-                      a table.",
-        properties: json!({
-            "database": { "type": "string", "description": "Database of the view." },
-            "view_name": { "type": "string", "description": "The view or table; may be written schema.view." },
-            "schema": { "type": "string", "description": "Schema of the view; the default one when left out." }
-        }),
-        required: &["database", "view_name"],
+                      a table."
+            .into(),
+        input: input(
+            json!({
+                "database": { "type": "string", "description": "Database of the view." },
+                "view_name": { "type": "string", "description": "The view or table; may be written schema.view." },
+                "schema": { "type": "string", "description": "Schema of the view; the default one when left out." }
+            }),
+            &["database", "view_name"],
+        ),
         output: json!({
             "type": "object",
             "properties": {
@@ -64,6 +67,7 @@ fn definition() -> Definition {
             },
             "required": ["name", "query_id", "columns"]
         }),
+        effect: Effect::Reads,
     }
 }
 

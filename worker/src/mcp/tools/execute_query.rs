@@ -3,10 +3,9 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Definition, Entry, Errand, Reply, ToolError, parsed, row_limit};
+use super::{Definition, Effect, Entry, Errand, Reply, ToolError, input, parsed, row_limit};
 use crate::mcp::answer;
 use crate::mcp::names::Name;
-use crate::sql::{self, Decision, Level};
 use crate::warehouse::{Answer, Context};
 
 #[derive(Debug, Deserialize)]
@@ -39,28 +38,30 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn definition() -> Definition {
     Definition {
-        title: "Run a query",
-        description: "Runs one read-only SQL statement in Snowflake's dialect (SELECT, WITH, SHOW, \
+        title: "Run a query".into(),
+        description:
+            "Runs one read-only SQL statement in Snowflake's dialect (SELECT, WITH, SHOW, \
                       DESCRIBE, EXPLAIN) and shows up to `limit` rows; `truncated` says that \
-                      there were more. Anything that changes data is refused.",
-        properties: json!({
-            "query": { "type": "string", "description": "One statement." },
-            "database": { "type": "string", "description": "Where unqualified names are looked up." },
-            "schema": { "type": "string", "description": "Where unqualified names are looked up." },
-            "limit": { "type": "integer", "minimum": 1, "default": limit_default(), "description": "The most rows to show." },
-            "use_transaction": { "type": "boolean", "default": false, "description": "Accepted for compatibility; reading needs no transaction." },
-            "auto_commit": { "type": "boolean", "default": auto_commit_default(), "description": "Accepted for compatibility." }
-        }),
-        required: &["query"],
+                      there were more. Anything that changes data is refused."
+                .into(),
+        input: input(
+            json!({
+                "query": { "type": "string", "description": "One statement." },
+                "database": { "type": "string", "description": "Where unqualified names are looked up." },
+                "schema": { "type": "string", "description": "Where unqualified names are looked up." },
+                "limit": { "type": "integer", "minimum": 1, "default": limit_default(), "description": "The most rows to show." },
+                "use_transaction": { "type": "boolean", "default": false, "description": "Accepted for compatibility; reading needs no transaction." },
+                "auto_commit": { "type": "boolean", "default": auto_commit_default(), "description": "Accepted for compatibility." }
+            }),
+            &["query"],
+        ),
         output: answer::output_schema(),
+        effect: Effect::AsGranted,
     }
 }
 
 async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
-    match sql::decide(&arguments.query, Level::Read) {
-        Decision::Allowed { .. } => {}
-        Decision::Refused { reason, .. } => return Err(ToolError::Refused(reason)),
-    }
+    errand.judge(&arguments.query)?;
     let resolved = |name: &Option<String>| -> Result<Option<String>, ToolError> {
         let name = name.as_deref().map(Name::parse).transpose()?;
         Ok(name.map(|name| name.as_str().to_owned()))

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Definition, Entry, Errand, Reply, ToolError, position};
+use super::{Definition, Effect, Entry, Errand, Reply, ToolError, input, position};
 use crate::mcp::answer::cell_text;
 use crate::warehouse::Context;
 
@@ -18,15 +18,15 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn definition() -> Definition {
     Definition {
-        title: "List databases",
-        description: "Lists the databases that can be read. Start here.",
-        properties: json!({}),
-        required: &[],
+        title: "List databases".into(),
+        description: "Lists the databases that can be read. Start here.".into(),
+        input: input(json!({}), &[]),
         output: json!({
             "type": "object",
             "properties": { "databases": { "type": "array", "items": { "type": "string" } } },
             "required": ["databases"]
         }),
+        effect: Effect::Reads,
     }
 }
 

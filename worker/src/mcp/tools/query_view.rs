@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Definition, Entry, Errand, Reply, ToolError, parsed, row_limit};
+use super::{Definition, Effect, Entry, Errand, Reply, ToolError, input, parsed, row_limit};
 use crate::mcp::answer;
 use crate::mcp::names::{Name, Path};
 
@@ -29,17 +29,21 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn definition() -> Definition {
     Definition {
-        title: "Look into a view",
+        title: "Look into a view".into(),
         description: "Shows the first rows of a view or a table. To filter or aggregate use \
-                      execute_query.",
-        properties: json!({
-            "database": { "type": "string", "description": "Database of the view." },
-            "view_name": { "type": "string", "description": "The view or table; may be written schema.view." },
-            "schema": { "type": "string", "description": "Schema of the view; the default one when left out." },
-            "limit": { "type": "integer", "minimum": 1, "default": limit_default(), "description": "The most rows to show." }
-        }),
-        required: &["database", "view_name"],
+                      execute_query."
+            .into(),
+        input: input(
+            json!({
+                "database": { "type": "string", "description": "Database of the view." },
+                "view_name": { "type": "string", "description": "The view or table; may be written schema.view." },
+                "schema": { "type": "string", "description": "Schema of the view; the default one when left out." },
+                "limit": { "type": "integer", "minimum": 1, "default": limit_default(), "description": "The most rows to show." }
+            }),
+            &["database", "view_name"],
+        ),
         output: answer::output_schema(),
+        effect: Effect::Reads,
     }
 }
 

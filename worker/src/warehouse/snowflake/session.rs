@@ -21,7 +21,7 @@ use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
 use super::tag::QueryTag;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::Collected;
-use crate::warehouse::{Answer, Context, Limits, Origin, Session, WarehouseError};
+use crate::warehouse::{Answer, Context, Limits, Session, WarehouseError};
 
 /// How often a statement is said again because its session was gone.
 const SESSIONS_MAX: u32 = 3;
@@ -142,7 +142,7 @@ impl SnowflakeSession {
             Effect::Reads => Condition::Used,
             Effect::Changes => Condition::Marked,
         };
-        let ask = self.ask(&context.origin, effect, limits);
+        let ask = self.ask(context, effect, limits);
         let (found, raw) = self.library.run(statement, ask).await?;
         let collected = self.collected(&found, raw, limits).await;
         let collected = collected.map_err(|error| match effect {
@@ -260,7 +260,7 @@ impl SnowflakeSession {
         let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
         let names: Vec<String> =
             names.iter().filter_map(|name| name.as_ref().map(quoted)).collect();
-        let ask = self.ask(&Origin::default(), Effect::Reads, limits);
+        let ask = self.ask(&Context::default(), Effect::Reads, limits);
         // Where it stands is not known until the server has said so.
         let before = std::mem::replace(&mut self.condition, Condition::Marked);
         let moved = self.library.run(&format!("USE {kind} {}", names.join(".")), ask).await;
@@ -273,9 +273,9 @@ impl SnowflakeSession {
         moved.map(drop)
     }
 
-    fn ask(&self, origin: &Origin, effect: Effect, limits: &Limits) -> Ask {
+    fn ask(&self, context: &Context, effect: Effect, limits: &Limits) -> Ask {
         let mut parameters = Map::new();
-        let tag = QueryTag { worker: &self.worker, origin };
+        let tag = QueryTag { worker: &self.worker, origin: &context.origin };
         parameters.insert("QUERY_TAG".to_owned(), json!(tag.text()));
         // Whole seconds; one more, so that our own limit comes first.
         let seconds = limits.timeout.as_secs() + 1;
@@ -285,7 +285,7 @@ impl SnowflakeSession {
             let rows = limits.rows_max.saturating_add(1);
             parameters.insert("ROWS_PER_RESULTSET".to_owned(), json!(rows));
         }
-        Ask { parameters, effect }
+        Ask { parameters, effect, course: context.course.clone() }
     }
 
     /// Ends the statement that runs; a session whose statement may still run is done with. True

@@ -14,6 +14,7 @@ use super::failure;
 use super::tries::Tries;
 use super::wire::{Reply, Trouble};
 use crate::warehouse::WarehouseError;
+use crate::warehouse::course::Course;
 
 /// How often a token is renewed for one statement before something else must be wrong.
 const RENEWALS_MAX: u32 = 3;
@@ -34,6 +35,7 @@ pub(super) enum Effect {
 pub(super) struct Ask {
     pub(super) parameters: Map<String, Value>,
     pub(super) effect: Effect,
+    pub(super) course: Course,
 }
 
 /// What the server answered, without the rows that came with it.
@@ -92,6 +94,7 @@ pub(super) struct Statement<'a> {
     pub(super) connection: &'a Connection,
     pub(super) request_id: Uuid,
     pub(super) effect: Effect,
+    pub(super) course: Course,
 }
 
 impl Statement<'_> {
@@ -114,6 +117,9 @@ impl Statement<'_> {
             }
         };
         while IN_PROGRESS.contains(&reply.code.as_str()) {
+            if let Some(query_id) = reply.data.get("queryId").and_then(Value::as_str) {
+                self.course.named(query_id);
+            }
             reply = self.poll(&reply, &mut pass).await?;
         }
         self.found(reply)
