@@ -1,7 +1,9 @@
 //! A worker's serving parts against a warehouse that does as it is told, and the real binary.
 
+mod access;
 mod around;
 mod binary;
+mod door;
 mod drain;
 mod mcp;
 mod news;
@@ -10,3 +12,6 @@ mod sessions;
 mod streams;
 mod supervised;
 mod support;
+mod tls;
+mod tools;
+mod websocket;

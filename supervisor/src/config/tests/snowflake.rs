@@ -583,7 +583,7 @@ fn variables_that_contradict_each_other_are_a_problem() {
     assert_eq!(query(&config).listen.unwrap().port(), 2, "the stronger place counts");
     let remarks = config.remarks.join("");
     assert!(
-        remarks.contains("API_KEY in .env, line 2 is ignored: this release does not auth"),
+        remarks.contains("API_KEY in .env, line 2 is ignored: clients have keys of our own making"),
         "{remarks}"
     );
     assert!(!remarks.contains("canary"), "{remarks}");
