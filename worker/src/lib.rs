@@ -27,6 +27,7 @@ pub mod logs;
 pub mod mcp;
 pub mod metrics;
 pub mod quota;
+mod serve_error;
 pub mod settings;
 mod signals;
 pub mod sql;
