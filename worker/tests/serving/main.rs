@@ -11,3 +11,4 @@ mod sessions;
 mod streams;
 mod supervised;
 mod support;
+mod tools;

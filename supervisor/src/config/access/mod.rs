@@ -160,6 +160,7 @@ fn quota(section: Section<'_>, base: &Quota) -> Quota {
             .or(base.statements_per_day),
         bytes_per_day: section.size("bytes_per_day").or(base.bytes_per_day),
         statement_timeout: section.duration("statement_timeout").or(base.statement_timeout),
+        bytes_scanned_max: section.size("max_bytes_scanned").or(base.bytes_scanned_max),
     }
 }
 
