@@ -1,4 +1,4 @@
-//! Why a worker under a supervisor could not serve, and whether starting it again may help.
+//! Why a worker ended otherwise than it should, and whether starting it again can help.
 
 use crate::http::DoorError;
 use crate::link::LinkError;
