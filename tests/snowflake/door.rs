@@ -55,7 +55,7 @@ async fn open(config: Config, max: u32) -> Open {
     listener.set_nonblocking(true).expect("a listener can be non-blocking");
     let address = listener.local_addr().expect("a listener has an address");
     let counted = (metrics, house.clock);
-    let door = Door::open(listener, &settings.http, router, stage, counted).expect("a door");
+    let door = Door::open(listener, &settings, router, stage, counted).expect("a door");
     Open { house, door, address, _serving: serving }
 }
 

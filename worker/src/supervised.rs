@@ -4,7 +4,6 @@
 //! it. Opening the warehouse runs beside it, so that a worker that boots can be told to leave.
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +16,10 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
 use crate::audit::{Audit, AuditFile};
+use crate::boot::boot;
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
-use crate::http::{self, Door, Health, Serving, Stage};
+use crate::http::{self, Door, DoorError, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
 use crate::link::{Link, LinkError};
 use crate::logs::{self, LogError, Logs};
@@ -33,7 +33,7 @@ use crate::quota::Quotas;
 use crate::settings::{Identity, Inherited};
 use crate::signals::{self, Signals};
 use crate::warehouse::WarehouseError;
-use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
+use crate::warehouse::connections::{Connections, OpenWarehouse};
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
 use crate::words::chain;
@@ -67,8 +67,8 @@ pub enum ServeError {
     #[error("cannot open the pool of warehouse sessions")]
     Pool(#[from] PoolError),
     /// No door.
-    #[error("cannot accept connections on the inherited listener")]
-    Door(#[source] std::io::Error),
+    #[error("cannot open the door")]
+    Door(#[from] DoorError),
     /// The task that opens the warehouse died.
     #[error("the warehouse failed while it was opened")]
     Boot,
@@ -107,17 +107,14 @@ pub async fn serve(
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
     let access = watch::channel(Arc::new(settings.access.clone())).0;
-    let begun = begin(&settings, &identity, &access);
-    let (logs, audit, signals) = match begun {
+    let (logs, audit, signals) = match begin(&settings, &identity, &access) {
         Ok(begun) => begun,
         Err(error) => return Err(fail(link, error, clock).await),
     };
     tracing::info!(phase = "booting", generation = settings.generation, "worker");
     let boot = tokio::spawn(boot(open, settings.clone(), house));
-    let (serving, _) = watch::channel(Serving::Booting);
     let metrics = Arc::new(Metrics::default());
-    let run_directory = socket.parent().unwrap_or(Path::new("/"));
-    let quotas = Quotas::shared(run_directory, &identity.app, Arc::clone(&metrics));
+    let quotas = Quotas::shared(&socket, &identity.app, Arc::clone(&metrics));
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
         metrics,
@@ -131,7 +128,7 @@ pub async fn serve(
         listener: Some(listener),
         service: None,
         settings,
-        serving,
+        serving: watch::channel(Serving::Booting).0,
         logs,
         audit,
         clock,
@@ -151,34 +148,6 @@ fn begin(
     let audited = Audit::open(&settings.logs, identity, access.subscribe())?;
     let signals = signals::listen().map_err(ServeError::Signals)?;
     Ok((logs, audited, signals))
-}
-
-/// Opens the warehouse and the pool's first sessions.
-///
-/// A warehouse that cannot be reached now is no reason to leave: the worker serves, says so to
-/// whoever asks, and finds it again by itself. One that does not let us in is.
-async fn boot(
-    open: OpenWarehouse,
-    settings: Settings,
-    house: House,
-) -> Result<Connections, ServeError> {
-    let wanted = settings.clone();
-    let clock = house.clock;
-    let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
-    let opened = opening.await.map_err(|_| ServeError::Boot)??;
-    tracing::info!(
-        warehouse = opened.name(),
-        further = settings.connections.len(),
-        "the warehouse is open"
-    );
-    let connections = Connections::new(opened, &settings, clock);
-    match connections.default_pool().open_min().await {
-        Ok(()) => {}
-        Err(PoolError::Open { reason }) => tracing::error!(%reason, "serving without a session"),
-        Err(PoolError::Refused { reason }) => return Err(ServeError::Refused(reason)),
-        Err(error) => return Err(error.into()),
-    }
-    Ok(connections)
 }
 
 /// Tells the supervisor why, and gives the error back.
@@ -328,13 +297,13 @@ impl Worker {
     fn open(&mut self, connections: Connections) -> Result<(), ServeError> {
         let settings = &self.settings;
         let desk = Desk::new(connections.clone(), self.limits.subscribe());
-        let desk = desk.with_quotas(self.quotas.clone());
         let desk = desk
+            .with_quotas(self.quotas.clone())
             .with_sealing_keys(self.sessions.subscribe())
             .with_configured(self.configured.subscribe());
         let counted = (Arc::clone(&self.metrics), self.clock);
         let audit = &self.audit.0;
-        let server = Server::new(desk, Caller::nobody(), counted).with_audit(audit.clone());
+        let server = Server::new(desk, Caller::nobody(), counted.clone()).with_audit(audit.clone());
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
@@ -347,9 +316,8 @@ impl Worker {
         let entrance = (server, reception, edge);
         let router = http::router(settings, entrance, health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
-        let counted = (Arc::clone(&self.metrics), self.clock);
-        let door = Door::open(listener, &settings.http, router, stage, counted);
-        self.service = Some(Service { door: door.map_err(ServeError::Door)?, connections });
+        let door = Door::open(listener, settings, router, stage, counted)?;
+        self.service = Some(Service { door, connections });
         Ok(())
     }
 

@@ -115,11 +115,19 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("health.probe.http", None),
         ("health.probe.command", None),
         ("snowflake.", None),
+        ("http.requests_per_second", None),
+        ("http.concurrent_requests", None),
+        ("tls.certificate_file", None),
+        ("tls.key_file", None),
+        ("tls.client_ca_file", None),
         ("clients.", None),
         ("oauth.", None),
         ("connections.", None),
         ("tools.", None),
     ];
+    if app.settings.as_ref().is_none_or(|settings| settings.tls.is_none()) {
+        defaults.push(("tls.", None));
+    }
     defaults.extend(access::keys::UNLIMITED.map(|key| (key, None)));
     if app.health.probe.is_none() {
         defaults.push(("health.probe.", None));

@@ -164,6 +164,7 @@ pub(super) const APP: &[Key] = &[
     table("mcp", access::MCP),
     key("clients", Kind::Named(access::CLIENT), ""),
     table("oauth", access::OAUTH),
+    table("tls", TLS),
     table("warehouse", WAREHOUSE),
     table("snowflake", SNOWFLAKE),
     key("connections", Kind::Named(SNOWFLAKE), ""),
@@ -231,6 +232,38 @@ const HTTP: &[Key] = &[
         Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
         "1024",
     ),
+    key("body_timeout", WAIT, r#""30s""#),
+    key("write_timeout", WAIT, r#""30s""#),
+    key(
+        "max_connections_per_address",
+        Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
+        "256",
+    ),
+    key(
+        "requests_per_second",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "1000",
+    ),
+    key(
+        "concurrent_requests",
+        Kind::Count { min: 1, max: 1024, what: "a number of requests" },
+        "256",
+    ),
+    key(
+        "failed_logins_per_minute",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "60",
+    ),
+];
+
+/// The words for whether clients show certificates, in the order of what they mean.
+pub(super) const CLIENT_CERTIFICATES: &[&str] = &["off", "optional", "required"];
+
+const TLS: &[Key] = &[
+    key("certificate_file", Kind::Text, r#""certificate.pem""#),
+    key("key_file", Kind::Text, r#""key.pem""#),
+    key("client_ca_file", Kind::Text, r#""clients.pem""#),
+    key("client_certificates", Kind::Choice(CLIENT_CERTIFICATES), r#""off""#),
 ];
 
 const WAREHOUSE: &[Key] = &[

@@ -20,6 +20,7 @@ mod app;
 mod check;
 mod command_line;
 mod compare;
+mod door;
 mod dotenv;
 mod effective;
 mod env_import;

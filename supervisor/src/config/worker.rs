@@ -1,22 +1,23 @@
 //! The settings of our own worker: the tables that only `mcp-worker` understands.
 
 use mcp_protocol::settings::{
-    HttpSettings, LogLevel, LogSettings, McpSettings, PoolSettings, SAMPLE_SCALE, Settings,
-    StatementLimits, WarehouseSettings,
+    LogLevel, LogSettings, McpSettings, PoolSettings, SAMPLE_SCALE, Settings, StatementLimits,
+    WarehouseSettings,
 };
 
 use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{access, offered, snowflake, variables};
+use super::{access, door, offered, snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "http",
     "mcp",
     access::CLIENTS,
     access::OAUTH,
+    "tls",
     "warehouse",
     snowflake::TABLE,
     snowflake::CONNECTIONS,
@@ -61,11 +62,11 @@ pub(super) fn settings(
         generation: 0,
         heartbeat_every: health.duration("heartbeat_interval").unwrap_or(default.heartbeat_every),
         idle_grace: health.duration("idle_grace").unwrap_or(default.idle_grace),
-        http: http(app.section("http"), default.http),
+        http: door::http(app.section("http"), default.http),
         mcp: McpSettings {
             allowed_hosts: mcp.texts("allowed_hosts"),
             allowed_origins: mcp.texts("allowed_origins"),
-            ..default.mcp
+            websocket: mcp.boolean("websocket").unwrap_or(default.mcp.websocket),
         },
         access: access::settings(app, around, report, remarks),
         warehouse: warehouse(app, around, report, remarks),
@@ -77,7 +78,7 @@ pub(super) fn settings(
         },
         // They are no configuration: whoever hands the settings over puts them in.
         sessions: default.sessions,
-        tls: default.tls,
+        tls: door::tls(app, around, report, remarks),
         connections: snowflake::connections(app, around, report, remarks),
         offered: offered::read(app, report),
     }
@@ -90,16 +91,6 @@ pub(super) fn linked_settings(app: Section<'_>, around: &Around<'_>) -> Settings
     Settings {
         environment: around.environment.to_owned(),
         heartbeat_every: interval.unwrap_or(default.heartbeat_every),
-        ..default
-    }
-}
-
-fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
-    HttpSettings {
-        header_timeout: http.duration("header_timeout").unwrap_or(default.header_timeout),
-        request_timeout: http.duration("request_timeout").unwrap_or(default.request_timeout),
-        body_bytes_max: http.size("max_body").unwrap_or(default.body_bytes_max),
-        connections_max: http.count("max_connections").unwrap_or(default.connections_max),
         ..default
     }
 }

@@ -1,8 +1,9 @@
 //! `/metrics` for the whole fleet, in Prometheus' text form.
 //!
 //! A scrape asks the loop for one picture and draws it; nothing is counted twice. Labels are
-//! bounded: app, slot, phase, tool, outcome; never a run or a process id.
+//! bounded: app, slot, phase, tool, outcome, configured client, limit; never a run or a process id.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use mcp_protocol::control::{SlotPhase, Status};
-use mcp_protocol::message::{CallOutcome, Logins};
+use mcp_protocol::message::{CallOutcome, CertificateVitals, Logins};
 use prometheus::core::Collector;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -97,6 +98,7 @@ fn draw(status: &Status, hands: &Hands) -> prometheus::Result<String> {
     draw_vitals(&registry, hands)?;
     draw_pools(&registry, hands)?;
     draw_totals(&registry, hands)?;
+    draw_refusals(&registry, hands)?;
     prometheus::TextEncoder::new().encode_to_string(&registry.gather())
 }
 
@@ -267,6 +269,43 @@ fn draw_pools(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
             failing.with_label_values(labels).add(is(Logins::Failing));
             refused.with_label_values(labels).add(is(Logins::Refused));
         }
+    }
+    draw_certificates(registry, hands)
+}
+
+/// The certificates at the doors; of several workers the one that ends first.
+fn draw_certificates(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
+    let describe = |name: &str, help: &str| gauges(registry, name, help, &["app"]);
+    let expiry = describe("tls_certificate_expiry_seconds", "When it ends, since 1970.")?;
+    let failing = describe("tls_certificate_renewal_failing", "1 while the old one is shown.")?;
+    let mut first: BTreeMap<&str, CertificateVitals> = BTreeMap::new();
+    for (_, process) in hands.processes.iter() {
+        let Some(shown) = process.vitals.certificate else { continue };
+        let one = first.entry(process.slot.app.as_str()).or_insert(shown);
+        one.expires_at = one.expires_at.min(shown.expires_at);
+        one.renewal_fails |= shown.renewal_fails;
+    }
+    for (name, CertificateVitals { expires_at, renewal_fails }) in first {
+        expiry.with_label_values(&[name]).set(expires_at.cast_signed());
+        failing.with_label_values(&[name]).set(i64::from(renewal_fails));
+    }
+    Ok(())
+}
+
+/// What clients were refused because there was too much of it.
+fn draw_refusals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
+    let help = "What was refused because there was too much of it.";
+    let labels = &["app", "client", "limit"];
+    let exceeded = counters(registry, "rate_limit_exceeded_total", help, labels)?;
+    let help = "Limits that a worker decided without the others.";
+    let unshared = counters(registry, "rate_limit_unshared_total", help, &["app"])?;
+    for (name, totals) in hands.totals.iter() {
+        for ((client, limit), count) in &totals.refusals {
+            // Names of clients are not empty.
+            let client = client.as_deref().unwrap_or_default();
+            exceeded.with_label_values(&[name.as_str(), client, limit.name()]).inc_by(*count);
+        }
+        unshared.with_label_values(&[name.as_str()]).inc_by(totals.unshared_limits);
     }
     Ok(())
 }

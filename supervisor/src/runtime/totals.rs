@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mcp_protocol::message::{CallOutcome, PoolVitals, Vitals};
+use mcp_protocol::message::{CallOutcome, Limit, PoolVitals, Refusals, Vitals};
 use mcp_protocol::settings::DEFAULT_CONNECTION;
 
 use crate::machine::{AppName, SlotId};
@@ -26,6 +26,9 @@ pub(crate) struct AppTotals {
     pub(crate) pools: BTreeMap<String, PoolTotals>,
     /// Count and time of tool calls.
     pub(crate) tool_calls: BTreeMap<(String, CallOutcome), (u64, Duration)>,
+    /// How often each client was over each limit.
+    pub(crate) refusals: BTreeMap<(Option<String>, Limit), u64>,
+    pub(crate) unshared_limits: u64,
 }
 
 /// Totals of one connection's pools.
@@ -57,6 +60,14 @@ impl Totals {
         totals.requests += now.requests_total.saturating_sub(before.requests_total);
         totals.request_errors +=
             now.request_errors_total.saturating_sub(before.request_errors_total);
+        totals.unshared_limits +=
+            now.unshared_limits_total.saturating_sub(before.unshared_limits_total);
+        for refused in &now.refusals {
+            let same = |old: &&Refusals| old.client == refused.client && old.limit == refused.limit;
+            let old = before.refusals.iter().find(same).map_or(0, |old| old.count_total);
+            let sum = totals.refusals.entry((refused.client.clone(), refused.limit)).or_default();
+            *sum += refused.count_total.saturating_sub(old);
+        }
         let old: BTreeMap<&str, &PoolVitals> = pools(before).collect();
         for (name, pool) in pools(now) {
             let before = old.get(name).map_or_else(PoolVitals::default, |pool| **pool);
@@ -106,6 +117,23 @@ mod tests {
             duration_total: Duration::from_millis(calls * 10),
         };
         Vitals { requests_total: requests, tool_calls: vec![calls], ..Vitals::default() }
+    }
+
+    #[test]
+    fn refusals_are_added_up_by_client_and_limit() {
+        let mut totals = Totals::default();
+        let app = AppName::new("query");
+        let vitals = |client: Option<&str>, count_total| {
+            let client = client.map(str::to_owned);
+            let refused = Refusals { client, limit: Limit::Requests, count_total };
+            Vitals { refusals: vec![refused], unshared_limits_total: 1, ..Vitals::default() }
+        };
+        totals.add(&app, &Vitals::default(), &vitals(Some("team"), 3));
+        totals.add(&app, &vitals(Some("team"), 3), &vitals(Some("team"), 5));
+        totals.add(&app, &Vitals::default(), &vitals(None, 7));
+        let (_, sum) = totals.iter().next().unwrap();
+        let counts: Vec<u64> = sum.refusals.values().copied().collect();
+        assert_eq!((counts, sum.unshared_limits), (vec![7, 5], 2));
     }
 
     #[test]

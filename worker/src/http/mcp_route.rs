@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
+use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -19,19 +20,20 @@ use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use super::Stage;
+use super::body::{LEVELS_MAX, is_deeper_than};
 use super::message::{
     Agreed, Cancelled, Envelope, Implementation, Introduced, Introduction, LAST_EVENT_ID, Message,
     PROTOCOL_VERSION, SESSION_ID, accept_both, envelope, is_sessionless, takes_streams,
 };
 use super::stream::{self, Terms};
 use super::words::{INVALID_REQUEST, NO_SESSION, PARSE_ERROR, RETRY, Refused, error_body, refusal};
+use super::{Stage, toll};
 use crate::access::{Caller, Reception};
 use crate::clock::Clock;
 use crate::mcp::edge::Edge;
 use crate::mcp::edge::calls::Found;
 use crate::mcp::edge::session::{Client, Session};
-use crate::mcp::server::{Leaving, Server};
+use crate::mcp::server::{Leaving, Served};
 
 /// Names under which a machine calls itself.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -47,22 +49,27 @@ const LOOPBACK_ORIGINS: [&str; 6] = [
 /// The request whose reply is a subscription.
 const LISTEN: &str = "subscriptions/listen";
 
+/// The SDK's service, whichever server it serves.
+type Service =
+    Box<dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
 /// The SDK's service with our limits.
 pub(super) struct McpDoor {
-    service: StreamableHttpService<Server, NeverSessionManager>,
+    service: Service,
     reception: Reception,
     edge: Arc<Edge>,
     stage: watch::Receiver<Stage>,
     leaving: Leaving,
     body_bytes_max: usize,
     request_timeout: Duration,
+    body_timeout: Duration,
     clock: Clock,
 }
 
 impl McpDoor {
     pub(super) fn new(
         settings: &Settings,
-        (server, reception, edge): (Server, Reception, Arc<Edge>),
+        (server, reception, edge): (impl Served, Reception, Arc<Edge>),
         stage: watch::Receiver<Stage>,
         clock: Clock,
     ) -> McpDoor {
@@ -78,14 +85,20 @@ impl McpDoor {
             .with_allowed_origins(origins.chain(settings.mcp.allowed_origins.iter().cloned()))
             .enforce_origin_validation();
         let sessions = Arc::new(NeverSessionManager::default());
+        let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
+        let service = Arc::new(service);
         McpDoor {
-            service: StreamableHttpService::new(move || Ok(server.clone()), sessions, config),
+            service: Box::new(move |request| {
+                let service = Arc::clone(&service);
+                Box::pin(async move { service.handle(request).await.map(Body::new) })
+            }),
             reception,
             edge,
             leaving: leaving(stage.clone()),
             stage,
             body_bytes_max,
             request_timeout: settings.http.request_timeout,
+            body_timeout: settings.http.body_timeout,
             clock,
         }
     }
@@ -94,13 +107,14 @@ impl McpDoor {
     async fn admit(&self, head: &mut Parts) -> Result<Caller, Refused> {
         let caller = self.reception.admit(head).await;
         let caller = caller.map_err(|refusal| Refused::from(refusal.response()))?;
+        toll::pay(head, &caller)?;
         head.extensions.insert(caller.clone());
         Ok(caller)
     }
 
     /// The whole body, as far as it may go.
     async fn body(&self, body: Body) -> Result<Bytes, Refused> {
-        let deadline = self.clock.now() + self.request_timeout;
+        let deadline = self.clock.now() + self.body_timeout;
         let body = tokio::select! {
             body = Limited::new(body, self.body_bytes_max).collect() => body,
             () = self.clock.until(deadline) => {
@@ -108,14 +122,19 @@ impl McpDoor {
                 return Err(refusal(StatusCode::REQUEST_TIMEOUT, RETRY, message, None).into());
             }
         };
-        body.map(|body| body.to_bytes()).map_err(|error| {
+        let body = body.map(|body| body.to_bytes()).map_err(|error| {
             if error.is::<LengthLimitError>() {
                 let message = format!("a body may have {} bytes", self.body_bytes_max);
                 let status = StatusCode::PAYLOAD_TOO_LARGE;
-                return refusal(status, INVALID_REQUEST, &message, None).into();
+                return refusal(status, INVALID_REQUEST, &message, None);
             }
-            refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, "the body broke off", None).into()
-        })
+            refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, "the body broke off", None)
+        })?;
+        if is_deeper_than(&body, LEVELS_MAX) {
+            let message = format!("lists and objects may be {LEVELS_MAX} deep");
+            return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, &message, None).into());
+        }
+        Ok(body)
     }
 
     /// The session that a request belongs to, if it names one. Versions that have no sessions
@@ -141,7 +160,7 @@ impl McpDoor {
     /// none: it knows which hosts and origins are served.
     async fn unwelcome(&self, head: &Parts) -> Option<Response<Body>> {
         let request = Request::from_parts(head.clone(), Full::new(Bytes::new()));
-        let response = self.service.handle(request).await.map(Body::new);
+        let response = (self.service)(request).await;
         (response.status() != StatusCode::METHOD_NOT_ALLOWED).then_some(response)
     }
 
@@ -149,7 +168,7 @@ impl McpDoor {
     async fn introduce(&self, head: Parts, body: Bytes, caller: &Caller) -> Response<Body> {
         let introduction = serde_json::from_slice::<Message<Introduction>>(&body);
         let request = Request::from_parts(head, Full::new(body));
-        let (mut head, body) = self.service.handle(request).await.into_parts();
+        let (mut head, body) = (self.service)(request).await.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let introduced = serde_json::from_slice::<Introduced>(&body);
         if let (Ok(Message { params }), Ok(Introduced { result })) = (introduction, introduced) {
@@ -191,7 +210,7 @@ impl McpDoor {
         };
         let work = Box::pin(async move {
             let request = Request::from_parts(head, Full::new(body));
-            self.service.handle(request).await.map(Body::new)
+            (self.service)(request).await
         });
         stream::reply(work, terms).await
     }
@@ -239,7 +258,7 @@ async fn notified(door: &McpDoor, mut head: Parts, body: &Bytes, method: &str) -
     let session = head.extensions.get::<Arc<Session>>().cloned();
     accept_both(&mut head.headers);
     let request = Request::from_parts(head, Full::new(body.clone()));
-    let response = door.service.handle(request).await.map(Body::new);
+    let response = (door.service)(request).await;
     if let (Some(session), "notifications/cancelled") = (session, method)
         && response.status().is_success()
         && let Ok(Message { params }) = serde_json::from_slice::<Message<Cancelled>>(body)
@@ -264,12 +283,13 @@ pub(super) async fn resume(
         let (Some(session), Some(event)) = (session, head.headers.get(LAST_EVENT_ID)) else {
             return Err(not_allowed("POST, DELETE").into());
         };
-        let lost = event.to_str().ok().and_then(|event| door.edge.lost(&session, event));
-        let Some(lost) = lost else {
+        let event = event.to_str().unwrap_or_default();
+        let Some(lost) = door.edge.lost(&session, event) else {
             let message = "the Last-Event-ID is none of this session's";
             return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None).into());
         };
-        let (seat, body) = stream::seat();
+        // With an id on its new stream a client can come back once more.
+        let (seat, body) = stream::seat(Some(stream::priming(event)));
         Ok(match door.edge.rejoin(&lost, seat) {
             Found::Running => stream::event_stream(body),
             // To a reader of event streams this status means: do not come back.

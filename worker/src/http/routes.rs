@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use http::StatusCode;
 use mcp_protocol::message::{Logins, PoolVitals};
@@ -14,10 +15,13 @@ use tokio::sync::watch;
 
 use super::Stage;
 use super::mcp_route::{self, McpDoor};
+use super::names::{self, Names};
+use super::toll::{self, Toll};
+use super::websocket::{self, SocketDoor};
 use crate::access::{self, Reception};
 use crate::clock::{Clock, Moment};
 use crate::mcp::edge::Edge;
-use crate::mcp::server::Server;
+use crate::mcp::server::Served;
 use crate::settings::Identity;
 use crate::warehouse::connections::Connections;
 
@@ -48,12 +52,15 @@ pub enum Serving {
 /// Everything that is served.
 pub fn router(
     settings: &Settings,
-    entrance: (Server, Reception, Arc<Edge>),
+    entrance: (impl Served, Reception, Arc<Edge>),
     health: Health,
     stage: watch::Receiver<Stage>,
     clock: Clock,
 ) -> Router {
     let metadata = access::router(&entrance.1);
+    let toll = Toll::new(&settings.http, entrance.0.quotas().clone());
+    let names = Names::new(&settings.mcp);
+    let socket = socket(settings, (&entrance.0, &entrance.1), (&toll, &stage), clock);
     let mcp = Arc::new(McpDoor::new(settings, entrance, stage, clock));
     let health = Arc::new((health, clock));
     let of_mcp = post(mcp_route::answer).get(mcp_route::resume).delete(mcp_route::end);
@@ -63,7 +70,30 @@ pub fn router(
         .route("/health", get(report))
         .with_state(health)
         .merge(metadata)
-        .merge(Router::new().route("/mcp", of_mcp).with_state(mcp))
+        .merge(
+            Router::new()
+                .route("/mcp", of_mcp)
+                .with_state(mcp)
+                .merge(socket)
+                .layer(from_fn_with_state(toll, toll::collect)),
+        )
+        .layer(names::cors(Arc::clone(&names)))
+        .layer(from_fn_with_state(names, names::guard))
+}
+
+/// `/ws`, where it is to be served.
+fn socket(
+    settings: &Settings,
+    (server, reception): (&impl Served, &Reception),
+    (toll, stage): (&Arc<Toll>, &watch::Receiver<Stage>),
+    clock: Clock,
+) -> Router {
+    if !settings.mcp.websocket {
+        return Router::new();
+    }
+    let entrance = (server.clone(), reception.clone());
+    let door = SocketDoor::new(settings, entrance, Arc::clone(toll), stage.clone(), clock);
+    Router::new().route("/ws", get(websocket::upgrade)).with_state(Arc::new(door))
 }
 
 async fn readyz(State(health): State<Arc<(Health, Clock)>>) -> (StatusCode, &'static str) {

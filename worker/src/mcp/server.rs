@@ -70,12 +70,6 @@ impl Server {
         Server { audit, ..self }
     }
 
-    /// How much clients may ask.
-    #[must_use]
-    pub fn quotas(&self) -> &Quotas {
-        &self.desk.quotas
-    }
-
     /// Who sent this request.
     fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         let head = context.extensions.get::<http::request::Parts>();
@@ -97,6 +91,18 @@ impl Server {
             course: Course::default(),
         };
         Errand::new(&self.desk, method, asked)
+    }
+}
+
+/// What a door serves: this server, or one of the tests that stands before it.
+pub trait Served: ServerHandler + Clone {
+    /// How much clients may ask.
+    fn quotas(&self) -> &Quotas;
+}
+
+impl Served for Server {
+    fn quotas(&self) -> &Quotas {
+        &self.desk.quotas
     }
 }
 

@@ -29,6 +29,7 @@ use memory::Memory;
 use rate::Rate;
 pub use rate::Standing;
 pub use refusal::{Refusal, tell};
+pub use table::household;
 use table::{HOLDERS_MAX, Record};
 
 use crate::clock;
@@ -98,11 +99,11 @@ impl Quotas {
         Quotas::new(None, metrics)
     }
 
-    /// Limits that all workers of the app share which have this directory of the supervisor's.
-    /// Blocks while another worker makes them ready.
+    /// Limits that all workers of the app share whose supervisor has this socket. Blocks while
+    /// another worker makes them ready.
     #[must_use]
-    pub fn shared(run_directory: &Path, app: &str, metrics: Arc<Metrics>) -> Quotas {
-        let memory = Memory::shared(&run_directory.join(DIRECTORY), app);
+    pub fn shared(socket: &Path, app: &str, metrics: Arc<Metrics>) -> Quotas {
+        let memory = Memory::shared(&socket.with_file_name(DIRECTORY), app);
         if let Err(error) = &memory {
             tracing::error!(%error, "limits of clients hold for each worker by itself");
         }

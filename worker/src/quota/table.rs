@@ -6,7 +6,7 @@
 //! its one number holds a part of its hash and its bucket, and a bucket that is full again says
 //! nothing, so its place is free.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed};
 use std::time::Duration;
@@ -153,13 +153,21 @@ pub(super) fn take_for(
     }
 }
 
-/// Of an IPv6 address only the first half, which is what one household has. With a seed, so that
-/// nobody can choose addresses that share a place with a victim's.
+/// What counts as one remote address: of IPv6 the first half, which is what one household has.
+#[must_use]
+pub fn household(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
+/// With a seed, so that nobody can choose addresses that share a place with a victim's.
 fn hash(address: IpAddr, seed: u64) -> u64 {
     let mut bytes = seed.to_le_bytes().to_vec();
-    match address.to_canonical() {
+    match household(address) {
         IpAddr::V4(address) => bytes.extend(address.octets()),
-        IpAddr::V6(address) => bytes.extend(&address.octets()[..8]),
+        IpAddr::V6(address) => bytes.extend(address.octets()),
     }
     let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
     digest.as_ref().iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte))
@@ -167,7 +175,7 @@ fn hash(address: IpAddr, seed: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::Ipv4Addr;
 
     use super::super::memory::Memory;
     use super::*;

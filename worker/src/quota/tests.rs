@@ -17,7 +17,7 @@ const PLACES: u32 = 3;
 const PERMITS: u32 = 200;
 
 fn quotas(directory: &Path) -> Quotas {
-    let quotas = Quotas::shared(directory, "query", Arc::default());
+    let quotas = Quotas::shared(&directory.join("control.sock"), "query", Arc::default());
     assert!(quotas.inner.shared.is_some(), "not shared");
     quotas
 }
@@ -211,7 +211,7 @@ fn a_file_that_is_not_ours_is_replaced_and_one_that_others_can_open_is_not_used(
         assert!(quotas(directory.path()).statement(None, &limited).is_err());
     }
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("is opened");
-    let alone = Quotas::shared(directory.path(), "query", Arc::default());
+    let alone = Quotas::shared(&directory.path().join("control.sock"), "query", Arc::default());
     assert!(alone.inner.shared.is_none());
     alone.statement(None, &limited).expect("each worker by itself");
     assert!(alone.statement(None, &limited).is_err());

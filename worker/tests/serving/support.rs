@@ -12,7 +12,7 @@ use mcp_worker::bus::Bus;
 use mcp_worker::clock::Clock;
 use mcp_worker::http::{Door, Health, Serving};
 use mcp_worker::mcp::edge::Edge;
-use mcp_worker::mcp::server::Server;
+use mcp_worker::mcp::server::{Served, Server};
 use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
 use mcp_worker::quota::Quotas;
@@ -471,6 +471,16 @@ pub(crate) async fn house_among(
     settings: &Settings,
     bus: Bus,
 ) -> House {
+    house_serving(listener, settings, bus, |server| server).await
+}
+
+/// Opens a house on this listener whose door serves what is made of its server.
+pub(crate) async fn house_serving<S: Served>(
+    listener: std::net::TcpListener,
+    settings: &Settings,
+    bus: Bus,
+    make: impl FnOnce(Server) -> S,
+) -> House {
     let clock = Clock::start();
     let warehouse = FakeWarehouse::default();
     let counts = Arc::clone(&warehouse.counts);
@@ -493,10 +503,10 @@ pub(crate) async fn house_among(
     let (stage, watched) = Door::stage();
     let (_, access) = tokio::sync::watch::channel(Arc::new(settings.access.clone()));
     let (_, keys) = tokio::sync::watch::channel(settings.sessions.clone());
-    let entrance = (server, Reception::new(access), Edge::new(keys, bus, clock));
+    let entrance = (make(server), Reception::new(access), Edge::new(keys, bus, clock));
     let router = mcp_worker::http::router(settings, entrance, health, watched, clock);
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
-    let door = Door::open(listener, &settings.http, router, stage, counted).expect("a door");
+    let door = Door::open(listener, settings, router, stage, counted).expect("a door");
     House { address, door, pool, metrics, counts, serving }
 }

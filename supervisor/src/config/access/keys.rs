@@ -36,6 +36,7 @@ const SCANNED: Key =
 pub(in crate::config) const MCP: &[Key] = &[
     key("allowed_hosts", Kind::Texts, "[]"),
     key("allowed_origins", Kind::Texts, "[]"),
+    key("websocket", Kind::Boolean, "false"),
     key("authentication", Kind::Choice(AUTHENTICATION), r#""auto""#),
     key("allow_anonymous_beyond_loopback", Kind::Boolean, "false"),
     key("audit", Kind::Choice(AUDIT), r#""hash""#),
