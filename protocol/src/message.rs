@@ -33,7 +33,7 @@ pub enum ToWorker {
         /// Which question it answers.
         ticket: u64,
         /// The statement, where one is known.
-        statement: Option<Statement>,
+        statement: Option<Box<Statement>>,
     },
     /// Sessions that were ended before this worker came; at most
     /// [`REVOCATIONS_MAX`](crate::relay::REVOCATIONS_MAX) at once, right after the settings.

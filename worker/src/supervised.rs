@@ -274,7 +274,9 @@ impl Worker {
             }
             ToWorker::Adjust(to) => self.adjust(*to),
             ToWorker::Told(circular) => self.bus.heard(circular),
-            ToWorker::Sought { ticket, statement } => self.bus.sought(ticket, statement),
+            ToWorker::Sought { ticket, statement } => {
+                self.bus.sought(ticket, statement.map(|one| *one));
+            }
             ToWorker::Revoked(sessions) => self.bus.revoked(sessions),
             // Settings are handed over once; a second set is for a run to come.
             ToWorker::Settings(_) => {}

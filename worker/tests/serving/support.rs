@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mcp_protocol::access::AccessSettings;
 use mcp_protocol::settings::Settings;
 use mcp_worker::access::{Caller, Reception};
+use mcp_worker::audit::{Audit, AuditFile};
 use mcp_worker::bus::Bus;
 use mcp_worker::clock::Clock;
 use mcp_worker::http::{Door, Health, Serving};
@@ -446,6 +448,8 @@ pub(crate) struct House {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) serving: tokio::sync::watch::Sender<Serving>,
+    pub(crate) access: tokio::sync::watch::Sender<Arc<AccessSettings>>,
+    pub(crate) audit: AuditFile,
 }
 
 /// A listener on a free port.
@@ -491,9 +495,13 @@ pub(crate) async fn house_serving<S: Served>(
     let connections = Connections::single(pool.clone());
     let desk = Desk::new(connections.clone(), limits);
     let desk = desk.with_quotas(Quotas::own(Arc::clone(&metrics)));
-    let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
-    let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
+    let (access, _) = tokio::sync::watch::channel(Arc::new(settings.access.clone()));
+    let (audit, file) =
+        Audit::open(&settings.logs, &identity, access.subscribe()).expect("an audit log");
+    let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
+    let server = server.with_audit(audit.clone());
+    let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let health = Health {
         identity: Arc::new(identity),
         environment: settings.environment.clone(),
@@ -501,12 +509,12 @@ pub(crate) async fn house_serving<S: Served>(
         serving: serving.subscribe(),
     };
     let (stage, watched) = Door::stage();
-    let (_, access) = tokio::sync::watch::channel(Arc::new(settings.access.clone()));
+    let reception = Reception::new(access.subscribe()).with_audit(audit);
     let (_, keys) = tokio::sync::watch::channel(settings.sessions.clone());
-    let entrance = (make(server), Reception::new(access), Edge::new(keys, bus, clock));
+    let entrance = (make(server), reception, Edge::new(keys, bus, clock));
     let router = mcp_worker::http::router(settings, entrance, health, watched, clock);
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
     let door = Door::open(listener, settings, router, stage, counted).expect("a door");
-    House { address, door, pool, metrics, counts, serving }
+    House { address, door, pool, metrics, counts, serving, access, audit: file }
 }

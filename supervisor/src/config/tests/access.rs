@@ -103,6 +103,7 @@ fn what_cannot_be_meant_is_refused_with_a_way_out() {
         ("toolsets = [\"x\"]", "there are core, catalog, operations"),
         ("roles = [\"my role\"]", "write it in quotes of its own: '\"My name\"'"),
         ("roles = [\"*\", \"A\"]", "\"*\" means all names; write it alone"),
+        ("connections = [\"defualt\"]", "did you mean \"default\"?"),
         ("databases = [\"\"]", "a name cannot be empty"),
         ("level = \"wirte\"", "did you mean \"write\"?"),
         ("requests_per_second = 0", "0 is not a number of requests; use 1 or more"),
