@@ -11,13 +11,24 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 
 corpus=corpus/$target
 mkdir -p "$corpus" "artifacts/$target"
-# Seeds: the shipped file, and each small file of the tests.
-cp ../ecosystem.toml "$corpus/shipped"
-awk -v to="$corpus" '
-    /^##### /  { close(file); file = to "/seed-" ++n; taken = 1; next }
-    /^-----$/  { taken = 0; next }
-    taken      { print > file }
-' ../supervisor/src/config/tests/typos.txt ../supervisor/src/config/tests/problems.txt
+# Seeds: for the gate, every labelled statement; else the shipped file and each small one of the tests.
+if [ "$target" = gate ]; then
+    python3 -c '
+import json, pathlib, sys
+lines = [line for file in sys.argv[2:] for line in open(file)]
+for n, line in enumerate(lines):
+    statement = json.loads(line)["sql"].encode("utf-8", "surrogatepass")
+    if len(statement) < 8192:
+        pathlib.Path(sys.argv[1], f"seed-{n}").write_bytes(statement)
+' "$corpus" ../worker/tests/data/sql_*.jsonl
+else
+    cp ../ecosystem.toml "$corpus/shipped"
+    awk -v to="$corpus" '
+        /^##### /  { close(file); file = to "/seed-" ++n; taken = 1; next }
+        /^-----$/  { taken = 0; next }
+        taken      { print > file }
+    ' ../supervisor/src/config/tests/typos.txt ../supervisor/src/config/tests/problems.txt
+fi
 
 flags="--cfg fuzzing -Cpasses=sancov-module -Ccodegen-units=1 -Cdebug-assertions"
 for option in level=4 inline-8bit-counters pc-table trace-compares; do

@@ -23,6 +23,39 @@ pub struct AccessSettings {
     pub anonymous: Option<Grant>,
     /// Those who are known by name.
     pub clients: Vec<ClientSettings>,
+    /// Whose tokens are taken besides keys; nobody's without it.
+    pub oauth: Option<OAuthSettings>,
+    /// What is written down of each call.
+    pub audit: AuditLevel,
+}
+
+/// Whose access tokens are taken, and what they must say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OAuthSettings {
+    /// Who gives them, as their claim `iss` says it.
+    pub issuer: String,
+    /// The address of this service as its clients know it, with its path.
+    pub resource: String,
+    /// Whom they must be meant for: one of these is in their claim `aud`. Never empty.
+    pub audiences: Vec<String>,
+    /// Where the issuer's public keys are; where the issuer itself says without it.
+    pub jwks_url: Option<String>,
+    /// What they must allow, each of them; nothing when there are none.
+    pub scopes: Vec<String>,
+    /// The claim that says whose they are.
+    pub subject_claim: String,
+}
+
+/// What is written down of each call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AuditLevel {
+    /// Nothing.
+    Off,
+    /// Who called what and how it ended, and of a statement its class and a hash.
+    #[default]
+    Hash,
+    /// The same, and the statement itself.
+    Text,
 }
 
 /// One client: a person's assistant, a team, a program.
@@ -34,6 +67,10 @@ pub struct ClientSettings {
     pub keys: Vec<ApiKey>,
     /// What it may do.
     pub grant: Grant,
+    /// Whose access tokens are this client's; `*` means everybody's who is not named elsewhere.
+    pub subjects: Vec<String>,
+    /// Whose certificates are this client's: names in them.
+    pub certificates: Vec<String>,
 }
 
 /// What tells whether a shown key is right: its public part, and a hash of the whole.
@@ -103,6 +140,8 @@ pub struct Quota {
     pub bytes_per_day: Option<u64>,
     /// How long one statement may run, where that is less than what holds for all.
     pub statement_timeout: Option<Duration>,
+    /// Bytes that one statement may scan by the warehouse's own estimate.
+    pub bytes_scanned_max: Option<u64>,
 }
 
 impl Allowed {

@@ -12,11 +12,13 @@
 //! Golden bytes of every message lie in `tests/golden/`: a change of the wire is seen there first.
 
 pub mod access;
+pub mod api_key;
 pub mod control;
 pub mod env;
 pub mod frame;
 pub mod handshake;
 pub mod message;
+pub mod offered;
 pub mod relay;
 pub mod revoked;
 pub mod secret;

@@ -89,8 +89,100 @@ pub struct Vitals {
     pub connections: u32,
     /// Tool calls finished, by tool and outcome.
     pub tool_calls: Vec<ToolCalls>,
-    /// The pool of warehouse sessions.
+    /// The pool of sessions of the default connection.
     pub pool: PoolVitals,
+    /// What was refused because there was too much of it, by client and limit.
+    pub refusals: Vec<Refusals>,
+    /// Decisions about a limit that this worker made by itself, for the memory that all workers
+    /// share was not there or had no room left.
+    pub unshared_limits_total: u64,
+    /// The certificate at the door, where there is one.
+    pub certificate: Option<CertificateVitals>,
+    /// The pools of the other connections.
+    pub named_pools: Vec<NamedPool>,
+}
+
+/// The pool of one connection that has a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedPool {
+    /// The connection's name in the configuration.
+    pub name: String,
+    /// Its pool.
+    pub pool: PoolVitals,
+}
+
+/// How often one client was over one limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusals {
+    /// The client's name in the configuration; none for whoever showed nothing.
+    pub client: Option<String>,
+    /// Which limit.
+    pub limit: Limit,
+    /// How often.
+    pub count_total: u64,
+}
+
+/// Of what there can be too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Limit {
+    /// A client's requests in a second.
+    Requests,
+    /// The requests of all clients in a second.
+    TotalRequests,
+    /// The requests of all clients at once.
+    ConcurrentRequests,
+    /// A client's statements in a second.
+    Statements,
+    /// A client's statements at once.
+    ConcurrentStatements,
+    /// A client's statements in a day.
+    StatementsOfDay,
+    /// The bytes of a client's answers in a day.
+    BytesOfDay,
+    /// An address's requests that were not let in, in a minute.
+    FailedLogins,
+    /// An address's connections at once.
+    Connections,
+}
+
+impl Limit {
+    /// All of them.
+    pub const ALL: [Limit; 9] = [
+        Limit::Requests,
+        Limit::TotalRequests,
+        Limit::ConcurrentRequests,
+        Limit::Statements,
+        Limit::ConcurrentStatements,
+        Limit::StatementsOfDay,
+        Limit::BytesOfDay,
+        Limit::FailedLogins,
+        Limit::Connections,
+    ];
+
+    /// Its name in metrics and headers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Limit::Requests => "requests",
+            Limit::TotalRequests => "total_requests",
+            Limit::ConcurrentRequests => "concurrent_requests",
+            Limit::Statements => "statements",
+            Limit::ConcurrentStatements => "concurrent_statements",
+            Limit::StatementsOfDay => "statements_of_day",
+            Limit::BytesOfDay => "bytes_of_day",
+            Limit::FailedLogins => "failed_logins",
+            Limit::Connections => "connections",
+        }
+    }
+}
+
+/// The certificate at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateVitals {
+    /// When it ends, in seconds since 1970.
+    pub expires_at: u64,
+    /// Whether the files changed since and cannot be used as they are now.
+    pub renewal_fails: bool,
 }
 
 /// How often one tool ended one way.

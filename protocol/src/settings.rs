@@ -4,14 +4,19 @@
 //! `Default` here is what a worker uses that runs without a supervisor (`mcp-worker stdio`), and
 //! the supervisor's own defaults are taken from it, so that there is one table of them.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessSettings, Grant};
+use crate::offered::Offered;
 use crate::relay::SealingKeys;
 use crate::secret::Secret;
+
+/// The name of the connection that is used where a call names none.
+pub const DEFAULT_CONNECTION: &str = "default";
 
 /// The size of the sample data when none is written, a TPC-H scale factor.
 pub const SAMPLE_SCALE: f64 = 0.01;
@@ -44,6 +49,12 @@ pub struct Settings {
     /// What session ids are sealed with. The default is none at all, and means that the worker
     /// makes its own.
     pub sessions: SealingKeys,
+    /// What the door shows to clients that speak TLS; without it they speak in the clear.
+    pub tls: Option<TlsSettings>,
+    /// Further accounts, by the names under which a call asks for them.
+    pub connections: BTreeMap<String, SnowflakeSettings>,
+    /// The tools that the configuration declares.
+    pub offered: Offered,
 }
 
 /// The part of [`Settings`] that a worker takes on while it runs. All else needs a new worker.
@@ -57,6 +68,8 @@ pub struct Adjustable {
     pub access: AccessSettings,
     /// What session ids are sealed with, from now on.
     pub sessions: SealingKeys,
+    /// The tools that the configuration declares; for calls that begin from now on.
+    pub offered: Offered,
 }
 
 impl Settings {
@@ -68,15 +81,17 @@ impl Settings {
             log_level: self.logs.level,
             access: self.access.clone(),
             sessions: self.sessions.clone(),
+            offered: self.offered.clone(),
         }
     }
 
     /// Takes on what may change.
     pub fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions } = to;
+        let Adjustable { limits, log_level, access, sessions, offered } = to;
         self.limits = limits;
         self.access = access;
         self.sessions = sessions;
+        self.offered = offered;
         self.logs.level = log_level;
     }
 }
@@ -92,15 +107,55 @@ pub struct HttpSettings {
     pub body_bytes_max: u64,
     /// The most connections at once; further ones wait in the kernel's queue.
     pub connections_max: u32,
+    /// How long a client may take to send a request's body.
+    pub body_timeout: Duration,
+    /// How long a client may leave an answer unread before its connection is closed.
+    pub write_timeout: Duration,
+    /// The most connections of one remote address at once; those of this machine do not count.
+    pub connections_per_address_max: u32,
+    /// Requests in a second of all clients together, over all workers of the app.
+    pub requests_per_second: Option<u32>,
+    /// Requests of all clients together that are answered at once, over all workers of the app.
+    pub concurrent_requests: Option<u32>,
+    /// Requests in a minute that a remote address may send without being let in.
+    pub failed_logins_per_minute: u32,
+}
+
+/// What the door shows to clients that speak TLS. The files are read by the worker, and read again
+/// when they change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsSettings {
+    /// The certificate and those that lead to its authority, in PEM.
+    pub certificate_file: PathBuf,
+    /// The certificate's private key, in PEM.
+    pub key_file: PathBuf,
+    /// The authorities that sign certificates of clients, in PEM.
+    pub client_ca_file: Option<PathBuf>,
+    /// Whether clients show certificates.
+    pub client_certificates: ClientCertificates,
+}
+
+/// Whether clients show certificates.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClientCertificates {
+    /// They are not asked for one.
+    #[default]
+    Off,
+    /// They may show one, which must be good then.
+    Optional,
+    /// Whoever shows none is not let in.
+    Required,
 }
 
 /// What MCP clients may ask and from where.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct McpSettings {
     /// Values of the `Host` header that are served, besides loopback names.
     pub allowed_hosts: Vec<String>,
     /// Values of the `Origin` header that are served; a request without one is served too.
     pub allowed_origins: Vec<String>,
+    /// Whether `/ws` is served.
+    pub websocket: bool,
 }
 
 /// Where the data is.
@@ -212,6 +267,8 @@ pub struct StatementLimits {
     pub bytes_max: u64,
     /// How long a statement may run.
     pub timeout: Duration,
+    /// The most characters of one answer as a client sees it: of its text, and of its data.
+    pub characters_max: u32,
 }
 
 /// Where and how to log.
@@ -246,13 +303,19 @@ impl Default for Settings {
             heartbeat_every: Duration::from_secs(5),
             idle_grace: Duration::from_secs(2),
             http: HttpSettings::default(),
-            mcp: McpSettings { allowed_hosts: Vec::new(), allowed_origins: Vec::new() },
-            access: AccessSettings { anonymous: Some(Grant::default()), clients: Vec::new() },
+            mcp: McpSettings::default(),
+            access: AccessSettings {
+                anonymous: Some(Grant::default()),
+                ..AccessSettings::default()
+            },
             warehouse: WarehouseSettings::Embedded { scale: SAMPLE_SCALE },
             pool: PoolSettings::default(),
             limits: StatementLimits::default(),
             logs: LogSettings { directory: None, level: LogLevel::Info },
             sessions: SealingKeys::default(),
+            tls: None,
+            connections: BTreeMap::new(),
+            offered: Offered::default(),
         }
     }
 }
@@ -264,6 +327,12 @@ impl Default for HttpSettings {
             request_timeout: Duration::from_secs(300),
             body_bytes_max: 1024 * 1024,
             connections_max: 1024,
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            connections_per_address_max: 256,
+            requests_per_second: None,
+            concurrent_requests: None,
+            failed_logins_per_minute: 60,
         }
     }
 }
@@ -287,6 +356,7 @@ impl Default for StatementLimits {
             rows_max: 10_000,
             bytes_max: 8 * 1024 * 1024,
             timeout: Duration::from_secs(60),
+            characters_max: 50_000,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mcp_protocol::access::{Allowed, Level};
 use mcp_protocol::control::{
     AppChange, AppDescription, AppFate, AppPlan, AppStatus, ChangesKept, FailingProbe,
     FailureCause, Finished, LogTail, Presence, ProcessDetails, Replaced, Request, Response,
@@ -16,12 +17,18 @@ use mcp_protocol::control::{
 };
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
-use mcp_protocol::message::{CallOutcome, FromWorker, PoolVitals, ToWorker, ToolCalls, Vitals};
+use mcp_protocol::message::{
+    CallOutcome, CertificateVitals, FromWorker, Limit, NamedPool, PoolVitals, Refusals, ToWorker,
+    ToolCalls, Vitals,
+};
+use mcp_protocol::offered::{
+    Need, Offered, Parameter, ParameterKind, Scalar, StatementPlace, StatementTool,
+};
 use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, SessionTag, Statement};
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{
-    LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin, SnowflakeSettings,
-    WarehouseSettings,
+    ClientCertificates, LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin,
+    SnowflakeSettings, TlsSettings, WarehouseSettings,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -86,11 +93,19 @@ fn worker_messages(golden: &mut Golden) {
         mcp: McpSettings {
             allowed_hosts: vec!["mcp.example.com".to_owned()],
             allowed_origins: vec!["https://example.com".to_owned()],
+            websocket: true,
         },
+        tls: Some(TlsSettings {
+            certificate_file: PathBuf::from("/etc/mcp/certificate.pem"),
+            key_file: PathBuf::from("/etc/mcp/key.pem"),
+            client_ca_file: Some(PathBuf::from("/etc/mcp/clients.pem")),
+            client_certificates: ClientCertificates::Optional,
+        }),
         logs: LogSettings {
             directory: Some(PathBuf::from("/var/log/mcp-supervisor")),
             level: LogLevel::Warn,
         },
+        offered: offered(),
         ..Settings::default()
     };
     golden.add("settings", &ToWorker::Settings(Box::new(settings)));
@@ -125,6 +140,15 @@ fn worker_messages(golden: &mut Golden) {
             timeouts_total: 5,
             ..PoolVitals::default()
         },
+        refusals: Limit::ALL
+            .map(|limit| Refusals { client: Some("team".to_owned()), limit, count_total: 4 })
+            .to_vec(),
+        unshared_limits_total: 6,
+        certificate: Some(CertificateVitals { expires_at: 1_800_000_000, renewal_fails: true }),
+        named_pools: vec![NamedPool {
+            name: "finance".to_owned(),
+            pool: PoolVitals { max: 4, ..PoolVitals::default() },
+        }],
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
     relayed(golden);
@@ -157,6 +181,32 @@ fn relayed(golden: &mut Golden) {
     let sessions = SealingKeys { current: key(2), previous: Some(key(1)) };
     let settings = Settings { sessions, ..Settings::default() };
     golden.add("adjust-sessions", &ToWorker::Adjust(Box::new(settings.adjustable())));
+}
+
+fn offered() -> Offered {
+    let parameter = |name: &str, kind, need, allowed| Parameter {
+        name: name.to_owned(),
+        kind,
+        description: Some("what".to_owned()),
+        need,
+        allowed,
+    };
+    let text = |text: &str| Scalar::Text(text.to_owned());
+    let tool = StatementTool {
+        name: "orders".to_owned(),
+        description: "Orders.".to_owned(),
+        statement: "SELECT :a, :b, :c".to_owned(),
+        parameters: vec![
+            parameter("a", ParameterKind::String, Need::Required, vec![text("x"), text("y")]),
+            parameter("b", ParameterKind::Number, Need::Default(Scalar::Number(0.5)), Vec::new()),
+            parameter("c", ParameterKind::Timestamp, Need::Optional, vec![Scalar::Boolean(true)]),
+        ],
+        place: StatementPlace { schema: Some("PUBLIC".to_owned()), ..StatementPlace::default() },
+        level: Level::Write,
+        rows_max: Some(100),
+        clients: Allowed::Only(vec!["team".to_owned()]),
+    };
+    Offered { tools: vec![tool] }
 }
 
 fn snowflake_settings(golden: &mut Golden) {
@@ -196,8 +246,9 @@ fn snowflake_settings(golden: &mut Golden) {
             host: text("localhost:8085"),
             login,
         };
+        let connections = [("finance".to_owned(), account.clone())].into();
         let warehouse = WarehouseSettings::Snowflake(Box::new(account));
-        let settings = Settings { warehouse, ..Settings::default() };
+        let settings = Settings { warehouse, connections, ..Settings::default() };
         golden.add(&format!("settings-{name}"), &ToWorker::Settings(Box::new(settings)));
     }
 }

@@ -10,6 +10,7 @@ mod boot;
 mod broken;
 mod changes;
 mod check;
+mod clients;
 mod config_changes;
 mod config_history;
 mod crash;

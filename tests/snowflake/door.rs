@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use mcp_protocol::settings::Settings;
 use mcp_worker::access::{Caller, Reception};
+use mcp_worker::bus::Bus;
 use mcp_worker::http::{Door, Health, Serving, Stage};
+use mcp_worker::mcp::edge::Edge;
 use mcp_worker::mcp::server::Server as McpServer;
 use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
 use mcp_worker::settings::Identity;
+use mcp_worker::warehouse::connections::Connections;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -31,25 +34,28 @@ async fn open(config: Config, max: u32) -> Open {
     let settings = Settings::default();
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = watch::channel(settings.limits.clone());
-    let desk = Desk { pool: house.pool.clone(), limits };
+    let connections = Connections::single(house.pool.clone());
+    let desk = Desk::new(connections.clone(), limits);
     let server = McpServer::new(desk, Caller::nobody(), (Arc::clone(&metrics), house.clock));
     let (serving, watched) = watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 0, run: 1, pid: std::process::id() };
     let health = Health {
         identity: Arc::new(identity),
         environment: settings.environment.clone(),
-        pool: house.pool.clone(),
+        connections,
         serving: watched,
     };
     let (stage, stages) = Door::stage();
     let (_, access) = watch::channel(Arc::new(settings.access.clone()));
-    let entrance = (server, Reception::new(access));
+    let (_, keys) = watch::channel(settings.sessions.clone());
+    let edge = Edge::new(keys, Bus::alone(), house.clock);
+    let entrance = (server, Reception::new(access), edge);
     let router = mcp_worker::http::router(&settings, entrance, health, stages, house.clock);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.set_nonblocking(true).expect("a listener can be non-blocking");
     let address = listener.local_addr().expect("a listener has an address");
     let counted = (metrics, house.clock);
-    let door = Door::open(listener, &settings.http, router, stage, counted).expect("a door");
+    let door = Door::open(listener, &settings, router, stage, counted).expect("a door");
     Open { house, door, address, _serving: serving }
 }
 
@@ -67,7 +73,10 @@ impl Open {
         });
         let request = client.post(format!("http://{}/mcp", self.address)).json(&call);
         let request = request.header("Accept", "application/json, text/event-stream");
-        request.send().await?.json().await
+        let text = request.send().await?.text().await?;
+        // An answer that took its time comes as an event.
+        let message = text.lines().rev().find_map(|line| line.strip_prefix("data: "));
+        Ok(serde_json::from_str(message.unwrap_or(&text)).expect("an answer is JSON"))
     }
 }
 

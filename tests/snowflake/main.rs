@@ -14,12 +14,17 @@ mod server_itself;
 mod house;
 
 mod answers;
+mod connections;
+mod course;
 mod credentials;
 mod door;
 mod ending;
 mod isolation;
 mod living;
+mod logins;
 mod matrix;
 mod once;
+mod pages;
+mod proxy;
 mod reads;
 mod secrets;

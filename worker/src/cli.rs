@@ -3,13 +3,16 @@
 use clap::{Parser, Subcommand, ValueEnum};
 use mcp_protocol::settings::LogLevel;
 
+use crate::sql;
+
 /// Serves the Model Context Protocol (MCP) from a pool of warehouse sessions.
 ///
 /// Normally you do not start this program yourself: `mcp-supervisor start` starts as many of it
 /// as `ecosystem.toml` asks for, and they serve MCP over HTTP on one port. For a desktop client
 /// that starts its servers itself, use `mcp-worker stdio`.
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 78 the settings ask for what this build has not.
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 `sql-check --fail-on-refused` refused something,
+/// 78 the settings ask for what this build has not.
 #[derive(Debug, Parser)]
 #[command(name = "mcp-worker", version, about, long_about, verbatim_doc_comment)]
 pub struct Arguments {
@@ -33,6 +36,48 @@ pub enum Command {
         #[arg(long, default_value = "warn", value_name = "LEVEL")]
         log_level: Level,
     },
+    /// Tell which statements from standard input the gate lets through, and why not.
+    ///
+    /// Prints one object of JSON a line: `line`, `class`, `decision` ("allow" or "refuse"),
+    /// `allowed`, `reason`. Without --jsonl all of the input is one statement. With it each line is
+    /// an object with a `sql` key, and is answered in order; a line that is not gets `line` and
+    /// `error`. No account is needed, and nothing is run.
+    ///
+    /// Exit codes: 0 all were decided, 1 a line could not be read, 2 wrong usage, 3 one was refused
+    /// and --fail-on-refused was given.
+    #[command(verbatim_doc_comment)]
+    SqlCheck {
+        /// How far a statement may go: what a client with this `level` would be told.
+        #[arg(long, default_value = "read", value_name = "LEVEL")]
+        level: Reach,
+        /// One statement a line, as an object of JSON with a `sql` key; other keys do not matter.
+        #[arg(long)]
+        jsonl: bool,
+        /// End with exit code 3 when a statement is refused.
+        #[arg(long)]
+        fail_on_refused: bool,
+    },
+}
+
+/// How far statements may go, as it is typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Reach {
+    /// Reading only.
+    Read,
+    /// Also adding and changing rows, and creating tables, views and schemas.
+    Write,
+    /// Also removing and replacing what exists, and procedures.
+    Destructive,
+}
+
+impl From<Reach> for sql::Level {
+    fn from(reach: Reach) -> sql::Level {
+        match reach {
+            Reach::Read => sql::Level::Read,
+            Reach::Write => sql::Level::Write,
+            Reach::Destructive => sql::Level::Destructive,
+        }
+    }
 }
 
 /// How severe a log line is, as it is typed.

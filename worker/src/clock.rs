@@ -46,6 +46,14 @@ pub fn unix_seconds() -> u64 {
     since.map_or(0, |since| since.as_secs())
 }
 
+/// How long the machine has run, the time it slept included: a clock that all its processes share
+/// and nobody sets. Zero when the kernel has none.
+#[must_use]
+pub fn since_boot() -> Duration {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_BOOTTIME);
+    time.map_or(Duration::ZERO, Duration::from)
+}
+
 /// Up to a quarter less, so that many who wait do not come back at once.
 #[must_use]
 pub fn shortened(wait: Duration) -> Duration {

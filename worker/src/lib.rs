@@ -10,11 +10,13 @@
 //! - [`bus`] what the workers of an app tell each other over it
 //! - [`http`] the door: inherited listener, limits, health
 //! - [`access`] who calls, and what that caller may do
+//! - [`quota`] how much clients may ask of all workers together
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
-//! - [`sql`] classes of statements and the read-only gate; pure
+//! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
-//! - [`logs`], [`metrics`], [`clock`] what everyone may use
+//! - [`logs`], [`audit`], [`metrics`], [`clock`] what everyone may use
 pub mod access;
+pub mod audit;
 pub mod bus;
 pub mod cli;
 pub mod clock;
@@ -24,9 +26,11 @@ pub mod link;
 pub mod logs;
 pub mod mcp;
 pub mod metrics;
+pub mod quota;
 pub mod settings;
 mod signals;
 pub mod sql;
+pub mod sql_check;
 pub mod stdio;
 pub mod supervised;
 pub mod warehouse;

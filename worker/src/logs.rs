@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -32,13 +33,23 @@ pub const FILE_NAME: &str = "application.log";
 /// Lines that may wait to be written.
 const QUEUE_LINES_MAX: usize = 8192;
 
-/// Keeps the writing thread alive; what is queued is written when this is dropped.
+/// Takes lines and never waits; cheap to clone.
+pub(crate) type LineWriter = NonBlocking;
+
+/// What steers where lines go. It keeps the writing thread alive; what is queued is written when
+/// this is dropped.
 #[derive(Debug)]
-pub struct Logs {
+pub(crate) struct Lines {
     reopen: Arc<AtomicBool>,
     dropped: ErrorCounter,
-    filter: reload::Handle<Targets, Registry>,
     _guard: WorkerGuard,
+}
+
+/// What steers the log.
+#[derive(Debug)]
+pub struct Logs {
+    lines: Lines,
+    filter: reload::Handle<Targets, Registry>,
 }
 
 /// Why nothing can be logged.
@@ -66,11 +77,21 @@ fn prepared(
     settings: &LogSettings,
     identity: &Identity,
 ) -> Result<(Logs, impl Subscriber + Send + Sync + use<>), LogError> {
+    let (writer, lines) = lines_to(settings.directory.as_ref().map(|at| at.join(FILE_NAME)))?;
+    let layer = tracing_subscriber::fmt::layer()
+        .event_format(JsonLine { identity: identity.clone() })
+        .with_writer(writer);
+    let (filter, handle) = reload::Layer::new(filter(settings.level));
+    let subscriber = tracing_subscriber::registry().with(filter).with(layer);
+    Ok((Logs { lines, filter: handle }, subscriber))
+}
+
+/// Begins to write lines to a file that others append to as well; without one to standard error.
+pub(crate) fn lines_to(path: Option<PathBuf>) -> Result<(LineWriter, Lines), LogError> {
     let reopen = Arc::new(AtomicBool::new(false));
-    let target: Box<dyn Write + Send> = match &settings.directory {
+    let target: Box<dyn Write + Send> = match path {
         None => Box::new(io::stderr()),
-        Some(directory) => {
-            let path = directory.join(FILE_NAME);
+        Some(path) => {
             let file = open(&path).map_err(|source| LogError { path: path.clone(), source })?;
             Box::new(SharedFile { path, file, reopen: Arc::clone(&reopen) })
         }
@@ -81,18 +102,32 @@ fn prepared(
         .thread_name("logs")
         .finish(target);
     let dropped = writer.error_counter();
-    let lines = tracing_subscriber::fmt::layer()
-        .event_format(JsonLine { identity: identity.clone() })
-        .with_writer(writer);
-    let (filter, handle) = reload::Layer::new(filter(settings.level));
-    let subscriber = tracing_subscriber::registry().with(filter).with(lines);
-    Ok((Logs { reopen, dropped, filter: handle, _guard: guard }, subscriber))
+    Ok((writer, Lines { reopen, dropped, _guard: guard }))
+}
+
+/// The time of a line.
+pub(crate) fn timestamp() -> Result<String, std::fmt::Error> {
+    let mut timestamp = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
+    Ok(timestamp)
+}
+
+impl Lines {
+    /// Opens the file anew before the next line: it was renamed.
+    pub(crate) fn reopen(&self) {
+        self.reopen.store(true, Ordering::Relaxed);
+    }
+
+    /// Lines that did not fit into the queue.
+    pub(crate) fn dropped_total(&self) -> usize {
+        self.dropped.dropped_lines()
+    }
 }
 
 impl Logs {
     /// Opens the file anew before the next line: it was renamed.
     pub fn reopen(&self) {
-        self.reopen.store(true, Ordering::Relaxed);
+        self.lines.reopen();
     }
 
     /// From now on writes what is at least this severe.
@@ -104,7 +139,7 @@ impl Logs {
     /// Lines that did not fit into the queue.
     #[must_use]
     pub fn dropped_total(&self) -> usize {
-        self.dropped.dropped_lines()
+        self.lines.dropped_total()
     }
 }
 
@@ -129,7 +164,7 @@ fn level_filter(level: LogLevel) -> LevelFilter {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
 }
 
 /// A file that others append to as well, and that is renamed now and then.
@@ -174,8 +209,7 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> std::fmt::Result {
-        let mut timestamp = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
+        let timestamp = timestamp()?;
         let mut fields = Fields::default();
         event.record(&mut fields);
         let line = Line {

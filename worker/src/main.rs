@@ -1,12 +1,15 @@
 //! The binary: arguments to a way of serving, errors to words and an exit code. The only printer.
 
+use std::io::{self, Stdin, StdoutLock};
 use std::process::ExitCode;
 
 use clap::Parser;
 use mcp_protocol::settings::{LogSettings, Settings, WarehouseSettings};
-use mcp_worker::cli::{Arguments, Command};
+use mcp_worker::cli::{Arguments, Command, Reach};
 use mcp_worker::clock::Clock;
 use mcp_worker::settings::{InheritError, Inherited};
+use mcp_worker::sql::Level;
+use mcp_worker::sql_check::{self, Tally};
 use mcp_worker::stdio;
 use mcp_worker::supervised;
 use mcp_worker::warehouse::open::open;
@@ -21,6 +24,11 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// The exit code that tells a supervisor not to try again (`EX_CONFIG` of sysexits).
 const HOPELESS: u8 = 78;
+/// The exit code that says that the gate refused something, when that was asked for.
+const REFUSED: u8 = 3;
+
+/// A way of reading statements.
+type Check = fn(Stdin, StdoutLock<'static>, Level) -> io::Result<Tally>;
 
 const BY_HAND: &str = "\
 mcp-worker is started by mcp-supervisor and was started by hand.
@@ -52,6 +60,14 @@ fn main() -> ExitCode {
             };
             in_runtime(stdio::serve(settings, open, clock), |_error| FAILED)
         }
+        Some(Command::SqlCheck { level, jsonl, fail_on_refused }) => {
+            let refusal = if fail_on_refused { REFUSED } else { 0 };
+            check_statements(
+                if jsonl { sql_check::lines } else { sql_check::whole },
+                level,
+                refusal,
+            )
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,6 +92,21 @@ fn in_runtime<E: std::error::Error>(
     // A read of standard input or the making of sample data may still occupy a thread.
     runtime.shutdown_background();
     result
+}
+
+/// Decides what comes in.
+fn check_statements(check: Check, level: Reach, refusal: u8) -> Result<(), (u8, String)> {
+    match check(io::stdin(), io::stdout().lock(), level.into()) {
+        Ok(tally) if tally.unreadable > 0 => {
+            let lines = tally.unreadable;
+            Err((FAILED, format!("{lines} of the lines hold no statement; see `error` there")))
+        }
+        Ok(tally) if tally.refused > 0 && refusal != 0 => {
+            Err((refusal, format!("{} of the statements were refused", tally.refused)))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err((FAILED, format!("cannot read statements or write decisions: {error}"))),
+    }
 }
 
 /// To standard error: standard output belongs to the protocol.

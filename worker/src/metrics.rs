@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mcp_protocol::message::{CallOutcome, PoolVitals, ToolCalls, Vitals};
+use mcp_protocol::message::{
+    CallOutcome, CertificateVitals, Limit, PoolVitals, Refusals, ToolCalls, Vitals,
+};
 
 /// The counters of one worker.
 #[derive(Debug, Default)]
@@ -18,6 +20,9 @@ pub struct Metrics {
     in_flight: AtomicU32,
     connections: AtomicU32,
     tool_calls: Mutex<BTreeMap<(&'static str, CallOutcome), Tally>>,
+    refusals: Mutex<BTreeMap<(Option<String>, Limit), u64>>,
+    unshared_limits: AtomicU64,
+    certificate: Mutex<Option<CertificateVitals>>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -68,7 +73,23 @@ impl Metrics {
         tally.duration += took;
     }
 
-    /// All the counters at this moment.
+    /// A client, known by its name in the configuration, was over a limit.
+    pub fn refused(&self, client: Option<&str>, limit: Limit) {
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        *refusals.entry((client.map(str::to_owned), limit)).or_default() += 1;
+    }
+
+    /// A limit was decided by this worker alone.
+    pub fn limit_unshared(&self) {
+        self.unshared_limits.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The certificate at the door is this one.
+    pub fn certificate_shown(&self, certificate: CertificateVitals) {
+        *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate);
+    }
+
+    /// All the counters at this moment; of pools only that of the default connection.
     #[must_use]
     pub fn vitals(&self, pool: PoolVitals) -> Vitals {
         let calls = self.tool_calls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -87,7 +108,21 @@ impl Metrics {
                 })
                 .collect(),
             pool,
+            refusals: self.refusals(),
+            unshared_limits_total: self.unshared_limits.load(Ordering::Relaxed),
+            certificate: *self.certificate.lock().unwrap_or_else(PoisonError::into_inner),
+            named_pools: Vec::new(),
         }
+    }
+
+    fn refusals(&self) -> Vec<Refusals> {
+        let refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = |((client, limit), count): (&(Option<String>, Limit), &u64)| Refusals {
+            client: client.clone(),
+            limit: *limit,
+            count_total: *count,
+        };
+        refusals.iter().map(one).collect()
     }
 
     fn gauge(&self, which: Which) -> &AtomicU32 {

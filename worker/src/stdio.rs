@@ -9,13 +9,14 @@ use tokio::sync::watch;
 use crate::access::Caller;
 use crate::clock::Clock;
 use crate::logs::{self, LogError};
+use crate::mcp::configured;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
 use crate::settings::Identity;
-use crate::supervised::OpenWarehouse;
 use crate::warehouse::WarehouseError;
-use crate::warehouse::pool::{Pool, PoolError};
+use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
+use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
 
 /// Why the client could not be served.
@@ -49,19 +50,20 @@ pub async fn serve(
 ) -> Result<(), StdioError> {
     let identity = Identity { app: "stdio".to_owned(), slot: 0, run: 0, pid: std::process::id() };
     let _logs = logs::start(&settings.logs, &identity)?;
-    let place = settings.warehouse.clone();
+    let wanted = settings.clone();
     let house = House { worker: identity.app.clone(), refusals: None, clock };
-    let warehouse = tokio::task::spawn_blocking(move || open(&place, &house)).await??;
-    let pool = Pool::new(warehouse, &settings.pool, clock);
-    pool.open_min().await?;
+    let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
+    let connections = Connections::new(opening.await??, &settings, clock);
+    connections.default_pool().open_min().await?;
     // Nobody adjusts them here; they stay readable when their sender is gone.
     let (_, limits) = watch::channel(settings.limits);
-    let desk = Desk { pool: pool.clone(), limits };
+    let (_, tools) = watch::channel(configured::ready(&settings.offered));
+    let desk = Desk::new(connections.clone(), limits).with_configured(tools);
     // Whoever could start this program is the one who is served.
     let server = Server::new(desk, Caller::local(), (Arc::new(Metrics::default()), clock));
     let service = server.serve(rmcp::transport::stdio()).await;
     let service = service.map_err(|error| StdioError::Begin(error.to_string()))?;
     service.waiting().await?;
-    pool.close(std::time::Duration::from_secs(1)).await;
+    connections.close(std::time::Duration::from_secs(1)).await;
     Ok(())
 }

@@ -8,27 +8,33 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::access::AccessSettings;
-use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker};
+use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker, Vitals};
 use mcp_protocol::relay::SealingKeys;
-use mcp_protocol::settings::{Adjustable, Settings, StatementLimits, WarehouseSettings};
+use mcp_protocol::settings::{Adjustable, Settings, StatementLimits};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
+use crate::audit::{Audit, AuditFile};
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
-use crate::http::{self, Door, Health, Serving, Stage};
+use crate::http::{self, Door, DoorError, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
 use crate::link::{Link, LinkError};
 use crate::logs::{self, LogError, Logs};
+use crate::mcp::configured;
+use crate::mcp::edge::Edge;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
+use crate::mcp::tools::shelf::Configured;
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::settings::{Identity, Inherited};
 use crate::signals::{self, Signals};
-use crate::warehouse::pool::{Pool, PoolError};
+use crate::warehouse::WarehouseError;
+use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
+use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
-use crate::warehouse::{Warehouse, WarehouseError};
 use crate::words::chain;
 
 /// The grace of a drain that nobody gave one: a signal, or a supervisor that is gone.
@@ -37,10 +43,6 @@ const GRACE_DEFAULT: Duration = Duration::from_secs(30);
 const REFUSALS: &str = "refused-logins";
 /// How long goodbyes to the warehouse may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-
-/// Makes the warehouse that the settings name; runs on a blocking thread.
-pub type OpenWarehouse =
-    fn(&WarehouseSettings, &House) -> Result<Arc<dyn Warehouse>, WarehouseError>;
 
 /// Why a worker ended otherwise than it should.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +66,8 @@ pub enum ServeError {
     #[error("cannot open the pool of warehouse sessions")]
     Pool(#[from] PoolError),
     /// No door.
-    #[error("cannot accept connections on the inherited listener")]
-    Door(#[source] std::io::Error),
+    #[error("cannot open the door")]
+    Door(#[from] DoorError),
     /// The task that opens the warehouse died.
     #[error("the warehouse failed while it was opened")]
     Boot,
@@ -103,56 +105,76 @@ pub async fn serve(
         clock,
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
-    let begun = begin(&settings, &identity);
-    let (logs, signals) = match begun {
+    let access = watch::channel(Arc::new(settings.access.clone())).0;
+    let (logs, audit, signals) = match begin(&settings, &identity, &access) {
         Ok(begun) => begun,
         Err(error) => return Err(fail(link, error, clock).await),
     };
     tracing::info!(phase = "booting", generation = settings.generation, "worker");
     let boot = tokio::spawn(boot(open, settings.clone(), house));
-    let (serving, _) = watch::channel(Serving::Booting);
+    let metrics = Arc::new(Metrics::default());
+    let quotas = Quotas::shared(&socket, &identity.app, Arc::clone(&metrics));
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
-        metrics: Arc::new(Metrics::default()),
+        metrics,
+        quotas,
         limits: watch::channel(settings.limits.clone()).0,
-        access: watch::channel(Arc::new(settings.access.clone())).0,
+        access,
         sessions: watch::channel(settings.sessions.clone()).0,
+        configured: watch::channel(configured::ready(&settings.offered)).0,
         bus: Bus::linked(link.speaker(), clock),
         identity: Arc::new(identity),
         listener: Some(listener),
         service: None,
         settings,
-        serving,
+        serving: watch::channel(Serving::Booting).0,
         logs,
+        audit,
         clock,
     };
     worker.run(link, boot, signals).await
 }
 
-fn begin(settings: &Settings, identity: &Identity) -> Result<(Logs, Signals), ServeError> {
+/// What writes down who calls what, and what steers its file.
+type Audited = (Audit, AuditFile);
+
+fn begin(
+    settings: &Settings,
+    identity: &Identity,
+    access: &watch::Sender<Arc<AccessSettings>>,
+) -> Result<(Logs, Audited, Signals), ServeError> {
     let logs = logs::start(&settings.logs, identity)?;
+    let audited = Audit::open(&settings.logs, identity, access.subscribe())?;
     let signals = signals::listen().map_err(ServeError::Signals)?;
-    Ok((logs, signals))
+    Ok((logs, audited, signals))
 }
 
 /// Opens the warehouse and the pool's first sessions.
 ///
 /// A warehouse that cannot be reached now is no reason to leave: the worker serves, says so to
 /// whoever asks, and finds it again by itself. One that does not let us in is.
-async fn boot(open: OpenWarehouse, settings: Settings, house: House) -> Result<Pool, ServeError> {
-    let place = settings.warehouse.clone();
+async fn boot(
+    open: OpenWarehouse,
+    settings: Settings,
+    house: House,
+) -> Result<Connections, ServeError> {
+    let wanted = settings.clone();
     let clock = house.clock;
-    let opening = tokio::task::spawn_blocking(move || open(&place, &house));
-    let warehouse = opening.await.map_err(|_| ServeError::Boot)??;
-    tracing::info!(warehouse = warehouse.name(), "the warehouse is open");
-    let pool = Pool::new(warehouse, &settings.pool, clock);
-    match pool.open_min().await {
+    let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
+    let opened = opening.await.map_err(|_| ServeError::Boot)??;
+    tracing::info!(
+        warehouse = opened.name(),
+        further = settings.connections.len(),
+        "the warehouse is open"
+    );
+    let connections = Connections::new(opened, &settings, clock);
+    match connections.default_pool().open_min().await {
         Ok(()) => {}
         Err(PoolError::Open { reason }) => tracing::error!(%reason, "serving without a session"),
         Err(PoolError::Refused { reason }) => return Err(ServeError::Refused(reason)),
         Err(error) => return Err(error.into()),
     }
-    Ok(pool)
+    Ok(connections)
 }
 
 /// Tells the supervisor why, and gives the error back.
@@ -167,6 +189,7 @@ async fn fail(link: Link, error: ServeError, clock: Clock) -> ServeError {
 struct Worker {
     lifecycle: Lifecycle,
     metrics: Arc<Metrics>,
+    quotas: Quotas,
     identity: Arc<Identity>,
     listener: Option<TcpListener>,
     service: Option<Service>,
@@ -175,20 +198,22 @@ struct Worker {
     limits: watch::Sender<StatementLimits>,
     access: watch::Sender<Arc<AccessSettings>>,
     sessions: watch::Sender<SealingKeys>,
+    configured: watch::Sender<Configured>,
     bus: Bus,
     logs: Logs,
+    audit: Audited,
     clock: Clock,
 }
 
 /// What there is once the worker is ready.
 struct Service {
     door: Door,
-    pool: Pool,
+    connections: Connections,
 }
 
 /// What woke the worker up.
 enum Wake {
-    Booted(Result<Pool, ServeError>),
+    Booted(Result<Connections, ServeError>),
     Said(Option<ToWorker>),
     Signalled,
     Emptied,
@@ -200,14 +225,14 @@ impl Worker {
     async fn run(
         mut self,
         link: Link,
-        boot: JoinHandle<Result<Pool, ServeError>>,
+        boot: JoinHandle<Result<Connections, ServeError>>,
         signals: Signals,
     ) -> Result<(), ServeError> {
         let (mut link, mut boot) = (Some(link), Some(boot));
         let mut heartbeat_at = self.clock.now();
         while self.lifecycle.phase() != Phase::Done {
             let news = match self.wake(&mut link, &mut boot, &signals, heartbeat_at).await {
-                Wake::Booted(Ok(pool)) => match self.open(pool) {
+                Wake::Booted(Ok(connections)) => match self.open(connections) {
                     Ok(()) => News::Booted,
                     Err(error) => return Err(self.give_up(link, error).await),
                 },
@@ -246,7 +271,7 @@ impl Worker {
     async fn wake(
         &self,
         link: &mut Option<Link>,
-        boot: &mut Option<JoinHandle<Result<Pool, ServeError>>>,
+        boot: &mut Option<JoinHandle<Result<Connections, ServeError>>>,
         signals: &Signals,
         heartbeat_at: Moment,
     ) -> Wake {
@@ -270,7 +295,10 @@ impl Worker {
     fn said(&mut self, message: ToWorker) -> Option<News> {
         match message {
             ToWorker::Drain { grace } => return Some(News::Drain { grace }),
-            ToWorker::ReopenLogs => self.logs.reopen(),
+            ToWorker::ReopenLogs => {
+                self.logs.reopen();
+                self.audit.1.reopen();
+            }
             ToWorker::Adjust(to) => self.adjust(*to),
             ToWorker::Told(circular) => self.bus.heard(circular),
             ToWorker::Sought { ticket, statement } => {
@@ -295,35 +323,42 @@ impl Worker {
         News::Drain { grace: GRACE_DEFAULT }
     }
 
-    fn open(&mut self, pool: Pool) -> Result<(), ServeError> {
+    fn open(&mut self, connections: Connections) -> Result<(), ServeError> {
         let settings = &self.settings;
-        let desk = Desk { pool: pool.clone(), limits: self.limits.subscribe() };
+        let desk = Desk::new(connections.clone(), self.limits.subscribe());
+        let desk = desk
+            .with_quotas(self.quotas.clone())
+            .with_sealing_keys(self.sessions.subscribe())
+            .with_configured(self.configured.subscribe());
         let counted = (Arc::clone(&self.metrics), self.clock);
-        let server = Server::new(desk, Caller::nobody(), counted);
+        let audit = &self.audit.0;
+        let server = Server::new(desk, Caller::nobody(), counted.clone()).with_audit(audit.clone());
         let health = Health {
             identity: Arc::clone(&self.identity),
             environment: settings.environment.clone(),
-            pool: pool.clone(),
+            connections: connections.clone(),
             serving: self.serving.subscribe(),
         };
         let (stage, watched) = Door::stage();
-        let reception = Reception::new(self.access.subscribe());
-        let router = http::router(settings, (server, reception), health, watched, self.clock);
+        let reception = Reception::new(self.access.subscribe()).with_audit(audit.clone());
+        let edge = Edge::new(self.sessions.subscribe(), self.bus.clone(), self.clock);
+        let entrance = (server, reception, edge);
+        let router = http::router(settings, entrance, health, watched, self.clock);
         let Some(listener) = self.listener.take() else { return Err(ServeError::Boot) };
-        let counted = (Arc::clone(&self.metrics), self.clock);
-        let door = Door::open(listener, &settings.http, router, stage, counted);
-        self.service = Some(Service { door: door.map_err(ServeError::Door)?, pool });
+        let door = Door::open(listener, settings, router, stage, counted)?;
+        self.service = Some(Service { door, connections });
         Ok(())
     }
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions } = to.clone();
+        let Adjustable { limits, log_level, access, sessions, offered } = to.clone();
         self.logs.set_level(log_level);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
         self.sessions.send_replace(sessions);
+        self.configured.send_replace(configured::ready(&offered));
         self.settings.adjust(to);
     }
 
@@ -335,13 +370,18 @@ impl Worker {
     }
 
     fn heartbeat(&self, link: Option<&Link>) {
-        let pool = match &self.service {
-            Some(service) => service.pool.vitals(),
-            None => PoolVitals { max: self.settings.pool.max, ..PoolVitals::default() },
+        let Some(link) = link else { return };
+        let vitals = match &self.service {
+            Some(Service { connections, .. }) => Vitals {
+                named_pools: connections.vitals(),
+                ..self.metrics.vitals(connections.default_pool().vitals())
+            },
+            None => {
+                let max = self.settings.pool.max;
+                self.metrics.vitals(PoolVitals { max, ..PoolVitals::default() })
+            }
         };
-        if let Some(link) = link {
-            link.say(&FromWorker::Heartbeat(self.metrics.vitals(pool)));
-        }
+        link.say(&FromWorker::Heartbeat(vitals));
     }
 
     async fn act(&self, action: Action, link: Option<&Link>) {
@@ -366,10 +406,11 @@ impl Worker {
             Action::Leave => {
                 self.advance(Stage::Closed);
                 if let Some(service) = &self.service {
-                    service.pool.close(CLOSE_LIMIT).await;
+                    service.connections.close(CLOSE_LIMIT).await;
                 }
                 let logs_dropped = self.logs.dropped_total();
-                tracing::info!(phase = "done", logs_dropped, "worker");
+                let audit_dropped = self.audit.1.dropped_total();
+                tracing::info!(phase = "done", logs_dropped, audit_dropped, "worker");
             }
         }
     }

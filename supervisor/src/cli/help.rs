@@ -15,6 +15,8 @@ The service:
   init              Write a configuration to begin with
   import            Translate what PM2, supervisord, the Labs server or a .env file say
   schema            Print a JSON Schema of the file, for editors
+  client list       Those who may call, and what each may do
+  client key        Make, list, revoke and rotate their API keys
   client-config     Print the configuration that connects an MCP client
   completion SHELL  Print what completes these commands in bash, zsh, fish, elvish, powershell
 

@@ -1,5 +1,6 @@
 //! What a person may type, and nothing about how it is done. This file opens no file.
 
+mod client;
 mod config;
 mod help;
 mod import;
@@ -11,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mcp_protocol::control::{Scale, Target};
 
+pub use client::{ClientCommand, CreateKey, KeyCommand, ListKeys, RevokeKey, RotateKey};
 pub use config::{ConfigCommand, Diff, Rollback, ShowConfig};
 pub use import::{From, Import, Init};
 
@@ -119,6 +121,9 @@ pub enum Command {
     /// Look at the configuration in force and at earlier ones, compare them, and go back to one
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// List those who may call, and make, revoke and rotate their API keys
+    #[command(subcommand)]
+    Client(ClientCommand),
     /// Print a JSON Schema of the configuration file, for editors
     ///
     /// `mcp-supervisor schema > ecosystem.schema.json`, then `#:schema ./ecosystem.schema.json` as
@@ -312,7 +317,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 53] = [
+    const CASES: [(&str, Meant); 57] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -414,6 +419,19 @@ mod tests {
         ("init --app web --listen 127.0.0.1:80", |c| {
             matches!(c, Command::Init(Init { listen: Some(_), exec: None, .. }))
         }),
+        ("client list --json", |c| matches!(c, Command::Client(ClientCommand::List(_)))),
+        ("client key create assistant --expires 90d", |c| {
+            let days = std::time::Duration::from_secs(90 * 24 * 3600);
+            matches!(c, Command::Client(ClientCommand::Key(KeyCommand::Create(CreateKey { expires, .. })))
+                if *expires == Some(days))
+        }),
+        ("client key revoke k7x2m4qf3a", |c| {
+            matches!(c, Command::Client(ClientCommand::Key(KeyCommand::Revoke(_))))
+        }),
+        ("client key rotate k7x2m4qf3a --grace 0s", |c| {
+            matches!(c, Command::Client(ClientCommand::Key(KeyCommand::Rotate(RotateKey { grace, .. })))
+                if grace.is_zero())
+        }),
         ("import pm2 dump.pm2", |c| matches!(c, Command::Import(Import::Pm2(_)))),
         ("import labs-yaml a.yaml -o b.toml", |c| {
             matches!(c, Command::Import(Import::LabsYaml(From { output: Some(_), .. })))
@@ -472,6 +490,9 @@ mod tests {
             ("reolad", "reload"),
             ("import pm2", "<FILE>"),
             ("import pm2 a.json --force", "--output"),
+            ("client key create", "<CLIENT>"),
+            ("client key create a --expires 0d", "90d"),
+            ("client key create a --expires soon", "90d"),
             ("init --instances 0", "1..=256"),
             ("init --app a/b", "letters"),
             ("init --sample --exec run", "cannot be used with"),

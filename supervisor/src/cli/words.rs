@@ -1,6 +1,8 @@
 //! Single words of the command line, and what they mean: targets, numbers of workers, signals.
 //! A word that cannot be meant is answered with the nearest one that can.
 
+use std::time::Duration;
+
 use mcp_protocol::control::{Scale, Target};
 use nix::sys::signal::Signal;
 
@@ -35,6 +37,24 @@ pub(super) fn setting(text: &str) -> Result<String, String> {
         Some(_) | None => Err("write KEY=VALUE, such as apps.query.instances=2".to_owned()),
     }
 }
+
+/// How long something is good: `90d`, `12h`, `30m`, `10s`.
+pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
+    grace(text).ok().filter(|time| !time.is_zero()).ok_or_else(|| TIME.to_owned())
+}
+
+/// The same, or no time at all.
+pub(super) fn grace(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).unwrap_or((text, ""));
+    let seconds = [("d", 24 * 60 * 60), ("h", 60 * 60), ("m", 60), ("s", 1)];
+    let unit = seconds.into_iter().find(|(name, _)| *name == unit).map(|(_, seconds)| seconds);
+    let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+    let number = number.parse::<u32>().ok().filter(|_| plain);
+    let time = number.zip(unit).map(|(number, unit)| u64::from(number) * unit);
+    time.map(Duration::from_secs).ok_or_else(|| TIME.to_owned())
+}
+
+const TIME: &str = "write a whole number and one of d, h, m, s, such as 90d";
 
 /// `4`, `+2` or `-2`.
 pub(super) fn scale(text: &str) -> Result<Scale, String> {

@@ -172,7 +172,7 @@ impl Past {
 
 /// Where a running supervisor keeps what outlives it: its service manager may have said that, and
 /// to it alone.
-fn state_of_running(socket: &Path) -> Option<PathBuf> {
+pub(super) fn state_of_running(socket: &Path) -> Option<PathBuf> {
     runtime::changes(socket).ok()?.file.parent().map(Path::to_owned)
 }
 

@@ -9,6 +9,7 @@ macro_rules! say {
 
 mod change;
 mod check;
+mod client;
 mod config;
 mod import;
 mod init;
@@ -28,8 +29,8 @@ use mcp_supervisor::config::{
     Config, Problems, Surroundings, check_environment, load as read, schema, socket_of,
 };
 use mcp_supervisor::monit::{self, MonitError};
-use mcp_supervisor::report::{self, Colour, Page, Progress};
-use mcp_supervisor::runtime::{self, AskError, StartError};
+use mcp_supervisor::report::{self, Colour, Entrance, Page, Progress};
+use mcp_supervisor::runtime::{self, AskError, KeyError, StartError};
 
 use change::{change, changes};
 use targets::whom;
@@ -72,6 +73,9 @@ pub(crate) enum CommandError {
     /// The live screen cannot be shown.
     #[error(transparent)]
     Monit(#[from] MonitError),
+    /// Keys of clients cannot be read or changed.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// Something was typed that cannot be meant.
     #[error("{0}")]
     Usage(String),
@@ -113,6 +117,7 @@ impl CommandError {
             | CommandError::Ask(AskError::Failed { cause: FailureCause::Configuration, .. })
             | CommandError::DidNotStart { code: Some(78), .. } => Exit::Configuration,
             CommandError::Usage(_)
+            | CommandError::Key(KeyError::Unknown { .. } | KeyError::Over { .. })
             | CommandError::Ask(AskError::Failed { cause: FailureCause::Usage, .. })
             | CommandError::Monit(MonitError::NoTerminal { .. }) => Exit::Usage,
             CommandError::Told { exit } => *exit,
@@ -121,6 +126,7 @@ impl CommandError {
             | CommandError::DidNotStart { .. }
             | CommandError::NoProcess { .. }
             | CommandError::NoFile { .. }
+            | CommandError::Key(_)
             | CommandError::Monit(MonitError::Terminal { .. })
             | CommandError::Untranslatable { .. }
             | CommandError::JavaScript { .. }
@@ -147,6 +153,7 @@ impl CommandError {
             | CommandError::Ask(_)
             | CommandError::NoProcess { .. }
             | CommandError::NoFile { .. }
+            | CommandError::Key(_)
             | CommandError::Usage(_)
             | CommandError::DidNotStart { .. }
             | CommandError::Monit(_)
@@ -214,6 +221,7 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Import(wanted) => import::import(cli, wanted),
         Command::Check(output) => check::check(cli, output),
         Command::Config(wanted) => config::run(cli, wanted),
+        Command::Client(wanted) => client::run(cli, wanted),
         Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),
@@ -222,9 +230,16 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
 
 fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandError> {
     let config = load(cli)?;
-    let serving = config.apps.iter().filter(|(_, app)| app.settings.is_some());
-    let serving: Vec<_> = serving
-        .filter_map(|(name, app)| Some((name.as_str(), app.listen?, &app.program)))
+    let serving: Vec<_> = config
+        .apps
+        .iter()
+        .filter_map(|(name, app)| {
+            let entrance = match app.settings.as_ref()?.access.anonymous {
+                Some(_) => Entrance::Open,
+                None => Entrance::ByKey,
+            };
+            Some((name.as_str(), (app.listen?, entrance), &app.program))
+        })
         .collect();
     let meant = |name: &str| wanted.app.as_deref().is_none_or(|wanted| wanted == name);
     let Some((_, address, worker)) = serving.iter().find(|(name, ..)| meant(name)) else {

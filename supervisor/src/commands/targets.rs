@@ -52,6 +52,7 @@ fn is_final(error: &CommandError) -> bool {
         | CommandError::Start(_)
         | CommandError::DidNotStart { .. }
         | CommandError::Monit(_)
+        | CommandError::Key(_)
         | CommandError::Told { .. }
         | CommandError::Output(_)
         | CommandError::System { .. } => true,

@@ -8,8 +8,8 @@ use super::health::{self, Health, ReadyBy};
 use super::problem::Report;
 use super::section::Section;
 use super::{
-    AppConfig, OutputConfig, compare, fingerprint, hints, policy, process, program, restart, watch,
-    worker,
+    AppConfig, OutputConfig, access, compare, fingerprint, hints, policy, process, program,
+    restart, watch, worker,
 };
 use crate::machine::{AppGoal, AppName, Fingerprint, RestartWhen};
 
@@ -50,6 +50,9 @@ pub(super) fn read(
     let listen = section.address("listen");
     if kind == Program::Ours {
         listens(section, around, report);
+    }
+    if let (Program::Ours, Some(listen), Some(settings)) = (kind, listen, &settings) {
+        access::refuse_open_door(section, (listen, settings), report, &mut remarks);
     }
     let found = program::find(&name, around.directory, around.surroundings)
         .map_err(|words| missing(section, around, ("exec", &words), report));

@@ -14,7 +14,9 @@ use super::problem::Report;
 use super::program::absolute;
 use super::section::Section;
 use super::worker::LEVELS;
-use super::{AppConfig, Cgroups, SupervisorConfig, Surroundings, app, order, policy};
+use super::{
+    AppConfig, Cgroups, StoredKey, SupervisorConfig, Surroundings, access, app, order, policy,
+};
 use crate::machine::AppName;
 
 /// The longest path of a Unix socket, in bytes.
@@ -30,6 +32,8 @@ pub(super) struct Around<'a> {
     /// Where the configuration file lies: relative paths start here.
     pub(super) directory: &'a Path,
     pub(super) log_directory: &'a Path,
+    /// The keys of clients that were made.
+    pub(super) keys: &'a [StoredKey],
     pub(super) surroundings: &'a Surroundings,
 }
 
@@ -57,12 +61,19 @@ pub(super) fn whole(
     }
     refuse_shared_addresses(file, supervisor.metrics, report);
     order::check(file, environment, report);
+    let clients = members.iter().any(|(_, app)| app.node(access::CLIENTS).is_some());
+    let keys = match clients {
+        true => access::stored_keys(&supervisor.state_directory, report),
+        false => Vec::new(),
+    };
     let apps: Vec<_> = members
         .into_iter()
         .filter(|(_, section)| section.is_table())
         .map(|(name, section)| {
             let log_directory = &supervisor.log_directory;
-            let around = Around { app: name, environment, directory, log_directory, surroundings };
+            let keys = &keys;
+            let around =
+                Around { app: name, environment, directory, log_directory, keys, surroundings };
             Some((AppName::new(name), app::read(section, &around, report)?))
         })
         .collect();

@@ -127,11 +127,12 @@ fn refuse_unknown_member(root: &Node, path: &[String], name: &str) -> Result<(),
         return Ok(());
     }
     let known = members.keys().map(String::as_str);
+    let what = path.last().map_or("entry", |table| table.strip_suffix('s').unwrap_or(table));
     match nearest(name, known.clone()) {
-        Some(other) => Err(format!("there is no app `{name}`; did you mean `{other}`?")),
+        Some(other) => Err(format!("there is no {what} `{name}`; did you mean `{other}`?")),
         None => {
             let known: Vec<&str> = known.collect();
-            Err(format!("there is no app `{name}`; there are {}", known.join(", ")))
+            Err(format!("there is no {what} `{name}`; there are {}", known.join(", ")))
         }
     }
 }

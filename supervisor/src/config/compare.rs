@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mcp_protocol::secret::MASK;
 
+use super::access::changed_keys;
 use super::file::{Value, child_key};
 use super::keys::is_secret;
 use super::section::Section;
@@ -63,6 +64,7 @@ pub fn differences(old: &AppConfig, new: &AppConfig) -> Vec<String> {
         })
         .collect();
     differences.extend(changed_secrets(old, new));
+    differences.extend(changed_keys(old, new));
     if old.program != new.program && !differences.iter().any(|one| one.starts_with("exec ")) {
         let (old, new) = (old.program.display(), new.program.display());
         differences.push(format!("exec means another program: {old} → {new}"));

@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::file::{self, Node, Value};
 use super::keys::{FILE, Key, Kind};
 use super::layers::Laid;
-use super::{AppConfig, Config, ReadyBy, Surroundings, presets, program};
+use super::{AppConfig, Config, ReadyBy, Surroundings, access, presets, program};
 use crate::machine::AppName;
 
 /// A configuration as it is in force.
@@ -93,6 +93,15 @@ fn member<'a>(node: &'a Node, name: &str) -> Option<&'a Node> {
     entries.get(name).map(|entry| &entry.node)
 }
 
+/// The tables in one whose names the operator chose.
+fn members(node: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    let entries = match &node.value {
+        Value::Table(entries) => Some(entries),
+        _single => None,
+    };
+    entries.into_iter().flatten().map(|(name, entry)| (name.as_str(), &entry.node))
+}
+
 /// What the table of keys cannot know: keys without a default, and those whose default or whose
 /// very sense depends on the app. The first that fits counts; one that fits none has its own.
 fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
@@ -106,7 +115,20 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("health.probe.http", None),
         ("health.probe.command", None),
         ("snowflake.", None),
+        ("http.requests_per_second", None),
+        ("http.concurrent_requests", None),
+        ("tls.certificate_file", None),
+        ("tls.key_file", None),
+        ("tls.client_ca_file", None),
+        ("clients.", None),
+        ("oauth.", None),
+        ("connections.", None),
+        ("tools.", None),
     ];
+    if app.settings.as_ref().is_none_or(|settings| settings.tls.is_none()) {
+        defaults.push(("tls.", None));
+    }
+    defaults.extend(access::keys::UNLIMITED.map(|key| (key, None)));
     if app.health.probe.is_none() {
         defaults.push(("health.probe.", None));
     }
@@ -164,7 +186,14 @@ impl Tables {
             let written = node.and_then(|node| member(node, key.name));
             let path: Vec<String> = path.iter().cloned().chain([key.name.to_owned()]).collect();
             match &key.kind {
-                Kind::Table(keys) | Kind::Named(keys) => below.push((path, written, *keys)),
+                Kind::Table(keys) => below.push((path, written, *keys)),
+                Kind::Named(keys) => {
+                    let members = written.into_iter().flat_map(members);
+                    below.extend(members.map(|(name, node)| {
+                        let path = path.iter().cloned().chain([name.to_owned()]).collect();
+                        (path, Some(node), *keys)
+                    }));
+                }
                 Kind::Variables => {
                     let settings = written.map_or(Vec::new(), |node| self.hidden(node));
                     self.list.extend((!settings.is_empty()).then_some(Table { path, settings }));
@@ -240,6 +269,8 @@ fn may_be_shown(kind: &Kind) -> bool {
         | Kind::Text
         | Kind::Command
         | Kind::Texts
+        | Kind::Scalar
+        | Kind::Scalars
         | Kind::Boolean
         | Kind::Count { .. }
         | Kind::Scale

@@ -31,10 +31,13 @@ pub(super) fn of(app: &AppConfig) -> Result<Fingerprint, FrameError> {
         let mut settings = settings.clone();
         settings.generation = 0;
         settings.adjust(Settings::default().adjustable());
-        let secrets = match &mut settings.warehouse {
+        let mut secrets = match &mut settings.warehouse {
             WarehouseSettings::Embedded { .. } => Vec::new(),
             WarehouseSettings::Snowflake(account) => taken_out(&mut account.login),
         };
+        for account in settings.connections.values_mut() {
+            secrets.extend(taken_out(&mut account.login));
+        }
         (settings, secrets)
     });
     let secrets: Option<Vec<u64>> = settings.as_ref().map(|(_, secrets)| hashes(secrets));

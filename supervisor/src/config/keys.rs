@@ -3,7 +3,8 @@
 //! The check for unknown keys, the hints, the check of every value and the test that the shipped
 //! file and the documentation mention each key all read this table.
 
-use super::process;
+use super::access::keys as access;
+use super::{offered, process};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -28,6 +29,9 @@ pub(super) enum Kind {
     /// A program, or a program and its arguments.
     Command,
     Texts,
+    /// A text, a number or a truth value.
+    Scalar,
+    Scalars,
     Boolean,
     Count {
         min: u32,
@@ -96,7 +100,7 @@ pub(super) const WAREHOUSES: &[&str] = &["embedded", "snowflake"];
 /// The words for when a worker is started again.
 pub(super) const POLICIES: &[&str] = &["always", "on_failure", "never"];
 
-const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
     Key { name, kind, example }
 }
 
@@ -157,11 +161,16 @@ pub(super) const APP: &[Key] = &[
     table("health", HEALTH),
     table("logs", LOGS),
     table("http", HTTP),
-    table("mcp", MCP),
+    table("mcp", access::MCP),
+    key("clients", Kind::Named(access::CLIENT), ""),
+    table("oauth", access::OAUTH),
+    table("tls", TLS),
     table("warehouse", WAREHOUSE),
     table("snowflake", SNOWFLAKE),
+    key("connections", Kind::Named(SNOWFLAKE), ""),
     table("pool", POOL),
     table("limits", LIMITS),
+    offered::TOOLS,
 ];
 
 const RESTART: &[Key] = &[
@@ -223,10 +232,39 @@ const HTTP: &[Key] = &[
         Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
         "1024",
     ),
+    key("body_timeout", WAIT, r#""30s""#),
+    key("write_timeout", WAIT, r#""30s""#),
+    key(
+        "max_connections_per_address",
+        Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
+        "256",
+    ),
+    key(
+        "requests_per_second",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "1000",
+    ),
+    key(
+        "concurrent_requests",
+        Kind::Count { min: 1, max: 1024, what: "a number of requests" },
+        "256",
+    ),
+    key(
+        "failed_logins_per_minute",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "60",
+    ),
 ];
 
-const MCP: &[Key] =
-    &[key("allowed_hosts", Kind::Texts, "[]"), key("allowed_origins", Kind::Texts, "[]")];
+/// The words for whether clients show certificates, in the order of what they mean.
+pub(super) const CLIENT_CERTIFICATES: &[&str] = &["off", "optional", "required"];
+
+const TLS: &[Key] = &[
+    key("certificate_file", Kind::Text, r#""certificate.pem""#),
+    key("key_file", Kind::Text, r#""key.pem""#),
+    key("client_ca_file", Kind::Text, r#""clients.pem""#),
+    key("client_certificates", Kind::Choice(CLIENT_CERTIFICATES), r#""off""#),
+];
 
 const WAREHOUSE: &[Key] = &[
     key("kind", Kind::Choice(WAREHOUSES), r#""embedded""#),
@@ -273,6 +311,11 @@ const POOL: &[Key] = &[
 const LIMITS: &[Key] = &[
     key("max_rows", Kind::Count { min: 1, max: 10_000_000, what: "a number of rows" }, "10000"),
     key("max_bytes", Kind::Size { min: "1KB", max: "1GB" }, r#""8MiB""#),
+    key(
+        "max_characters",
+        Kind::Count { min: 1000, max: 100_000_000, what: "a number of characters" },
+        "50000",
+    ),
     key("statement_timeout", WAIT, r#""60s""#),
 ];
 
@@ -288,7 +331,19 @@ pub(super) fn is_secret(path: &str) -> bool {
     let (Some(name), Some(table)) = (names.next(), names.next()) else { return false };
     let below = |key: &&Key| key.name == table;
     let members = APP.iter().find(below).and_then(|key| key.kind.members()).unwrap_or(&[]);
+    let in_account = || names_account(path.rsplit_once('.').map_or("", |(table, _)| table));
     members.iter().any(|key| key.name == name && matches!(key.kind, Kind::Secret))
+        || (secret_names().any(|secret| secret == name) && in_account())
+}
+
+/// Whether the key of a table is that of an account: `snowflake`, or a member of `connections`.
+fn names_account(table: &str) -> bool {
+    let names: Vec<&str> = table.split('.').collect();
+    let of_connections = |at: &usize| {
+        names[*at] == super::snowflake::CONNECTIONS && (*at == 0 || names[*at - 1] != "apps")
+    };
+    let below = (0..names.len()).find(of_connections).is_some_and(|at| at + 1 < names.len());
+    below || names.last() == Some(&super::snowflake::TABLE)
 }
 
 /// Whether this is a key of `[apps.NAME.snowflake]` whose value anybody may see.
@@ -303,7 +358,7 @@ pub(super) fn is_of_app(name: &str) -> bool {
 
 /// The key that says the same in another way: of a secret that of its file, and the reverse.
 pub(super) fn rival(table: &str, name: &str) -> Option<String> {
-    if table.rsplit('.').next() != Some(super::snowflake::TABLE) {
+    if !names_account(table) {
         return None;
     }
     let literal = name.strip_suffix("_file").unwrap_or(name);

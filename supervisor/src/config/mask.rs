@@ -256,8 +256,12 @@ fn has_word(text: &str) -> bool {
 
 /// Where the path leads into an account at Snowflake: the names below it.
 fn in_account(path: &[String]) -> Option<&[String]> {
-    let is = |at: &usize| path[*at] == snowflake::TABLE && (*at == 0 || path[*at - 1] != "apps");
-    (0..path.len()).find(is).map(|at| &path[at + 1..])
+    let named = |at: usize, name: &str| path[at] == name && (at == 0 || path[at - 1] != "apps");
+    (0..path.len()).find_map(|at| match () {
+        () if named(at, snowflake::TABLE) => Some(&path[at + 1..]),
+        () if named(at, snowflake::CONNECTIONS) => Some(path.get(at + 2..).unwrap_or_default()),
+        () => None,
+    })
 }
 
 /// Whether a line at this path may hold a secret.

@@ -14,11 +14,13 @@ use mcp_protocol::settings::{LogLevel, Settings};
 
 use crate::machine::{AppGoal, AppName, Desired};
 
+mod access;
 mod address;
 mod app;
 mod check;
 mod command_line;
 mod compare;
+mod door;
 mod dotenv;
 mod effective;
 mod env_import;
@@ -35,6 +37,7 @@ mod layers;
 mod locate;
 mod mask;
 mod off;
+mod offered;
 mod order;
 mod origin;
 mod policy;
@@ -64,6 +67,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use access::{KEY_FILE_NAME, StoredKey, parse_keys, render_keys};
 pub use compare::{changed_apps, changes, differences, means_the_same};
 pub use effective::{Effective, Setting, Table};
 pub(crate) use env_import::{EnvMeaning, MeantValue, meant_by_env};

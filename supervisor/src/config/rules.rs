@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::access;
 use super::compare::is_variable;
 use super::process::Resource;
 use super::{AppConfig, ProbeConfig, ProbeTarget, ReadyBy, ResourceLimit, TimeTable, WatchConfig};
@@ -29,6 +30,9 @@ pub fn rules(app: &AppConfig, now: Duration) -> Vec<(String, String)> {
     }
     if let Some(age) = goal.max_age {
         rules.push(("max_age", format!("replaced once it has been ready for {}", span(age))));
+    }
+    if let Some(words) = app.settings.as_ref().and_then(|settings| access::rule(&settings.access)) {
+        rules.push(("clients", words));
     }
     if let Some(table) = &app.time_table {
         rules.push(("at", time_table(table, now)));

@@ -49,7 +49,8 @@ fn described(key: &'static Key, path: &str) -> Value {
     let mut schema = match (&key.kind, key.name) {
         (_, "supervisor") => return json!({ "$ref": "#/definitions/supervisor" }),
         (Kind::Named(_), "apps") => named(&json!({ "$ref": "#/definitions/app" })),
-        (Kind::Named(keys), _) => named(&table(keys, "")),
+        (Kind::Named(keys), snowflake::CONNECTIONS) => named(&table(keys, "apps.NAME.snowflake.")),
+        (Kind::Named(keys), _) => named(&table(keys, &format!("{path}.NAME."))),
         (Kind::Table(keys), _) => table(keys, &format!("{path}.")),
         (kind, _) => value(kind),
     };
@@ -78,6 +79,11 @@ fn or_variable(schema: &Value) -> Value {
 
 fn integer(min: i64, max: i64) -> Value {
     json!({ "type": "integer", "minimum": min, "maximum": max })
+}
+
+fn scalar() -> Value {
+    let kinds = ["string", "number", "boolean"].map(|kind| json!({ "type": kind }));
+    json!({ "anyOf": kinds })
 }
 
 fn list(item: Value) -> Value {
@@ -113,6 +119,8 @@ fn single(kind: &Kind) -> Value {
             json!({ "anyOf": [string("[^ \\t]+"), words] })
         }
         Kind::Texts | Kind::Patterns => list(json!({ "type": "string" })),
+        Kind::Scalar => scalar(),
+        Kind::Scalars => list(scalar()),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Count { min, max, .. } => integer(i64::from(*min), i64::from(*max)),
         Kind::Scale => json!({ "type": "number", "minimum": 0, "maximum": 10 }),

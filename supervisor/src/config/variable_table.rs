@@ -43,7 +43,7 @@ const SECONDS: Form = Form::Time("s");
 const HOURS: Form = Form::Time("h");
 
 const NO_AUTH: &str =
-    "this release does not authenticate clients; put a proxy that does in front of `listen`";
+    "clients have keys of our own making; `mcp-supervisor client key create` makes one";
 const NO_RATES: &str =
     "this release has no rate limits; `http.max_connections` and `pool.max` bound the load";
 const READ_ONLY: &str = "only reading statements are let through, always";

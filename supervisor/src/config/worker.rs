@@ -1,18 +1,30 @@
 //! The settings of our own worker: the tables that only `mcp-worker` understands.
 
 use mcp_protocol::settings::{
-    HttpSettings, LogLevel, LogSettings, McpSettings, PoolSettings, SAMPLE_SCALE, Settings,
-    StatementLimits, WarehouseSettings,
+    LogLevel, LogSettings, McpSettings, PoolSettings, SAMPLE_SCALE, Settings, StatementLimits,
+    WarehouseSettings,
 };
 
 use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{snowflake, variables};
+use super::{access, door, offered, snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 6] = ["http", "mcp", "warehouse", "snowflake", "pool", "limits"];
+const TABLES: [&str; 11] = [
+    "http",
+    "mcp",
+    access::CLIENTS,
+    access::OAUTH,
+    "tls",
+    "warehouse",
+    snowflake::TABLE,
+    snowflake::CONNECTIONS,
+    "pool",
+    "limits",
+    "tools",
+];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
     [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
@@ -50,12 +62,13 @@ pub(super) fn settings(
         generation: 0,
         heartbeat_every: health.duration("heartbeat_interval").unwrap_or(default.heartbeat_every),
         idle_grace: health.duration("idle_grace").unwrap_or(default.idle_grace),
-        http: http(app.section("http"), default.http),
+        http: door::http(app.section("http"), default.http),
         mcp: McpSettings {
             allowed_hosts: mcp.texts("allowed_hosts"),
             allowed_origins: mcp.texts("allowed_origins"),
+            websocket: mcp.boolean("websocket").unwrap_or(default.mcp.websocket),
         },
-        access: default.access,
+        access: access::settings(app, around, report, remarks),
         warehouse: warehouse(app, around, report, remarks),
         pool: pool(app.section("pool"), default.pool, report),
         limits: limits(app.section("limits"), default.limits),
@@ -65,6 +78,9 @@ pub(super) fn settings(
         },
         // They are no configuration: whoever hands the settings over puts them in.
         sessions: default.sessions,
+        tls: door::tls(app, around, report, remarks),
+        connections: snowflake::connections(app, around, report, remarks),
+        offered: offered::read(app, report),
     }
 }
 
@@ -76,15 +92,6 @@ pub(super) fn linked_settings(app: Section<'_>, around: &Around<'_>) -> Settings
         environment: around.environment.to_owned(),
         heartbeat_every: interval.unwrap_or(default.heartbeat_every),
         ..default
-    }
-}
-
-fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
-    HttpSettings {
-        header_timeout: http.duration("header_timeout").unwrap_or(default.header_timeout),
-        request_timeout: http.duration("request_timeout").unwrap_or(default.request_timeout),
-        body_bytes_max: http.size("max_body").unwrap_or(default.body_bytes_max),
-        connections_max: http.count("max_connections").unwrap_or(default.connections_max),
     }
 }
 
@@ -176,5 +183,6 @@ fn limits(limits: Section<'_>, default: StatementLimits) -> StatementLimits {
         rows_max: limits.count("max_rows").unwrap_or(default.rows_max),
         bytes_max: limits.size("max_bytes").unwrap_or(default.bytes_max),
         timeout: limits.duration("statement_timeout").unwrap_or(default.timeout),
+        characters_max: limits.count("max_characters").unwrap_or(default.characters_max),
     }
 }

@@ -2,6 +2,7 @@
 //! out; who prints it is `main`.
 
 mod changes;
+mod client_keys;
 mod clients;
 mod details;
 mod draft;
@@ -14,7 +15,8 @@ mod table;
 mod words;
 
 pub use changes::{changes, changes_json, reload_plan, reload_plan_json};
-pub use clients::client_config;
+pub use client_keys::{ClientOf, clients, clients_json, key_json, keys, keys_json};
+pub use clients::{Entrance, client_config};
 pub use details::{description, description_json};
 pub use draft::draft;
 pub use effective::{effective_json, effective_toml};
@@ -24,5 +26,8 @@ pub use page::{Colour, Page};
 pub use plan::{Plan, Running, plan, problems_json, refusal_json};
 pub(crate) use table::{app_notes, note};
 pub use table::{status_json, status_table};
-pub use words::{Progress, last_output, pong, printable, unknown_app, unknown_slot, with_causes};
+pub use words::{
+    Progress, last_output, moment, pong, printable, unknown_app, unknown_client, unknown_slot,
+    with_causes,
+};
 pub(crate) use words::{bytes, duration, state};

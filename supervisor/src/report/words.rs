@@ -63,7 +63,8 @@ pub(crate) fn duration(time: Duration) -> String {
 }
 
 /// A time since 1970 on the clock of whoever reads it.
-pub(crate) fn moment(since_1970: Duration) -> String {
+#[must_use]
+pub fn moment(since_1970: Duration) -> String {
     let time = i64::try_from(since_1970.as_secs()).ok();
     let time = time.and_then(|time| jiff::Timestamp::from_second(time).ok()).unwrap_or_default();
     let time = time.to_zoned(jiff::tz::TimeZone::system());
@@ -92,6 +93,17 @@ pub fn unknown_app<'k>(app: &str, known: impl Iterator<Item = &'k str> + Clone) 
             format!("there is no app `{app}`; did you mean `{guess}`? there are: {names}")
         }
         None => format!("there is no app `{app}`; there are: {names}"),
+    }
+}
+
+/// That the file names no such client, and which one was probably meant.
+#[must_use]
+pub fn unknown_client<'k>(client: &str, known: impl Iterator<Item = &'k str>) -> String {
+    match nearest(client, known) {
+        Some(guess) => format!("the file names no client `{client}`; did you mean `{guess}`?"),
+        None => format!(
+            "the file names no client `{client}`; write a table [apps.NAME.clients.{client}] first"
+        ),
     }
 }
 

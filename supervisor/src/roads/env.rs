@@ -125,7 +125,7 @@ role = \"STAGING ROLE\"
             let found = imported.dropped.iter().find(|note| note.key == name);
             found.unwrap_or_else(|| panic!("{name} is not dropped")).words.clone()
         };
-        assert!(why("API_KEY").contains("does not authenticate"));
+        assert!(why("API_KEY").contains("keys of our own making"));
         assert!(why("ENVIRONMENT").contains("--env production"));
         assert!(why("MAX_CONNECTIONS").contains("empty"));
         assert!(why("PID_FILE").contains("pid"));

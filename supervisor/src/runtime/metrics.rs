@@ -1,16 +1,19 @@
 //! The metrics of the whole fleet, in Prometheus' text form.
 //!
 //! They are drawn from the one picture that the loop has; nothing is counted twice. Labels are
-//! bounded: app, slot, phase, tool, outcome; never a run or a process id.
+//! bounded: app, slot, phase, tool, outcome, configured client, limit; never a run or a process id.
+
+use std::collections::BTreeMap;
 
 use mcp_protocol::control::{SlotPhase, Status};
-use mcp_protocol::message::{CallOutcome, Logins};
+use mcp_protocol::message::{CallOutcome, CertificateVitals, Logins};
 use prometheus::core::Collector;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 use crate::machine::{AppName, RunId};
 use crate::runtime::configuration::Counts;
 use crate::runtime::hands::Hands;
+use crate::runtime::totals::pools;
 use crate::runtime::vitals;
 
 /// The name of the text form, for whoever asks over HTTP.
@@ -32,7 +35,9 @@ fn draw(status: &Status, hands: &Hands) -> prometheus::Result<String> {
     draw_slots(&registry, status)?;
     draw_processes(&registry, status, hands)?;
     draw_vitals(&registry, hands)?;
+    draw_pools(&registry, hands)?;
     draw_totals(&registry, hands)?;
+    draw_refusals(&registry, hands)?;
     draw_relay(&registry, status, hands)?;
     prometheus::TextEncoder::new().encode_to_string(&registry.gather())
 }
@@ -170,9 +175,22 @@ fn draw_processes(registry: &Registry, status: &Status, hands: &Hands) -> promet
 
 fn draw_vitals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
     let slot = &["app", "slot"];
-    let describe = |name: &str, help: &str| gauges(registry, name, help, slot);
-    let in_flight = describe("mcp_concurrent_requests", "HTTP requests being answered now.")?;
-    let connections = describe("mcp_active_connections", "Open client connections.")?;
+    let in_flight =
+        gauges(registry, "mcp_concurrent_requests", "HTTP requests being answered now.", slot)?;
+    let connections = gauges(registry, "mcp_active_connections", "Open client connections.", slot)?;
+    for (_, process) in hands.processes.iter().filter(|(_, one)| one.settings.is_some()) {
+        let index = process.slot.index.to_string();
+        let labels = &[process.slot.app.as_str(), index.as_str()];
+        // While a slot is being replaced it has two workers: they add up.
+        in_flight.with_label_values(labels).add(process.vitals.requests_in_flight.into());
+        connections.with_label_values(labels).add(process.vitals.connections.into());
+    }
+    Ok(())
+}
+
+fn draw_pools(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
+    let labels = &["app", "slot", "connection"];
+    let describe = |name: &str, help: &str| gauges(registry, name, help, labels);
     let active = describe("pool_connections_active", "Warehouse sessions in use.")?;
     let total = describe("pool_connections_total", "Open warehouse sessions.")?;
     let max = describe("pool_connections_max", "The most warehouse sessions allowed.")?;
@@ -181,19 +199,53 @@ fn draw_vitals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
     let refused = describe("pool_logins_refused", "1 while it refuses the credentials.")?;
     for (_, process) in hands.processes.iter().filter(|(_, one)| one.settings.is_some()) {
         let index = process.slot.index.to_string();
-        let labels = &[process.slot.app.as_str(), index.as_str()];
-        let vitals = &process.vitals;
-        let busy = vitals.pool.total.saturating_sub(vitals.pool.idle);
-        // While a slot is being replaced it has two workers: they add up.
-        in_flight.with_label_values(labels).add(vitals.requests_in_flight.into());
-        connections.with_label_values(labels).add(vitals.connections.into());
-        active.with_label_values(labels).add(busy.into());
-        total.with_label_values(labels).add(vitals.pool.total.into());
-        max.with_label_values(labels).add(vitals.pool.max.into());
-        waiting.with_label_values(labels).add(vitals.pool.waiting.into());
-        let is = |state: Logins| i64::from(vitals.pool.logins == state);
-        failing.with_label_values(labels).add(is(Logins::Failing));
-        refused.with_label_values(labels).add(is(Logins::Refused));
+        for (connection, pool) in pools(&process.vitals) {
+            let labels = &[process.slot.app.as_str(), index.as_str(), connection];
+            active.with_label_values(labels).add(pool.total.saturating_sub(pool.idle).into());
+            total.with_label_values(labels).add(pool.total.into());
+            max.with_label_values(labels).add(pool.max.into());
+            waiting.with_label_values(labels).add(pool.waiting.into());
+            let is = |state: Logins| i64::from(pool.logins == state);
+            failing.with_label_values(labels).add(is(Logins::Failing));
+            refused.with_label_values(labels).add(is(Logins::Refused));
+        }
+    }
+    draw_certificates(registry, hands)
+}
+
+/// The certificates at the doors; of several workers the one that ends first.
+fn draw_certificates(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
+    let describe = |name: &str, help: &str| gauges(registry, name, help, &["app"]);
+    let expiry = describe("tls_certificate_expiry_seconds", "When it ends, since 1970.")?;
+    let failing = describe("tls_certificate_renewal_failing", "1 while the old one is shown.")?;
+    let mut first: BTreeMap<&str, CertificateVitals> = BTreeMap::new();
+    for (_, process) in hands.processes.iter() {
+        let Some(shown) = process.vitals.certificate else { continue };
+        let one = first.entry(process.slot.app.as_str()).or_insert(shown);
+        one.expires_at = one.expires_at.min(shown.expires_at);
+        one.renewal_fails |= shown.renewal_fails;
+    }
+    for (name, CertificateVitals { expires_at, renewal_fails }) in first {
+        expiry.with_label_values(&[name]).set(expires_at.cast_signed());
+        failing.with_label_values(&[name]).set(i64::from(renewal_fails));
+    }
+    Ok(())
+}
+
+/// What clients were refused because there was too much of it.
+fn draw_refusals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
+    let help = "What was refused because there was too much of it.";
+    let labels = &["app", "client", "limit"];
+    let exceeded = counters(registry, "rate_limit_exceeded_total", help, labels)?;
+    let help = "Limits that a worker decided without the others.";
+    let unshared = counters(registry, "rate_limit_unshared_total", help, &["app"])?;
+    for (name, totals) in hands.totals.iter() {
+        for ((client, limit), count) in &totals.refusals {
+            // Names of clients are not empty.
+            let client = client.as_deref().unwrap_or_default();
+            exceeded.with_label_values(&[name.as_str(), client, limit.name()]).inc_by(*count);
+        }
+        unshared.with_label_values(&[name.as_str()]).inc_by(totals.unshared_limits);
     }
     Ok(())
 }
@@ -207,18 +259,19 @@ fn draw_totals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
         "HTTP requests answered with a status of 500 or more.",
         app,
     )?;
+    let by_pool = &["app", "connection"];
     let timeouts = counters(
         registry,
         "pool_acquire_timeouts_total",
         "Callers that waited for a warehouse session in vain.",
-        app,
+        by_pool,
     )?;
-    let opened = counters(registry, "pool_opened_total", "Warehouse sessions opened.", app)?;
+    let opened = counters(registry, "pool_opened_total", "Warehouse sessions opened.", by_pool)?;
     let open_failures = counters(
         registry,
         "pool_open_failures_total",
         "Warehouse sessions that could not be opened.",
-        app,
+        by_pool,
     )?;
     let by_call = &["app", "tool", "outcome"];
     let calls = counters(registry, "mcp_requests_total", "Tool calls finished.", by_call)?;
@@ -231,9 +284,12 @@ fn draw_totals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
         let labels = &[name.as_str()];
         requests.with_label_values(labels).inc_by(totals.requests);
         errors.with_label_values(labels).inc_by(totals.request_errors);
-        timeouts.with_label_values(labels).inc_by(totals.pool_timeouts);
-        opened.with_label_values(labels).inc_by(totals.pool_opened);
-        open_failures.with_label_values(labels).inc_by(totals.pool_open_failures);
+        for (connection, pool) in &totals.pools {
+            let labels = &[name.as_str(), connection.as_str()];
+            timeouts.with_label_values(labels).inc_by(pool.timeouts);
+            opened.with_label_values(labels).inc_by(pool.opened);
+            open_failures.with_label_values(labels).inc_by(pool.open_failures);
+        }
         for ((tool, outcome), (count, time)) in &totals.tool_calls {
             let labels = &[name.as_str(), tool.as_str(), outcome_word(*outcome)];
             calls.with_label_values(labels).inc_by(*count);

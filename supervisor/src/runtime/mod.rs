@@ -5,6 +5,7 @@
 //! Signs of life come before deadlines: the inbox is emptied before time is allowed to pass.
 
 mod answer;
+mod api_keys;
 mod asked;
 mod background;
 mod birth;
@@ -74,6 +75,10 @@ use hands::Hands;
 use news::{News, Signal};
 use systemd::Systemd;
 
+pub use api_keys::{
+    AUDIT_LOG, KeyError, Wanted, create_key, note_key_event, revoke_key, rotate_key, stored_keys,
+    taken_in,
+};
 pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;

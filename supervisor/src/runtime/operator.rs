@@ -251,7 +251,7 @@ async fn greet(socket: &Path) -> Result<(Stream, Inbound), AskError> {
     }
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, AskError>>) -> Result<T, AskError> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, AskError>>) -> Result<T, AskError> {
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -26,6 +26,21 @@ pub fn make_file(file: &Path, content: &[u8], mode: u32, existing: Existing) -> 
     write(file, content, existing, mode, |_| Ok(()))
 }
 
+/// Makes or replaces a file that only its owner may read, who is that of the directory.
+///
+/// # Errors
+/// When it cannot be written; what is there is as it was then.
+pub(crate) fn make_private_file(file: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let about = fs::metadata(directory.unwrap_or(Path::new(".")))?;
+    write(file, content, Existing::Replaced, 0o600, |new| {
+        if new.metadata()?.uid() == about.uid() {
+            return Ok(());
+        }
+        fchown(new, Some(about.uid()), Some(about.gid()))
+    })
+}
+
 /// Replaces somebody's file by one of the same owner and rights. A symbolic link stays, and what
 /// it leads to is replaced.
 ///

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mcp_protocol::message::{CallOutcome, Vitals};
+use mcp_protocol::message::{CallOutcome, Limit, PoolVitals, Refusals, Vitals};
+use mcp_protocol::settings::DEFAULT_CONNECTION;
 
 use crate::machine::{AppName, SlotId};
 
@@ -21,11 +22,35 @@ pub(crate) struct Totals {
 pub(crate) struct AppTotals {
     pub(crate) requests: u64,
     pub(crate) request_errors: u64,
-    pub(crate) pool_timeouts: u64,
-    pub(crate) pool_opened: u64,
-    pub(crate) pool_open_failures: u64,
+    /// By the names of connections.
+    pub(crate) pools: BTreeMap<String, PoolTotals>,
     /// Count and time of tool calls.
     pub(crate) tool_calls: BTreeMap<(String, CallOutcome), (u64, Duration)>,
+    /// How often each client was over each limit.
+    pub(crate) refusals: BTreeMap<(Option<String>, Limit), u64>,
+    pub(crate) unshared_limits: u64,
+}
+
+/// Totals of one connection's pools.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct PoolTotals {
+    pub(crate) timeouts: u64,
+    pub(crate) opened: u64,
+    pub(crate) open_failures: u64,
+}
+
+impl PoolTotals {
+    fn add(&mut self, before: &PoolVitals, now: &PoolVitals) {
+        self.timeouts += now.timeouts_total.saturating_sub(before.timeouts_total);
+        self.opened += now.opened_total.saturating_sub(before.opened_total);
+        self.open_failures += now.open_failures_total.saturating_sub(before.open_failures_total);
+    }
+}
+
+/// The pools of a worker by the names of their connections, the default one first.
+pub(crate) fn pools(vitals: &Vitals) -> impl Iterator<Item = (&str, &PoolVitals)> {
+    let named = vitals.named_pools.iter().map(|one| (one.name.as_str(), &one.pool));
+    std::iter::once((DEFAULT_CONNECTION, &vitals.pool)).chain(named)
 }
 
 impl Totals {
@@ -35,10 +60,19 @@ impl Totals {
         totals.requests += now.requests_total.saturating_sub(before.requests_total);
         totals.request_errors +=
             now.request_errors_total.saturating_sub(before.request_errors_total);
-        totals.pool_timeouts += now.pool.timeouts_total.saturating_sub(before.pool.timeouts_total);
-        totals.pool_opened += now.pool.opened_total.saturating_sub(before.pool.opened_total);
-        totals.pool_open_failures +=
-            now.pool.open_failures_total.saturating_sub(before.pool.open_failures_total);
+        totals.unshared_limits +=
+            now.unshared_limits_total.saturating_sub(before.unshared_limits_total);
+        for refused in &now.refusals {
+            let same = |old: &&Refusals| old.client == refused.client && old.limit == refused.limit;
+            let old = before.refusals.iter().find(same).map_or(0, |old| old.count_total);
+            let sum = totals.refusals.entry((refused.client.clone(), refused.limit)).or_default();
+            *sum += refused.count_total.saturating_sub(old);
+        }
+        let old: BTreeMap<&str, &PoolVitals> = pools(before).collect();
+        for (name, pool) in pools(now) {
+            let before = old.get(name).map_or_else(PoolVitals::default, |pool| **pool);
+            totals.pools.entry(name.to_owned()).or_default().add(&before, pool);
+        }
         for calls in &now.tool_calls {
             let same = |old: &&mcp_protocol::message::ToolCalls| {
                 old.tool == calls.tool && old.outcome == calls.outcome
@@ -73,7 +107,7 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mcp_protocol::message::ToolCalls;
+    use mcp_protocol::message::{NamedPool, ToolCalls};
 
     fn vitals(requests: u64, calls: u64) -> Vitals {
         let calls = ToolCalls {
@@ -83,6 +117,41 @@ mod tests {
             duration_total: Duration::from_millis(calls * 10),
         };
         Vitals { requests_total: requests, tool_calls: vec![calls], ..Vitals::default() }
+    }
+
+    #[test]
+    fn refusals_are_added_up_by_client_and_limit() {
+        let mut totals = Totals::default();
+        let app = AppName::new("query");
+        let vitals = |client: Option<&str>, count_total| {
+            let client = client.map(str::to_owned);
+            let refused = Refusals { client, limit: Limit::Requests, count_total };
+            Vitals { refusals: vec![refused], unshared_limits_total: 1, ..Vitals::default() }
+        };
+        totals.add(&app, &Vitals::default(), &vitals(Some("team"), 3));
+        totals.add(&app, &vitals(Some("team"), 3), &vitals(Some("team"), 5));
+        totals.add(&app, &Vitals::default(), &vitals(None, 7));
+        let (_, sum) = totals.iter().next().unwrap();
+        let counts: Vec<u64> = sum.refusals.values().copied().collect();
+        assert_eq!((counts, sum.unshared_limits), (vec![7, 5], 2));
+    }
+
+    #[test]
+    fn each_connection_is_counted_by_itself() {
+        let pool = |opened_total| PoolVitals { opened_total, ..PoolVitals::default() };
+        let vitals = |default, finance| Vitals {
+            pool: pool(default),
+            named_pools: vec![NamedPool { name: "finance".to_owned(), pool: pool(finance) }],
+            ..Vitals::default()
+        };
+        let mut totals = Totals::default();
+        let app = AppName::new("query");
+        totals.add(&app, &Vitals::default(), &vitals(1, 4));
+        totals.add(&app, &vitals(1, 4), &vitals(3, 5));
+        let (_, sum) = totals.iter().next().unwrap();
+        let opened: Vec<_> =
+            sum.pools.iter().map(|(name, one)| (name.as_str(), one.opened)).collect();
+        assert_eq!(opened, [("default", 3), ("finance", 5)]);
     }
 
     #[test]

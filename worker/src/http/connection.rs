@@ -1,34 +1,81 @@
 //! One connection from its first byte to its end.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::traffic::{Activity, Traffic, Watched};
-use super::{Hall, Stage};
+use super::body::holding;
+use super::names::{self, Secrecy};
+use super::traffic::{Activity, Limits, Traffic, Watched};
+use super::{Hall, Presence, Stage, tls};
+use crate::access::PeerNames;
 
 /// A connection that nobody uses for so long is closed; longer than clients keep theirs.
-const IDLE_MAX: Duration = Duration::from_secs(75);
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(75);
+/// The longest head of a request, in bytes; session ids and tokens have a few thousand. A longer
+/// one, or one of more than 100 lines, is answered with 431.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// What is kept in memory of a connection at most, in each direction.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// What every request of a connection is told of it.
+#[derive(Clone)]
+struct Guest {
+    from: SocketAddr,
+    /// In the certificate that it showed.
+    names: Option<PeerNames>,
+    secrecy: Secrecy,
+    presence: Arc<Presence>,
+}
 
 /// Serves a connection until it ends, or the door's stage ends it.
-pub(super) async fn serve(stream: TcpStream, hall: Hall) {
-    let _open = hall.metrics.connection_opened();
+pub(super) async fn serve(stream: TcpStream, from: SocketAddr, presence: Presence, hall: Hall) {
+    let mut guest =
+        Guest { from, names: None, secrecy: Secrecy::Clear, presence: Arc::new(presence) };
+    let Some(certificate) = &hall.certificate else {
+        return converse(stream, guest, hall).await;
+    };
+    // Whoever does not manage that in time was no client.
+    let greeting = hall.clock.within(hall.limits.header, certificate.greet(stream));
+    let mut stage = hall.stage.clone();
+    let greeted = tokio::select! {
+        greeted = greeting => greeted,
+        _ = stage.wait_for(|stage| *stage >= Stage::Closed) => return,
+    };
+    match greeted {
+        Some(Ok(stream)) => {
+            guest.names = tls::names_of(&stream);
+            guest.secrecy = Secrecy::Tls;
+            converse(stream, guest, hall).await;
+        }
+        Some(Err(error)) => tracing::debug!(%error, "a client could not agree on TLS"),
+        None => {}
+    }
+}
+
+async fn converse<S>(stream: S, guest: Guest, hall: Hall)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let traffic = Traffic::new(hall.clock);
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&traffic)));
     let service = {
         let (hall, traffic) = (hall.clone(), Arc::clone(&traffic));
         hyper::service::service_fn(move |request| {
-            answer(request, hall.clone(), Arc::clone(&traffic))
+            answer(request, guest.clone(), hall.clone(), Arc::clone(&traffic))
         })
     };
     // Hyper's own head timer also counts the time between requests; `expires` tells them apart.
@@ -36,31 +83,42 @@ pub(super) async fn serve(stream: TcpStream, hall: Hall) {
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
+            .max_header_size(HEAD_BYTES_MAX)
+            .max_buf_size(BUFFER_BYTES_MAX)
             .serve_connection(io, service)
+            .with_upgrades()
     );
     let mut stage = hall.stage.clone();
     loop {
-        let expires_at = traffic.expires_at(hall.header_timeout, IDLE_MAX);
+        let expires_at = traffic.expires_at(hall.limits);
         tokio::select! {
             // An error is the client's: it hung up or sent what is not HTTP.
             _ = connection.as_mut() => return,
             () = hall.clock.until_some(expires_at), if expires_at.is_some() => {
-                match traffic.expires_at(hall.header_timeout, IDLE_MAX) {
+                match traffic.expires_at(hall.limits) {
                     Some(at) if at <= hall.clock.now() => return,
                     Some(_) | None => {}
                 }
             }
-            () = traffic.head_began() => {}
+            () = traffic.changed() => {}
             next = turn(&mut stage) => match next {
                 Stage::Serving | Stage::LastRequests | Stage::AnsweringRest => {}
                 Stage::ClosingIdle => match traffic.activity() {
-                    Activity::Idle { .. } => connection.as_mut().graceful_shutdown(),
-                    Activity::Head { .. } | Activity::Busy => {}
+                    // A request that is being answered is the last one then.
+                    Activity::Idle { .. } | Activity::Busy => {
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Activity::Head { .. } => {}
                 },
                 Stage::Closed => return,
             },
         }
     }
+}
+
+/// The limits of time of a connection.
+pub(super) fn limits(header: Duration, write: Duration) -> Limits {
+    Limits { header, write, idle: IDLE_MAX }
 }
 
 /// The door's next stage.
@@ -73,18 +131,25 @@ async fn turn(stage: &mut watch::Receiver<Stage>) -> Stage {
 
 async fn answer(
     request: Request<Incoming>,
+    guest: Guest,
     hall: Hall,
     traffic: Arc<Traffic>,
 ) -> Result<Response<Body>, Infallible> {
-    let _busy = traffic.request_began();
-    let _in_flight = hall.metrics.request_started();
-    let mut response = match hall.router.oneshot(request.map(Body::new)).await {
+    let running = (traffic.request_began(), hall.metrics.request_started());
+    let mut request = request.map(Body::new);
+    let Guest { from, names, secrecy, presence } = guest;
+    request.extensions_mut().insert(ConnectInfo(from));
+    names.map(|names| request.extensions_mut().insert(names));
+    request.extensions_mut().insert(presence);
+    let mut response = match hall.router.oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };
     hall.metrics.request_answered(response.status());
+    names::harden(response.headers_mut(), secrecy);
     if *hall.stage.borrow() > Stage::Serving {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    // It runs until its last byte is written, or nobody wants it any more.
+    Ok(response.map(|body| holding(body, running)))
 }

@@ -1,35 +1,39 @@
-//! `POST /mcp`: limits and plain answers around the SDK's stateless Streamable HTTP service.
+//! `/mcp`: limits, sessions and plain answers around the SDK's stateless Streamable HTTP service.
 //!
-//! The SDK answers malformed bodies with 415 and knows neither a time limit nor a drain; here a
-//! client gets a JSON-RPC error that it can read in each of these cases.
+//! The SDK answers malformed bodies with 415, knows neither a time limit nor a drain, and keeps
+//! sessions in one process; here a client gets a JSON-RPC error that it can read in each of these
+//! cases, and a session that every worker knows. Which reply becomes a stream is decided in
+//! [`stream`](super::stream).
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::response::IntoResponse;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use futures::future::BoxFuture;
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use mcp_protocol::settings::Settings;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::watch;
 
-use super::Stage;
-use crate::access::Reception;
+use super::body::{LEVELS_MAX, is_deeper_than};
+use super::message::{
+    Agreed, Cancelled, Envelope, Implementation, Introduced, Introduction, LAST_EVENT_ID, Message,
+    PROTOCOL_VERSION, SESSION_ID, accept_both, envelope, is_sessionless, takes_streams,
+};
+use super::stream::{self, Terms};
+use super::words::{INVALID_REQUEST, NO_SESSION, PARSE_ERROR, RETRY, Refused, error_body, refusal};
+use super::{Stage, toll};
+use crate::access::{Caller, Reception};
 use crate::clock::Clock;
-use crate::mcp::server::Server;
-
-/// JSON-RPC: the body is not JSON.
-const PARSE_ERROR: i32 = -32700;
-/// JSON-RPC: the body is JSON and no request.
-const INVALID_REQUEST: i32 = -32600;
-/// JSON-RPC, server's own range: try again.
-const RETRY: i32 = -32000;
+use crate::mcp::edge::Edge;
+use crate::mcp::edge::calls::Found;
+use crate::mcp::edge::session::{Client, Session};
+use crate::mcp::server::{Leaving, Served};
 
 /// Names under which a machine calls itself.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -42,32 +46,30 @@ const LOOPBACK_ORIGINS: [&str; 6] = [
     "https://127.0.0.1:*",
     "https://[::1]:*",
 ];
-/// What the SDK wants to be accepted, for clients that accept anything.
-const ACCEPTED: &str = "application/json, text/event-stream";
+/// The request whose reply is a subscription.
+const LISTEN: &str = "subscriptions/listen";
+
+/// The SDK's service, whichever server it serves.
+type Service =
+    Box<dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
 
 /// The SDK's service with our limits.
 pub(super) struct McpDoor {
-    service: StreamableHttpService<Server, NeverSessionManager>,
+    service: Service,
     reception: Reception,
+    edge: Arc<Edge>,
     stage: watch::Receiver<Stage>,
+    leaving: Leaving,
     body_bytes_max: usize,
     request_timeout: Duration,
+    body_timeout: Duration,
     clock: Clock,
-}
-
-/// The part of a message that is needed to answer it without the SDK.
-#[derive(Debug, Deserialize)]
-struct Envelope {
-    #[serde(default)]
-    id: Option<Value>,
-    #[serde(rename = "params", default)]
-    _params: IgnoredAny,
 }
 
 impl McpDoor {
     pub(super) fn new(
         settings: &Settings,
-        (server, reception): (Server, Reception),
+        (server, reception, edge): (impl Served, Reception, Arc<Edge>),
         stage: watch::Receiver<Stage>,
         clock: Clock,
     ) -> McpDoor {
@@ -77,36 +79,140 @@ impl McpDoor {
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
+            .with_sse_keep_alive(None)
             .with_max_request_body_bytes(body_bytes_max)
             .with_allowed_hosts(hosts.chain(settings.mcp.allowed_hosts.iter().cloned()))
             .with_allowed_origins(origins.chain(settings.mcp.allowed_origins.iter().cloned()))
             .enforce_origin_validation();
         let sessions = Arc::new(NeverSessionManager::default());
+        let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
+        let service = Arc::new(service);
         McpDoor {
-            service: StreamableHttpService::new(move || Ok(server.clone()), sessions, config),
+            service: Box::new(move |request| {
+                let service = Arc::clone(&service);
+                Box::pin(async move { service.handle(request).await.map(Body::new) })
+            }),
             reception,
+            edge,
+            leaving: leaving(stage.clone()),
             stage,
             body_bytes_max,
             request_timeout: settings.http.request_timeout,
+            body_timeout: settings.http.body_timeout,
             clock,
         }
     }
 
-    /// Whatever comes first: the answer, the time limit, or the end of the drain. Dropping the
-    /// SDK's future cancels the statement.
-    async fn race(&self, id: Option<Value>, request: Request<Full<Bytes>>) -> Response<Body> {
-        let mut stage = self.stage.clone();
-        let deadline = self.clock.now() + self.request_timeout;
-        tokio::select! {
-            response = self.service.handle(request) => response.map(Body::new),
+    /// Who sends this request; from now on it says so itself.
+    async fn admit(&self, head: &mut Parts) -> Result<Caller, Refused> {
+        let caller = self.reception.admit(head).await;
+        let caller = caller.map_err(|refusal| Refused::from(refusal.response()))?;
+        toll::pay(head, &caller)?;
+        head.extensions.insert(caller.clone());
+        Ok(caller)
+    }
+
+    /// The whole body, as far as it may go.
+    async fn body(&self, body: Body) -> Result<Bytes, Refused> {
+        let deadline = self.clock.now() + self.body_timeout;
+        let body = tokio::select! {
+            body = Limited::new(body, self.body_bytes_max).collect() => body,
             () = self.clock.until(deadline) => {
-                let message = format!("the request took longer than {:?}", self.request_timeout);
-                refusal(StatusCode::OK, RETRY, &message, id)
+                let message = "the body did not arrive";
+                return Err(refusal(StatusCode::REQUEST_TIMEOUT, RETRY, message, None).into());
             }
-            _ = stage.wait_for(|stage| *stage >= Stage::AnsweringRest) => {
-                refusal(StatusCode::OK, RETRY, "this worker is leaving; retry", id)
+        };
+        let body = body.map(|body| body.to_bytes()).map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                let message = format!("a body may have {} bytes", self.body_bytes_max);
+                let status = StatusCode::PAYLOAD_TOO_LARGE;
+                return refusal(status, INVALID_REQUEST, &message, None);
             }
+            refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, "the body broke off", None)
+        })?;
+        if is_deeper_than(&body, LEVELS_MAX) {
+            let message = format!("lists and objects may be {LEVELS_MAX} deep");
+            return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, &message, None).into());
         }
+        Ok(body)
+    }
+
+    /// The session that a request belongs to, if it names one. Versions that have no sessions
+    /// ignore what a client says of one.
+    fn session(
+        &self,
+        head: &Parts,
+        caller: &Caller,
+        id: Option<Value>,
+    ) -> Result<Option<Arc<Session>>, Refused> {
+        if is_sessionless(&head.headers) {
+            return Ok(None);
+        }
+        let Some(named) = head.headers.get(SESSION_ID) else { return Ok(None) };
+        let session = named.to_str().ok().and_then(|named| self.edge.open(named, caller));
+        // Why is not told: it would tell a stranger which ids there are.
+        let message = "there is no such session; begin a new one with initialize";
+        let refused = || refusal(StatusCode::NOT_FOUND, NO_SESSION, message, id).into();
+        session.map(|session| Some(Arc::new(session))).ok_or_else(refused)
+    }
+
+    /// What the SDK says to a request of another kind than POST, if it is more than that there is
+    /// none: it knows which hosts and origins are served.
+    async fn unwelcome(&self, head: &Parts) -> Option<Response<Body>> {
+        let request = Request::from_parts(head.clone(), Full::new(Bytes::new()));
+        let response = (self.service)(request).await;
+        (response.status() != StatusCode::METHOD_NOT_ALLOWED).then_some(response)
+    }
+
+    /// Lets a client introduce itself, and begins a session for it.
+    async fn introduce(&self, head: Parts, body: Bytes, caller: &Caller) -> Response<Body> {
+        let introduction = serde_json::from_slice::<Message<Introduction>>(&body);
+        let request = Request::from_parts(head, Full::new(body));
+        let (mut head, body) = (self.service)(request).await.into_parts();
+        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let introduced = serde_json::from_slice::<Introduced>(&body);
+        if let (Ok(Message { params }), Ok(Introduced { result })) = (introduction, introduced) {
+            let Implementation { name, version } = params.client_info;
+            let Agreed { protocol_version: protocol } = result;
+            let client = Client { name, version, protocol, capabilities: params.capabilities };
+            let (_, id) = self.edge.begin(client, caller);
+            let id = HeaderValue::try_from(id).expect("base64url fits into a header");
+            head.headers.insert(SESSION_ID, id);
+        }
+        Response::from_parts(head, Body::from(body))
+    }
+
+    /// Answers a request.
+    async fn reply(
+        self: Arc<McpDoor>,
+        mut head: Parts,
+        body: Bytes,
+        (id, method): (Value, &str),
+    ) -> Response<Body> {
+        let session = head.extensions.get::<Arc<Session>>();
+        let call = session.and_then(|session| self.edge.call(session, &id));
+        let primed = session.is_some_and(|session| session.is_primed());
+        let priming = call.as_ref().filter(|_| primed);
+        let priming = priming.map(|call| stream::priming(&self.edge.event_id(call)));
+        let streams = takes_streams(&head.headers);
+        accept_both(&mut head.headers);
+        let terms = Terms {
+            id,
+            call,
+            priming,
+            streams,
+            // A subscription lasts as long as its client and this worker.
+            limit: (method != LISTEN)
+                .then(|| (self.clock.now() + self.request_timeout, self.request_timeout)),
+            stage: self.stage.clone(),
+            rhythm: stream::RHYTHM,
+            clock: self.clock,
+        };
+        let work = Box::pin(async move {
+            let request = Request::from_parts(head, Full::new(body));
+            (self.service)(request).await
+        });
+        stream::reply(work, terms).await
     }
 }
 
@@ -115,43 +221,112 @@ pub(super) async fn answer(
     State(door): State<Arc<McpDoor>>,
     request: Request<Body>,
 ) -> Response<Body> {
+    answered(door, request).await.unwrap_or_else(Refused::into_response)
+}
+
+async fn answered(door: Arc<McpDoor>, request: Request<Body>) -> Result<Response<Body>, Refused> {
     let (mut head, body) = request.into_parts();
-    match door.reception.admit(&head) {
-        Ok(caller) => head.extensions.insert(caller),
-        Err(words) => return refusal(StatusCode::UNAUTHORIZED, INVALID_REQUEST, &words, None),
-    };
-    let deadline = door.clock.now() + door.request_timeout;
-    let body = tokio::select! {
-        body = Limited::new(body, door.body_bytes_max).collect() => body,
-        () = door.clock.until(deadline) => {
-            return refusal(StatusCode::REQUEST_TIMEOUT, RETRY, "the body did not arrive", None);
-        }
-    };
-    let body = match body {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            let message = format!("a body may have {} bytes", door.body_bytes_max);
-            return refusal(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, &message, None);
-        }
-        Err(_) => return refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, "the body broke off", None),
-    };
-    if !says_json(&head.headers) {
-        let message = "send the body as Content-Type: application/json";
-        return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST, message, None);
+    let caller = door.admit(&mut head).await?;
+    let body = door.body(body).await?;
+    let Envelope { id, method } = envelope(&head.headers, &body)?;
+    let method = method.unwrap_or_default();
+    if method == "initialize" {
+        accept_both(&mut head.headers);
+        return Ok(readable(door.introduce(head, body.clone(), &caller).await, id));
     }
-    let id = match serde_json::from_slice::<Envelope>(&body) {
-        Ok(envelope) => envelope.id,
-        Err(error) if error.is_data() => {
-            let message = "the body must be one JSON-RPC message; batches are not served";
-            return refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None);
+    if let Some(session) = door.session(&head, &caller, id.clone())? {
+        // Clients of a version that does not ask for the header are known by their session.
+        let version = HeaderValue::try_from(&session.client.protocol);
+        if let (false, Ok(version)) = (head.headers.contains_key(PROTOCOL_VERSION), version) {
+            head.headers.insert(PROTOCOL_VERSION, version);
         }
-        Err(error) => {
-            let message = format!("the body is not JSON: {error}");
-            return refusal(StatusCode::BAD_REQUEST, PARSE_ERROR, &message, None);
-        }
+        head.extensions.insert(session);
+    }
+    if method == LISTEN {
+        head.extensions.insert(door.leaving.clone());
+    }
+    let Some(id) = id else {
+        return Ok(notified(&door, head, &body, &method).await);
     };
+    let asked = (id.clone(), method.as_ref());
+    let response = Arc::clone(&door).reply(head, body.clone(), asked).await;
+    Ok(readable(response, Some(id)))
+}
+
+/// Takes a notification, or what is none and has no id either.
+async fn notified(door: &McpDoor, mut head: Parts, body: &Bytes, method: &str) -> Response<Body> {
+    let session = head.extensions.get::<Arc<Session>>().cloned();
     accept_both(&mut head.headers);
-    let response = door.race(id.clone(), Request::from_parts(head, Full::new(body))).await;
+    let request = Request::from_parts(head, Full::new(body.clone()));
+    let response = (door.service)(request).await;
+    if let (Some(session), "notifications/cancelled") = (session, method)
+        && response.status().is_success()
+        && let Ok(Message { params }) = serde_json::from_slice::<Message<Cancelled>>(body)
+    {
+        door.edge.cancel(&session, &params.request_id);
+    }
+    readable(response, None)
+}
+
+/// Continues the stream of a request whose connection broke.
+pub(super) async fn resume(
+    State(door): State<Arc<McpDoor>>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let (mut head, _) = request.into_parts();
+    let resumed = async {
+        let caller = door.admit(&mut head).await?;
+        if let Some(unwelcome) = door.unwelcome(&head).await {
+            return Err(unwelcome.into());
+        }
+        let session = door.session(&head, &caller, None)?;
+        let (Some(session), Some(event)) = (session, head.headers.get(LAST_EVENT_ID)) else {
+            return Err(not_allowed("POST, DELETE").into());
+        };
+        let event = event.to_str().unwrap_or_default();
+        let Some(lost) = door.edge.lost(&session, event) else {
+            let message = "the Last-Event-ID is none of this session's";
+            return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None).into());
+        };
+        // With an id on its new stream a client can come back once more.
+        let (seat, body) = stream::seat(Some(stream::priming(event)));
+        Ok(match door.edge.rejoin(&lost, seat) {
+            Found::Running => stream::event_stream(body),
+            // To a reader of event streams this status means: do not come back.
+            Found::Cancelled => status(StatusCode::NO_CONTENT),
+            Found::Lost => {
+                let id = serde_json::from_str(&lost.key.request).ok();
+                let message = "the worker that ran this request was lost; call again";
+                let error = error_body(RETRY, message, id).to_string();
+                stream::event_stream(Body::from(stream::event(error.as_bytes())))
+            }
+        })
+    };
+    resumed.await.unwrap_or_else(Refused::into_response)
+}
+
+/// Ends a session.
+pub(super) async fn end(
+    State(door): State<Arc<McpDoor>>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let (mut head, _) = request.into_parts();
+    let ended = async {
+        let caller = door.admit(&mut head).await?;
+        if let Some(unwelcome) = door.unwelcome(&head).await {
+            return Err(unwelcome.into());
+        }
+        match door.session(&head, &caller, None)? {
+            Some(session) => door.edge.end(&session),
+            None => return Err(not_allowed("POST").into()),
+        }
+        Ok(status(StatusCode::NO_CONTENT))
+    };
+    ended.await.unwrap_or_else(Refused::into_response)
+}
+
+/// The SDK's answer, in JSON-RPC's words where it has none.
+fn readable(response: Response<Body>, id: Option<Value>) -> Response<Body> {
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         let message = "the body is JSON, but no JSON-RPC 2.0 message of MCP";
         return refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, id);
@@ -159,27 +334,26 @@ pub(super) async fn answer(
     response
 }
 
-fn says_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    value.is_some_and(|value| {
-        let media = value.split(';').next().unwrap_or_default();
-        media.trim().eq_ignore_ascii_case("application/json")
-    })
+/// Fires when this door begins to close.
+fn leaving(mut stage: watch::Receiver<Stage>) -> Leaving {
+    let leaving = Leaving::default();
+    let told = leaving.clone();
+    tokio::spawn(async move {
+        // An error means that the door is gone, which is the same.
+        let _ = stage.wait_for(|stage| *stage > Stage::Serving).await.is_ok();
+        told.0.cancel();
+    });
+    leaving
 }
 
-/// A client that accepts anything accepts what we send.
-fn accept_both(headers: &mut HeaderMap) {
-    let anything = match headers.get(header::ACCEPT) {
-        None => true,
-        Some(value) => value.to_str().is_ok_and(|value| value.contains("*/*")),
-    };
-    if anything {
-        headers.insert(header::ACCEPT, HeaderValue::from_static(ACCEPTED));
-    }
+fn status(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
 }
 
-fn refusal(status: StatusCode, code: i32, message: &str, id: Option<Value>) -> Response<Body> {
-    let error = json!({ "code": code, "message": message });
-    let body = json!({ "jsonrpc": "2.0", "id": id, "error": error });
-    (status, axum::Json(body)).into_response()
+fn not_allowed(allowed: &'static str) -> Response<Body> {
+    let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
 }

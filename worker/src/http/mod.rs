@@ -4,10 +4,19 @@
 //! about to use it looks like a failure to that client. So the door first answers one more request
 //! a connection with `Connection: close`, then closes what idles, then answers what still runs.
 
+mod body;
 mod connection;
 mod mcp_route;
+mod message;
+mod names;
+mod neighbours;
 mod routes;
+mod stream;
+mod tls;
+mod toll;
 mod traffic;
+mod websocket;
+mod words;
 
 use std::io;
 use std::net::TcpListener;
@@ -15,14 +24,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use mcp_protocol::settings::HttpSettings;
-use tokio::sync::{Semaphore, watch};
+use mcp_protocol::message::Limit;
+use mcp_protocol::settings::Settings;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use neighbours::{Neighbour, Neighbours};
 pub use routes::{Health, Serving, router};
+use tls::Certificate;
+pub use tls::TlsError;
+use traffic::Limits;
 
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::metrics::{Gauge, Metrics};
 
 /// How far the door is closed. Each step includes the ones before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,8 +70,29 @@ struct Hall {
     router: Router,
     stage: watch::Receiver<Stage>,
     metrics: Arc<Metrics>,
-    header_timeout: Duration,
+    certificate: Option<Certificate>,
+    limits: Limits,
     clock: Clock,
+}
+
+/// What a connection takes of the door, until all that began on it has ended.
+#[derive(Debug)]
+struct Presence {
+    _place: OwnedSemaphorePermit,
+    _neighbour: Neighbour,
+    _open: Gauge,
+    _inside: TaskTrackerToken,
+}
+
+/// Why the door does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum DoorError {
+    /// The listener does not fit into the event loop.
+    #[error("cannot accept connections on the inherited listener")]
+    Listener(#[from] io::Error),
+    /// There is no certificate to show.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 impl Door {
@@ -69,25 +105,32 @@ impl Door {
     /// Begins to accept. The listener must be non-blocking.
     ///
     /// # Errors
-    /// When the listener does not fit into the event loop.
+    /// When the listener does not fit into the event loop, or the certificate cannot be shown.
     pub fn open(
         listener: TcpListener,
-        settings: &HttpSettings,
+        settings: &Settings,
         router: Router,
         stage: watch::Sender<Stage>,
         (metrics, clock): (Arc<Metrics>, Clock),
-    ) -> io::Result<Door> {
+    ) -> Result<Door, DoorError> {
         let listener = tokio::net::TcpListener::from_std(listener)?;
+        let shown = settings
+            .tls
+            .as_ref()
+            .map(|tls| Certificate::shown(tls, stage.subscribe(), (Arc::clone(&metrics), clock)));
+        let http = &settings.http;
         let hall = Hall {
             router,
             stage: stage.subscribe(),
             metrics,
-            header_timeout: settings.header_timeout,
+            certificate: shown.transpose()?,
+            limits: connection::limits(http.header_timeout, http.write_timeout),
             clock,
         };
-        let room = Arc::new(Semaphore::new(settings.connections_max.max(1) as usize));
+        let room = Arc::new(Semaphore::new(http.connections_max.max(1) as usize));
+        let neighbours = Neighbours::new(http.connections_per_address_max);
         let connections = TaskTracker::new();
-        connections.spawn(accept_all(listener, hall, room, connections.clone()));
+        connections.spawn(accept_all(listener, hall, (room, neighbours), connections.clone()));
         connections.close();
         Ok(Door { stage, connections })
     }
@@ -110,30 +153,36 @@ impl Door {
 async fn accept_all(
     listener: tokio::net::TcpListener,
     hall: Hall,
-    room: Arc<Semaphore>,
+    (room, neighbours): (Arc<Semaphore>, Arc<Neighbours>),
     connections: TaskTracker,
 ) {
     let mut stage = hall.stage.clone();
     loop {
         let accepted = async {
             // With no room left, clients wait in the kernel's queue, where other workers look too.
-            let place = Arc::clone(&room).acquire_owned().await;
-            (place, listener.accept().await)
+            let place = Arc::clone(&room).acquire_owned().await.map_err(io::Error::other)?;
+            listener.accept().await.map(|(stream, from)| (place, stream, from))
         };
-        let (place, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             biased;
             _ = stage.wait_for(|stage| *stage > Stage::Serving) => return,
             accepted = accepted => accepted,
         };
         match accepted {
-            Ok((stream, _peer)) => {
+            Ok((place, stream, from)) => {
+                let Some(neighbour) = neighbours.enter(from.ip()) else {
+                    hall.metrics.refused(None, Limit::Connections);
+                    continue;
+                };
                 // Without this each answer may wait for the client's delayed acknowledgement.
                 let _ = stream.set_nodelay(true);
-                let hall = hall.clone();
-                connections.spawn(async move {
-                    let _place = place;
-                    connection::serve(stream, hall).await;
-                });
+                let presence = Presence {
+                    _place: place,
+                    _neighbour: neighbour,
+                    _open: hall.metrics.connection_opened(),
+                    _inside: connections.token(),
+                };
+                connections.spawn(connection::serve(stream, from, presence, hall.clone()));
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {

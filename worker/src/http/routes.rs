@@ -5,20 +5,25 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use http::StatusCode;
-use mcp_protocol::message::Logins;
+use mcp_protocol::message::{Logins, PoolVitals};
 use mcp_protocol::settings::Settings;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
 use super::Stage;
 use super::mcp_route::{self, McpDoor};
-use crate::access::Reception;
+use super::names::{self, Names};
+use super::toll::{self, Toll};
+use super::websocket::{self, SocketDoor};
+use crate::access::{self, Reception};
 use crate::clock::{Clock, Moment};
-use crate::mcp::server::Server;
+use crate::mcp::edge::Edge;
+use crate::mcp::server::Served;
 use crate::settings::Identity;
-use crate::warehouse::pool::Pool;
+use crate::warehouse::connections::Connections;
 
 /// What the health answers are made from.
 #[derive(Clone)]
@@ -28,7 +33,7 @@ pub struct Health {
     /// The environment's name.
     pub environment: String,
     /// Its sessions.
-    pub pool: Pool,
+    pub connections: Connections,
     /// Whether it takes requests.
     pub serving: watch::Receiver<Serving>,
 }
@@ -47,19 +52,48 @@ pub enum Serving {
 /// Everything that is served.
 pub fn router(
     settings: &Settings,
-    (server, reception): (Server, Reception),
+    entrance: (impl Served, Reception, Arc<Edge>),
     health: Health,
     stage: watch::Receiver<Stage>,
     clock: Clock,
 ) -> Router {
-    let mcp = Arc::new(McpDoor::new(settings, (server, reception), stage, clock));
+    let metadata = access::router(&entrance.1);
+    let toll = Toll::new(&settings.http, entrance.0.quotas().clone());
+    let names = Names::new(&settings.mcp);
+    let socket = socket(settings, (&entrance.0, &entrance.1), (&toll, &stage), clock);
+    let mcp = Arc::new(McpDoor::new(settings, entrance, stage, clock));
     let health = Arc::new((health, clock));
+    let of_mcp = post(mcp_route::answer).get(mcp_route::resume).delete(mcp_route::end);
     Router::new()
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))
         .route("/health", get(report))
         .with_state(health)
-        .merge(Router::new().route("/mcp", post(mcp_route::answer)).with_state(mcp))
+        .merge(metadata)
+        .merge(
+            Router::new()
+                .route("/mcp", of_mcp)
+                .with_state(mcp)
+                .merge(socket)
+                .layer(from_fn_with_state(toll, toll::collect)),
+        )
+        .layer(names::cors(Arc::clone(&names)))
+        .layer(from_fn_with_state(names, names::guard))
+}
+
+/// `/ws`, where it is to be served.
+fn socket(
+    settings: &Settings,
+    (server, reception): (&impl Served, &Reception),
+    (toll, stage): (&Arc<Toll>, &watch::Receiver<Stage>),
+    clock: Clock,
+) -> Router {
+    if !settings.mcp.websocket {
+        return Router::new();
+    }
+    let entrance = (server.clone(), reception.clone());
+    let door = SocketDoor::new(settings, entrance, Arc::clone(toll), stage.clone(), clock);
+    Router::new().route("/ws", get(websocket::upgrade)).with_state(Arc::new(door))
 }
 
 async fn readyz(State(health): State<Arc<(Health, Clock)>>) -> (StatusCode, &'static str) {
@@ -78,26 +112,34 @@ async fn report(State(health): State<Arc<(Health, Clock)>>) -> Json<Value> {
         Serving::Ready => "ok",
         Serving::Draining => "draining",
     };
-    let pool = health.pool.vitals();
+    let pool = pool_report(&health.connections.default_pool().vitals());
+    let connections = health.connections.vitals().into_iter();
+    let connections: Map<String, Value> =
+        connections.map(|one| (one.name, pool_report(&one.pool))).collect();
     Json(json!({
         "status": status,
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": clock.now().since(Moment::START).as_secs(),
         "environment": health.environment,
         "worker": { "app": app, "slot": slot, "run": run, "pid": pid },
-        "pool": {
-            "max": pool.max,
-            "total": pool.total,
-            "idle": pool.idle,
-            "waiting": pool.waiting,
-            "timeouts_total": pool.timeouts_total,
-            "opened_total": pool.opened_total,
-            "open_failures_total": pool.open_failures_total,
-            "logins": match pool.logins {
-                Logins::Fine => "fine",
-                Logins::Failing => "failing",
-                Logins::Refused => "refused",
-            },
-        },
+        "pool": pool,
+        "connections": connections,
     }))
+}
+
+fn pool_report(pool: &PoolVitals) -> Value {
+    json!({
+        "max": pool.max,
+        "total": pool.total,
+        "idle": pool.idle,
+        "waiting": pool.waiting,
+        "timeouts_total": pool.timeouts_total,
+        "opened_total": pool.opened_total,
+        "open_failures_total": pool.open_failures_total,
+        "logins": match pool.logins {
+            Logins::Fine => "fine",
+            Logins::Failing => "failing",
+            Logins::Refused => "refused",
+        },
+    })
 }

@@ -1,5 +1,6 @@
 //! Watches what a connection is doing, so that it is closed for the right reason and never for a
-//! wrong one: a client that is slow with a request head, a connection that nobody uses.
+//! wrong one: a client that is slow with a request head or does not read its answer, a connection
+//! that nobody uses.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +9,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::clock::{Clock, Moment};
@@ -27,19 +27,38 @@ pub(super) enum Activity {
 /// What one connection is doing; shared by its stream, its service and its driver.
 #[derive(Debug)]
 pub(super) struct Traffic {
-    activity: Mutex<Activity>,
-    head_began: Notify,
+    state: Mutex<State>,
+    changed: Notify,
     clock: Clock,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    activity: Activity,
+    /// Since when the client takes nothing of what there is for it.
+    stuck_since: Option<Moment>,
+}
+
+/// How long what may last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// The arrival of a request's head.
+    pub(super) header: Duration,
+    /// That a client takes nothing of what there is for it.
+    pub(super) write: Duration,
+    /// That nothing happens.
+    pub(super) idle: Duration,
 }
 
 impl Traffic {
     pub(super) fn new(clock: Clock) -> Arc<Traffic> {
-        let activity = Mutex::new(Activity::Idle { since: clock.now() });
-        Arc::new(Traffic { activity, head_began: Notify::new(), clock })
+        let activity = Activity::Idle { since: clock.now() };
+        let state = Mutex::new(State { activity, stuck_since: None });
+        Arc::new(Traffic { state, changed: Notify::new(), clock })
     }
 
     pub(super) fn activity(&self) -> Activity {
-        *self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state().activity
     }
 
     /// A whole head has arrived; its request is being answered until the token is dropped.
@@ -48,18 +67,25 @@ impl Traffic {
         Busy(Arc::clone(self))
     }
 
-    /// Returns when a head begins to arrive.
-    pub(super) async fn head_began(&self) {
-        self.head_began.notified().await;
+    /// Returns when a limit may hold that did not before.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// When the connection has done what it does for too long.
-    pub(super) fn expires_at(&self, header: Duration, idle: Duration) -> Option<Moment> {
-        match self.activity() {
-            Activity::Idle { since } => Some(since + idle),
-            Activity::Head { since } => Some(since + header),
+    pub(super) fn expires_at(&self, limits: Limits) -> Option<Moment> {
+        let State { activity, stuck_since } = self.state();
+        let stuck = stuck_since.map(|since| since + limits.write);
+        let active = match activity {
+            Activity::Idle { since } => Some(since + limits.idle),
+            Activity::Head { since } => Some(since + limits.header),
             Activity::Busy => None,
-        }
+        };
+        stuck.into_iter().chain(active).min()
+    }
+
+    fn state(&self) -> State {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn bytes_arrived(&self) {
@@ -68,20 +94,31 @@ impl Traffic {
             Activity::Idle { .. } => Activity::Head { since: now },
             Activity::Head { .. } | Activity::Busy => activity,
         });
-        self.head_began.notify_one();
+        self.changed.notify_one();
     }
 
-    fn bytes_left(&self) {
+    /// What became of something that was to be written.
+    fn written<T>(&self, polled: &Poll<T>) {
         let now = self.clock.now();
-        self.change(|activity| match activity {
-            Activity::Idle { .. } => Activity::Idle { since: now },
-            Activity::Head { .. } | Activity::Busy => activity,
-        });
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match polled {
+            Poll::Pending if state.stuck_since.is_none() => {
+                state.stuck_since = Some(now);
+                self.changed.notify_one();
+            }
+            Poll::Pending => {}
+            Poll::Ready(_) => {
+                state.stuck_since = None;
+                if let Activity::Idle { .. } = state.activity {
+                    state.activity = Activity::Idle { since: now };
+                }
+            }
+        }
     }
 
     fn change(&self, next: impl FnOnce(Activity) -> Activity) {
-        let mut activity = self.activity.lock().unwrap_or_else(PoisonError::into_inner);
-        *activity = next(*activity);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.activity = next(state.activity);
     }
 }
 
@@ -93,23 +130,24 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let now = self.0.clock.now();
         self.0.change(|_| Activity::Idle { since: now });
+        self.0.changed.notify_one();
     }
 }
 
 /// A stream that tells what passes.
 #[derive(Debug)]
-pub(super) struct Watched {
-    stream: TcpStream,
+pub(super) struct Watched<S> {
+    stream: S,
     traffic: Arc<Traffic>,
 }
 
-impl Watched {
-    pub(super) fn new(stream: TcpStream, traffic: Arc<Traffic>) -> Watched {
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, traffic: Arc<Traffic>) -> Watched<S> {
         Watched { stream, traffic }
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -124,16 +162,14 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        if polled.is_ready() {
-            self.traffic.bytes_left();
-        }
+        self.traffic.written(&polled);
         polled
     }
 
@@ -143,9 +179,7 @@ impl AsyncWrite for Watched {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        if polled.is_ready() {
-            self.traffic.bytes_left();
-        }
+        self.traffic.written(&polled);
         polled
     }
 
@@ -154,7 +188,12 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        // That a stream has nothing left to flush says nothing new.
+        if polled.is_pending() {
+            self.traffic.written(&polled);
+        }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

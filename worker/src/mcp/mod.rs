@@ -1,6 +1,15 @@
-//! What an MCP client meets: the server, its tools, and what it may see of an answer.
+//! What an MCP client meets: the server, its tools, prompts and resources, and what
+//! it may see of an answer.
 
 pub mod answer;
+mod complete;
+pub mod configured;
+pub mod edge;
+mod lookup;
 pub mod names;
+mod news;
+mod official;
+mod prompts;
+mod resources;
 pub mod server;
 pub mod tools;

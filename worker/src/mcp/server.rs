@@ -6,19 +6,28 @@ use std::sync::Arc;
 
 use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation,
-    ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesRequestMethod,
-    ListResourceTemplatesResult, ListResourcesRequestMethod, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
+    CompleteResult, ContentBlock, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
+    Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
+    ReadResourceResponse, Resource, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use tokio_util::sync::CancellationToken;
 
-use super::tools::{self, Asked, Desk, Reply, ToolError};
+use super::edge::session::Session;
+use super::news::News;
+use super::tools::errand::{Asked, Errand};
+use super::tools::{self, Desk, Reply, ToolError};
+use super::{complete, prompts, resources};
 use crate::access::Caller;
+use crate::audit::Audit;
 use crate::clock::{Clock, Moment};
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::warehouse::Origin;
+use crate::warehouse::course::Course;
 
 /// What an assistant is told about the server as a whole.
 const INSTRUCTIONS: &str = "\
@@ -29,6 +38,14 @@ in Snowflake's SQL. Names are resolved as Snowflake does: unquoted ones fold to 
 \"quoted\" ones are kept. Statements that change anything are refused. Answers are cut at `limit` \
 rows and say so (`truncated`): aggregate in SQL instead of fetching everything.";
 
+/// For how long a client may take a list for what it was: as long as a change of its rights may
+/// take to show, in milliseconds.
+const FRESH_MS: u64 = 60_000;
+
+/// Fires when the worker begins to leave; a request carries it whose reply has no other end.
+#[derive(Debug, Clone, Default)]
+pub struct Leaving(pub CancellationToken);
+
 /// The server. Cheap to clone; each request gets its own.
 #[derive(Clone)]
 pub struct Server {
@@ -36,6 +53,7 @@ pub struct Server {
     /// Whose calls they are that came through no door.
     caller: Caller,
     metrics: Arc<Metrics>,
+    audit: Audit,
     clock: Clock,
 }
 
@@ -43,7 +61,13 @@ impl Server {
     /// A server whose tools work at this desk; calls that no door admitted are this caller's.
     #[must_use]
     pub fn new(desk: Desk, caller: Caller, (metrics, clock): (Arc<Metrics>, Clock)) -> Server {
-        Server { desk: Arc::new(desk), caller, metrics, clock }
+        Server { desk: Arc::new(desk), caller, metrics, audit: Audit::none(), clock }
+    }
+
+    /// Has each call of a tool written down.
+    #[must_use]
+    pub fn with_audit(self, audit: Audit) -> Server {
+        Server { audit, ..self }
     }
 
     /// Who sent this request.
@@ -52,15 +76,78 @@ impl Server {
         let admitted = head.and_then(|head| head.extensions.get::<Caller>());
         admitted.unwrap_or(&self.caller).clone()
     }
+
+    /// The way to the warehouse for a method that is not a tool's call.
+    fn errand<'a>(
+        &'a self,
+        method: &str,
+        context: &'a RequestContext<RoleServer>,
+        caller: &'a Caller,
+    ) -> Errand<'a> {
+        let asked = Asked {
+            origin: origin(context),
+            caller,
+            cancel: &context.ct,
+            course: Course::default(),
+        };
+        Errand::new(&self.desk, method, asked)
+    }
+}
+
+/// What a door serves: this server, or one of the tests that stands before it.
+pub trait Served: ServerHandler + Clone {
+    /// How much clients may ask.
+    fn quotas(&self) -> &Quotas;
+}
+
+impl Served for Server {
+    fn quotas(&self) -> &Quotas {
+        &self.desk.quotas
+    }
 }
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_prompts()
+            .enable_resources()
+            .enable_completions()
+            .build();
         let name = Implementation::new("mcp-supervisor", env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities)
             .with_server_info(name.with_title("Snowflake, read-only"))
             .with_instructions(INSTRUCTIONS)
+    }
+
+    /// Log messages are for those who can ask for them in each request.
+    async fn discover(
+        &self,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<DiscoverResult, ErrorData> {
+        let mut info = self.get_info();
+        info.capabilities.logging = Some(JsonObject::new());
+        let versions = self.supported_protocol_versions().into_owned();
+        let discovered = DiscoverResult::from_server_info(versions, info);
+        Ok(discovered.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    fn accepted_subscription_filter(
+        &self,
+        requested: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        // The SDK takes away whatever is not among the capabilities.
+        Some(requested.clone())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let head = context.request_context().extensions.get::<http::request::Parts>();
+        let leaving = head.and_then(|head| head.extensions.get::<Leaving>()).cloned();
+        tokio::select! {
+            () = context.cancelled() => {}
+            () = leaving.unwrap_or_default().0.cancelled_owned() => {}
+        }
+        Ok(())
     }
 
     async fn list_tools(
@@ -68,11 +155,13 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(tools::listed(&self.caller(&context))))
+        let tools = self.desk.shelf.listed(&self.caller(&context));
+        let tools = ListToolsResult::with_all_items(tools);
+        Ok(tools.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        tools::definition(name)
+        self.desk.shelf.definition(name)
     }
 
     async fn call_tool(
@@ -81,22 +170,33 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context);
-        let Some(entry) = tools::Entry::named(&request.name, &caller) else {
+        let who = (request.name.as_ref(), &caller);
+        let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
+        let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
+            record.refused("the caller sees no such tool");
             let message = format!("there is no tool `{}`; tools/list says which", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
         let mut call = Call {
             metrics: &self.metrics,
             clock: self.clock,
-            tool: entry.name(),
+            tool: tool.label(),
             started: self.clock.now(),
             outcome: CallOutcome::Cancelled,
         };
         let arguments = request.arguments.unwrap_or_default();
         let origin = origin(&context);
-        let asked = Asked { origin, caller: &caller, cancel: &context.ct };
+        let (course, news) = News::wanted(&context, self.clock);
+        let asked = Asked { origin, caller: &caller, cancel: &context.ct, course };
+        let spreading = async move {
+            match news {
+                Some(news) => news.spread().await,
+                None => std::future::pending().await,
+            }
+        };
         let result = tokio::select! {
-            result = tools::call(&self.desk, entry, arguments, asked) => result,
+            never = spreading => match never {},
+            result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
             () = context.ct.cancelled() => Err(ToolError::cancelled()),
         };
         call.outcome = match &result {
@@ -104,8 +204,15 @@ impl ServerHandler for Server {
             Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
             Err(_) => CallOutcome::Error,
         };
+        match &result {
+            Ok(reply) => record.answered(&reply.structured),
+            Err(ToolError::Refused(why)) => record.refused(why),
+            Err(error) if error.is_refusal() => record.refused(error.to_string()),
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => record.failed(),
+        }
         Ok(CallToolResponse::from(match result {
-            Ok(reply) => shown(reply),
+            Ok(reply) => shown(reply, knows_links(&context)),
             Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
         }))
     }
@@ -113,25 +220,55 @@ impl ServerHandler for Server {
     async fn list_prompts(
         &self,
         _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+        Ok(prompts::list(&self.caller(&context)))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let caller = self.caller(&context);
+        Ok(prompts::get(&caller, &request.name, request.arguments)?.into())
     }
 
     async fn list_resources(
         &self,
-        _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourcesRequestMethod>())
+        let caller = self.caller(&context);
+        resources::list(&self.errand("resources/list", &context, &caller), request).await
     }
 
     async fn list_resource_templates(
         &self,
         _request: Option<PaginatedRequestParams>,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListResourceTemplatesRequestMethod>())
+        Ok(resources::templates(&self.caller(&context)))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let caller = self.caller(&context);
+        let errand = self.errand("resources/read", &context, &caller);
+        Ok(resources::read(&errand, &request.uri).await?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let caller = self.caller(&context);
+        let errand = self.errand("completion/complete", &context, &caller);
+        Ok(CompleteResult::new(complete::complete(&errand, self.clock, &request).await?))
     }
 }
 
@@ -142,21 +279,50 @@ fn origin(context: &RequestContext<RoleServer>) -> Origin {
         let value = head?.headers.get(name)?.to_str().ok()?;
         Some(value.to_owned())
     };
-    let client = context.peer.peer_info().map(|peer| {
-        let Implementation { name, version, .. } = &peer.client_info;
-        format!("{name} {version}")
-    });
+    let session = head.and_then(|head| head.extensions.get::<Arc<Session>>());
+    // Over HTTP the SDK knows of no client but the one that the message itself names.
+    let named = match head {
+        Some(_) => context.meta.client_info(),
+        None => context.client_info(),
+    };
+    let named = named.map(|client| format!("{} {}", client.name, client.version));
+    let client = session.map(|session| session.client.to_string()).or(named);
     Origin {
         client: client.or_else(|| header("user-agent")),
-        session: header("mcp-session-id"),
+        session: session.map(|session| session.tag.to_string()),
         request: Some(context.id.to_string()),
         tool: None,
         traceparent: header("traceparent"),
+        caller: None,
+        reason: None,
     }
 }
 
-fn shown(reply: Reply) -> CallToolResult {
-    let mut result = CallToolResult::success(vec![ContentBlock::text(reply.text)]);
+/// Whether a client knows links to resources: those of the first version do not, nor do they say
+/// which version they speak.
+fn knows_links(context: &RequestContext<RoleServer>) -> bool {
+    const WITHOUT: &str = "2025-03-26";
+    match context.extensions.get::<http::request::Parts>() {
+        Some(head) => {
+            let version = head.headers.get("mcp-protocol-version");
+            version.and_then(|value| value.to_str().ok()).is_some_and(|value| value > WITHOUT)
+        }
+        None => {
+            let peer = context.peer.peer_info();
+            peer.is_some_and(|peer| peer.protocol_version.as_str() > WITHOUT)
+        }
+    }
+}
+
+fn shown(reply: Reply, knows_links: bool) -> CallToolResult {
+    let mut content = vec![ContentBlock::text(reply.text)];
+    content.extend(reply.link.filter(|_| knows_links).map(|link| {
+        let resource = Resource::new(link.uri, link.name)
+            .with_description(link.description)
+            .with_mime_type(link.mime_type);
+        ContentBlock::resource_link(resource)
+    }));
+    let mut result = CallToolResult::success(content);
     result.structured_content = Some(reply.structured);
     result
 }

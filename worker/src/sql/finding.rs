@@ -97,7 +97,7 @@ impl Finding {
 }
 
 /// A word for people: short, and without what a terminal would act on.
-fn shown(word: &str) -> String {
+pub(super) fn shown(word: &str) -> String {
     let mut text: String = word
         .chars()
         .take(WORD_CHARS_MAX)

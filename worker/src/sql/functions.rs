@@ -11,11 +11,12 @@ use super::lexer::{Kind, Token};
 const SYSTEM: &str = "SYSTEM$";
 
 /// Functions of the `SYSTEM$` family that only tell something.
-const SYSTEM_READS: [&str; 34] = [
+const SYSTEM_READS: [&str; 42] = [
     "ALLOWLIST",
     "ALLOWLIST_PRIVATELINK",
     "AUTO_REFRESH_STATUS",
     "BEHAVIOR_CHANGE_BUNDLE_STATUS",
+    "CATALOG_LINK_STATUS",
     "CLIENT_VERSION_INFO",
     "CLIENT_VULNERABILITY_INFO",
     "CLUSTERING_DEPTH",
@@ -32,18 +33,25 @@ const SYSTEM_READS: [&str; 34] = [
     "EXPLAIN_JSON_TO_TEXT",
     "EXTERNAL_TABLE_PIPE_STATUS",
     "GET_CLASSIFICATION_RESULT",
+    "GET_COMPUTE_POOL_STATUS",
+    "GET_DIRECTORY_TABLE_STATUS",
     "GET_ICEBERG_TABLE_INFORMATION",
     "GET_PREDECESSOR_RETURN_VALUE",
+    "GET_SERVICE_STATUS",
     "GET_SNOWFLAKE_PLATFORM_INFO",
     "GET_TAG",
     "GET_TAG_ALLOWED_VALUES",
     "GET_TAG_ON_CURRENT_COLUMN",
     "GET_TAG_ON_CURRENT_TABLE",
+    "INTERNAL_STAGES_PUBLIC_ACCESS_STATUS",
+    "IS_GLOBAL_DATA_SHARING_ENABLED_FOR_ACCOUNT",
     "LAST_CHANGE_COMMIT_TIME",
     "PIPE_STATUS",
     "SHOW_ACTIVE_BEHAVIOR_CHANGE_BUNDLES",
+    "SHOW_BUDGETS_IN_ACCOUNT",
     "STREAM_GET_TABLE_TIMESTAMP",
     "STREAM_HAS_DATA",
+    "TASK_RUNTIME_INFO",
     "TYPEOF",
     "WHITELIST",
 ];
@@ -83,6 +91,9 @@ const ACTING: [Acting; 12] = [
 /// What the name at an index does, when it is the name of something that acts.
 pub(super) fn acts(tokens: &[Token<'_>], index: usize) -> Option<Finding> {
     let token = tokens[index];
+    if token.kind == Kind::Stage {
+        return behind_stage(token);
+    }
     let name = token.name()?;
     let called = tokens.get(index + 1).is_some_and(|next| next.is("("));
     let member = index > 0 && tokens[index - 1].is(".");
@@ -100,8 +111,29 @@ pub(super) fn acts(tokens: &[Token<'_>], index: usize) -> Option<Finding> {
         return table(tokens, index);
     }
     let counts = called || (member && name.eq_ignore_ascii_case("NEXTVAL"));
-    let entry = ACTING.iter().find(|entry| name.eq_ignore_ascii_case(entry.name))?;
+    let entry = acting_by(name)?;
     counts.then(|| found(token, entry.class, entry.need, entry.why))
+}
+
+fn acting_by(name: &str) -> Option<&'static Acting> {
+    ACTING.iter().find(|entry| name.eq_ignore_ascii_case(entry.name))
+}
+
+/// A path may hold operators, so `@stage+f(…)` may be a path or a sum; a name in it that acts
+/// counts as a call.
+fn behind_stage(token: Token<'_>) -> Option<Finding> {
+    let mut words = token.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '$');
+    words.find_map(|word| {
+        if strip_prefix_any_case(word, SYSTEM).is_some_and(system) {
+            return Some(Finding {
+                word: word.to_owned(),
+                ..found(token, Class::Admin, Need::Never, ADMIN)
+            });
+        }
+        let entry = acting_by(word)?;
+        let finding = found(token, entry.class, Need::Never, entry.why);
+        Some(Finding { word: word.to_owned(), ..finding })
+    })
 }
 
 const ADMIN: &str = "acts on the account or on other sessions";
@@ -137,7 +169,7 @@ fn identifier(tokens: &[Token<'_>], index: usize) -> Option<Finding> {
 fn table(tokens: &[Token<'_>], index: usize) -> Option<Finding> {
     let argument = tokens.get(index + 2)?;
     let hidden = match argument.kind {
-        Kind::Text | Kind::Variable => true,
+        Kind::Text | Kind::Variable | Kind::Placeholder => true,
         Kind::Symbol => argument.is(":") || argument.is("?"),
         Kind::Word | Kind::Quoted | Kind::Number | Kind::Stage => false,
     };

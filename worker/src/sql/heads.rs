@@ -100,7 +100,11 @@ fn copy(first: &Token<'_>, tokens: &[Token<'_>]) -> Head {
     let target = tokens.get(2).map(|token| token.kind);
     let loads = tokens.get(1).is_some_and(|token| token.is("INTO"))
         && matches!(target, Some(Kind::Word | Kind::Quoted));
-    Head::More(if loads {
+    let purge = tokens.iter().position(|token| token.is("PURGE"));
+    let purges = purge.is_some_and(|at| tokens.get(at + 1).is_some_and(|next| next.is("=")));
+    Head::More(if loads && purges {
+        more(first, Class::Write, Need::Destructive, "loads rows and removes the files")
+    } else if loads {
         more(first, Class::Write, Need::Write, "loads rows")
     } else {
         more(first, Class::Write, Need::Never, "carries data to a place outside the tables")

@@ -182,10 +182,25 @@ fn query(tokens: &[Token<'_>], findings: &mut Vec<Finding>) {
                 at: token.at,
                 why: "locks rows".into(),
             });
+        } else if token.is_one_of(&["DESC", "DESCRIBE"])
+            && next("RESULT")
+            && behind_bracket(tokens, index)
+        {
+            findings.extend(tells::check(&tokens[index..]));
+        } else if token.is("AS") && next("PROCEDURE") && opens_bracket(tokens, index + 2) {
+            findings.push(shape::anonymous_procedure(tokens[index + 1]));
         } else if index > 0 && begins_statement(tokens, index) {
             findings.extend(nested(tokens, index));
         }
     }
+}
+
+fn behind_bracket(tokens: &[Token<'_>], index: usize) -> bool {
+    index > 0 && tokens[index - 1].is("(")
+}
+
+fn opens_bracket(tokens: &[Token<'_>], index: usize) -> bool {
+    tokens.get(index).is_some_and(|token| token.is("("))
 }
 
 /// Judges what stands inside a statement that is more than reading anyway.
@@ -211,12 +226,13 @@ fn begins_statement(tokens: &[Token<'_>], index: usize) -> bool {
     let before = tokens[index - 1];
     let object = match next.kind {
         Kind::Word => !next.is_one_of(&CONTINUATIONS),
-        Kind::Quoted | Kind::Stage | Kind::Variable | Kind::Text => true,
+        Kind::Quoted | Kind::Stage | Kind::Variable | Kind::Text | Kind::Placeholder => true,
         Kind::Number | Kind::Symbol => false,
     };
     if token.is_one_of(&RESERVED_VERBS) {
-        let deletes = token.is("DELETE") && next.is("FROM");
-        return !before.is("AS") && (object || deletes);
+        let pair = [("DELETE", "FROM"), ("CREATE", "OR")];
+        let paired = pair.iter().any(|(verb, word)| token.is(verb) && next.is(word));
+        return !before.is("AS") && (object || paired);
     }
     if !token.is_one_of(&VERBS) {
         return false;
@@ -224,7 +240,8 @@ fn begins_statement(tokens: &[Token<'_>], index: usize) -> bool {
     let can_begin = before.is_one_of(&["(", ")"]);
     let pair = [("MERGE", "INTO"), ("COPY", "INTO"), ("EXECUTE", "IMMEDIATE")];
     let paired = pair.iter().any(|(verb, word)| token.is(verb) && next.is(word));
-    paired || (can_begin && object)
+    let comments = before.is("(") && token.is("COMMENT") && next.is("ON");
+    paired || comments || (can_begin && object)
 }
 
 /// A statement inside a statement. The warehouse has none that changes something, so no level

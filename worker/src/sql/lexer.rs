@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Stage,
     /// An operator, a bracket or a separator.
     Symbol,
+    /// The place of a value that comes beside the text.
+    Placeholder,
 }
 
 /// One token, as written.
@@ -43,7 +45,8 @@ impl<'a> Token<'a> {
         match self.kind {
             Kind::Word => self.text.eq_ignore_ascii_case(expected),
             Kind::Symbol => self.text == expected,
-            Kind::Quoted | Kind::Text | Kind::Number | Kind::Variable | Kind::Stage => false,
+            Kind::Quoted | Kind::Text | Kind::Number => false,
+            Kind::Variable | Kind::Stage | Kind::Placeholder => false,
         }
     }
 
@@ -57,7 +60,8 @@ impl<'a> Token<'a> {
         match self.kind {
             Kind::Word => Some(self.text),
             Kind::Quoted => Some(&self.text[1..self.text.len() - 1]),
-            Kind::Text | Kind::Number | Kind::Variable | Kind::Stage | Kind::Symbol => None,
+            Kind::Text | Kind::Number | Kind::Variable => None,
+            Kind::Stage | Kind::Symbol | Kind::Placeholder => None,
         }
     }
 }
@@ -208,7 +212,7 @@ impl<'a> Lexer<'a> {
             if is_line_or_control(c) && !matches!(c, '\t' | '\n' | '\r') {
                 return Err(control(c, start + offset));
             }
-            if is_invisible(c) {
+            if is_invisible(c) && !shapes_letters(c) {
                 self.note(code_point(c), start + offset, "is invisible; leave it out");
             }
         }
@@ -373,6 +377,11 @@ fn is_invisible(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
             | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
     )
+}
+
+/// What belongs to the writing of a word or of an emoji: it hides nothing in a comment.
+fn shapes_letters(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 fn control(c: char, at: usize) -> Oddity {

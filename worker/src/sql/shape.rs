@@ -3,6 +3,7 @@
 //! Depth is bounded here so that no recursive reader behind the gate can be made to overflow.
 
 use super::finding::Finding;
+use super::heads::{self, Head};
 use super::lexer::{Kind, Token};
 
 /// The deepest nesting of brackets and of `CASE`.
@@ -53,7 +54,12 @@ fn is_operator(token: &Token<'_>) -> bool {
     match token.kind {
         Kind::Word => token.is_one_of(&["AND", "OR", "NOT", "LIKE", "ILIKE", "IS", "IN"]),
         Kind::Symbol => !token.is_one_of(&[".", ",", "(", ")", "[", "]", "{", "}"]),
-        Kind::Quoted | Kind::Text | Kind::Number | Kind::Variable | Kind::Stage => false,
+        Kind::Quoted
+        | Kind::Text
+        | Kind::Number
+        | Kind::Variable
+        | Kind::Stage
+        | Kind::Placeholder => false,
     }
 }
 
@@ -102,22 +108,44 @@ pub(super) fn behind_with(tokens: &[Token<'_>]) -> Result<usize, Finding> {
             return Err(broken(at));
         }
         if is(at + 1, "PROCEDURE") {
-            return Err(Finding {
-                class: super::Class::Write,
-                need: super::Need::Never,
-                word: "PROCEDURE".to_owned(),
-                at: tokens[at + 1].at,
-                why: "runs code, which may do anything".into(),
-            });
+            return Err(anonymous_procedure(tokens[at + 1]));
         }
         if !is(at + 1, "(") {
             return Err(broken(at + 1));
         }
-        at = behind_bracket(tokens, at + 1).ok_or_else(|| broken(at + 1))?;
+        let opened = tokens[at + 1..].iter().take_while(|token| token.is("(")).count();
+        at = match tokens.get(at + 1 + opened) {
+            Some(first) if !first.is_one_of(&["SELECT", "WITH", "VALUES"]) => {
+                return Err(no_query(&tokens[at + 1 + opened..]));
+            }
+            Some(_) | None => behind_bracket(tokens, at + 1).ok_or_else(|| broken(at + 1))?,
+        };
         if !is(at, ",") {
             return if at < tokens.len() { Ok(at) } else { Err(broken(0)) };
         }
         at += 1;
+    }
+}
+
+/// `WITH name AS PROCEDURE (…)`, which is called behind the list.
+pub(super) fn anonymous_procedure(token: Token<'_>) -> Finding {
+    Finding {
+        class: super::Class::Write,
+        need: super::Need::Never,
+        word: "PROCEDURE".to_owned(),
+        at: token.at,
+        why: "runs code, which may do anything".into(),
+    }
+}
+
+/// What stands in a list of `WITH` where only a query can; a statement there keeps its class.
+fn no_query(tokens: &[Token<'_>]) -> Finding {
+    match heads::head(tokens) {
+        Head::More(finding) => Finding { need: super::Need::Never, ..finding },
+        Head::Query | Head::With | Head::Explain | Head::Tell | Head::Unknown => {
+            let why = "is not expected in a list of WITH: name AS (query), …";
+            Finding::invalid(tokens[0].text, tokens[0].at, why)
+        }
     }
 }
 
@@ -221,6 +249,10 @@ pub(super) fn unlike_sql(tokens: &[Token<'_>]) -> Option<Finding> {
                 return Some(Finding::invalid(token.text, token.at, "names no column"));
             }
         }
+        if token.kind == Kind::Stage && before.is_some_and(|before| before.is_one_of(&INFIX)) {
+            let why = "is a place for files, and no value: a variable of another dialect";
+            return Some(Finding::invalid(token.text, token.at, why));
+        }
         if token.kind != Kind::Symbol {
             continue;
         }
@@ -230,9 +262,9 @@ pub(super) fn unlike_sql(tokens: &[Token<'_>]) -> Option<Finding> {
                 || before.is_one_of(&["(", ","])
         });
         let wrong = match token.text {
-            "{" => next.is_some_and(|next| next.is("{")),
-            "[" => before.is_some_and(|before| before.is_one_of(&["FROM", "JOIN"])),
-            "!" => before.is_none_or(|before| before.name().is_none()),
+            "{" if next.is_some_and(|next| next.is("{")) => true,
+            "[" | "{" => before.is_some_and(|before| before.is_one_of(&["FROM", "JOIN"])),
+            "!" => before.is_none_or(|before| before.name().is_none() && !before.is(")")),
             "." => {
                 next.is_some_and(|n| n.is(".")) && tokens.get(index + 2).is_some_and(|t| t.is("."))
             }
@@ -253,7 +285,7 @@ pub(super) fn unlike_sql(tokens: &[Token<'_>]) -> Option<Finding> {
 fn begins_column(first: &Token<'_>, second: Option<&Token<'_>>) -> bool {
     match first.kind {
         Kind::Word => !first.is_one_of(&AFTER_COLUMNS),
-        Kind::Quoted | Kind::Text | Kind::Number | Kind::Variable => true,
+        Kind::Quoted | Kind::Text | Kind::Number | Kind::Variable | Kind::Placeholder => true,
         Kind::Stage => false,
         Kind::Symbol => {
             let fraction = second.is_some_and(|second| second.kind == Kind::Number);

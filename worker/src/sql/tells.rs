@@ -7,11 +7,13 @@ use super::finding::{Finding, Need};
 use super::lexer::{Kind, Token};
 
 /// Words between `SHOW` and the plural that names what is shown.
-const SHOWN_KINDS: [&str; 58] = [
+const SHOWN_KINDS: [&str; 84] = [
     "ACCESS",
+    "AGGREGATE",
     "AGGREGATION",
     "API",
     "APPLICATION",
+    "ARTIFACT",
     "AUTHENTICATION",
     "AVAILABLE",
     "BACKUP",
@@ -23,34 +25,53 @@ const SHOWN_KINDS: [&str; 58] = [
     "DATA",
     "DATABASE",
     "DBT",
+    "DCM",
     "DELEGATED",
     "DYNAMIC",
     "EVENT",
+    "EXPERIMENT",
     "EXPORTED",
     "EXTERNAL",
     "FAILOVER",
+    "FEATURE",
     "FILE",
     "FUTURE",
     "GIT",
+    "GLOBAL",
     "HYBRID",
     "ICEBERG",
+    "IDENTITY",
     "IMAGE",
     "IMPORTED",
     "INTERACTIVE",
     "JOIN",
+    "LIFECYCLE",
+    "LISTING",
+    "MAINTENANCE",
     "MANAGED",
     "MASKING",
     "MATERIALIZED",
     "MCP",
     "METRIC",
+    "MFA",
+    "MODEL",
     "NETWORK",
+    "NOTEBOOK",
     "NOTIFICATION",
+    "ONLINE",
+    "OPENFLOW",
     "ORGANIZATION",
     "PACKAGES",
     "PASSWORD",
+    "PLANE",
+    "POSTGRES",
+    "PRICING",
     "PRIMARY",
     "PRIVACY",
+    "PROGRAMMATIC",
     "PROJECTION",
+    "PROVISIONED",
+    "RELEASE",
     "REPLICATION",
     "RESOURCE",
     "ROW",
@@ -60,12 +81,17 @@ const SHOWN_KINDS: [&str; 58] = [
     "SEMANTIC",
     "SERVICE",
     "SESSION",
+    "SHARED",
     "SNAPSHOT",
     "STORAGE",
+    "TABLE",
     "TAG",
+    "TELEMETRY",
     "TERSE",
     "UNIQUE",
     "USER",
+    "WORKLOAD",
+    "WORKSPACE",
 ];
 
 /// Words that may follow the plural.
@@ -75,35 +101,46 @@ const SHOWN_AFTER: [&str; 17] = [
 ];
 
 /// Kinds of things that can be described, by their first word.
-const DESCRIBED: [&str; 64] = [
+const DESCRIBED: [&str; 84] = [
     "AGENT",
     "AGGREGATION",
     "ALERT",
     "API",
     "APPLICATION",
+    "ARTIFACT",
     "AUTHENTICATION",
     "AVAILABLE",
     "BACKUP",
     "CATALOG",
+    "CHANNEL",
+    "CLASS",
     "COMPUTE",
     "CONNECTION",
     "CONTACT",
     "CORTEX",
     "DATA",
     "DATABASE",
+    "DATASET",
     "DBT",
+    "DCM",
     "DYNAMIC",
     "EVENT",
+    "EXPERIMENT",
     "EXTERNAL",
+    "FAILOVER",
+    "FEATURE",
     "FILE",
     "FUNCTION",
+    "GATEWAY",
     "GIT",
     "HYBRID",
     "ICEBERG",
     "IMAGE",
     "INTEGRATION",
+    "INTERACTIVE",
     "JOIN",
     "LISTING",
+    "MAINTENANCE",
     "MASKING",
     "MATERIALIZED",
     "MCP",
@@ -111,12 +148,18 @@ const DESCRIBED: [&str; 64] = [
     "NETWORK",
     "NOTEBOOK",
     "NOTIFICATION",
+    "ONLINE",
+    "OPENFLOW",
     "ORGANIZATION",
     "PASSWORD",
     "PIPE",
+    "POSTGRES",
     "PRIVACY",
     "PROCEDURE",
     "PROJECTION",
+    "PROVISIONED",
+    "REPLICATION",
+    "RESOURCE",
     "ROLE",
     "ROW",
     "SCHEMA",
@@ -134,12 +177,15 @@ const DESCRIBED: [&str; 64] = [
     "STREAM",
     "STREAMLIT",
     "TABLE",
+    "TAG",
     "TASK",
+    "TELEMETRY",
     "TRANSACTION",
     "TYPE",
     "USER",
     "VIEW",
     "WAREHOUSE",
+    "WORKSPACE",
 ];
 
 /// What is wrong with a `SHOW`, `DESCRIBE` or `LIST`, if anything.
@@ -168,18 +214,42 @@ pub(super) fn check(tokens: &[Token<'_>]) -> Option<Finding> {
 }
 
 fn shows(rest: &[Token<'_>]) -> bool {
-    let Some(noun) = rest.iter().position(|token| !token.is_one_of(&SHOWN_KINDS)) else {
+    let kinds = rest.iter().take_while(|token| token.is_one_of(&SHOWN_KINDS)).count();
+    // `PACKAGES` is a kind in `PACKAGES POLICIES` and what is shown in `APPLICATION PACKAGES`.
+    let at = |noun: usize| rest.get(noun).is_some_and(is_plural) && goes_on(rest, noun + 1);
+    at(kinds) || (kinds > 0 && at(kinds - 1)) || shows_a_class(rest)
+}
+
+fn is_plural(token: &Token<'_>) -> bool {
+    token.kind == Kind::Word && token.text.ends_with(['s', 'S'])
+}
+
+/// Whether nothing comes, or a clause that a `SHOW` can have.
+fn goes_on(rest: &[Token<'_>], at: usize) -> bool {
+    rest.get(at).is_none_or(|token| token.is_one_of(&SHOWN_AFTER))
+}
+
+/// `SNOWFLAKE.ML.FORECAST`, with `INSTANCES` or without: objects of a class, by its full name.
+fn shows_a_class(rest: &[Token<'_>]) -> bool {
+    let part = |at: usize| rest.get(at).is_some_and(|token| token.name().is_some());
+    let dot = |at: usize| rest.get(at).is_some_and(|token| token.is("."));
+    if !(part(0) && dot(1) && part(2) && dot(3) && part(4)) {
         return false;
-    };
-    let plural = rest[noun].kind == Kind::Word && rest[noun].text.ends_with(['s', 'S']);
-    plural && rest.get(noun + 1).is_none_or(|token| token.is_one_of(&SHOWN_AFTER))
+    }
+    let instances = rest.get(5).is_some_and(|token| token.is("INSTANCES"));
+    goes_on(rest, if instances { 6 } else { 5 })
 }
 
 fn lists(rest: &[Token<'_>]) -> bool {
     rest.first().is_some_and(|token| match token.kind {
         Kind::Stage => true,
         Kind::Text => token.text.starts_with("'@"),
-        Kind::Word | Kind::Quoted | Kind::Number | Kind::Variable | Kind::Symbol => false,
+        Kind::Word
+        | Kind::Quoted
+        | Kind::Number
+        | Kind::Variable
+        | Kind::Symbol
+        | Kind::Placeholder => false,
     })
 }
 

@@ -95,13 +95,15 @@ impl Circuit {
             State::Shut => return,
         };
         let (wait, why) = match error {
-            WarehouseError::Refused { .. } => (REFUSED_WAIT, Why::Refused(error.to_string())),
+            // Neither is mended by trying again.
+            WarehouseError::Refused { .. } | WarehouseError::Settings { .. } => {
+                (REFUSED_WAIT, Why::Refused(error.to_string()))
+            }
             WarehouseError::Statement { .. }
             | WarehouseError::Unsupported { .. }
             | WarehouseError::TimedOut { .. }
             | WarehouseError::Cancelled
             | WarehouseError::Connect { .. }
-            | WarehouseError::Settings { .. }
             | WarehouseError::Interrupted { .. } => {
                 let doubled = WAIT_MIN.saturating_mul(1 << streak.min(10)).min(WAIT_MAX);
                 (shortened(doubled), Why::Failed(error.to_string()))

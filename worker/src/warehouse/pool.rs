@@ -17,9 +17,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::circuit::Circuit;
+use super::course::Stage;
 use super::opener::{Goodbye, Opener, Openings, Standing};
 use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
+use crate::quota::Refusal;
 
 /// How long a cancelled or overdue statement may take to end before its session is retired.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
@@ -62,6 +64,9 @@ pub enum PoolError {
     /// The warehouse was asked and gave no answer.
     #[error(transparent)]
     Warehouse(#[from] WarehouseError),
+    /// Whoever asks, asks too much; the warehouse was not asked.
+    #[error(transparent)]
+    Quota(#[from] Refusal),
 }
 
 /// The pool. Cheap to clone.
@@ -165,15 +170,20 @@ impl Pool {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Answer, PoolError> {
+        let course = &context.course;
+        course.tell(Stage::Waiting);
         let loan = tokio::select! {
             loan = self.borrow() => loan?,
             () = cancel.cancelled() => return Err(WarehouseError::Cancelled.into()),
         };
+        course.tell(Stage::Running { query_id: None });
         let cancel = cancel.child_token();
         let _cancel_when_dropped = cancel.clone().drop_guard();
         let work = Work { statement: statement.to_owned(), context: context.clone(), cancel };
         let task = tokio::spawn(run(loan, self.inner.clock, work, *limits));
-        match task.await {
+        let ended = task.await;
+        course.tell(Stage::Ended);
+        match ended {
             Ok(result) => Ok(result?),
             Err(_) => Err(PoolError::Closed),
         }

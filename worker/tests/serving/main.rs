@@ -1,8 +1,14 @@
 //! A worker's serving parts against a warehouse that does as it is told, and the real binary.
 
+mod access;
+mod around;
 mod binary;
 mod drain;
 mod mcp;
+mod news;
 mod pool;
+mod sessions;
+mod streams;
 mod supervised;
 mod support;
+mod tools;

@@ -10,11 +10,13 @@ use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 use mcp_protocol::message::{FromWorker, ToWorker};
-use mcp_protocol::settings::Settings;
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::{Settings, SnowflakeLogin, SnowflakeSettings, WarehouseSettings};
 use mcp_worker::clock::Clock;
 use mcp_worker::settings::{Identity, Inherited};
-use mcp_worker::supervised::{OpenWarehouse, ServeError, serve};
+use mcp_worker::supervised::{ServeError, serve};
 use mcp_worker::warehouse::WarehouseError;
+use mcp_worker::warehouse::connections::OpenWarehouse;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -205,6 +207,47 @@ async fn a_worker_that_is_not_let_in_says_that_trying_again_cannot_help() {
     assert!(reason.contains("does not let us in: wrong password"), "{reason}");
     let error = stage.worker.await.expect("no panic").expect_err("no session");
     assert!(error.is_hopeless(), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_a_named_connection_ends_no_worker_and_is_reported() {
+    let open: OpenWarehouse = |place, _| match place {
+        WarehouseSettings::Embedded { .. } => Ok(Arc::new(FakeWarehouse::default())),
+        WarehouseSettings::Snowflake(account) => {
+            let (warehouse, reason) = (account.account.clone(), "a bad key".to_owned());
+            Err(WarehouseError::Settings { warehouse, reason })
+        }
+    };
+    let login = SnowflakeLogin::OAuth { token: Secret::new("x".to_owned()) };
+    let account = SnowflakeSettings {
+        account: "ORG-FINANCE".to_owned(),
+        user: None,
+        role: None,
+        warehouse: None,
+        database: None,
+        schema: None,
+        host: None,
+        login,
+    };
+    let connections = [("finance".to_owned(), account)].into();
+    let mut stage = stage(Settings { connections, ..settings() }, open).await;
+    assert_eq!(stage.supervisor.hear_news().await.0, FromWorker::Ready);
+    loop {
+        if let FromWorker::Heartbeat(vitals) = stage.supervisor.hear().await {
+            assert_eq!(vitals.named_pools.len(), 1);
+            assert_eq!((vitals.pool.total, vitals.named_pools[0].pool.max), (1, 4));
+            assert_eq!(vitals.named_pools[0].name, "finance");
+            break;
+        }
+    }
+    let mut client = Client::connect(stage.address).await.expect("connects");
+    let health = client.get("/health").await.expect("an answer").json();
+    assert_eq!(health["pool"]["total"], 1, "{health}");
+    let finance = &health["connections"]["finance"];
+    assert_eq!((&finance["total"], &finance["logins"]), (&json!(0), &json!("fine")), "{health}");
+    stage.supervisor.say(&ToWorker::Drain { grace: Duration::from_secs(10) }).await;
+    assert_eq!(stage.supervisor.hear_news().await.0, FromWorker::Drained);
+    assert!(stage.worker.await.expect("no panic").is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,22 +3,32 @@
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{SnowflakeLogin, WarehouseSettings};
 
-use super::TABLE;
+use super::Whose;
 use crate::config::AppConfig;
 
 /// What to say of each secret that is another one; never the secret.
 pub(in crate::config) fn changed_secrets(old: &AppConfig, new: &AppConfig) -> Vec<String> {
     let (old, before) = (secrets(old), old);
-    let differs = |(key, secret): &(&'static str, Secret)| {
-        old.iter().any(|(other, before)| other == key && before != secret)
+    let differs = |found: &Found| {
+        let same_key = |other: &&Found| other.table == found.table && other.key == found.key;
+        old.iter().find(same_key).is_some_and(|other| other.secret != found.secret)
     };
     let changed = secrets(new).into_iter().filter(differs);
-    changed.filter_map(|(key, _)| words(key, before, new)).collect()
+    changed.filter_map(|found| words(&found, before, new)).collect()
 }
 
-fn words(key: &str, old: &AppConfig, new: &AppConfig) -> Option<String> {
-    let literal = format!("{TABLE}.{key}");
-    let file = format!("{TABLE}.{key}_file");
+/// A secret, and where it belongs.
+struct Found {
+    /// The key of the account's table as seen from the app.
+    table: String,
+    key: &'static str,
+    secret: Secret,
+}
+
+fn words(found: &Found, old: &AppConfig, new: &AppConfig) -> Option<String> {
+    let Found { table, key, .. } = found;
+    let literal = format!("{table}.{key}");
+    let file = format!("{table}.{key}_file");
     let written = |app: &AppConfig, key: &str| app.written.get(key).cloned();
     if written(new, &file).is_some() {
         // Another file is told with its name already.
@@ -27,14 +37,27 @@ fn words(key: &str, old: &AppConfig, new: &AppConfig) -> Option<String> {
     }
     Some(match written(new, &literal) {
         Some(_) => format!("{literal} changed"),
-        None => format!("{TABLE}.connection: the {} changed", key.replace('_', " ")),
+        None => format!("{table}.connection: the {} changed", key.replace('_', " ")),
     })
 }
 
-fn secrets(app: &AppConfig) -> Vec<(&'static str, Secret)> {
+fn secrets(app: &AppConfig) -> Vec<Found> {
     let Some(settings) = &app.settings else { return Vec::new() };
-    let WarehouseSettings::Snowflake(account) = &settings.warehouse else { return Vec::new() };
-    match account.login.clone() {
+    let default = match &settings.warehouse {
+        WarehouseSettings::Embedded { .. } => None,
+        WarehouseSettings::Snowflake(account) => Some((Whose::Default, &**account)),
+    };
+    let named = settings.connections.iter().map(|(name, account)| (Whose::Named(name), account));
+    let found = default.into_iter().chain(named).flat_map(|(whose, account)| {
+        let table = whose.table();
+        let of = move |(key, secret)| Found { table: table.clone(), key, secret };
+        of_login(account.login.clone()).into_iter().map(of)
+    });
+    found.collect()
+}
+
+fn of_login(login: SnowflakeLogin) -> Vec<(&'static str, Secret)> {
+    match login {
         SnowflakeLogin::KeyPair { private_key, passphrase } => {
             let passphrase = passphrase.map(|secret| ("private_key_passphrase", secret));
             std::iter::once(("private_key", private_key)).chain(passphrase).collect()

@@ -1,4 +1,5 @@
-//! `[apps.NAME.snowflake]`: an account at Snowflake, and what to log in to it with.
+//! `[apps.NAME.snowflake]`, and each of `[apps.NAME.connections]`: an account at Snowflake, and what
+//! to log in to it with.
 //!
 //! What is written here is stronger than what `connection` brings from Snowflake's own files.
 //! Credentials that are half there are a problem in every environment, for a service that quietly
@@ -13,15 +14,17 @@ mod login;
 mod private_key;
 mod secret_file;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use mcp_protocol::secret::Secret;
-use mcp_protocol::settings::SnowflakeSettings;
+use mcp_protocol::settings::{DEFAULT_CONNECTION, SnowflakeSettings};
 
 use authenticator::Authenticator;
 pub(super) use authenticator::{authenticator, authenticators};
 pub(super) use changed::changed_secrets;
 use connections::Connection;
+pub(super) use secret_file::exposed;
 
 use super::check::Around;
 use super::file::{Node, child_key};
@@ -33,6 +36,8 @@ use super::{policy, variables};
 
 /// The table of the file.
 pub(super) const TABLE: &str = "snowflake";
+/// The table of further accounts, each below its name.
+pub(super) const CONNECTIONS: &str = "connections";
 
 /// Keys that do not say who logs in: alone they mean no account.
 const SURROUNDING: [&str; 5] = ["role", "warehouse", "database", "schema", "host"];
@@ -49,16 +54,64 @@ pub(super) fn read(
     report: &mut Report,
     remarks: &mut Vec<String>,
 ) -> Option<SnowflakeSettings> {
-    let table = child_key(&child_key("apps", around.app), TABLE);
+    account(app.section(TABLE), Whose::Default, around, report, remarks)
+}
+
+/// The further accounts of an app by their names, without those of which a problem was noted.
+pub(super) fn connections(
+    app: Section<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+    remarks: &mut Vec<String>,
+) -> BTreeMap<String, SnowflakeSettings> {
+    let mut accounts = BTreeMap::new();
+    for (name, section) in app.section(CONNECTIONS).members() {
+        if name == DEFAULT_CONNECTION {
+            let node = section.nearest;
+            let words = "means the account that is used where none is named; write it below \
+                         [apps.NAME.snowflake], or give this one another name";
+            report.add(&node.key, node.place, words);
+            continue;
+        }
+        let found = account(section, Whose::Named(name), around, report, remarks);
+        accounts.extend(found.map(|account| (name.to_owned(), account)));
+    }
+    accounts
+}
+
+/// Which account of an app is read.
+#[derive(Clone, Copy)]
+enum Whose<'a> {
+    Default,
+    Named(&'a str),
+}
+
+impl Whose<'_> {
+    /// The key of its table as seen from the app.
+    fn table(self) -> String {
+        match self {
+            Whose::Default => TABLE.to_owned(),
+            Whose::Named(name) => child_key(CONNECTIONS, name),
+        }
+    }
+}
+
+fn account(
+    section: Section<'_>,
+    whose: Whose<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+    remarks: &mut Vec<String>,
+) -> Option<SnowflakeSettings> {
+    let table = format!("{}.{}", child_key("apps", around.app), whose.table());
     if report.blames_within(&table) {
         return None;
     }
-    let section = app.section(TABLE);
     let connection = match section.node("connection") {
         Some(node) => Some(connection(node, around, report, remarks)?),
         None => None,
     };
-    Account { section, connection, table, around, report, remarks }.read()
+    Account { section, whose, connection, table, around, report, remarks }.read()
 }
 
 fn connection(
@@ -94,6 +147,7 @@ fn connection(
 /// An account while it is read.
 struct Account<'a, 'r> {
     section: Section<'a>,
+    whose: Whose<'a>,
     connection: Option<Connection>,
     /// The table's full key.
     table: String,
@@ -110,9 +164,13 @@ enum Side {
 }
 
 /// Which data an app serves, told as that of the sample account is.
-fn served(account: &str, user: Option<&str>) -> String {
+fn served(whose: Whose<'_>, account: &str, user: Option<&str>) -> String {
     let user = user.map_or(String::new(), |user| format!(" as {user}"));
-    format!("serves the Snowflake account {account}{user}")
+    let to_whom = match whose {
+        Whose::Default => String::new(),
+        Whose::Named(name) => format!(" to calls that name the connection {name}"),
+    };
+    format!("serves the Snowflake account {account}{user}{to_whom}")
 }
 
 impl Account<'_, '_> {
@@ -132,7 +190,7 @@ impl Account<'_, '_> {
             return None;
         }
         let account = account?;
-        self.remarks.push(served(&account, user.as_deref()));
+        self.remarks.push(served(self.whose, &account, user.as_deref()));
         Some(SnowflakeSettings {
             account,
             user,
@@ -167,7 +225,7 @@ impl Account<'_, '_> {
 
     /// Notes that a key is absent, and which variable would do as well.
     fn missing(&mut self, name: &str, words: &str) {
-        let variable = variables::name_of(&format!("{TABLE}.{name}"));
+        let variable = variables::name_of(&format!("{}.{name}", self.whose.table()));
         let or_set = variable.map_or(String::new(), |variable| format!(", or set {variable}"));
         self.blame(name, format!("{words}{or_set}"));
     }

@@ -68,7 +68,7 @@ fn text(file: &File) -> std::io::Result<String> {
 }
 
 /// In which way others may read a file, and the remedy; `None` when it is private, or not there.
-pub(super) fn exposed(path: &Path) -> Option<String> {
+pub(in crate::config) fn exposed(path: &Path) -> Option<String> {
     exposed_by(&std::fs::metadata(path).ok()?, path)
 }
 

@@ -416,6 +416,7 @@ fn the_name_of_an_environment_leads_to_no_other_directory() {
 #[test]
 fn variables_of_the_server_mean_the_one_app_of_ours() {
     let address = |process: &[(&str, &str)], lines: &str| {
+        let lines = format!("{lines}\nmcp.allow_anonymous_beyond_loopback = true");
         let file = format!("[apps.query]\n{lines}\n[apps.other]\nexec = \"other\"\n");
         let world = World { file: &file, process, ..World::default() };
         world.query().listen.unwrap().to_string()
@@ -464,7 +465,8 @@ fn variables_of_the_server_without_an_app_of_ours_are_remarked_on_in_a_file() {
 fn halves_of_an_address_may_come_from_two_places() {
     let files = [(".env", "SERVER_HOST=0.0.0.0")];
     let process = [("SERVER_PORT", "9")];
-    let world = World { file: QUERY, files: &files, process: &process, ..World::default() };
+    let file = format!("{QUERY}mcp.allow_anonymous_beyond_loopback = true\n");
+    let world = World { file: &file, files: &files, process: &process, ..World::default() };
     assert_eq!(world.query().listen.unwrap().to_string(), "0.0.0.0:9");
 }
 

@@ -8,7 +8,9 @@ use tempfile::TempDir;
 
 use super::{Config, Problems, Surroundings, load};
 
+mod access;
 mod compare;
+mod connections;
 mod effective;
 mod health;
 mod keys;

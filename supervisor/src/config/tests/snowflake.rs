@@ -11,7 +11,8 @@ use crate::machine::AppName;
 use crate::roads;
 
 /// An account with everything but what to log in with.
-const ACCOUNT: &str = "[apps.query.snowflake]\naccount = \"ORG-ACCOUNT\"\nuser = \"MCP\"\n";
+pub(super) const ACCOUNT: &str =
+    "[apps.query.snowflake]\naccount = \"ORG-ACCOUNT\"\nuser = \"MCP\"\n";
 /// A key in the right clothes; what is in them nobody looks at before the login.
 const KEY_LINE: &str = "MIIcanarycanarycanarycanarycanarycanarycanarycanarycanarycanaryca";
 
@@ -20,7 +21,7 @@ fn pem(label: &str) -> String {
 }
 
 impl Workplace {
-    fn file(&self, name: &str, text: &str, mode: u32) {
+    pub(super) fn file(&self, name: &str, text: &str, mode: u32) {
         let path = self.directory.path().join(name);
         let _ = fs::remove_file(&path);
         if let Some(parent) = path.parent() {
@@ -30,12 +31,12 @@ impl Workplace {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.directory.path().join(name).display().to_string()
     }
 
     /// Reads a configuration that only we may read, with these variables set.
-    fn with(
+    pub(super) fn with(
         &self,
         text: &str,
         environment: &str,
@@ -50,13 +51,13 @@ impl Workplace {
             .map_err(|why| why.to_string().replace(&self.path(""), "DIR/"))
     }
 
-    fn query(&self, more: &str) -> AppConfig {
+    pub(super) fn query(&self, more: &str) -> AppConfig {
         let text = format!("{QUERY}{more}");
         query(&self.with(&text, "development", &[]).unwrap_or_else(|why| panic!("{why}")))
     }
 }
 
-fn query(config: &Config) -> AppConfig {
+pub(super) fn query(config: &Config) -> AppConfig {
     config.apps[&AppName::new("query")].clone()
 }
 

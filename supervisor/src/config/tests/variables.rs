@@ -137,8 +137,8 @@ fn every_worker_app_is_meant_and_an_address_only_when_there_is_one() {
 #[test]
 fn what_changes_nothing_says_why() {
     for (variable, value, words) in [
-        ("API_KEY", "canary", "does not authenticate clients"),
-        ("PRODUCTION_API_KEY", "canary", "does not authenticate clients"),
+        ("API_KEY", "canary", "keys of our own making"),
+        ("PRODUCTION_API_KEY", "canary", "keys of our own making"),
         ("RATE_LIMIT_PER_MINUTE", "60", "no rate limits"),
         ("CORS_ORIGINS", "*", "name the pages"),
         ("ENABLE_QUERY_CACHE", "true", "not cached"),
@@ -181,7 +181,8 @@ fn the_table_names_keys_that_exist_and_no_variable_twice() {
     }
     assert!(names.len() > 140, "{}", names.len());
     for (key, kind) in kinds {
-        if matches!(kind, Kind::Secret) {
+        // One variable cannot say which of several accounts it is about.
+        if matches!(kind, Kind::Secret) && !key.starts_with("connections.") {
             assert!(name_of(&key).is_some(), "{key} has no variable");
         }
     }

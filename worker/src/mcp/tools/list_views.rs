@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Definition, Entry, Errand, Reply, ToolError, parsed, position};
+use super::{Definition, Effect, Entry, Errand, Reply, ToolError, input, parsed, position};
 use crate::mcp::answer::cell_text;
 use crate::mcp::names::Name;
 use crate::warehouse::{Answer, Cell, Context};
@@ -30,15 +30,18 @@ pub(super) const ENTRY: Entry = Entry {
 
 fn definition() -> Definition {
     Definition {
-        title: "List views",
+        title: "List views".into(),
         description: "Lists the views of a schema, or of all schemas of the database when \
                       `schema` is left out. For tables use execute_query with \
-                      `SHOW TABLES IN SCHEMA db.schema`.",
-        properties: json!({
-            "database": { "type": "string", "description": "Database to look in." },
-            "schema": { "type": "string", "description": "Schema to look in; all when left out." }
-        }),
-        required: &["database"],
+                      `SHOW TABLES IN SCHEMA db.schema`."
+            .into(),
+        input: input(
+            json!({
+                "database": { "type": "string", "description": "Database to look in." },
+                "schema": { "type": "string", "description": "Schema to look in; all when left out." }
+            }),
+            &["database"],
+        ),
         output: json!({
             "type": "object",
             "properties": {
@@ -58,11 +61,12 @@ fn definition() -> Definition {
             },
             "required": ["database", "views"]
         }),
+        effect: Effect::Reads,
     }
 }
 
 async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
-    let database = Name::parse(&arguments.database)?;
+    let database = errand.database(&arguments.database)?;
     let schema = arguments.schema.as_deref().map(Name::parse).transpose()?;
     let (place, statement) = match &schema {
         Some(schema) => (
@@ -97,7 +101,7 @@ async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolEr
         .map(|view| json!({ "schema": view.schema, "name": view.name, "created": view.created }))
         .collect();
     let structured = json!({ "database": database.as_str(), "views": views });
-    Ok(Reply { text, structured })
+    Ok(Reply::new(text, structured))
 }
 
 fn views(answer: &Answer) -> Vec<View> {

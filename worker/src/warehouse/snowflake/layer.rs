@@ -122,10 +122,13 @@ impl Desk {
             papers.request_id = Some(request_id);
             papers.ask.take()
         };
-        let Ask { parameters, effect } =
+        let Ask { parameters, bindings, effect, course } =
             ask.ok_or_else(|| self.nonsense("a statement that nobody asked for"))?;
         body["parameters"] = Value::Object(parameters);
-        let statement = Statement { connection: &self.connection, request_id, effect };
+        if !bindings.is_null() {
+            body["bindings"] = bindings;
+        }
+        let statement = Statement { connection: &self.connection, request_id, effect, course };
         let (found, inline) = statement.run(body).await?;
         let answer = for_the_library(&found, inline);
         self.papers().found = Some(found);

@@ -13,15 +13,17 @@ use snowflake_api::RawQueryResult;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::bindings::bindings;
 use super::cells::{Decoder, Format, PartReader, take_json_rows};
 use super::connection::{Connection, Place, Welcome};
 use super::fetch::Fetch;
+use super::kept::kept;
 use super::layer::Library;
 use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
 use super::tag::QueryTag;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::Collected;
-use crate::warehouse::{Answer, Context, Limits, Origin, Session, WarehouseError};
+use crate::warehouse::{Answer, Context, Limits, Session, WarehouseError};
 
 /// How often a statement is said again because its session was gone.
 const SESSIONS_MAX: u32 = 3;
@@ -142,20 +144,31 @@ impl SnowflakeSession {
             Effect::Reads => Condition::Used,
             Effect::Changes => Condition::Marked,
         };
-        let ask = self.ask(&context.origin, effect, limits);
-        let (found, raw) = self.library.run(statement, ask).await?;
-        let collected = self.collected(&found, raw, limits).await;
+        let rows_kept = context.rows_kept.unwrap_or(limits.rows_max);
+        let (found, raw) = match &context.page {
+            Some(page) => kept(&self.connection, page, context.course.clone()).await?,
+            None => {
+                let ask = self.ask(context, effect, limits);
+                self.library.run(statement, ask).await?
+            }
+        };
+        let skip = context.page.as_ref().map_or(0, |page| page.offset);
+        let collected = self.collected(&found, raw, Collected::behind(skip, *limits)).await;
         let collected = collected.map_err(|error| match effect {
             Effect::Reads => error,
             Effect::Changes => perhaps_done(&error.to_string()),
         })?;
-        let Found { query_id, row_types, database, schema, .. } = found;
+        let Found { query_id, row_types, total, database, schema, .. } = found;
+        // One more than is kept is all that is told of those beyond.
+        let is_told = |total: &u64| effect == Effect::Changes || *total <= rows_kept as u64;
         let truncated = collected.truncated();
         Ok(Answer {
             query_id,
             columns: row_types.iter().map(super::cells::RowType::column).collect(),
             rows: collected.into_rows(),
             truncated,
+            total: total.filter(is_told),
+            is_kept: true,
             database: database.or_else(|| self.place.database.clone()),
             schema: schema.or_else(|| self.place.schema.clone()),
         })
@@ -165,10 +178,9 @@ impl SnowflakeSession {
         &self,
         found: &Found,
         raw: RawQueryResult,
-        limits: &Limits,
+        mut collected: Collected,
     ) -> Result<Collected, WarehouseError> {
         let decoder = Decoder::new(&found.row_types, self.welcome.time_zone.as_deref());
-        let mut collected = Collected::new(*limits);
         let unreadable = |why: &dyn std::fmt::Display| {
             self.connection.unreachable(&format!("the answer cannot be read: {why}"))
         };
@@ -260,7 +272,7 @@ impl SnowflakeSession {
         let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
         let names: Vec<String> =
             names.iter().filter_map(|name| name.as_ref().map(quoted)).collect();
-        let ask = self.ask(&Origin::default(), Effect::Reads, limits);
+        let ask = self.ask(&Context::default(), Effect::Reads, limits);
         // Where it stands is not known until the server has said so.
         let before = std::mem::replace(&mut self.condition, Condition::Marked);
         let moved = self.library.run(&format!("USE {kind} {}", names.join(".")), ask).await;
@@ -273,19 +285,20 @@ impl SnowflakeSession {
         moved.map(drop)
     }
 
-    fn ask(&self, origin: &Origin, effect: Effect, limits: &Limits) -> Ask {
+    fn ask(&self, context: &Context, effect: Effect, limits: &Limits) -> Ask {
         let mut parameters = Map::new();
-        let tag = QueryTag { worker: &self.worker, origin };
+        let tag = QueryTag { worker: &self.worker, origin: &context.origin };
         parameters.insert("QUERY_TAG".to_owned(), json!(tag.text()));
         // Whole seconds; one more, so that our own limit comes first.
         let seconds = limits.timeout.as_secs() + 1;
         parameters.insert("STATEMENT_TIMEOUT_IN_SECONDS".to_owned(), json!(seconds));
         if effect == Effect::Reads {
             // One row more than may be given says whether there are more.
-            let rows = limits.rows_max.saturating_add(1);
+            let rows = context.rows_kept.unwrap_or(limits.rows_max).saturating_add(1);
             parameters.insert("ROWS_PER_RESULTSET".to_owned(), json!(rows));
         }
-        Ask { parameters, effect }
+        let course = context.course.clone();
+        Ask { parameters, bindings: bindings(&context.bindings), effect, course }
     }
 
     /// Ends the statement that runs; a session whose statement may still run is done with. True
@@ -300,9 +313,16 @@ impl SnowflakeSession {
     }
 }
 
-/// What is no plain reading is taken for a change.
-fn effect_of(statement: &str) -> Effect {
-    match sql::decide(statement, Level::Read) {
+/// What is no plain reading is taken for a change; to read an answer again changes nothing.
+fn effect_of(statement: &str, context: &Context) -> Effect {
+    if context.page.is_some() {
+        return Effect::Reads;
+    }
+    let decision = match context.bindings.as_slice() {
+        [] => sql::decide(statement, Level::Read),
+        _ => sql::decide_bound(statement, Level::Read),
+    };
+    match decision {
         Decision::Allowed { .. } => Effect::Reads,
         Decision::Refused { .. } => Effect::Changes,
     }
@@ -319,7 +339,7 @@ impl Session for SnowflakeSession {
     ) -> Result<Answer, WarehouseError> {
         let clock = self.connection.account.wire.clock();
         self.library.begin();
-        let effect = effect_of(statement);
+        let effect = effect_of(statement, context);
         let mut running = Running { session: self, over: false };
         let answer = running.session.answer(statement, effect, context, limits);
         let ended = tokio::select! {

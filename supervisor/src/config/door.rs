@@ -1,0 +1,137 @@
+//! `[apps.NAME.http]` and `[apps.NAME.tls]`: the limits at a worker's door, and what it shows there.
+//!
+//! A certificate and its key stay in their files, for whoever renews them writes those and tells
+//! nobody; here it is only seen to that they are there and that the key is private.
+
+use std::path::{Path, PathBuf};
+
+use mcp_protocol::settings::{ClientCertificates, HttpSettings, TlsSettings};
+
+use super::check::Around;
+use super::file::child_key;
+use super::policy::CREDENTIALS_DIRECTORY;
+use super::problem::Report;
+use super::program::absolute;
+use super::section::Section;
+use super::snowflake::exposed;
+
+/// What each word for certificates of clients means, in the order of the table of keys.
+const CLIENT_CERTIFICATES: [ClientCertificates; 3] =
+    [ClientCertificates::Off, ClientCertificates::Optional, ClientCertificates::Required];
+
+pub(super) fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
+    HttpSettings {
+        header_timeout: http.duration("header_timeout").unwrap_or(default.header_timeout),
+        request_timeout: http.duration("request_timeout").unwrap_or(default.request_timeout),
+        body_bytes_max: http.size("max_body").unwrap_or(default.body_bytes_max),
+        connections_max: http.count("max_connections").unwrap_or(default.connections_max),
+        body_timeout: http.duration("body_timeout").unwrap_or(default.body_timeout),
+        write_timeout: http.duration("write_timeout").unwrap_or(default.write_timeout),
+        connections_per_address_max: http
+            .count("max_connections_per_address")
+            .unwrap_or(default.connections_per_address_max),
+        requests_per_second: http.count("requests_per_second"),
+        concurrent_requests: http.count("concurrent_requests"),
+        failed_logins_per_minute: http
+            .count("failed_logins_per_minute")
+            .unwrap_or(default.failed_logins_per_minute),
+    }
+}
+
+/// What a worker shows to clients that speak TLS; `None` without one, or when a problem was noted.
+pub(super) fn tls(
+    app: Section<'_>,
+    around: &Around<'_>,
+    report: &mut Report,
+    remarks: &mut Vec<String>,
+) -> Option<TlsSettings> {
+    let section = app.section("tls");
+    app.node("tls")?;
+    let mut shown = Shown { section, around, report };
+    let certificate_file = shown.needed("certificate_file");
+    let key_file = shown.needed("key_file");
+    let client_ca_file = shown.file("client_ca_file");
+    let client_certificates = section
+        .choice("client_certificates", &CLIENT_CERTIFICATES)
+        .unwrap_or(ClientCertificates::Off);
+    match (client_certificates, &client_ca_file) {
+        (ClientCertificates::Optional | ClientCertificates::Required, None) => {
+            let words = "certificates of clients are signed by somebody; name the authorities' \
+                         certificates here";
+            shown.blame("client_ca_file", words.to_owned());
+        }
+        (ClientCertificates::Off, Some(_)) => {
+            let words = "is used for nothing; write client_certificates = \"optional\" or \
+                         \"required\", or remove this key";
+            shown.blame("client_ca_file", words.to_owned());
+        }
+        (ClientCertificates::Optional | ClientCertificates::Required, Some(_))
+        | (ClientCertificates::Off, None) => {}
+    }
+    if let Some(words) = key_file.as_deref().and_then(exposed) {
+        match around.in_production() {
+            true => shown.blame("key_file", words),
+            false => remarks.push(format!("tls.key_file: {words}")),
+        }
+    }
+    Some(TlsSettings {
+        certificate_file: certificate_file?,
+        key_file: key_file?,
+        client_ca_file,
+        client_certificates,
+    })
+}
+
+/// A table of TLS while it is read.
+struct Shown<'a, 'r> {
+    section: Section<'a>,
+    around: &'a Around<'a>,
+    report: &'r mut Report,
+}
+
+impl Shown<'_, '_> {
+    fn needed(&mut self, name: &str) -> Option<PathBuf> {
+        if self.section.node(name).is_none() {
+            self.blame(
+                name,
+                "name the file in PEM; TLS needs a certificate and its key".to_owned(),
+            );
+        }
+        self.file(name)
+    }
+
+    /// Where a file lies that can be read.
+    fn file(&mut self, name: &str) -> Option<PathBuf> {
+        let path = self.place(self.section.text(name)?);
+        match std::fs::File::open(&path).and_then(|file| file.metadata()) {
+            Ok(about) if about.is_file() => return Some(path),
+            Ok(_) => self.blame(name, format!("{} is not a file; name one", path.display())),
+            Err(error) => {
+                let words = format!("{} cannot be read: {error}; mend that", path.display());
+                self.blame(name, words);
+            }
+        }
+        None
+    }
+
+    /// What systemd hands over is found by its name alone.
+    fn place(&self, name: &str) -> PathBuf {
+        let directory = self.around.surroundings.variable(CREDENTIALS_DIRECTORY);
+        let given = directory.map(|directory| Path::new(directory).join(name));
+        let given = given.filter(|path| !name.contains('/') && path.is_file());
+        given.unwrap_or_else(|| absolute(self.around.directory, Path::new(name)))
+    }
+
+    fn blame(&mut self, name: &str, words: String) {
+        let (key, place) = match self.section.node(name) {
+            Some(node) => (node.key.clone(), node.place),
+            None => {
+                let table = child_key(&child_key("apps", self.around.app), "tls");
+                (child_key(&table, name), self.section.nearest.place)
+            }
+        };
+        if !self.report.blames(&key) {
+            self.report.add(&key, place, words);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A body that holds something until its last byte is written, or nobody wants it any more.
+//!
+//! An answer is not over when its head is there: a stream lasts for minutes, and a client may read
+//! slowly. What counts a request as running is kept here.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+
+/// So deep may lists and objects of a message be in each other.
+pub(super) const LEVELS_MAX: usize = 64;
+
+struct Holding<T> {
+    body: Body,
+    held: Option<T>,
+}
+
+/// The body, which drops this at its end.
+pub(super) fn holding<T: Send + Unpin + 'static>(body: Body, held: T) -> Body {
+    Body::new(Holding { body, held: Some(held) })
+}
+
+impl<T: Unpin> HttpBody for Holding<T> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(None | Some(Err(_))) = &polled {
+            self.held = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Whether JSON opens more lists and objects in each other than this. Texts are skipped; whether it
+/// is JSON at all is for the parser to say.
+pub(super) fn is_deeper_than(json: &[u8], levels: usize) -> bool {
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    for byte in json {
+        if in_text {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_text = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_text = true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > levels {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_counted_outside_of_texts() {
+        assert!(!is_deeper_than(br#"{"a":[[1],[2],[3]],"b":{"c":{}}}"#, 3));
+        assert!(is_deeper_than(br#"{"a":[[1]]}"#, 2));
+        assert!(!is_deeper_than(br#"["[[[[", "\"[[[", "\\"]"#, 1));
+        assert!(is_deeper_than(br#"["\\", []]"#, 1));
+        assert!(is_deeper_than("[".repeat(1 << 20).as_bytes(), 64));
+        assert!(!is_deeper_than(b"]]]][", 1));
+    }
+}

@@ -1,0 +1,78 @@
+//! How many connections each remote address has, so that one of them cannot have them all.
+//!
+//! Connections of this machine do not count: what comes from there is a proxy before us, behind
+//! which everybody has the same address, or somebody who could do worse.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::quota::household;
+
+/// The connections of each address.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    counts: Mutex<HashMap<IpAddr, u32>>,
+    most: u32,
+}
+
+/// One connection of an address.
+#[derive(Debug)]
+pub(super) struct Neighbour {
+    all: Arc<Neighbours>,
+    address: Option<IpAddr>,
+}
+
+impl Neighbours {
+    pub(super) fn new(most: u32) -> Arc<Neighbours> {
+        Arc::new(Neighbours { counts: Mutex::default(), most })
+    }
+
+    /// Counts one connection more; `None` when there are enough.
+    pub(super) fn enter(self: &Arc<Neighbours>, from: IpAddr) -> Option<Neighbour> {
+        let address = household(from);
+        if from.to_canonical().is_loopback() {
+            return Some(Neighbour { all: Arc::clone(self), address: None });
+        }
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= self.most {
+            return None;
+        }
+        *count += 1;
+        Some(Neighbour { all: Arc::clone(self), address: Some(address) })
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        let Some(address) = self.address else { return };
+        let mut counts = self.all.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&address);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_its_share_and_this_machine_has_all() {
+        let all = Neighbours::new(2);
+        let (one, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+        let first = all.enter(one).expect("the first");
+        let _second = all.enter(one).expect("the second");
+        assert!(all.enter(one).is_none());
+        assert!(all.enter(other).is_some());
+        drop(first);
+        assert!(all.enter(one).is_some());
+        let here: Vec<_> = (0..10).map(|_| all.enter([127, 0, 0, 1].into())).collect();
+        assert!(here.iter().all(Option::is_some));
+        assert_eq!(all.counts.lock().unwrap().len(), 1);
+    }
+}

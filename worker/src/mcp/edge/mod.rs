@@ -1,0 +1,153 @@
+//! What clients of the older protocol versions need from workers that keep nothing for them:
+//! sessions, cancels that find their request, streams that can be continued.
+//!
+//! A session lives in its id, which its client keeps ([`session`], sealed by [`ring`]); only what
+//! runs is known here ([`calls`]). What one worker hears and another must know goes over the
+//! [`Bus`]. HTTP is spoken elsewhere; no header, status or body is known here.
+
+pub mod calls;
+pub mod ring;
+pub mod session;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use mcp_protocol::relay::{Circular, REQUEST_BYTES_MAX, SealingKeys};
+use serde_json::Value;
+use tokio::sync::watch;
+
+use self::calls::{Call, CallKey, Calls, Found, Seat};
+use self::ring::{Purpose, Ring};
+use self::session::{Client, Session};
+use crate::access::Caller;
+use crate::bus::{Bus, Subscription};
+use crate::clock::{Clock, unix_seconds};
+
+/// The worker's edge towards its clients.
+#[derive(Debug)]
+pub struct Edge {
+    ring: RwLock<Arc<Ring>>,
+    calls: Arc<Calls>,
+    bus: Bus,
+    clock: Clock,
+}
+
+/// The request that a client comes back for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Which one.
+    pub key: CallKey,
+    serial: u64,
+}
+
+impl Edge {
+    /// An edge with these keys, joined to the other workers by the bus. Must be called inside a
+    /// runtime: it listens as long as it lives.
+    #[must_use]
+    pub fn new(mut keys: watch::Receiver<SealingKeys>, bus: Bus, clock: Clock) -> Arc<Edge> {
+        let ring = Arc::new(Ring::new(&keys.borrow_and_update()));
+        let others = bus.subscribe();
+        let edge = Edge { ring: RwLock::new(ring), calls: Arc::default(), bus, clock };
+        let edge = Arc::new(edge);
+        tokio::spawn(follow_keys(Arc::downgrade(&edge), keys));
+        tokio::spawn(follow_others(Arc::downgrade(&edge), others));
+        edge
+    }
+
+    /// Begins a session; the text is its id.
+    #[must_use]
+    pub fn begin(&self, client: Client, caller: &Caller) -> (Session, String) {
+        Session::begin(client, caller, (&self.ring(), unix_seconds()))
+    }
+
+    /// The session of this id, if it is the caller's and has neither expired nor been ended.
+    #[must_use]
+    pub fn open(&self, id: &str, caller: &Caller) -> Option<Session> {
+        let session = Session::open(id, caller, (&self.ring(), unix_seconds()))?;
+        (!self.bus.is_revoked(session.tag)).then_some(session)
+    }
+
+    /// Ends a session everywhere, and what runs for it.
+    pub fn end(&self, session: &Session) {
+        self.calls.end(session.tag);
+        self.bus.tell(Circular::Revoke { session: session.tag, until: session.expires });
+    }
+
+    /// A request of a session begins to run. `None` when its id is too long to be remembered: then
+    /// it can neither be cancelled nor come back to.
+    #[must_use]
+    pub fn call(&self, session: &Session, id: &Value) -> Option<Call> {
+        Some(self.calls.begin(key(session, id)?, self.clock.now()))
+    }
+
+    /// A client wants no answer to a request any more, wherever it runs.
+    pub fn cancel(&self, session: &Session, id: &Value) {
+        let Some(key) = key(session, id) else { return };
+        let request = key.request.to_string();
+        self.calls.cancel(key, self.clock.now());
+        self.bus.tell(Circular::Cancel { session: session.tag, request });
+    }
+
+    /// The id of the event that a stream begins with.
+    #[must_use]
+    pub fn event_id(&self, call: &Call) -> String {
+        let CallKey { session, request } = &call.key;
+        let serial = call.serial.to_be_bytes();
+        let content = [session.0.as_slice(), serial.as_slice(), request.as_bytes()].concat();
+        self.ring().seal(Purpose::Event, &content)
+    }
+
+    /// The request whose stream began with this event, if it is one of the session's.
+    #[must_use]
+    pub fn lost(&self, session: &Session, event_id: &str) -> Option<Lost> {
+        let content = self.ring().open(Purpose::Event, event_id)?;
+        let (tag, content) = content.split_at_checked(session.tag.0.len())?;
+        let (serial, request) = content.split_first_chunk()?;
+        let request = std::str::from_utf8(request).ok()?.into();
+        let key = CallKey { session: session.tag, request };
+        (tag == session.tag.0).then_some(Lost { key, serial: u64::from_be_bytes(*serial) })
+    }
+
+    /// Gives a client that comes back its seat, if what it comes back for runs here.
+    #[must_use]
+    pub fn rejoin(&self, lost: &Lost, seat: Seat) -> Found {
+        self.calls.rejoin(&lost.key, lost.serial, seat, self.clock.now())
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn heard(&self, circular: Circular) {
+        match circular {
+            Circular::Cancel { session, request } => {
+                let key = CallKey { session, request: request.into() };
+                self.calls.cancel(key, self.clock.now());
+            }
+            Circular::Revoke { session, until: _ } => self.calls.end(session),
+        }
+    }
+}
+
+/// How the request is known, if its id is short enough.
+fn key(session: &Session, id: &Value) -> Option<CallKey> {
+    let request = id.to_string();
+    let short = request.len() <= REQUEST_BYTES_MAX;
+    short.then(|| CallKey { session: session.tag, request: request.into() })
+}
+
+/// Takes on new keys as long as there are an edge and somebody who hands keys out.
+async fn follow_keys(edge: std::sync::Weak<Edge>, mut keys: watch::Receiver<SealingKeys>) {
+    while keys.changed().await.is_ok() {
+        let Some(edge) = edge.upgrade() else { return };
+        let ring = Arc::new(Ring::new(&keys.borrow_and_update()));
+        *edge.ring.write().unwrap_or_else(PoisonError::into_inner) = ring;
+    }
+}
+
+/// Takes in what other workers tell.
+async fn follow_others(edge: std::sync::Weak<Edge>, mut others: Subscription) {
+    while let Some(circular) = others.next().await {
+        let Some(edge) = edge.upgrade() else { return };
+        edge.heard(circular);
+    }
+}
