@@ -267,6 +267,8 @@ pub struct StatementLimits {
     pub bytes_max: u64,
     /// How long a statement may run.
     pub timeout: Duration,
+    /// The most characters of one answer as a client sees it: of its text, and of its data.
+    pub characters_max: u32,
 }
 
 /// Where and how to log.
@@ -354,6 +356,7 @@ impl Default for StatementLimits {
             rows_max: 10_000,
             bytes_max: 8 * 1024 * 1024,
             timeout: Duration::from_secs(60),
+            characters_max: 50_000,
         }
     }
 }

@@ -24,6 +24,7 @@ mod living;
 mod logins;
 mod matrix;
 mod once;
+mod pages;
 mod proxy;
 mod reads;
 mod secrets;

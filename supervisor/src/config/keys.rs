@@ -311,6 +311,11 @@ const POOL: &[Key] = &[
 const LIMITS: &[Key] = &[
     key("max_rows", Kind::Count { min: 1, max: 10_000_000, what: "a number of rows" }, "10000"),
     key("max_bytes", Kind::Size { min: "1KB", max: "1GB" }, r#""8MiB""#),
+    key(
+        "max_characters",
+        Kind::Count { min: 1000, max: 100_000_000, what: "a number of characters" },
+        "50000",
+    ),
     key("statement_timeout", WAIT, r#""60s""#),
 ];
 

@@ -183,5 +183,6 @@ fn limits(limits: Section<'_>, default: StatementLimits) -> StatementLimits {
         rows_max: limits.count("max_rows").unwrap_or(default.rows_max),
         bytes_max: limits.size("max_bytes").unwrap_or(default.bytes_max),
         timeout: limits.duration("statement_timeout").unwrap_or(default.timeout),
+        characters_max: limits.count("max_characters").unwrap_or(default.characters_max),
     }
 }

@@ -1,5 +1,6 @@
 //! A worker's serving parts against a warehouse that does as it is told, and the real binary.
 
+mod access;
 mod around;
 mod binary;
 mod drain;
@@ -10,3 +11,4 @@ mod sessions;
 mod streams;
 mod supervised;
 mod support;
+mod tools;

@@ -218,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_statement_that_changes_needs_its_level_and_a_caller_who_goes_as_far() {
-        let writes = StatementTool { level: Granted::Write, ..tool("INSERT INTO t VALUES (:a)", &["a"]) };
+        let writes =
+            StatementTool { level: Granted::Write, ..tool("INSERT INTO t VALUES (:a)", &["a"]) };
         let ready = Ready::new(&writes).expect("it is ready");
         let caller = |level| {
             let toolsets = vec!["custom".to_owned()];
@@ -226,7 +227,9 @@ mod tests {
             Caller { grant: std::sync::Arc::new(grant), ..Caller::nobody() }
         };
         assert!(!ready.is_for(&caller(Granted::Read)));
-        assert!(ready.is_for(&caller(Granted::Write)) && ready.is_for(&caller(Granted::Destructive)));
+        assert!(
+            ready.is_for(&caller(Granted::Write)) && ready.is_for(&caller(Granted::Destructive))
+        );
     }
 
     #[test]

@@ -134,7 +134,13 @@ mod tests {
     use super::*;
 
     fn parameter(name: &str, kind: ParameterKind, need: Need, allowed: &[Scalar]) -> Parameter {
-        Parameter { name: name.to_owned(), kind, description: None, need, allowed: allowed.to_vec() }
+        Parameter {
+            name: name.to_owned(),
+            kind,
+            description: None,
+            need,
+            allowed: allowed.to_vec(),
+        }
     }
 
     fn given_as(parameters: &[Parameter], arguments: Value) -> Result<Value, String> {
@@ -147,7 +153,12 @@ mod tests {
         let text = |text: &str| Scalar::Text(text.to_owned());
         let parameters = [
             parameter("a", ParameterKind::Integer, Need::Required, &[]),
-            parameter("b", ParameterKind::String, Need::Default(text("EU")), &[text("EU"), text("US")]),
+            parameter(
+                "b",
+                ParameterKind::String,
+                Need::Default(text("EU")),
+                &[text("EU"), text("US")],
+            ),
             parameter("c", ParameterKind::Date, Need::Optional, &[]),
         ];
         let all = json!({ "a": 1, "b": "US", "c": "2026-01-31" });

@@ -37,7 +37,8 @@ pub(super) const LIST: Entry = Entry {
     toolset: TOOLSET,
     definition: || Definition {
         title: "List objects".into(),
-        description: "Lists the objects of one type, in the account, a database or a schema.".into(),
+        description: "Lists the objects of one type, in the account, a database or a schema."
+            .into(),
         input: input(
             json!({
                 "object_type": { "type": "string", "enum": KINDS },
@@ -77,7 +78,11 @@ pub(super) const CREATE: Entry = Entry {
             "enum": ["error_if_exists", "replace", "if_not_exists"],
             "default": "error_if_exists"
         });
-        changing("Create an object", "Makes an object of this type with these properties.", properties)
+        changing(
+            "Create an object",
+            "Makes an object of this type with these properties.",
+            properties,
+        )
     },
     call: |errand, arguments| {
         Box::pin(async move {
@@ -93,7 +98,8 @@ pub(super) const CREATE_OR_ALTER: Entry = Entry {
     name: "create_or_alter_object",
     toolset: TOOLSET,
     definition: || {
-        let words = "Makes an object of this type, or gives the one that is there these properties.";
+        let words =
+            "Makes an object of this type, or gives the one that is there these properties.";
         changing("Create or alter an object", words, about_object())
     },
     call: |errand, arguments| {
@@ -211,7 +217,10 @@ mod tests {
     #[test]
     fn objects_are_made_from_write_on_and_dropped_by_those_who_may_destroy() {
         for (statement, least) in [
-            ("CREATE TABLE IF NOT EXISTS \"A\".\"B\".\"C\" (\"X\" NUMBER(38, 0) NOT NULL) COMMENT = 'c'", Level::Write),
+            (
+                "CREATE TABLE IF NOT EXISTS \"A\".\"B\".\"C\" (\"X\" NUMBER(38, 0) NOT NULL) COMMENT = 'c'",
+                Level::Write,
+            ),
             ("CREATE VIEW \"A\".\"B\".\"C\" (\"X\") COMMENT = 'c' AS SELECT 1", Level::Write),
             ("CREATE OR REPLACE TABLE \"A\".\"B\".\"C\" (\"X\" INT)", Level::Destructive),
             ("CREATE OR ALTER TABLE \"A\".\"B\".\"C\" (\"X\" INT)", Level::Destructive),

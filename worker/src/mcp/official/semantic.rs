@@ -118,7 +118,10 @@ pub(super) const ENTRIES: [Entry; 7] = [
                 "properties": { "statement": { "type": "string" } },
                 "required": ["statement"]
             }),
-            ..about_question("Write a query", "Writes a statement on a semantic view; runs nothing.")
+            ..about_question(
+                "Write a query",
+                "Writes a statement on a semantic view; runs nothing.",
+            )
         },
         |errand, arguments| {
             Box::pin(async move {
@@ -195,8 +198,10 @@ fn about_question(title: &'static str, description: &'static str) -> Definition 
     properties["dimensions"] = expressions("What to group by.");
     properties["metrics"] = expressions("What to compute; not together with facts.");
     properties["facts"] = expressions("What to show row by row; not together with metrics.");
-    properties["where_clause"] = json!({ "type": "string", "description": "Conditions, without WHERE." });
-    properties["order_by"] = json!({ "type": "string", "description": "Columns, without ORDER BY." });
+    properties["where_clause"] =
+        json!({ "type": "string", "description": "Conditions, without WHERE." });
+    properties["order_by"] =
+        json!({ "type": "string", "description": "Columns, without ORDER BY." });
     properties["limit"] = json!({ "type": "integer", "minimum": 0 });
     reading(title, description, properties, &VIEW)
 }

@@ -142,9 +142,7 @@ impl Target {
         };
         let database = || self.database_name.as_deref().ok_or_else(|| missing("database_name"));
         match kind.holder() {
-            Holder::Account if kind == Kind::Database => {
-                Ok(errand.database(&self.name)?.quoted())
-            }
+            Holder::Account if kind == Kind::Database => Ok(errand.database(&self.name)?.quoted()),
             Holder::Account => Ok(Name::parse(&self.name)?.quoted()),
             Holder::Database => {
                 let database = errand.database(database()?)?;
