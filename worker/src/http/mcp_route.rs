@@ -156,14 +156,6 @@ impl McpDoor {
         session.map(|session| Some(Arc::new(session))).ok_or_else(refused)
     }
 
-    /// What the SDK says to a request of another kind than POST, if it is more than that there is
-    /// none: it knows which hosts and origins are served.
-    async fn unwelcome(&self, head: &Parts) -> Option<Response<Body>> {
-        let request = Request::from_parts(head.clone(), Full::new(Bytes::new()));
-        let response = (self.service)(request).await;
-        (response.status() != StatusCode::METHOD_NOT_ALLOWED).then_some(response)
-    }
-
     /// Lets a client introduce itself, and begins a session for it.
     async fn introduce(&self, head: Parts, body: Bytes, caller: &Caller) -> Response<Body> {
         let introduction = serde_json::from_slice::<Message<Introduction>>(&body);
@@ -276,9 +268,6 @@ pub(super) async fn resume(
     let (mut head, _) = request.into_parts();
     let resumed = async {
         let caller = door.admit(&mut head).await?;
-        if let Some(unwelcome) = door.unwelcome(&head).await {
-            return Err(unwelcome.into());
-        }
         let session = door.session(&head, &caller, None)?;
         let (Some(session), Some(event)) = (session, head.headers.get(LAST_EVENT_ID)) else {
             return Err(not_allowed("POST, DELETE").into());
@@ -313,9 +302,6 @@ pub(super) async fn end(
     let (mut head, _) = request.into_parts();
     let ended = async {
         let caller = door.admit(&mut head).await?;
-        if let Some(unwelcome) = door.unwelcome(&head).await {
-            return Err(unwelcome.into());
-        }
         match door.session(&head, &caller, None)? {
             Some(session) => door.edge.end(&session),
             None => return Err(not_allowed("POST").into()),
