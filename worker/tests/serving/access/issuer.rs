@@ -21,7 +21,7 @@ const RSA_KEY: &str = include_str!("../../data/keys/plain.test-only.p8");
 
 /// A key that signs.
 pub(super) enum Key {
-    Ec(EcdsaKeyPair),
+    Ec(Box<EcdsaKeyPair>),
     Rsa(Box<RsaKeyPair>),
 }
 
@@ -30,7 +30,8 @@ impl Key {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
         let made = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("a key");
-        Key::Ec(EcdsaKeyPair::from_pkcs8(algorithm, made.as_ref(), &random).expect("a key"))
+        let pair = EcdsaKeyPair::from_pkcs8(algorithm, made.as_ref(), &random).expect("a key");
+        Key::Ec(Box::new(pair))
     }
 
     pub(super) fn rsa() -> Key {
