@@ -19,7 +19,7 @@ use std::time::Duration;
 use mcp_protocol::env;
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
-use mcp_protocol::message::{FromWorker, Logins, ToWorker, Vitals};
+use mcp_protocol::message::{FromWorker, Logins, NamedPool, PoolVitals, ToWorker, Vitals};
 use mcp_protocol::settings::{Adjustable, Settings};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -64,7 +64,8 @@ struct Faults {
     bind: Option<String>,
     /// It answers with 503, and sends no sign of life, while this file is there.
     sick_when: Option<PathBuf>,
-    /// While this file exists its heartbeats say that its warehouse refuses the credentials.
+    /// While this file exists its heartbeats say that its warehouse refuses the credentials, and that
+    /// another connection cannot be reached.
     refused_when: Option<PathBuf>,
     /// What it says of itself at once.
     status: Option<String>,
@@ -187,7 +188,7 @@ fn main() -> ExitCode {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
             Some(ToWorker::Adjust(to)) => {
-                let Adjustable { limits, log_level, access, sessions: _ } = *to;
+                let Adjustable { limits, log_level, access, sessions: _, offered: _ } = *to;
                 println!("adjusted to {} rows and log level {log_level:?}", limits.rows_max);
                 let keys = access.clients.iter().flat_map(|client| &client.keys);
                 let ids: Vec<&str> = keys.map(|key| key.id.as_str()).collect();
@@ -416,6 +417,8 @@ fn beat(
             let mut vitals = Vitals { requests_total, ..Vitals::default() };
             if refused_when.as_ref().is_some_and(|file| file.exists()) {
                 vitals.pool.logins = Logins::Refused;
+                let pool = PoolVitals { logins: Logins::Failing, ..PoolVitals::default() };
+                vitals.named_pools.push(NamedPool { name: "finance".to_owned(), pool });
             }
             tell(&link, &FromWorker::Heartbeat(vitals));
             let _ = wait.recv_timeout(every);

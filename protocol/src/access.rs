@@ -140,6 +140,8 @@ pub struct Quota {
     pub bytes_per_day: Option<u64>,
     /// How long one statement may run, where that is less than what holds for all.
     pub statement_timeout: Option<Duration>,
+    /// Bytes that one statement may scan by the warehouse's own estimate.
+    pub bytes_scanned_max: Option<u64>,
 }
 
 impl Allowed {

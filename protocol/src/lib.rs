@@ -18,6 +18,7 @@ pub mod env;
 pub mod frame;
 pub mod handshake;
 pub mod message;
+pub mod offered;
 pub mod relay;
 pub mod revoked;
 pub mod secret;

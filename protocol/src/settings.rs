@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessSettings, Grant};
+use crate::offered::Offered;
 use crate::relay::SealingKeys;
 use crate::secret::Secret;
 
@@ -52,6 +53,8 @@ pub struct Settings {
     pub tls: Option<TlsSettings>,
     /// Further accounts, by the names under which a call asks for them.
     pub connections: BTreeMap<String, SnowflakeSettings>,
+    /// The tools that the configuration declares.
+    pub offered: Offered,
 }
 
 /// The part of [`Settings`] that a worker takes on while it runs. All else needs a new worker.
@@ -65,6 +68,8 @@ pub struct Adjustable {
     pub access: AccessSettings,
     /// What session ids are sealed with, from now on.
     pub sessions: SealingKeys,
+    /// The tools that the configuration declares; for calls that begin from now on.
+    pub offered: Offered,
 }
 
 impl Settings {
@@ -76,15 +81,17 @@ impl Settings {
             log_level: self.logs.level,
             access: self.access.clone(),
             sessions: self.sessions.clone(),
+            offered: self.offered.clone(),
         }
     }
 
     /// Takes on what may change.
     pub fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions } = to;
+        let Adjustable { limits, log_level, access, sessions, offered } = to;
         self.limits = limits;
         self.access = access;
         self.sessions = sessions;
+        self.offered = offered;
         self.logs.level = log_level;
     }
 }
@@ -260,6 +267,8 @@ pub struct StatementLimits {
     pub bytes_max: u64,
     /// How long a statement may run.
     pub timeout: Duration,
+    /// The most characters of one answer as a client sees it: of its text, and of its data.
+    pub characters_max: u32,
 }
 
 /// Where and how to log.
@@ -306,6 +315,7 @@ impl Default for Settings {
             sessions: SealingKeys::default(),
             tls: None,
             connections: BTreeMap::new(),
+            offered: Offered::default(),
         }
     }
 }
@@ -346,6 +356,7 @@ impl Default for StatementLimits {
             rows_max: 10_000,
             bytes_max: 8 * 1024 * 1024,
             timeout: Duration::from_secs(60),
+            characters_max: 50_000,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mcp_protocol::access::{Allowed, Level};
 use mcp_protocol::control::{
     AppChange, AppDescription, AppFate, AppPlan, AppStatus, ChangesKept, FailingProbe,
     FailureCause, Finished, LogTail, Presence, ProcessDetails, Replaced, Request, Response,
@@ -19,6 +20,9 @@ use mcp_protocol::handshake::{Hello, Peer, Welcome};
 use mcp_protocol::message::{
     CallOutcome, CertificateVitals, FromWorker, Limit, NamedPool, PoolVitals, Refusals, ToWorker,
     ToolCalls, Vitals,
+};
+use mcp_protocol::offered::{
+    Need, Offered, Parameter, ParameterKind, Scalar, StatementPlace, StatementTool,
 };
 use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, SessionTag, Statement};
 use mcp_protocol::secret::Secret;
@@ -101,6 +105,7 @@ fn worker_messages(golden: &mut Golden) {
             directory: Some(PathBuf::from("/var/log/mcp-supervisor")),
             level: LogLevel::Warn,
         },
+        offered: offered(),
         ..Settings::default()
     };
     golden.add("settings", &ToWorker::Settings(Box::new(settings)));
@@ -176,6 +181,32 @@ fn relayed(golden: &mut Golden) {
     let sessions = SealingKeys { current: key(2), previous: Some(key(1)) };
     let settings = Settings { sessions, ..Settings::default() };
     golden.add("adjust-sessions", &ToWorker::Adjust(Box::new(settings.adjustable())));
+}
+
+fn offered() -> Offered {
+    let parameter = |name: &str, kind, need, allowed| Parameter {
+        name: name.to_owned(),
+        kind,
+        description: Some("what".to_owned()),
+        need,
+        allowed,
+    };
+    let text = |text: &str| Scalar::Text(text.to_owned());
+    let tool = StatementTool {
+        name: "orders".to_owned(),
+        description: "Orders.".to_owned(),
+        statement: "SELECT :a, :b, :c".to_owned(),
+        parameters: vec![
+            parameter("a", ParameterKind::String, Need::Required, vec![text("x"), text("y")]),
+            parameter("b", ParameterKind::Number, Need::Default(Scalar::Number(0.5)), Vec::new()),
+            parameter("c", ParameterKind::Timestamp, Need::Optional, vec![Scalar::Boolean(true)]),
+        ],
+        place: StatementPlace { schema: Some("PUBLIC".to_owned()), ..StatementPlace::default() },
+        level: Level::Write,
+        rows_max: Some(100),
+        clients: Allowed::Only(vec!["team".to_owned()]),
+    };
+    Offered { tools: vec![tool] }
 }
 
 fn snowflake_settings(golden: &mut Golden) {

@@ -57,10 +57,19 @@ fn refused_credentials_are_told_by_status_and_a_metric_for_as_long_as_they_are()
     assert!(message(&house.status()).is_null());
     std::fs::write(&refused, "").unwrap();
     house.wait_until("the words", |status| {
-        message(status).as_str().is_some_and(|words| words.contains("refuses the credentials"))
+        message(status).as_str().is_some_and(|words| {
+            words.contains("refuses the credentials")
+                && words.contains("; connection finance: cannot reach its warehouse")
+        })
     });
-    let line = |value| format!("pool_logins_refused{{app=\"query\",slot=\"0\"}} {value}\n");
-    assert!(scrape(&house, "/metrics").contains(&line(1)));
+    let of = |state: &str, connection: &str, value: u32| {
+        let labels = format!("app=\"query\",connection=\"{connection}\",slot=\"0\"");
+        format!("pool_logins_{state}{{{labels}}} {value}\n")
+    };
+    let line = |value| of("refused", "default", value);
+    let text = scrape(&house, "/metrics");
+    assert!(text.contains(&line(1)) && text.contains(&of("failing", "default", 0)), "{text}");
+    assert!(text.contains(&of("failing", "finance", 1)), "{text}");
     assert!(house.run(&["status"]).out.contains("refuses the credentials"));
     std::fs::remove_file(&refused).unwrap();
     house.wait_until("no words", |status| message(status).is_null());

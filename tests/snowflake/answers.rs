@@ -94,6 +94,8 @@ async fn a_statement_carries_its_tag_and_its_time_limit() {
         request: Some("7".to_owned()),
         tool: Some("execute_query".to_owned()),
         traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        caller: Some("finance".to_owned()),
+        reason: Some("the report of May".to_owned()),
     };
     let context = Context { origin: origin.clone(), ..Context::default() };
     let limits = Limits { rows_max: 10, bytes_max: BIG, timeout: TIMEOUT };
@@ -110,6 +112,8 @@ async fn a_statement_carries_its_tag_and_its_time_limit() {
         ("request", origin.request),
         ("tool", origin.tool),
         ("traceparent", origin.traceparent),
+        ("caller", origin.caller),
+        ("reason", origin.reason),
         ("worker", Some("query[0]".to_owned())),
     ] {
         assert_eq!(tag[name].as_str(), value.as_deref(), "{name}");

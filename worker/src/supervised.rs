@@ -23,9 +23,11 @@ use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
 use crate::link::Link;
 use crate::logs::{self, Logs};
+use crate::mcp::configured;
 use crate::mcp::edge::Edge;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
+use crate::mcp::tools::shelf::Configured;
 use crate::metrics::Metrics;
 use crate::quota::Quotas;
 use crate::settings::{Identity, Inherited};
@@ -74,6 +76,7 @@ pub async fn serve(
         limits: watch::channel(settings.limits.clone()).0,
         access,
         sessions: watch::channel(settings.sessions.clone()).0,
+        configured: watch::channel(configured::ready(&settings.offered)).0,
         bus: Bus::linked(link.speaker(), clock),
         identity: Arc::new(identity),
         listener: Some(listener),
@@ -150,6 +153,7 @@ struct Worker {
     limits: watch::Sender<StatementLimits>,
     access: watch::Sender<Arc<AccessSettings>>,
     sessions: watch::Sender<SealingKeys>,
+    configured: watch::Sender<Configured>,
     bus: Bus,
     logs: Logs,
     audit: Audited,
@@ -275,9 +279,12 @@ impl Worker {
     fn open(&mut self, connections: Connections) -> Result<(), ServeError> {
         let settings = &self.settings;
         let desk = Desk::new(connections.clone(), self.limits.subscribe());
+        let desk = desk
+            .with_quotas(self.quotas.clone())
+            .with_sealing_keys(self.sessions.subscribe())
+            .with_configured(self.configured.subscribe());
         let counted = (Arc::clone(&self.metrics), self.clock);
         let audit = &self.audit.0;
-        let desk = desk.with_quotas(self.quotas.clone());
         let server = Server::new(desk, Caller::nobody(), counted.clone()).with_audit(audit.clone());
         let health = Health {
             identity: Arc::clone(&self.identity),
@@ -298,12 +305,13 @@ impl Worker {
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions } = to.clone();
+        let Adjustable { limits, log_level, access, sessions, offered } = to.clone();
         self.logs.set_level(log_level);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
         self.sessions.send_replace(sessions);
+        self.configured.send_replace(configured::ready(&offered));
         self.settings.adjust(to);
     }
 

@@ -123,6 +123,7 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("clients.", None),
         ("oauth.", None),
         ("connections.", None),
+        ("tools.", None),
     ];
     if app.settings.as_ref().is_none_or(|settings| settings.tls.is_none()) {
         defaults.push(("tls.", None));
@@ -268,6 +269,8 @@ fn may_be_shown(kind: &Kind) -> bool {
         | Kind::Text
         | Kind::Command
         | Kind::Texts
+        | Kind::Scalar
+        | Kind::Scalars
         | Kind::Boolean
         | Kind::Count { .. }
         | Kind::Scale

@@ -19,7 +19,8 @@ pub(super) fn read(text: &str, kind: &Kind) -> Value {
             text.parse().map_or_else(|_| as_text(), Value::Integer)
         }
         Kind::Scale => text.parse().map_or_else(|_| as_text(), Value::Float),
-        Kind::Texts | Kind::Patterns | Kind::ExitCodes => {
+        Kind::Scalar => scalar(text),
+        Kind::Texts | Kind::Scalars | Kind::Patterns | Kind::ExitCodes => {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
             let member = of_members(kind);
             Value::List(parts.map(|part| item(read(part, member))).collect())
@@ -54,8 +55,17 @@ pub(super) fn of_members(kind: &Kind) -> &'static Kind {
     const EXIT_CODE: Kind = Kind::Count { min: 0, max: 255, what: "an exit code" };
     match kind {
         Kind::ExitCodes => &EXIT_CODE,
+        Kind::Scalars => &Kind::Scalar,
         _other => &Kind::Text,
     }
+}
+
+/// What looks like a number or a truth value is one.
+fn scalar(text: &str) -> Value {
+    let integer = || text.parse().ok().map(Value::Integer);
+    let float = || text.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float);
+    let truth = text.parse().ok().map(Value::Boolean);
+    truth.or_else(integer).or_else(float).unwrap_or_else(|| Value::Text(text.to_owned()))
 }
 
 /// A member of a list; whoever puts the list into the tree gives it its key and place.
@@ -82,6 +92,10 @@ mod tests {
             ("1", &Kind::Scale, Value::Float(1.0)),
             ("10s", &duration, text("10s")),
             ("4", &Kind::Text, text("4")),
+            ("4", &Kind::Scalar, Value::Integer(4)),
+            ("4.5", &Kind::Scalar, Value::Float(4.5)),
+            ("false", &Kind::Scalar, Value::Boolean(false)),
+            ("inf", &Kind::Scalar, text("inf")),
             ("65536", &Kind::Limit(Unit::Number), Value::Integer(65_536)),
             ("unlimited", &Kind::Limit(Unit::Number), text("unlimited")),
             ("1000", &Kind::Account, Value::Integer(1000)),

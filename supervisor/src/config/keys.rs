@@ -4,7 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::access::keys as access;
-use super::{door, process};
+use super::{door, offered, process};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -29,6 +29,9 @@ pub(super) enum Kind {
     /// A program, or a program and its arguments.
     Command,
     Texts,
+    /// A text, a number or a truth value.
+    Scalar,
+    Scalars,
     Boolean,
     Count {
         min: u32,
@@ -167,6 +170,7 @@ pub(super) const APP: &[Key] = &[
     key("connections", Kind::Named(SNOWFLAKE), ""),
     table("pool", POOL),
     table("limits", LIMITS),
+    offered::TOOLS,
 ];
 
 const RESTART: &[Key] = &[
@@ -264,6 +268,11 @@ const POOL: &[Key] = &[
 const LIMITS: &[Key] = &[
     key("max_rows", Kind::Count { min: 1, max: 10_000_000, what: "a number of rows" }, "10000"),
     key("max_bytes", Kind::Size { min: "1KB", max: "1GB" }, r#""8MiB""#),
+    key(
+        "max_characters",
+        Kind::Count { min: 1000, max: 100_000_000, what: "a number of characters" },
+        "50000",
+    ),
     key("statement_timeout", WAIT, r#""60s""#),
 ];
 

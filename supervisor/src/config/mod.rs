@@ -37,6 +37,7 @@ mod layers;
 mod locate;
 mod mask;
 mod off;
+mod offered;
 mod order;
 mod origin;
 mod policy;

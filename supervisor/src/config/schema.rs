@@ -81,6 +81,11 @@ fn integer(min: i64, max: i64) -> Value {
     json!({ "type": "integer", "minimum": min, "maximum": max })
 }
 
+fn scalar() -> Value {
+    let kinds = ["string", "number", "boolean"].map(|kind| json!({ "type": kind }));
+    json!({ "anyOf": kinds })
+}
+
 fn list(item: Value) -> Value {
     json!({ "type": "array", "items": item })
 }
@@ -114,6 +119,8 @@ fn single(kind: &Kind) -> Value {
             json!({ "anyOf": [string("[^ \\t]+"), words] })
         }
         Kind::Texts | Kind::Patterns => list(json!({ "type": "string" })),
+        Kind::Scalar => scalar(),
+        Kind::Scalars => list(scalar()),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Count { min, max, .. } => integer(i64::from(*min), i64::from(*max)),
         Kind::Scale => json!({ "type": "number", "minimum": 0, "maximum": 10 }),

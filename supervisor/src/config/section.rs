@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use mcp_protocol::offered::Scalar;
 
 use super::file::{Entry, Node, Value, child_key};
 use super::hints;
@@ -69,13 +70,15 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Variables => return check_variables(node, report),
         Kind::Text => value::text(node).map(drop),
         Kind::Secret => value::secret(node),
-        Kind::Command | Kind::Texts | Kind::Patterns | Kind::ExitCodes
+        Kind::Command | Kind::Texts | Kind::Scalars | Kind::Patterns | Kind::ExitCodes
             if matches!(node.value, Value::List(_)) =>
         {
             return check_list(node, key, report);
         }
         Kind::Command => value::command(node).map(drop),
         Kind::Texts | Kind::Patterns => value::texts(node).map(drop),
+        Kind::Scalar => value::scalar(node).map(drop),
+        Kind::Scalars => value::scalars(node).map(drop),
         Kind::Boolean => value::boolean(node).map(drop),
         Kind::Count { min, max, what } => value::count(node, *min, *max, what).map(drop),
         Kind::Scale => value::scale(node).map(drop),
@@ -120,6 +123,7 @@ fn check_list(node: &Node, key: &'static Key, report: &mut Report) {
     for item in items {
         let outcome = match &key.kind {
             Kind::ExitCodes => value::exit_code(item).map(drop),
+            Kind::Scalars => value::scalar(item).map(drop),
             Kind::Patterns => value::entry(item).and_then(watch::pattern).map(drop),
             _any_text => value::entry(item).map(drop),
         };
@@ -244,6 +248,14 @@ impl<'a> Section<'a> {
 
     pub(super) fn texts(&self, name: &str) -> Vec<String> {
         self.node(name).and_then(|node| value::texts(node).ok()).unwrap_or_default()
+    }
+
+    pub(super) fn scalar(&self, name: &str) -> Option<Scalar> {
+        value::scalar(self.node(name)?).ok()
+    }
+
+    pub(super) fn scalars(&self, name: &str) -> Vec<Scalar> {
+        self.node(name).and_then(|node| value::scalars(node).ok()).unwrap_or_default()
     }
 
     /// The texts of a list with where each was written; the list itself stands in for none.

@@ -9,10 +9,10 @@ use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{access, door, snowflake, variables};
+use super::{access, door, offered, snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "http",
     "mcp",
     access::CLIENTS,
@@ -23,6 +23,7 @@ const TABLES: [&str; 10] = [
     snowflake::CONNECTIONS,
     "pool",
     "limits",
+    "tools",
 ];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
@@ -79,6 +80,7 @@ pub(super) fn settings(
         sessions: default.sessions,
         tls: door::tls(app, around, report, remarks),
         connections: snowflake::connections(app, around, report, remarks),
+        offered: offered::read(app, report),
     }
 }
 
@@ -181,5 +183,6 @@ fn limits(limits: Section<'_>, default: StatementLimits) -> StatementLimits {
         rows_max: limits.count("max_rows").unwrap_or(default.rows_max),
         bytes_max: limits.size("max_bytes").unwrap_or(default.bytes_max),
         timeout: limits.duration("statement_timeout").unwrap_or(default.timeout),
+        characters_max: limits.count("max_characters").unwrap_or(default.characters_max),
     }
 }

@@ -174,6 +174,11 @@ fn parse_head(head: &str) -> Request {
     let mut words = lines.next().unwrap_or_default().split(' ');
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default();
+    // What a proxy passes on names the server as well.
+    let target = match target.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => target,
+    };
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let pair = |part: &str| {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));

@@ -12,7 +12,7 @@ pub(crate) mod http;
 pub(crate) mod record;
 mod rows;
 mod serve;
-mod sessions;
+pub(crate) mod sessions;
 mod sql;
 mod statements;
 pub(crate) mod strange;
@@ -46,6 +46,9 @@ pub(crate) enum ChunkPacking {
     Silent,
 }
 
+/// See [`Config::judge`].
+pub(crate) type Judge = fn(&Value, &Seen) -> Result<Option<&'static str>, sessions::Refusal>;
+
 /// How the server behaves while nothing is wrong.
 #[derive(Debug, Clone)]
 pub(crate) struct Config {
@@ -59,6 +62,9 @@ pub(crate) struct Config {
     pub(crate) master_validity: Duration,
     /// The only password or token that lets a user in; any does without one.
     pub(crate) password: Option<String>,
+    /// Decides about a login by what it says and by what was seen before, where it is more than a
+    /// password: gives what the answer says in place of a further code, or a refusal.
+    pub(crate) judge: Option<Judge>,
     pub(crate) chunk_packing: ChunkPacking,
     /// Whether ROWS_PER_RESULTSET cuts an answer; the service does, and a proxy may drop it.
     pub(crate) cuts_rows: bool,
@@ -72,6 +78,7 @@ impl Default for Config {
             validity: Duration::from_secs(3600),
             master_validity: Duration::from_secs(4 * 3600),
             password: None,
+            judge: None,
             chunk_packing: ChunkPacking::Declared,
             cuts_rows: false,
         }

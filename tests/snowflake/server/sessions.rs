@@ -128,7 +128,15 @@ pub(crate) fn login(state: &State, request: &Request) -> Value {
         None => true,
     };
     let user = text("LOGIN_NAME").unwrap_or_default();
+    let judged = match state.config.judge {
+        Some(judge) => judge(&data, &state.seen.borrow()),
+        None => Ok(None),
+    };
+    let granted = granted && judged.is_ok();
     state.note_login(request, &data, &user, granted);
+    if let Err(refusal) = judged {
+        return refusal.json();
+    }
     if !granted {
         return json!({
             "data": {"nextAction": "RETRY_LOGIN", "authnMethod": "USERNAME_PASSWORD",
@@ -137,7 +145,10 @@ pub(crate) fn login(state: &State, request: &Request) -> Value {
             "success": false, "headers": null
         });
     }
-    let answer = open(state, request, &data, user);
+    let mut answer = open(state, request, &data, user);
+    if let Ok(Some(token)) = judged {
+        answer["data"]["mfaToken"] = json!(token);
+    }
     state.count_sessions();
     answer
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::answers::{Column, Failure, Outcome};
 use super::rows::Made;
 use super::sessions::Session;
+use serde_json::Value;
 
 type Ran = Result<Outcome, Failure>;
 
@@ -18,6 +19,28 @@ pub(crate) fn pause(sql: &str) -> Duration {
     let at = words.iter().position(|word| *word == "SLEEP" || *word == "SYSTEM$WAIT");
     let seconds = at.and_then(|at| words.get(at + 1)).and_then(|word| word.parse().ok());
     Duration::try_from_secs_f64(seconds.unwrap_or(0.0)).unwrap_or_default()
+}
+
+/// The statement with a literal for each `?` outside quotes, by the place of its value.
+pub(crate) fn filled(sql: &str, bindings: &Value) -> String {
+    let (mut filled, mut place, mut quoted) = (String::new(), 0, false);
+    for c in sql.chars() {
+        quoted ^= c == '\'';
+        if c != '?' || quoted {
+            filled.push(c);
+            continue;
+        }
+        place += 1;
+        let bound = &bindings[place.to_string()];
+        let value = bound["value"].as_str().unwrap_or_default();
+        filled.push_str(&match bound["type"].as_str() {
+            Some("FIXED" | "REAL" | "BOOLEAN") => value.to_owned(),
+            Some("TEXT") => format!("'{}'", value.replace('\'', "''")),
+            Some("ANY") => "NULL".to_owned(),
+            Some(_) | None => "?".to_owned(),
+        });
+    }
+    filled
 }
 
 /// Runs one statement in a session.
@@ -36,6 +59,11 @@ pub(crate) fn run(sql: &str, session: &mut Session) -> Ran {
     match *head {
         "SELECT" | "CALL" => select(&sql, rest, session),
         "SHOW" => show(rest, session),
+        "EXPLAIN" => {
+            let plan = r#"{"GlobalStats":{"partitionsTotal":100,"partitionsAssigned":40,"bytesAssigned":5368709120},"Operations":[]}"#;
+            let columns = vec![Column::text("plan", 16_777_216)];
+            Ok(Outcome::Rows { columns, rows: vec![row(&[plan])] })
+        }
         "DESCRIBE" | "DESC" => Ok(Outcome::Listing {
             columns: vec![Column::text("name", 256), Column::text("type", 256)],
             rows: vec![row(&["N", "NUMBER(38,0)"]), row(&["S", "VARCHAR(16777216)"])],
@@ -207,6 +235,7 @@ fn expression(item: &str, session: &Session) -> Result<(Column, Option<String>),
         "CURRENT_USER" => Some(session.user.clone()),
         "CURRENT_ACCOUNT" => Some("TEST".to_owned()),
         "CURRENT_VERSION" => Some("10.40.1".to_owned()),
+        "TRUE" | "FALSE" => Some(call.clone()),
         wait if wait.starts_with("SYSTEM$WAIT(") => Some("waited".to_owned()),
         other => {
             let message = format!("SQL compilation error:\ninvalid identifier '{other}'");

@@ -20,6 +20,8 @@ use super::{ChunkPacking, State, sql};
 pub(crate) struct Statement {
     session: i64,
     sql: String,
+    /// What is executed: the text with its values in their places.
+    filled: String,
     request_id: String,
     query_id: String,
     format: Format,
@@ -76,6 +78,7 @@ pub(crate) async fn query(state: &Arc<State>, request: &Request) -> Result<Value
         let rows_max = body["parameters"]["ROWS_PER_RESULTSET"].as_u64();
         let statement = Arc::new(Statement {
             session,
+            filled: sql::filled(&statement_text, &body["bindings"]),
             sql: statement_text,
             query_id: state.new_query_id(),
             format: Format::wanted(request),
@@ -179,7 +182,7 @@ async fn execute(state: &Arc<State>, statement: &Statement) -> (Value, End) {
     let Some(session) = sessions.get(statement.session) else {
         return failed(Failure::aborted(), End::Aborted);
     };
-    let mut outcome = sql::run(&statement.sql, session);
+    let mut outcome = sql::run(&statement.filled, session);
     if let (Ok(Outcome::Made(made)), Some(rows_max)) = (&mut outcome, statement.rows_max) {
         made.rows = made.rows.min(rows_max);
     }

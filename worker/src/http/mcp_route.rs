@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
+use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -32,7 +33,7 @@ use crate::clock::Clock;
 use crate::mcp::edge::Edge;
 use crate::mcp::edge::calls::Found;
 use crate::mcp::edge::session::{Client, Session};
-use crate::mcp::server::{Leaving, Server};
+use crate::mcp::server::{Leaving, Served};
 
 /// Names under which a machine calls itself.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
@@ -48,9 +49,13 @@ const LOOPBACK_ORIGINS: [&str; 6] = [
 /// The request whose reply is a subscription.
 const LISTEN: &str = "subscriptions/listen";
 
+/// The SDK's service, whichever server it serves.
+type Service =
+    Box<dyn Fn(Request<Full<Bytes>>) -> BoxFuture<'static, Response<Body>> + Send + Sync>;
+
 /// The SDK's service with our limits.
 pub(super) struct McpDoor {
-    service: StreamableHttpService<Server, NeverSessionManager>,
+    service: Service,
     reception: Reception,
     edge: Arc<Edge>,
     stage: watch::Receiver<Stage>,
@@ -64,7 +69,7 @@ pub(super) struct McpDoor {
 impl McpDoor {
     pub(super) fn new(
         settings: &Settings,
-        (server, reception, edge): (Server, Reception, Arc<Edge>),
+        (server, reception, edge): (impl Served, Reception, Arc<Edge>),
         stage: watch::Receiver<Stage>,
         clock: Clock,
     ) -> McpDoor {
@@ -80,8 +85,13 @@ impl McpDoor {
             .with_allowed_origins(origins.chain(settings.mcp.allowed_origins.iter().cloned()))
             .enforce_origin_validation();
         let sessions = Arc::new(NeverSessionManager::default());
+        let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
+        let service = Arc::new(service);
         McpDoor {
-            service: StreamableHttpService::new(move || Ok(server.clone()), sessions, config),
+            service: Box::new(move |request| {
+                let service = Arc::clone(&service);
+                Box::pin(async move { service.handle(request).await.map(Body::new) })
+            }),
             reception,
             edge,
             leaving: leaving(stage.clone()),
@@ -150,7 +160,7 @@ impl McpDoor {
     /// none: it knows which hosts and origins are served.
     async fn unwelcome(&self, head: &Parts) -> Option<Response<Body>> {
         let request = Request::from_parts(head.clone(), Full::new(Bytes::new()));
-        let response = self.service.handle(request).await.map(Body::new);
+        let response = (self.service)(request).await;
         (response.status() != StatusCode::METHOD_NOT_ALLOWED).then_some(response)
     }
 
@@ -158,7 +168,7 @@ impl McpDoor {
     async fn introduce(&self, head: Parts, body: Bytes, caller: &Caller) -> Response<Body> {
         let introduction = serde_json::from_slice::<Message<Introduction>>(&body);
         let request = Request::from_parts(head, Full::new(body));
-        let (mut head, body) = self.service.handle(request).await.into_parts();
+        let (mut head, body) = (self.service)(request).await.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         let introduced = serde_json::from_slice::<Introduced>(&body);
         if let (Ok(Message { params }), Ok(Introduced { result })) = (introduction, introduced) {
@@ -200,7 +210,7 @@ impl McpDoor {
         };
         let work = Box::pin(async move {
             let request = Request::from_parts(head, Full::new(body));
-            self.service.handle(request).await.map(Body::new)
+            (self.service)(request).await
         });
         stream::reply(work, terms).await
     }
@@ -248,7 +258,7 @@ async fn notified(door: &McpDoor, mut head: Parts, body: &Bytes, method: &str) -
     let session = head.extensions.get::<Arc<Session>>().cloned();
     accept_both(&mut head.headers);
     let request = Request::from_parts(head, Full::new(body.clone()));
-    let response = door.service.handle(request).await.map(Body::new);
+    let response = (door.service)(request).await;
     if let (Some(session), "notifications/cancelled") = (session, method)
         && response.status().is_success()
         && let Ok(Message { params }) = serde_json::from_slice::<Message<Cancelled>>(body)
@@ -273,12 +283,13 @@ pub(super) async fn resume(
         let (Some(session), Some(event)) = (session, head.headers.get(LAST_EVENT_ID)) else {
             return Err(not_allowed("POST, DELETE").into());
         };
-        let lost = event.to_str().ok().and_then(|event| door.edge.lost(&session, event));
-        let Some(lost) = lost else {
+        let event = event.to_str().unwrap_or_default();
+        let Some(lost) = door.edge.lost(&session, event) else {
             let message = "the Last-Event-ID is none of this session's";
             return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None).into());
         };
-        let (seat, body) = stream::seat();
+        // With an id on its new stream a client can come back once more.
+        let (seat, body) = stream::seat(Some(stream::priming(event)));
         Ok(match door.edge.rejoin(&lost, seat) {
             Found::Running => stream::event_stream(body),
             // To a reader of event streams this status means: do not come back.

@@ -21,7 +21,7 @@ use super::websocket::{self, SocketDoor};
 use crate::access::{self, Reception};
 use crate::clock::{Clock, Moment};
 use crate::mcp::edge::Edge;
-use crate::mcp::server::Server;
+use crate::mcp::server::Served;
 use crate::settings::Identity;
 use crate::warehouse::connections::Connections;
 
@@ -52,7 +52,7 @@ pub enum Serving {
 /// Everything that is served.
 pub fn router(
     settings: &Settings,
-    entrance: (Server, Reception, Arc<Edge>),
+    entrance: (impl Served, Reception, Arc<Edge>),
     health: Health,
     stage: watch::Receiver<Stage>,
     clock: Clock,
@@ -84,7 +84,7 @@ pub fn router(
 /// `/ws`, where it is to be served.
 fn socket(
     settings: &Settings,
-    (server, reception): (&Server, &Reception),
+    (server, reception): (&impl Served, &Reception),
     (toll, stage): (&Arc<Toll>, &watch::Receiver<Stage>),
     clock: Clock,
 ) -> Router {

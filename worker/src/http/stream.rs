@@ -228,9 +228,10 @@ enum Turn {
 }
 
 fn stream(source: Source, terms: Terms) -> Response<Body> {
-    let (seat, body) = seat();
+    // The first event leaves with the headers: a client that has only these cannot come back.
+    let (seat, body) = seat(terms.priming.clone());
     let ping_at = terms.clock.now() + terms.rhythm.ping_every;
-    let waiting = terms.priming.iter().cloned().collect();
+    let waiting = VecDeque::new();
     let streaming = Streaming { source, terms, seat, waiting, ping_at, gone_until: None };
     tokio::spawn(streaming.run());
     event_stream(body)
@@ -250,10 +251,6 @@ impl Streaming {
                 Turn::Back(seat) => {
                     self.seat = seat;
                     self.gone_until = None;
-                    // Without an id on its new stream a client could not come back once more.
-                    if let Some(priming) = &self.terms.priming {
-                        self.waiting.push_front(priming.clone());
-                    }
                 }
                 Turn::GivenUp => return,
                 Turn::Ping => {
@@ -307,9 +304,12 @@ impl Streaming {
     }
 }
 
-/// A place for a client, and the body that it reads from it.
-pub(super) fn seat() -> (Seat, Body) {
+/// A place for a client, and the body that it reads from it, which begins with this event.
+pub(super) fn seat(first: Option<Bytes>) -> (Seat, Body) {
     let (seat, mut events) = mpsc::channel::<Bytes>(SEAT_EVENTS);
+    if let Some(first) = first {
+        seat.try_send(first).expect("a new seat is empty");
+    }
     let events = futures::stream::poll_fn(move |context| {
         events.poll_recv(context).map(|event| event.map(Ok::<_, Infallible>))
     });
@@ -435,7 +435,7 @@ mod tests {
         for early in [true, false] {
             let (_door, stage) = watch::channel(Stage::Serving);
             let (give, slow) = work();
-            let (seat, events) = seat();
+            let (seat, events) = seat(None);
             if early {
                 give.send(event_stream(events)).expect("it waits");
                 let mut body = reply(slow, terms(stage)).await.into_body();
@@ -489,9 +489,8 @@ mod tests {
             }
             give.send(json("{}")).expect("it goes on");
             let lost = edge.lost(&session, &event_id).expect("a good id");
-            let (seat, mut body) = seat();
+            let (seat, mut body) = seat(None);
             assert_eq!(edge.rejoin(&lost, seat), Found::Running);
-            assert_eq!(past_pings(&mut body).await, Some(first));
             assert_eq!(past_pings(&mut body).await.as_deref(), Some("data: {}\n\n"));
             assert_eq!(next(&mut body).await, None);
         }

@@ -29,7 +29,7 @@ use super::words::{INVALID_REQUEST, PARSE_ERROR, RETRY, error_body, refusal};
 use super::{Stage, connection};
 use crate::access::Reception;
 use crate::clock::{Clock, Moment};
-use crate::mcp::server::Server;
+use crate::mcp::server::Served;
 
 /// What both sides say they speak.
 const PROTOCOL: &str = "mcp";
@@ -48,8 +48,8 @@ mod ending {
 }
 
 /// What every conversation needs.
-pub(super) struct SocketDoor {
-    server: Server,
+pub(super) struct SocketDoor<S> {
+    server: S,
     reception: Reception,
     toll: Arc<Toll>,
     stage: watch::Receiver<Stage>,
@@ -59,8 +59,8 @@ pub(super) struct SocketDoor {
 }
 
 /// One conversation.
-struct Conversation {
-    door: Arc<SocketDoor>,
+struct Conversation<S> {
+    door: Arc<SocketDoor<S>>,
     socket: WebSocket,
     /// What the client showed when it came; also what the connection takes of the door.
     head: Parts,
@@ -78,14 +78,14 @@ enum Next {
     Gone,
 }
 
-impl SocketDoor {
+impl<S: Served> SocketDoor<S> {
     pub(super) fn new(
         settings: &Settings,
-        (server, reception): (Server, Reception),
+        (server, reception): (S, Reception),
         toll: Arc<Toll>,
         stage: watch::Receiver<Stage>,
         clock: Clock,
-    ) -> SocketDoor {
+    ) -> SocketDoor<S> {
         let message_bytes_max = usize::try_from(settings.http.body_bytes_max).unwrap_or(usize::MAX);
         let write_timeout = settings.http.write_timeout;
         SocketDoor { server, reception, toll, stage, message_bytes_max, write_timeout, clock }
@@ -93,8 +93,8 @@ impl SocketDoor {
 }
 
 /// Begins a conversation.
-pub(super) async fn upgrade(
-    State(door): State<Arc<SocketDoor>>,
+pub(super) async fn upgrade<S: Served>(
+    State(door): State<Arc<SocketDoor<S>>>,
     upgrade: WebSocketUpgrade,
     request: Request,
 ) -> Response {
@@ -133,7 +133,7 @@ pub(super) async fn upgrade(
     })
 }
 
-impl Conversation {
+impl<S: Served> Conversation<S> {
     async fn converse(
         mut self,
         mut from_server: mpsc::UnboundedReceiver<TxJsonRpcMessage<RoleServer>>,

@@ -5,10 +5,10 @@
 //! name.
 
 use super::names::Name;
+use super::tools::ToolError;
 use super::tools::errand::Errand;
 use crate::access::Caller;
 use crate::mcp::answer::cell_text;
-use crate::warehouse::pool::PoolError;
 use crate::warehouse::{Answer, Cell, Context};
 
 /// Where the answers to SHOW have the name when their columns are not labelled.
@@ -43,7 +43,7 @@ impl Rows {
     ///
     /// # Errors
     /// When the warehouse gives none.
-    pub(super) async fn ask(errand: &Errand<'_>, statement: &str) -> Result<Rows, PoolError> {
+    pub(super) async fn ask(errand: &Errand<'_>, statement: &str) -> Result<Rows, ToolError> {
         Ok(Rows { answer: errand.ask(statement, &Context::default()).await? })
     }
 
@@ -51,7 +51,7 @@ impl Rows {
     ///
     /// # Errors
     /// When the warehouse gives no answer.
-    pub(super) async fn databases(errand: &Errand<'_>, which: &str) -> Result<Rows, PoolError> {
+    pub(super) async fn databases(errand: &Errand<'_>, which: &str) -> Result<Rows, ToolError> {
         let mut rows = Rows::ask(errand, &format!("SHOW DATABASES{which}")).await?;
         let caller = errand.caller;
         let at = rows.position("name").unwrap_or(NAME_POSITION);

@@ -3,10 +3,12 @@
 
 pub mod answer;
 mod complete;
+pub mod configured;
 pub mod edge;
 mod lookup;
 pub mod names;
 mod news;
+mod official;
 mod prompts;
 mod resources;
 pub mod server;

@@ -52,7 +52,7 @@ impl Name {
         }
     }
 
-    /// A name that the warehouse itself gave.
+    /// A name that the warehouse itself gave: it stays as it is.
     #[must_use]
     pub fn known(name: String) -> Name {
         Name(name)
@@ -101,6 +101,18 @@ impl Path {
         } else {
             Err(NameError::TooManyParts(object.to_owned()))
         }
+    }
+
+    /// The names of a path, one to three, whatever they are of.
+    ///
+    /// # Errors
+    /// When a part is not a name.
+    pub fn names(text: &str) -> Result<Vec<Name>, NameError> {
+        let parts = split(text)?;
+        if parts.len() > 3 {
+            return Err(NameError::TooManyParts(text.to_owned()));
+        }
+        Ok(parts)
     }
 
     /// Where a statement about the object is to be run.

@@ -10,7 +10,7 @@ use rmcp::model::{
     CompleteResult, ContentBlock, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
     Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
     ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    ReadResourceResponse, Resource, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -70,12 +70,6 @@ impl Server {
         Server { audit, ..self }
     }
 
-    /// How much clients may ask.
-    #[must_use]
-    pub fn quotas(&self) -> &Quotas {
-        &self.desk.quotas
-    }
-
     /// Who sent this request.
     fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         let head = context.extensions.get::<http::request::Parts>();
@@ -97,6 +91,18 @@ impl Server {
             course: Course::default(),
         };
         Errand::new(&self.desk, method, asked)
+    }
+}
+
+/// What a door serves: this server, or one of the tests that stands before it.
+pub trait Served: ServerHandler + Clone {
+    /// How much clients may ask.
+    fn quotas(&self) -> &Quotas;
+}
+
+impl Served for Server {
+    fn quotas(&self) -> &Quotas {
+        &self.desk.quotas
     }
 }
 
@@ -201,11 +207,12 @@ impl ServerHandler for Server {
         match &result {
             Ok(reply) => record.answered(&reply.structured),
             Err(ToolError::Refused(why)) => record.refused(why),
+            Err(error) if error.is_refusal() => record.refused(error.to_string()),
             Err(error) if error.is_cancelled() => {}
             Err(_) => record.failed(),
         }
         Ok(CallToolResponse::from(match result {
-            Ok(reply) => shown(reply),
+            Ok(reply) => shown(reply, knows_links(&context)),
             Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
         }))
     }
@@ -286,11 +293,36 @@ fn origin(context: &RequestContext<RoleServer>) -> Origin {
         request: Some(context.id.to_string()),
         tool: None,
         traceparent: header("traceparent"),
+        caller: None,
+        reason: None,
     }
 }
 
-fn shown(reply: Reply) -> CallToolResult {
-    let mut result = CallToolResult::success(vec![ContentBlock::text(reply.text)]);
+/// Whether a client knows links to resources: those of the first version do not, nor do they say
+/// which version they speak.
+fn knows_links(context: &RequestContext<RoleServer>) -> bool {
+    const WITHOUT: &str = "2025-03-26";
+    match context.extensions.get::<http::request::Parts>() {
+        Some(head) => {
+            let version = head.headers.get("mcp-protocol-version");
+            version.and_then(|value| value.to_str().ok()).is_some_and(|value| value > WITHOUT)
+        }
+        None => {
+            let peer = context.peer.peer_info();
+            peer.is_some_and(|peer| peer.protocol_version.as_str() > WITHOUT)
+        }
+    }
+}
+
+fn shown(reply: Reply, knows_links: bool) -> CallToolResult {
+    let mut content = vec![ContentBlock::text(reply.text)];
+    content.extend(reply.link.filter(|_| knows_links).map(|link| {
+        let resource = Resource::new(link.uri, link.name)
+            .with_description(link.description)
+            .with_mime_type(link.mime_type);
+        ContentBlock::resource_link(resource)
+    }));
+    let mut result = CallToolResult::success(content);
     result.structured_content = Some(reply.structured);
     result
 }

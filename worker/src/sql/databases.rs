@@ -156,7 +156,7 @@ impl<'a> Seen<'_, 'a> {
                     self.text(link, index, brackets.last());
                     index + 1
                 }
-                Kind::Number | Kind::Variable | Kind::Symbol => index + 1,
+                Kind::Number | Kind::Variable | Kind::Symbol | Kind::Placeholder => index + 1,
             };
         }
     }

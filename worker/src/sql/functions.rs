@@ -169,7 +169,7 @@ fn identifier(tokens: &[Token<'_>], index: usize) -> Option<Finding> {
 fn table(tokens: &[Token<'_>], index: usize) -> Option<Finding> {
     let argument = tokens.get(index + 2)?;
     let hidden = match argument.kind {
-        Kind::Text | Kind::Variable => true,
+        Kind::Text | Kind::Variable | Kind::Placeholder => true,
         Kind::Symbol => argument.is(":") || argument.is("?"),
         Kind::Word | Kind::Quoted | Kind::Number | Kind::Stage => false,
     };

@@ -226,7 +226,7 @@ fn begins_statement(tokens: &[Token<'_>], index: usize) -> bool {
     let before = tokens[index - 1];
     let object = match next.kind {
         Kind::Word => !next.is_one_of(&CONTINUATIONS),
-        Kind::Quoted | Kind::Stage | Kind::Variable | Kind::Text => true,
+        Kind::Quoted | Kind::Stage | Kind::Variable | Kind::Text | Kind::Placeholder => true,
         Kind::Number | Kind::Symbol => false,
     };
     if token.is_one_of(&RESERVED_VERBS) {

@@ -16,6 +16,7 @@ mod shape;
 mod tells;
 #[cfg(test)]
 mod tests;
+pub mod values;
 
 use std::fmt;
 
@@ -117,12 +118,46 @@ impl Decision {
 /// Decides about one statement. Total: any text gets an answer, in time linear in its length.
 #[must_use]
 pub fn decide(statement: &str, level: Level) -> Decision {
-    let findings = examine(statement);
+    decided(statement, level, Values::None)
+}
+
+/// The same for a statement that takes a value at each `?`.
+#[must_use]
+pub fn decide_bound(statement: &str, level: Level) -> Decision {
+    decided(statement, level, Values::Beside)
+}
+
+/// Whether values come along with a statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Values {
+    /// None do.
+    None,
+    /// They come beside its text.
+    Beside,
+}
+
+fn decided(statement: &str, level: Level, values: Values) -> Decision {
+    let findings = examine(statement, values);
     match findings.iter().find(|finding| !finding.need.is_met_by(level)) {
         Some(finding) => {
             Decision::Refused { class: finding.class, reason: finding.reason(statement, level) }
         }
         None => Decision::Allowed { class: findings.first().map_or(Class::Read, |f| f.class) },
+    }
+}
+
+/// Whether a statement is one that `EXPLAIN` explains: a query, or a change of rows.
+#[must_use]
+pub fn can_be_explained(statement: &str) -> bool {
+    let Ok(lexed) = lexer::lex(statement) else { return false };
+    let opened = lexed.tokens.iter().take_while(|token| token.is("(")).count();
+    let verb = &lexed.tokens[opened..];
+    match heads::head(verb) {
+        heads::Head::Query | heads::Head::With => true,
+        heads::Head::More(_) => verb
+            .first()
+            .is_some_and(|verb| verb.is_one_of(&["INSERT", "UPDATE", "DELETE", "MERGE"])),
+        heads::Head::Explain | heads::Head::Tell | heads::Head::Unknown => false,
     }
 }
 
@@ -142,15 +177,18 @@ pub fn decide_bytes(statement: &[u8], level: Level) -> Decision {
 }
 
 /// Everything that keeps a statement from being a plain read; the first one names its class.
-fn examine(statement: &str) -> Vec<Finding> {
+fn examine(statement: &str, values: Values) -> Vec<Finding> {
     if statement.len() > STATEMENT_BYTES_MAX {
         let why = format!("is longer than {STATEMENT_BYTES_MAX} bytes; send a shorter one");
         return vec![Finding::invalid("the statement", 0, why)];
     }
-    let lexed = match lexer::lex(statement) {
+    let mut lexed = match lexer::lex(statement) {
         Ok(lexed) => lexed,
         Err(error) => return vec![Finding::invalid(error.what, error.at, error.why)],
     };
+    if values == Values::Beside {
+        values::mark(&mut lexed.tokens);
+    }
     let Some(first) = lexed.tokens.iter().position(|token| !token.is(";")) else {
         return vec![Finding::invalid("the statement", 0, "is empty: nothing to run")];
     };

@@ -54,7 +54,12 @@ fn is_operator(token: &Token<'_>) -> bool {
     match token.kind {
         Kind::Word => token.is_one_of(&["AND", "OR", "NOT", "LIKE", "ILIKE", "IS", "IN"]),
         Kind::Symbol => !token.is_one_of(&[".", ",", "(", ")", "[", "]", "{", "}"]),
-        Kind::Quoted | Kind::Text | Kind::Number | Kind::Variable | Kind::Stage => false,
+        Kind::Quoted
+        | Kind::Text
+        | Kind::Number
+        | Kind::Variable
+        | Kind::Stage
+        | Kind::Placeholder => false,
     }
 }
 
@@ -280,7 +285,7 @@ pub(super) fn unlike_sql(tokens: &[Token<'_>]) -> Option<Finding> {
 fn begins_column(first: &Token<'_>, second: Option<&Token<'_>>) -> bool {
     match first.kind {
         Kind::Word => !first.is_one_of(&AFTER_COLUMNS),
-        Kind::Quoted | Kind::Text | Kind::Number | Kind::Variable => true,
+        Kind::Quoted | Kind::Text | Kind::Number | Kind::Variable | Kind::Placeholder => true,
         Kind::Stage => false,
         Kind::Symbol => {
             let fraction = second.is_some_and(|second| second.kind == Kind::Number);

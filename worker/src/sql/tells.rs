@@ -244,7 +244,12 @@ fn lists(rest: &[Token<'_>]) -> bool {
     rest.first().is_some_and(|token| match token.kind {
         Kind::Stage => true,
         Kind::Text => token.text.starts_with("'@"),
-        Kind::Word | Kind::Quoted | Kind::Number | Kind::Variable | Kind::Symbol => false,
+        Kind::Word
+        | Kind::Quoted
+        | Kind::Number
+        | Kind::Variable
+        | Kind::Symbol
+        | Kind::Placeholder => false,
     })
 }
 

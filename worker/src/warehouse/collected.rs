@@ -7,6 +7,8 @@ use super::{Cell, Limits};
 /// Rows up to the limits.
 #[derive(Debug)]
 pub(crate) struct Collected {
+    /// Rows to leave out before the first.
+    skip: u64,
     rows: Vec<Vec<Cell>>,
     bytes: usize,
     truncated: bool,
@@ -16,6 +18,7 @@ pub(crate) struct Collected {
 /// What was collected at some moment; see [`Collected::mark`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
+    skip: u64,
     rows: usize,
     bytes: usize,
     truncated: bool,
@@ -23,12 +26,31 @@ pub(crate) struct Mark {
 
 impl Collected {
     /// Nothing yet.
+    #[cfg(test)]
     pub(crate) fn new(limits: Limits) -> Collected {
-        Collected { rows: Vec::new(), bytes: 0, truncated: false, limits }
+        Collected::behind(0, limits)
+    }
+
+    /// Nothing yet, and the first rows that come are left out.
+    pub(crate) fn behind(skip: u64, limits: Limits) -> Collected {
+        Collected { skip, rows: Vec::new(), bytes: 0, truncated: false, limits }
+    }
+
+    /// Leaves out so many rows at once, if none of them is wanted.
+    pub(crate) fn passes_over(&mut self, rows: u64) -> bool {
+        let passes = rows <= self.skip && self.skip > 0;
+        if passes {
+            self.skip -= rows;
+        }
+        passes
     }
 
     /// Adds a row; false when it did not fit, and no other will.
     pub(crate) fn add(&mut self, row: Vec<Cell>) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return true;
+        }
         let bytes = self.bytes + row.iter().map(weight).sum::<usize>();
         if self.truncated
             || self.rows.len() >= self.limits.rows_max
@@ -70,11 +92,13 @@ impl Collected {
 
     /// Where a part of the answer begins, for [`Collected::truncate_to`].
     pub(crate) fn mark(&self) -> Mark {
-        Mark { rows: self.rows.len(), bytes: self.bytes, truncated: self.truncated }
+        let Collected { skip, bytes, truncated, .. } = *self;
+        Mark { skip, rows: self.rows.len(), bytes, truncated }
     }
 
     /// Forgets what came after the mark, so that a part which broke off can be read again.
     pub(crate) fn truncate_to(&mut self, mark: Mark) {
+        self.skip = mark.skip;
         self.rows.truncate(mark.rows);
         self.bytes = mark.bytes;
         self.truncated = mark.truncated;
@@ -112,6 +136,19 @@ mod tests {
         assert!(!collected.add(row("c")));
         assert!(collected.truncated());
         assert_eq!(collected.into_rows(), [row("a"), row("b")]);
+    }
+
+    #[test]
+    fn rows_before_a_page_are_left_out_one_by_one_or_by_the_part() {
+        let mut collected = Collected::behind(3, limits(2, 100));
+        assert!(!collected.passes_over(4), "one of the four is wanted");
+        assert!(collected.passes_over(2));
+        let mark = collected.mark();
+        assert!(collected.add(row("a")) && collected.add(row("b")));
+        collected.truncate_to(mark);
+        assert!(collected.add(row("a")) && collected.add(row("c")));
+        assert!(!collected.passes_over(0), "nothing is left out any more");
+        assert_eq!(collected.into_rows(), [row("c")]);
     }
 
     #[test]

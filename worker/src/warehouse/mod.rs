@@ -19,6 +19,7 @@ pub mod snowflake;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use course::Course;
@@ -63,9 +64,12 @@ pub trait Session: Send + 'static {
     async fn close(self: Box<Self>);
 }
 
-/// Where a statement stands, and who asks.
+/// What goes along with a statement: where it stands, who asks, its values, and what of its answer
+/// is wanted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Context {
+    /// The connection whose sessions it is for; the default one without.
+    pub connection: Option<String>,
     /// The role; the session's default without one.
     pub role: Option<String>,
     /// The virtual warehouse that computes; the session's default without one.
@@ -76,8 +80,39 @@ pub struct Context {
     pub schema: Option<String>,
     /// Who asks.
     pub origin: Origin,
+    /// The values of the statement's `?`, in order.
+    pub bindings: Vec<Binding>,
+    /// How many rows of the answer are to be had later, page by page; as many as are collected,
+    /// without.
+    pub rows_kept: Option<usize>,
+    /// The rows of an answer that the statement gave before, instead of the statement anew.
+    pub page: Option<Page>,
     /// Where to tell how far it has come.
     pub course: Course,
+}
+
+/// A value that goes along with a statement, beside its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Binding {
+    /// No value.
+    Null,
+    /// TRUE or FALSE.
+    Boolean(bool),
+    /// A whole number, in digits.
+    Fixed(String),
+    /// A number of binary floating point, in digits.
+    Real(String),
+    /// Text; also what is to be read as a date, a decimal or JSON.
+    Text(String),
+}
+
+/// Where in an answer that was given before its next rows begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The warehouse's name for the execution.
+    pub query_id: String,
+    /// How many rows come before.
+    pub offset: u64,
 }
 
 /// Who asks, as far as it is known; for the account's own history.
@@ -93,6 +128,10 @@ pub struct Origin {
     pub tool: Option<String>,
     /// The trace that the call is part of, in W3C's form.
     pub traceparent: Option<String>,
+    /// The client's name in the configuration, which it has proved.
+    pub caller: Option<String>,
+    /// Why it asks, in its own words.
+    pub reason: Option<String>,
 }
 
 /// How much one statement may cost.
@@ -117,6 +156,11 @@ pub struct Answer {
     pub rows: Vec<Vec<Cell>>,
     /// True when there were more rows than the limits allow.
     pub truncated: bool,
+    /// How many rows there are altogether, where that is known.
+    pub total: Option<u64>,
+    /// Whether the warehouse keeps the answer, so that a [`Page`] of it costs no second execution;
+    /// one that does not runs the statement again, and gives rows in the same order.
+    pub is_kept: bool,
     /// Database that unqualified names were looked up in.
     pub database: Option<String>,
     /// Schema that unqualified names were looked up in.

@@ -1,5 +1,6 @@
 //! A worker's serving parts against a warehouse that does as it is told, and the real binary.
 
+mod access;
 mod around;
 mod binary;
 mod door;
@@ -12,4 +13,5 @@ mod streams;
 mod supervised;
 mod support;
 mod tls;
+mod tools;
 mod websocket;

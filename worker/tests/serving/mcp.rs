@@ -86,7 +86,27 @@ async fn the_tools_are_listed_with_the_parameters_that_clients_know() {
         ("query_view", vec!["database", "limit", "schema", "view_name"]),
         (
             "execute_query",
-            vec!["auto_commit", "database", "limit", "query", "schema", "use_transaction"],
+            vec![
+                "auto_commit",
+                "connection",
+                "cursor",
+                "database",
+                "limit",
+                "parameters",
+                "query",
+                "reason",
+                "role",
+                "schema",
+                "timeout",
+                "use_transaction",
+                "warehouse",
+            ],
+        ),
+        ("search_objects", vec!["database", "detail", "kinds", "limit", "pattern", "schema"]),
+        ("describe_object", vec!["database", "kind", "name", "schema"]),
+        (
+            "explain_query",
+            vec!["connection", "database", "parameters", "query", "role", "schema", "warehouse"],
         ),
     ];
     assert_eq!(format!("{seen:?}"), format!("{expected:?}"));

@@ -6,13 +6,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mcp_protocol::access::AccessSettings;
 use mcp_protocol::settings::Settings;
 use mcp_worker::access::{Caller, Reception};
+use mcp_worker::audit::{Audit, AuditFile};
 use mcp_worker::bus::Bus;
 use mcp_worker::clock::Clock;
 use mcp_worker::http::{Door, Health, Serving};
 use mcp_worker::mcp::edge::Edge;
-use mcp_worker::mcp::server::Server;
+use mcp_worker::mcp::server::{Served, Server};
 use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
 use mcp_worker::quota::Quotas;
@@ -105,6 +107,21 @@ impl Session for FakeSession {
         if told == "broken" {
             self.broken = true;
         }
+        if told == "ordres" {
+            let message = "SQL compilation error:\nObject 'ORDRES' does not exist or not \
+                           authorized (Snowflake's code 002003)";
+            return Err(WarehouseError::Statement { message: message.to_owned() });
+        }
+        if told == "secret" {
+            let message = "SQL access control error:\nInsufficient privileges to operate on table \
+                           'SECRETS' (Snowflake's code 003001)";
+            return Err(WarehouseError::Statement { message: message.to_owned() });
+        }
+        if told == "suspended" {
+            let message = "No active warehouse selected in the current session (Snowflake's code \
+                           000606)";
+            return Err(WarehouseError::Statement { message: message.to_owned() });
+        }
         if told == "wrong" {
             return Err(WarehouseError::Statement { message: "no such column: WRONG".to_owned() });
         }
@@ -135,8 +152,91 @@ fn text(text: &str) -> Cell {
     Cell::Text(text.to_owned())
 }
 
+/// Rows that are a number each: `select rows 5`.
+fn numbered(statement: &str, context: &Context) -> Option<Vec<Vec<Cell>>> {
+    let count: u64 = statement.strip_prefix("select rows ")?.parse().ok()?;
+    let before = context.page.as_ref().map_or(0, |page| page.offset);
+    let kept = context.rows_kept.map_or(count, |kept| count.min(kept as u64 + 1));
+    Some((before..kept).map(|n| vec![Cell::Number(n.to_string()), text("x")]).collect())
+}
+
+/// Where a statement was to stand, and with which values: `select context`.
+fn seen(context: &Context) -> Vec<Cell> {
+    let shown = |value: &dyn std::fmt::Debug| text(&format!("{value:?}"));
+    let Context { role, warehouse, database, schema, origin, bindings, .. } = context;
+    vec![
+        shown(&(role, warehouse, database, schema)),
+        shown(&(&origin.caller, &origin.reason, bindings)),
+    ]
+}
+
+/// What a plan says that scans 5 GiB.
+const PLAN: &str = r#"{"GlobalStats":{"partitionsTotal":100,"partitionsAssigned":40,
+    "bytesAssigned":5368709120},"Operations":[[{"id":0,"operation":"Result"},
+    {"id":1,"operation":"TableScan","objects":["SALES.PUBLIC.ORDERS"]}]]}"#;
+
 fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
+    let numbered = numbered(statement, context);
+    let total = numbered.as_ref().map(|rows| rows.len() as u64);
     let (names, rows): (&[&str], Vec<Vec<Cell>>) = match statement {
+        _ if numbered.is_some() => (&["N", "S"], numbered.unwrap_or_default()),
+        _ if statement.starts_with("select context") => (&["PLACE", "WHO"], vec![seen(context)]),
+        _ if statement.starts_with("select wide") => {
+            (&["S"], vec![vec![text(&"w".repeat(1000))]; 5])
+        }
+        _ if statement.starts_with("EXPLAIN USING JSON") => (&["plan"], vec![vec![text(PLAN)]]),
+        "SELECT CURRENT_ROLE()" => (&["R"], vec![vec![text("ANALYST")]]),
+        "SHOW TERSE OBJECTS" => (
+            &["created_on", "name", "kind", "database_name", "schema_name"],
+            ["ORDERS", "CUSTOMERS", "order lines"]
+                .map(|name| {
+                    vec![text("today"), text(name), text("TABLE"), text("SALES"), text("PUBLIC")]
+                })
+                .to_vec(),
+        ),
+        _ if statement.starts_with("SHOW TABLES LIKE") => (
+            &["created_on", "name", "database_name", "schema_name", "rows", "comment"],
+            ["SALES", "SECRET"]
+                .map(|database| {
+                    let rows = Cell::Number("7".to_owned());
+                    vec![
+                        text("today"),
+                        text("ORDERS"),
+                        text(database),
+                        text("PUBLIC"),
+                        rows,
+                        text(statement),
+                    ]
+                })
+                .to_vec(),
+        ),
+        "SHOW WAREHOUSES" => (
+            &["name", "state", "size", "running", "queued", "is_current"],
+            ["COMPUTE_WH", "HUGE_WH"]
+                .map(|name| {
+                    let current = if name == "COMPUTE_WH" { "Y" } else { "N" };
+                    vec![
+                        text(name),
+                        text("STARTED"),
+                        text("X-Small"),
+                        text("1"),
+                        text("0"),
+                        text(current),
+                    ]
+                })
+                .to_vec(),
+        ),
+        _ if statement.contains("QUERY_HISTORY_BY_USER") => {
+            let is_running = format!("{:?}", context.bindings).contains("running-id");
+            let rows = vec![vec![text("running-id"), text("RUNNING"), text("select hang")]];
+            (
+                &["QUERY_ID", "EXECUTION_STATUS", "QUERY_TEXT"],
+                if is_running { rows } else { Vec::new() },
+            )
+        }
+        _ if statement.contains("CANCEL_QUERY") => {
+            (&["R"], vec![vec![text(&format!("query terminated {:?}", context.bindings))]])
+        }
         _ if statement.starts_with("SHOW DATABASES") => {
             (&["created_on", "name"], vec![vec![text("today"), text("SALES")]])
         }
@@ -171,6 +271,8 @@ fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
         query_id: "01b2-fake".to_owned(),
         columns: names.iter().map(|name| column(name)).collect(),
         truncated: rows.len() > limits.rows_max,
+        total: total.filter(|_| context.page.is_none()),
+        is_kept: true,
         rows: rows.into_iter().take(limits.rows_max).collect(),
         database: context.database.clone(),
         schema: context.schema.clone(),
@@ -346,6 +448,8 @@ pub(crate) struct House {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) serving: tokio::sync::watch::Sender<Serving>,
+    pub(crate) access: tokio::sync::watch::Sender<Arc<AccessSettings>>,
+    pub(crate) audit: AuditFile,
 }
 
 /// A listener on a free port.
@@ -371,6 +475,16 @@ pub(crate) async fn house_among(
     settings: &Settings,
     bus: Bus,
 ) -> House {
+    house_serving(listener, settings, bus, |server| server).await
+}
+
+/// Opens a house on this listener whose door serves what is made of its server.
+pub(crate) async fn house_serving<S: Served>(
+    listener: std::net::TcpListener,
+    settings: &Settings,
+    bus: Bus,
+    make: impl FnOnce(Server) -> S,
+) -> House {
     let clock = Clock::start();
     let warehouse = FakeWarehouse::default();
     let counts = Arc::clone(&warehouse.counts);
@@ -381,9 +495,13 @@ pub(crate) async fn house_among(
     let connections = Connections::single(pool.clone());
     let desk = Desk::new(connections.clone(), limits);
     let desk = desk.with_quotas(Quotas::own(Arc::clone(&metrics)));
-    let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
-    let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
+    let (access, _) = tokio::sync::watch::channel(Arc::new(settings.access.clone()));
+    let (audit, file) =
+        Audit::open(&settings.logs, &identity, access.subscribe()).expect("an audit log");
+    let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
+    let server = server.with_audit(audit.clone());
+    let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let health = Health {
         identity: Arc::new(identity),
         environment: settings.environment.clone(),
@@ -391,12 +509,12 @@ pub(crate) async fn house_among(
         serving: serving.subscribe(),
     };
     let (stage, watched) = Door::stage();
-    let (_, access) = tokio::sync::watch::channel(Arc::new(settings.access.clone()));
+    let reception = Reception::new(access.subscribe()).with_audit(audit);
     let (_, keys) = tokio::sync::watch::channel(settings.sessions.clone());
-    let entrance = (server, Reception::new(access), Edge::new(keys, bus, clock));
+    let entrance = (make(server), reception, Edge::new(keys, bus, clock));
     let router = mcp_worker::http::router(settings, entrance, health, watched, clock);
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
     let door = Door::open(listener, settings, router, stage, counted).expect("a door");
-    House { address, door, pool, metrics, counts, serving }
+    House { address, door, pool, metrics, counts, serving, access, audit: file }
 }

@@ -244,7 +244,7 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "[supervisor]\ncgroups = \"off\"",
         "exec = \"mcp-worker\"\nargs = []\ncwd = \".\"\nenv = {}",
         "logs.level = \"debug\"",
-        "limits = { max_rows = 9, max_bytes = \"9MiB\", statement_timeout = \"9s\" }",
+        "limits = { max_rows = 9, max_bytes = \"9MiB\", max_characters = 9000, statement_timeout = \"9s\" }",
         "pool = { min = 2, max = 10 }\nlimits.max_bytes = \"8192KiB\"\nhttp.request_timeout = \"300s\"",
         "[supervisor]\nlog_level = \"debug\"\nmetrics = \"off\"\nrun_directory = \"elsewhere\"",
         "[apps.other]\nexec = \"other\"",

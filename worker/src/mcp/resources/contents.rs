@@ -6,8 +6,6 @@ use super::{Address, Unreadable};
 use crate::mcp::lookup::{Row, Rows};
 use crate::mcp::names::{Name, Path, literal};
 use crate::mcp::tools::errand::Errand;
-use crate::warehouse::WarehouseError;
-use crate::warehouse::pool::PoolError;
 
 /// What is at an address.
 ///
@@ -92,9 +90,7 @@ async fn definition(errand: &Errand<'_>, quoted: &str) -> Result<Option<String>,
     let statement = format!("SELECT GET_DDL('TABLE', {}) AS \"definition\"", literal(quoted));
     match Rows::ask(errand, &statement).await {
         Ok(rows) => Ok(rows.iter().next().map(|row| row.text("definition"))),
-        Err(PoolError::Warehouse(
-            WarehouseError::Statement { .. } | WarehouseError::Unsupported { .. },
-        )) => Ok(None),
+        Err(error) if error.is_about_statement() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

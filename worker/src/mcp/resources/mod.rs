@@ -12,11 +12,15 @@ use rmcp::model::{
     Resource, ResourceContents, ResourceTemplate,
 };
 
+use serde_json::json;
+
 pub(super) use address::Address;
 
 use super::lookup::{self, Rows};
 use super::names::Name;
+use super::tools::ToolError;
 use super::tools::errand::Errand;
+use super::tools::results::{self, RESULT_URI};
 use crate::access::Caller;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::pool::PoolError;
@@ -42,16 +46,16 @@ pub(super) enum Unreadable {
     /// There is none of this address, or not for this caller.
     Unknown(String),
     /// The warehouse gives no answer.
-    Pool(PoolError),
+    Tool(ToolError),
 }
 
-impl From<PoolError> for Unreadable {
-    fn from(error: PoolError) -> Unreadable {
+impl From<ToolError> for Unreadable {
+    fn from(error: ToolError) -> Unreadable {
         match error {
-            PoolError::Warehouse(WarehouseError::Statement { message }) => {
+            ToolError::Pool(PoolError::Warehouse(WarehouseError::Statement { message })) => {
                 Unreadable::Unknown(message)
             }
-            error => Unreadable::Pool(error),
+            error => Unreadable::Tool(error),
         }
     }
 }
@@ -63,10 +67,7 @@ impl From<Unreadable> for ErrorData {
                 let message = format!("{why}; resources/list and the templates say what there is");
                 ErrorData::resource_not_found(message, None)
             }
-            Unreadable::Pool(error) => {
-                let words = super::tools::ToolError::from(error).words();
-                ErrorData::internal_error(words, None)
-            }
+            Unreadable::Tool(error) => ErrorData::internal_error(error.words(), None),
         }
     }
 }
@@ -123,6 +124,9 @@ fn paged(mut names: Vec<Name>, after: Option<&str>) -> (Vec<Name>, Option<String
 /// # Errors
 /// When there is nothing, not for this caller, or the warehouse gives no answer.
 pub(super) async fn read(errand: &Errand<'_>, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+    if let Some(rest) = uri.strip_prefix(RESULT_URI) {
+        return result(errand, uri, rest).await;
+    }
     let address = Address::parse(uri).map_err(|error| {
         Unreadable::Unknown(format!("`{uri}` is not the address of a resource: {error}"))
     })?;
@@ -135,6 +139,25 @@ pub(super) async fn read(errand: &Errand<'_>, uri: &str) -> Result<ReadResourceR
     let contents = contents::of(errand, &address).await?;
     let text = ResourceContents::text(contents.to_string(), uri).with_mime_type(MIME_TYPE);
     Ok(ReadResourceResult::new(vec![text]))
+}
+
+/// A part of a long answer, with the address of the next one beside it.
+async fn result(
+    errand: &Errand<'_>,
+    uri: &str,
+    rest: &str,
+) -> Result<ReadResourceResult, ErrorData> {
+    let part = results::read(errand, rest).await.map_err(|error| match error {
+        error @ (ToolError::Cursor(_) | ToolError::Refused(_) | ToolError::NotGranted { .. }) => {
+            ErrorData::resource_not_found(error.to_string(), None)
+        }
+        error => ErrorData::internal_error(error.words(), None),
+    })?;
+    let text = ResourceContents::text(part.text, uri).with_mime_type(part.mime_type);
+    let mut result = ReadResourceResult::new(vec![text]);
+    let more = json!({ "nextUri": part.next_uri, "totalRows": part.total_rows });
+    result.meta = serde_json::from_value(more).ok();
+    Ok(result)
 }
 
 fn account() -> Resource {

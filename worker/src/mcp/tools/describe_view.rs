@@ -3,11 +3,10 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Definition, Effect, Entry, Errand, Reply, ToolError, input, parsed, position};
+use super::{Definition, Effect, Entry, Errand, Reply, ToolError, hints, input, parsed, position};
 use crate::mcp::answer::cell_text;
-use crate::mcp::names::{Name, Path, literal};
-use crate::warehouse::pool::PoolError;
-use crate::warehouse::{Answer, Cell, Context, WarehouseError};
+use crate::mcp::names::{Path, literal};
+use crate::warehouse::{Answer, Cell, Context};
 
 #[derive(Debug, Deserialize)]
 struct Arguments {
@@ -72,23 +71,25 @@ fn definition() -> Definition {
 }
 
 async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
-    let database = Name::parse(&arguments.database)?;
-    let schema = arguments.schema.as_deref().map(Name::parse).transpose()?;
-    let path = Path::parse(&arguments.view_name, schema, database)?;
+    let place = (arguments.schema.as_deref(), arguments.database.as_str());
+    let path = errand.path(&arguments.view_name, place)?;
     let context = path.context();
     let (answer, definition) = match describe(errand, &path, &context, "VIEW").await {
         Ok(found) => found,
-        Err(ToolError::Pool(PoolError::Warehouse(WarehouseError::Statement { message }))) => {
-            let table = describe(errand, &path, &context, "TABLE").await;
-            // Neither a view nor a table: the first answer is about what was asked for.
-            table.map_err(|_| PoolError::from(WarehouseError::Statement { message }))?
+        Err(error) if error.is_about_statement() => {
+            match describe(errand, &path, &context, "TABLE").await {
+                Ok(found) => found,
+                // Neither a view nor a table: the first answer is about what was asked for.
+                Err(_) => return Err(hints::helped(errand, &context, error).await),
+            }
         }
         Err(error) => return Err(error),
     };
     Ok(reply(&path, &answer, definition))
 }
 
-async fn describe(
+/// What the warehouse says of an object, and the statement that would make it.
+pub(super) async fn describe(
     errand: &Errand<'_>,
     path: &Path,
     context: &Context,
@@ -99,10 +100,8 @@ async fn describe(
     let ddl = format!("SELECT GET_DDL('{kind}', {})", literal(&quoted));
     let definition = match errand.ask(&ddl, context).await {
         Ok(ddl) => ddl.rows.first().and_then(|row| row.first()).map(cell_text),
-        Err(PoolError::Warehouse(
-            WarehouseError::Statement { .. } | WarehouseError::Unsupported { .. },
-        )) => None,
-        Err(error) => return Err(error.into()),
+        Err(error) if error.is_about_statement() => None,
+        Err(error) => return Err(error),
     };
     Ok((answer, definition))
 }
@@ -136,7 +135,7 @@ fn reply(path: &Path, answer: &Answer, definition: Option<String>) -> Reply {
         "columns": columns,
         "definition": definition,
     });
-    Reply { text, structured }
+    Reply::new(text, structured)
 }
 
 fn columns(answer: &Answer) -> Vec<Described> {

@@ -1,13 +1,21 @@
 //! One call's way to the warehouse: whose it is, how far it may go, and how much it may ask.
+//!
+//! Every name that a call says is resolved here as Snowflake does, and held against what its
+//! caller may say. Nothing below asks again.
 
-use mcp_protocol::access::Level as Granted;
+use std::time::Duration;
+
+use mcp_protocol::access::{Allowed, Level as Granted};
+use mcp_protocol::settings::StatementLimits;
 use rmcp::model::JsonObject;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{Desk, ToolError};
 use crate::access::Caller;
+use crate::mcp::names::{Name, Path};
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::weight;
 use crate::warehouse::course::Course;
@@ -44,20 +52,56 @@ impl<'a> Errand<'a> {
     /// An errand for a tool, or for another method of the protocol.
     #[must_use]
     pub fn new(desk: &'a Desk, what: &str, asked: Asked<'a>) -> Errand<'a> {
-        let origin = Origin { tool: Some(what.to_owned()), ..asked.origin };
+        let caller = asked.caller.name.as_deref().map(str::to_owned);
+        let origin = Origin { tool: Some(what.to_owned()), caller, ..asked.origin };
         Errand { desk, caller: asked.caller, origin, cancel: asked.cancel, course: asked.course }
     }
 }
 
+/// Where a call wants its statement to stand, as its client writes it.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Spot {
+    /// The database.
+    pub database: Option<String>,
+    /// The schema.
+    pub schema: Option<String>,
+    /// The virtual warehouse.
+    pub warehouse: Option<String>,
+    /// The role.
+    pub role: Option<String>,
+    /// The connection.
+    pub connection: Option<String>,
+}
+
+/// How much of an answer a call wants, and how long it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asking {
+    /// The most rows.
+    pub rows_max: usize,
+    /// How long the statement may run.
+    pub timeout: Duration,
+}
+
 impl Errand<'_> {
-    /// Lets a statement pass that its caller may send.
+    /// Lets a statement pass that its caller may send, and that names no database that the caller
+    /// may not; with a value beside it for each `?`, if it has some.
     ///
     /// # Errors
     /// When the caller may not.
-    pub fn judge(&self, statement: &str) -> Result<(), ToolError> {
-        match sql::decide(statement, self.level()) {
-            Decision::Allowed { .. } => Ok(()),
-            Decision::Refused { reason, .. } => Err(ToolError::Refused(reason)),
+    pub fn judge(&self, statement: &str, context: &Context) -> Result<(), ToolError> {
+        let decision = match context.bindings.as_slice() {
+            [] => sql::decide(statement, self.level()),
+            _ => sql::decide_bound(statement, self.level()),
+        };
+        if let Decision::Refused { reason, .. } = decision {
+            return Err(ToolError::Refused(reason));
+        }
+        match &self.caller.grant.databases {
+            Allowed::Any => Ok(()),
+            allowed @ Allowed::Only(_) => {
+                sql::databases::within(statement, |name| allowed.allows(name))
+                    .map_err(ToolError::Refused)
+            }
         }
     }
 
@@ -71,11 +115,106 @@ impl Errand<'_> {
         }
     }
 
+    /// A database that the caller may name.
+    ///
+    /// # Errors
+    /// When it is no name, or one that the caller may not say.
+    pub fn database(&self, name: &str) -> Result<Name, ToolError> {
+        let name = Name::parse(name)?;
+        self.may_name_database(&name)?;
+        Ok(name)
+    }
+
+    /// An object, in a schema and a database unless its own name brings them.
+    ///
+    /// # Errors
+    /// When a part is no name, or one that the caller may not say.
+    pub fn path(
+        &self,
+        object: &str,
+        (schema, database): (Option<&str>, &str),
+    ) -> Result<Path, ToolError> {
+        let schema = schema.map(Name::parse).transpose()?;
+        let path = Path::parse(object, schema, Name::parse(database)?)?;
+        self.may_name_database(&path.database)?;
+        Ok(path)
+    }
+
+    fn may_name_database(&self, name: &Name) -> Result<(), ToolError> {
+        let databases = &self.caller.grant.databases;
+        if databases.allows(name.as_str()) {
+            return Ok(());
+        }
+        Err(ToolError::not_granted("database", name.as_str(), databases))
+    }
+
+    /// Where a call's statement will stand.
+    ///
+    /// # Errors
+    /// When it names what is no name, or what its caller may not name.
+    pub fn stand(&self, spot: &Spot) -> Result<Context, ToolError> {
+        let name = |name: &Option<String>| -> Result<Option<String>, ToolError> {
+            let name = name.as_deref().map(Name::parse).transpose()?;
+            Ok(name.map(|name| name.as_str().to_owned()))
+        };
+        // A connection's name is the operator's, and nothing folds it.
+        self.desk.connection(spot.connection.as_deref(), self.caller)?;
+        let context = Context {
+            connection: spot.connection.clone(),
+            role: name(&spot.role)?,
+            warehouse: name(&spot.warehouse)?,
+            database: name(&spot.database)?,
+            schema: name(&spot.schema)?,
+            ..Context::default()
+        };
+        self.may_name(&context)?;
+        Ok(context)
+    }
+
+    /// Whether the caller may name what a context names, now.
+    ///
+    /// # Errors
+    /// With the first name that it may not say, and those that it may.
+    pub fn may_name(&self, context: &Context) -> Result<(), ToolError> {
+        let grant = &self.caller.grant;
+        for (what, name, allowed) in [
+            ("role", &context.role, &grant.roles),
+            ("warehouse", &context.warehouse, &grant.warehouses),
+            ("database", &context.database, &grant.databases),
+        ] {
+            if let Some(name) = name.as_deref().filter(|name| !allowed.allows(name)) {
+                return Err(ToolError::not_granted(what, name, allowed));
+            }
+        }
+        Ok(())
+    }
+
+    /// How long a statement may run, when a call wants so many seconds.
+    ///
+    /// # Errors
+    /// When that is longer than this caller's may.
+    pub fn timeout(&self, seconds: Option<u64>) -> Result<Duration, ToolError> {
+        let most = self.timeout_max();
+        match seconds {
+            None => Ok(most),
+            Some(seconds) if seconds > 0 && Duration::from_secs(seconds) <= most => {
+                Ok(Duration::from_secs(seconds))
+            }
+            Some(seconds) => Err(ToolError::timeout_too_long(seconds, most)),
+        }
+    }
+
+    fn timeout_max(&self) -> Duration {
+        let own = self.caller.grant.quota.statement_timeout;
+        let of_all = self.limits().timeout;
+        own.map_or(of_all, |own| own.min(of_all))
+    }
+
     /// Runs a statement of our own, whose answer is short.
     ///
     /// # Errors
     /// When the warehouse gives no answer.
-    pub async fn ask(&self, statement: &str, context: &Context) -> Result<Answer, PoolError> {
+    pub async fn ask(&self, statement: &str, context: &Context) -> Result<Answer, ToolError> {
         self.fetch(statement, context, self.rows_max()).await
     }
 
@@ -88,22 +227,42 @@ impl Errand<'_> {
         statement: &str,
         context: &Context,
         rows_max: usize,
-    ) -> Result<Answer, PoolError> {
+    ) -> Result<Answer, ToolError> {
+        let asking = Asking { rows_max, timeout: self.timeout_max() };
+        self.run(statement, context, asking).await
+    }
+
+    /// Runs a statement.
+    ///
+    /// # Errors
+    /// When the warehouse gives no answer.
+    pub async fn run(
+        &self,
+        statement: &str,
+        context: &Context,
+        asking: Asking,
+    ) -> Result<Answer, ToolError> {
+        let pool = self.desk.connection(context.connection.as_deref(), self.caller)?;
         let (client, quota) = (self.caller.name.as_deref(), &self.caller.grant.quota);
-        let _place = self.desk.quotas.statement(client, quota)?;
-        let limits = self.desk.limits.borrow().clone();
+        let _place = self.desk.quotas.statement(client, quota).map_err(PoolError::from)?;
+        let limits = self.limits();
         let limits = Limits {
-            rows_max: rows_max.min(limits.rows_max as usize),
+            rows_max: asking.rows_max.min(limits.rows_max as usize),
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
-            timeout: quota.statement_timeout.unwrap_or(limits.timeout).min(limits.timeout),
+            timeout: asking.timeout,
         };
         let context =
             Context { origin: self.origin.clone(), course: self.course.clone(), ..context.clone() };
-        let pool = self.desk.connections.default_pool();
         let answer = pool.query(statement, &context, &limits, self.cancel).await?;
         let bytes = answer.rows.iter().flatten().map(weight).sum::<usize>();
         self.desk.quotas.answered(client, quota, bytes as u64);
         Ok(answer)
+    }
+
+    /// How much one statement may cost, as of now.
+    #[must_use]
+    pub fn limits(&self) -> StatementLimits {
+        self.desk.limits.borrow().clone()
     }
 
     /// The most rows of one answer.

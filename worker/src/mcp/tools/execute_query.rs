@@ -1,28 +1,31 @@
-//! `execute_query`: any one statement that only reads.
+//! `execute_query`: any one statement that its caller may send.
 
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Definition, Effect, Entry, Errand, Reply, ToolError, input, parsed, row_limit};
+use super::errand::{Asking, Spot};
+use super::parameters::{Bound, bind};
+use super::results::{Question, Results, first_or_next};
+use super::shelf::ROWS_DEFAULT;
+use super::{Definition, Effect, Entry, Errand, Reply, ToolError, guard, hints, input, parsed};
+use super::{names_of_place, row_limit};
 use crate::mcp::answer;
-use crate::mcp::names::Name;
-use crate::warehouse::{Answer, Context};
+use crate::warehouse::{Context, Origin};
 
 #[derive(Debug, Deserialize)]
 struct Arguments {
     query: String,
-    database: Option<String>,
-    schema: Option<String>,
-    #[serde(default = "limit_default")]
-    limit: i64,
+    #[serde(flatten)]
+    spot: Spot,
+    parameters: Option<Value>,
+    limit: Option<i64>,
+    timeout: Option<u64>,
+    cursor: Option<String>,
+    reason: Option<String>,
     #[serde(default)]
     use_transaction: bool,
     #[serde(default = "auto_commit_default")]
     auto_commit: bool,
-}
-
-fn limit_default() -> i64 {
-    100
 }
 
 fn auto_commit_default() -> bool {
@@ -37,46 +40,61 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 fn definition() -> Definition {
+    let mut properties = json!({
+        "query": { "type": "string", "description": "One statement." },
+        "parameters": {
+            "type": ["array", "object"],
+            "description": "Values for `?` (a list) or `:name` (an object)."
+        },
+        "limit": { "type": "integer", "minimum": 1, "default": ROWS_DEFAULT, "description": "The most rows to show." },
+        "timeout": { "type": "integer", "minimum": 1, "description": "Seconds." },
+        "cursor": { "type": "string", "description": "`next_cursor` of the same call: its next rows." },
+        "reason": { "type": "string", "description": "Why, for the account's query history." },
+        "use_transaction": { "type": "boolean", "default": false, "description": "Accepted, without effect." },
+        "auto_commit": { "type": "boolean", "default": true, "description": "Accepted, without effect." }
+    });
+    names_of_place(&mut properties);
     Definition {
         title: "Run a query".into(),
-        description:
-            "Runs one read-only SQL statement in Snowflake's dialect (SELECT, WITH, SHOW, \
-                      DESCRIBE, EXPLAIN) and shows up to `limit` rows; `truncated` says that \
-                      there were more. Anything that changes data is refused."
-                .into(),
-        input: input(
-            json!({
-                "query": { "type": "string", "description": "One statement." },
-                "database": { "type": "string", "description": "Where unqualified names are looked up." },
-                "schema": { "type": "string", "description": "Where unqualified names are looked up." },
-                "limit": { "type": "integer", "minimum": 1, "default": limit_default(), "description": "The most rows to show." },
-                "use_transaction": { "type": "boolean", "default": false, "description": "Accepted for compatibility; reading needs no transaction." },
-                "auto_commit": { "type": "boolean", "default": auto_commit_default(), "description": "Accepted for compatibility." }
-            }),
-            &["query"],
-        ),
+        description: "Runs one SQL statement in Snowflake's dialect and shows the first rows. \
+                      Unless this client was given more, only reading passes: SELECT, WITH, SHOW, \
+                      DESCRIBE, EXPLAIN."
+            .into(),
+        input: input(properties, &["query"]),
         output: answer::output_schema(),
         effect: Effect::AsGranted,
     }
 }
 
 async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
-    errand.judge(&arguments.query)?;
-    let resolved = |name: &Option<String>| -> Result<Option<String>, ToolError> {
-        let name = name.as_deref().map(Name::parse).transpose()?;
-        Ok(name.map(|name| name.as_str().to_owned()))
+    let Bound { statement, bindings } = bind(&arguments.query, arguments.parameters.as_ref())?;
+    let context = Context { bindings, ..errand.stand(&arguments.spot)? };
+    errand.judge(&statement, &context)?;
+    let asking = Asking {
+        rows_max: arguments.limit.map_or(Ok(ROWS_DEFAULT), row_limit)?,
+        timeout: errand.timeout(arguments.timeout)?,
     };
-    let context = Context {
-        database: resolved(&arguments.database)?,
-        schema: resolved(&arguments.schema)?,
-        ..Context::default()
-    };
-    let rows_max = row_limit(arguments.limit)?;
-    let found = errand.fetch(&arguments.query, &context, rows_max).await?;
-    Ok(Reply { text: text(&arguments, &found), structured: answer::structured(&found) })
+    let origin = Origin { reason: arguments.reason.clone(), ..errand.origin.clone() };
+    let errand = &Errand { origin, course: errand.course.clone(), ..*errand };
+    let question = Question { statement: &statement, context, asking };
+    let cursor = arguments.cursor.as_deref();
+    if cursor.is_none() {
+        guard::check(errand, &question).await?;
+    }
+    let context = question.context.clone();
+    match first_or_next(errand, question, cursor).await {
+        Ok(found) => Ok(reply(&arguments, found)),
+        Err(error) => Err(hints::helped(errand, &context, error).await),
+    }
 }
 
-fn text(arguments: &Arguments, found: &Answer) -> String {
+fn reply(arguments: &Arguments, found: Results) -> Reply {
+    let text = text(arguments, &found);
+    Reply { text, structured: found.structured(), link: found.link }
+}
+
+fn text(arguments: &Arguments, results: &Results) -> String {
+    let found = &results.answer;
     let place = |name: &Option<String>| name.clone().unwrap_or_else(|| "None".to_owned());
     let mut text = format!(
         "## Query Results (Database: {}, Schema: {})\n\nRequest ID: {}\n",
@@ -98,8 +116,6 @@ fn text(arguments: &Arguments, found: &Answer) -> String {
         arguments.query.trim(),
         answer::table(found)
     ));
-    if found.truncated {
-        text.push_str("\n\nThere are more rows; raise `limit`, or aggregate in the statement.");
-    }
+    text.push_str(&results.ending());
     text
 }

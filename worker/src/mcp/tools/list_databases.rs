@@ -33,10 +33,9 @@ fn definition() -> Definition {
 async fn call(errand: &Errand<'_>) -> Result<Reply, ToolError> {
     let answer = errand.ask("SHOW DATABASES", &Context::default()).await?;
     let at = position(&answer, "name").unwrap_or(NAME_POSITION);
+    let named = answer.rows.iter().filter_map(|row| row.get(at)).map(cell_text);
     let databases: Vec<String> =
-        answer.rows.iter().filter_map(|row| row.get(at)).map(cell_text).collect();
-    Ok(Reply {
-        text: format!("Available Snowflake databases:\n{}", databases.join("\n")),
-        structured: json!({ "databases": databases }),
-    })
+        named.filter(|name| errand.caller.grant.databases.allows(name)).collect();
+    let text = format!("Available Snowflake databases:\n{}", databases.join("\n"));
+    Ok(Reply::new(text, json!({ "databases": databases })))
 }

@@ -66,7 +66,7 @@ fn definition() -> Definition {
 }
 
 async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
-    let database = Name::parse(&arguments.database)?;
+    let database = errand.database(&arguments.database)?;
     let schema = arguments.schema.as_deref().map(Name::parse).transpose()?;
     let (place, statement) = match &schema {
         Some(schema) => (
@@ -101,7 +101,7 @@ async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolEr
         .map(|view| json!({ "schema": view.schema, "name": view.name, "created": view.created }))
         .collect();
     let structured = json!({ "database": database.as_str(), "views": views });
-    Ok(Reply { text, structured })
+    Ok(Reply::new(text, structured))
 }
 
 fn views(answer: &Answer) -> Vec<View> {

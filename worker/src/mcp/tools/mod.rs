@@ -4,29 +4,40 @@
 //! A tool gets an [`Errand`] and its arguments and gives a [`Reply`]; which tools there are, and
 //! who sees them, is the [`shelf`]'s. Nothing here knows MCP's transport.
 
+mod catalog;
+pub mod cursor;
 mod describe_view;
 pub mod errand;
+mod error;
 mod execute_query;
+pub mod guard;
+pub mod hints;
 mod list_databases;
 mod list_views;
+mod listing;
+mod operations;
+pub mod parameters;
 mod query_view;
+pub mod results;
 pub mod shelf;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use mcp_protocol::relay::SealingKeys;
 use mcp_protocol::settings::StatementLimits;
 use rmcp::model::JsonObject;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use self::cursor::Cursors;
 use self::errand::{Asked, Errand, parsed};
+pub use self::error::ToolError;
 use self::shelf::{Callable, Configured, Definition, Effect, Entry, Shelf, input};
-use super::names::NameError;
 use crate::access::Caller;
 use crate::quota::Quotas;
+use crate::warehouse::Answer;
 use crate::warehouse::connections::{Connections, NoSuchConnection};
-use crate::warehouse::pool::{Pool, PoolError};
-use crate::warehouse::{Answer, WarehouseError};
+use crate::warehouse::pool::Pool;
 
 /// What a tool works with.
 #[derive(Clone)]
@@ -39,6 +50,8 @@ pub struct Desk {
     pub shelf: Shelf,
     /// How much each client may ask.
     pub quotas: Quotas,
+    /// What seals the cursors of long answers.
+    pub cursors: Arc<Cursors>,
 }
 
 /// What a tool gives back when it succeeds.
@@ -48,79 +61,44 @@ pub struct Reply {
     pub text: String,
     /// For the program, as the tool's output schema says.
     pub structured: Value,
+    /// Where the whole answer can be read, when this is only its beginning.
+    pub link: Option<Link>,
 }
 
-/// Why a tool gives nothing back.
-#[derive(Debug, thiserror::Error)]
-pub enum ToolError {
-    /// The arguments do not fit the tool's schema.
-    #[error("the arguments do not fit: {0}")]
-    Arguments(String),
-    /// A name is not a name.
-    #[error(transparent)]
-    Name(#[from] NameError),
-    /// The read-only gate does not let the statement pass.
-    #[error("the statement was refused: {0}")]
-    Refused(String),
-    /// The call names a connection that its caller does not have.
-    #[error(transparent)]
-    Connection(#[from] NoSuchConnection),
-    /// The warehouse gave no answer.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
+/// A resource that an answer points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its address.
+    pub uri: String,
+    /// What it is, for people.
+    pub name: String,
+    /// What is in it.
+    pub description: String,
+    /// In which form.
+    pub mime_type: &'static str,
 }
 
-impl ToolError {
-    /// The client went away.
+impl Reply {
+    /// A whole answer.
     #[must_use]
-    pub fn cancelled() -> ToolError {
-        ToolError::Pool(PoolError::Warehouse(WarehouseError::Cancelled))
-    }
-
-    /// Whether nobody wants the answer any more.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        matches!(self, ToolError::Pool(PoolError::Warehouse(WarehouseError::Cancelled)))
-    }
-
-    /// What the client is told: what went wrong and what to do next.
-    #[must_use]
-    pub fn words(&self) -> String {
-        match self {
-            ToolError::Arguments(_) => {
-                format!("Error: {self}. Call again with arguments as in the tool's schema.")
-            }
-            ToolError::Name(_) => {
-                format!(
-                    "Error: {self}. Unquoted names fold to upper case; list_databases and list_views show the names there are."
-                )
-            }
-            ToolError::Refused(_) | ToolError::Connection(_) => format!("Error: {self}"),
-            ToolError::Pool(PoolError::Quota(_)) => format!("Error: the statement was not run: {self}."),
-            ToolError::Pool(PoolError::Warehouse(WarehouseError::Statement { .. })) => {
-                format!(
-                    "Error executing query: {self}\nCheck the names with list_databases, list_views and describe_view, then correct the statement."
-                )
-            }
-            // The reason names files and keys; it is in the log, for those who can do something.
-            ToolError::Pool(
-                PoolError::Refused { .. } | PoolError::Warehouse(WarehouseError::Refused { .. }),
-            ) => {
-                "Error executing query: the warehouse refuses this server's credentials. Trying again does not help; whoever runs the server must act.".to_owned()
-            }
-            ToolError::Pool(_) => format!("Error executing query: {self}"),
-        }
+    pub fn new(text: String, structured: Value) -> Reply {
+        Reply { text, structured, link: None }
     }
 }
 
 /// All fixed tools, in the order in which they are listed.
-pub const ENTRIES: [Entry; 5] = [
-    list_databases::ENTRY,
-    list_views::ENTRY,
-    describe_view::ENTRY,
-    query_view::ENTRY,
-    execute_query::ENTRY,
-];
+static FIXED: LazyLock<Configured> = LazyLock::new(|| {
+    let origin = [
+        list_databases::ENTRY,
+        list_views::ENTRY,
+        describe_view::ENTRY,
+        query_view::ENTRY,
+        execute_query::ENTRY,
+    ];
+    let entries = [&origin[..], &catalog::CORE, &catalog::CATALOG, &operations::ENTRIES].concat();
+    let entries = entries.into_iter().map(|entry| Arc::new(entry) as Arc<dyn Callable>);
+    Arc::new(entries.chain(super::official::tools()).collect())
+});
 
 impl Desk {
     /// A desk with the fixed tools.
@@ -128,7 +106,10 @@ impl Desk {
     pub fn new(connections: Connections, limits: watch::Receiver<StatementLimits>) -> Desk {
         let (_, configured) = watch::channel(Configured::default());
         let quotas = Quotas::own(Arc::default());
-        Desk { connections, limits, shelf: Shelf::new(&ENTRIES, configured), quotas }
+        let (_, keys) = watch::channel(SealingKeys::default());
+        let cursors = Arc::new(Cursors::new(keys));
+        let shelf = Shelf::new(Arc::clone(&FIXED), configured);
+        Desk { connections, limits, shelf, quotas, cursors }
     }
 
     /// The same with limits that other workers share.
@@ -137,10 +118,16 @@ impl Desk {
         Desk { quotas, ..self }
     }
 
+    /// The same with keys that all workers share, so that each opens the cursors of the others.
+    #[must_use]
+    pub fn with_sealing_keys(self, keys: watch::Receiver<SealingKeys>) -> Desk {
+        Desk { cursors: Arc::new(Cursors::new(keys)), ..self }
+    }
+
     /// The same with configured tools, as of now.
     #[must_use]
     pub fn with_configured(self, configured: watch::Receiver<Configured>) -> Desk {
-        Desk { shelf: Shelf::new(&ENTRIES, configured), ..self }
+        Desk { shelf: Shelf::new(Arc::clone(&FIXED), configured), ..self }
     }
 
     /// Sessions with the account that a call names; with the default one when it names none.
@@ -156,6 +143,12 @@ impl Desk {
     }
 }
 
+/// Whether a tool of this name is one that every worker has.
+#[must_use]
+pub fn is_fixed(name: &str) -> bool {
+    FIXED.iter().any(|tool| tool.name() == name)
+}
+
 /// Runs a tool.
 ///
 /// # Errors
@@ -166,8 +159,14 @@ pub async fn call(
     arguments: JsonObject,
     asked: Asked<'_>,
 ) -> Result<Reply, ToolError> {
-    let errand = Errand::new(desk, tool.name(), asked);
-    tool.call(&errand, arguments).await
+    tool.call(&Errand::new(desk, tool.name(), asked), arguments).await
+}
+
+/// Adds the arguments by which a call says where its statement stands; see [`errand::Spot`].
+fn names_of_place(properties: &mut Value) {
+    for name in ["database", "schema", "warehouse", "role", "connection"] {
+        properties[name] = json!({ "type": "string" });
+    }
 }
 
 /// A row limit as a client wrote it.
@@ -188,7 +187,7 @@ mod tests {
     use crate::access::Caller;
 
     fn shelf() -> Shelf {
-        Shelf::new(&ENTRIES, watch::channel(Configured::default()).1)
+        Shelf::new(Arc::clone(&FIXED), watch::channel(Configured::default()).1)
     }
 
     #[test]
@@ -211,25 +210,14 @@ mod tests {
 
     #[test]
     fn required_parameters_are_among_the_properties() {
-        for entry in &ENTRIES {
-            let Definition { input, .. } = (entry.definition)();
+        for tool in FIXED.iter() {
+            let Definition { input, .. } = tool.definition();
             for name in input["required"].as_array().into_iter().flatten() {
                 let name = name.as_str().unwrap_or_default();
-                assert!(input["properties"].get(name).is_some(), "{name} of {}", entry.name);
+                assert!(input["properties"].get(name).is_some(), "{name} of {}", tool.name());
             }
         }
     }
-    #[test]
-    fn a_client_is_not_told_where_refused_credentials_are_remembered() {
-        let reason = || "wrong password, until /run/refused-logins/abc is removed".to_owned();
-        let warehouse = WarehouseError::Refused { warehouse: "it".to_owned(), reason: reason() };
-        for error in [PoolError::Refused { reason: reason() }, PoolError::Warehouse(warehouse)] {
-            let words = ToolError::Pool(error).words();
-            assert!(words.contains("whoever runs the server"), "{words}");
-            assert!(!words.contains("/run") && !words.contains("password"), "{words}");
-        }
-    }
-
     #[test]
     fn a_limit_must_be_positive() {
         assert_eq!(row_limit(1).unwrap(), 1);

@@ -3,9 +3,12 @@
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Definition, Effect, Entry, Errand, Reply, ToolError, input, parsed, row_limit};
+use super::errand::Asking;
+use super::results::{Question, first_or_next};
+use super::{
+    Definition, Effect, Entry, Errand, Reply, ToolError, guard, hints, input, parsed, row_limit,
+};
 use crate::mcp::answer;
-use crate::mcp::names::{Name, Path};
 
 #[derive(Debug, Deserialize)]
 struct Arguments {
@@ -48,19 +51,25 @@ fn definition() -> Definition {
 }
 
 async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
-    let database = Name::parse(&arguments.database)?;
-    let schema = arguments.schema.as_deref().map(Name::parse).transpose()?;
-    let path = Path::parse(&arguments.view_name, schema, database)?;
-    let rows_max = row_limit(arguments.limit)?;
+    let place = (arguments.schema.as_deref(), arguments.database.as_str());
+    let path = errand.path(&arguments.view_name, place)?;
+    let asking = Asking { rows_max: row_limit(arguments.limit)?, timeout: errand.timeout(None)? };
     let statement = format!("SELECT * FROM {}", path.quoted());
-    let found = errand.fetch(&statement, &path.context(), rows_max).await?;
+    let context = path.context();
+    let question = Question { statement: &statement, context: context.clone(), asking };
+    guard::check(errand, &question).await?;
+    let found = match first_or_next(errand, question, None).await {
+        Ok(found) => found,
+        Err(error) => return Err(hints::helped(errand, &context, error).await),
+    };
     let mut text = format!(
         "## Data from {path} (Showing {} rows)\n\n{}",
-        found.rows.len(),
-        answer::table(&found)
+        found.answer.rows.len(),
+        answer::table(&found.answer)
     );
-    if found.truncated {
+    if found.answer.truncated {
         text.push_str("\n\nThere are more rows; raise `limit`, or aggregate with execute_query.");
     }
-    Ok(Reply { text, structured: answer::structured(&found) })
+    // It has no argument to go on with.
+    Ok(Reply::new(text, answer::structured(&found.answer)))
 }

@@ -17,6 +17,9 @@ use super::errand::Errand;
 use super::{Reply, ToolError};
 use crate::access::Caller;
 
+/// Rows that are shown where a call does not say how many.
+pub const ROWS_DEFAULT: usize = 1024;
+
 /// A tool at work.
 pub type Running<'a> = BoxFuture<'a, Result<Reply, ToolError>>;
 
@@ -117,9 +120,8 @@ pub struct Shelf {
 impl Shelf {
     /// The fixed tools, and those that are configured at the moment, after them.
     #[must_use]
-    pub fn new(entries: &[Entry], configured: watch::Receiver<Configured>) -> Shelf {
-        let entry = |entry: &Entry| Arc::new(*entry) as Arc<dyn Callable>;
-        Shelf { fixed: Arc::new(entries.iter().map(entry).collect()), configured }
+    pub fn new(fixed: Configured, configured: watch::Receiver<Configured>) -> Shelf {
+        Shelf { fixed, configured }
     }
 
     /// The tool of this name, if the caller sees it. A fixed tool hides a configured one.

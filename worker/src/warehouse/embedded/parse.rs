@@ -7,7 +7,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use super::failure::compilation;
-use crate::warehouse::WarehouseError;
+use crate::warehouse::{Binding, WarehouseError};
 
 /// How deep a statement may be nested.
 const DEPTH_MAX: usize = 60;
@@ -68,6 +68,58 @@ pub(crate) fn tokens(text: &str) -> Result<Vec<TokenWithSpan>, WarehouseError> {
         });
     }
     Ok(tokens)
+}
+
+/// The tokens with a value in place of each `?`: a token, or a few, that no text can get out of.
+///
+/// # Errors
+/// When there are more places than values, or fewer.
+pub(crate) fn with_values(
+    tokens: Vec<TokenWithSpan>,
+    values: &[Binding],
+) -> Result<Vec<TokenWithSpan>, WarehouseError> {
+    let places = tokens.iter().filter(|token| is_place(token)).count();
+    if places != values.len() {
+        let given = values.len();
+        let message = format!(
+            "002049 (42601): SQL compilation error: bind variables: {places} in the statement, \
+             {given} given."
+        );
+        return Err(WarehouseError::Statement { message });
+    }
+    let mut values = values.iter();
+    let mut filled = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        match values.as_slice().first().filter(|_| is_place(&token)) {
+            Some(value) => {
+                values.next();
+                let span = token.span;
+                filled
+                    .extend(literal(value).into_iter().map(|token| TokenWithSpan { token, span }));
+            }
+            None => filled.push(token),
+        }
+    }
+    Ok(filled)
+}
+
+fn is_place(token: &TokenWithSpan) -> bool {
+    matches!(&token.token, Token::Placeholder(text) if text == "?")
+}
+
+/// A value as it would be written. A sign is an operator, so such a number stands in brackets.
+fn literal(value: &Binding) -> Vec<Token> {
+    let number = |digits: &str| Token::Number(digits.to_owned(), false);
+    match value {
+        Binding::Null => vec![Token::make_keyword("NULL")],
+        Binding::Boolean(true) => vec![Token::make_keyword("TRUE")],
+        Binding::Boolean(false) => vec![Token::make_keyword("FALSE")],
+        Binding::Text(text) => vec![Token::SingleQuotedString(text.clone())],
+        Binding::Fixed(digits) | Binding::Real(digits) => match digits.strip_prefix('-') {
+            Some(digits) => vec![Token::LParen, Token::Minus, number(digits), Token::RParen],
+            None => vec![number(digits)],
+        },
+    }
 }
 
 /// The tokens with unquoted names in upper case.

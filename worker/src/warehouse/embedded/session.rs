@@ -20,12 +20,12 @@ use super::describe::describe;
 use super::engine::Engine;
 use super::failure::{compilation, of_engine, unsupported};
 use super::listing::{Listing, text};
-use super::parse::tokens;
+use super::parse::{tokens, with_values};
 use super::planning::plan_tokens;
 use super::rewrite::heading;
 use super::show;
 use crate::warehouse::collected::Collected;
-use crate::warehouse::{Answer, Column, Context, Limits, Session, WarehouseError};
+use crate::warehouse::{Answer, Binding, Column, Context, Limits, Session, WarehouseError};
 
 /// One session.
 pub(crate) struct EmbeddedSession {
@@ -62,7 +62,11 @@ impl Session for EmbeddedSession {
         let Some(threads) = self.engine.threads() else {
             return Err(WarehouseError::Cancelled);
         };
-        let run = Run { engine, place, limits: *limits };
+        // Answers are not kept: the data never change, and one thread computes each answer, so the
+        // statement gives the same rows in the same order again.
+        let skip = context.page.as_ref().map_or(0, |page| page.offset);
+        let bindings = context.bindings.clone();
+        let run = Run { engine, place, limits: *limits, skip, bindings };
         let statement = statement.to_owned();
         let mut task = Task(threads.spawn(async move { run.answer(&statement).await }));
         tokio::select! {
@@ -88,11 +92,15 @@ struct Run {
     engine: Arc<Engine>,
     place: Place,
     limits: Limits,
+    /// Rows to leave out before the first.
+    skip: u64,
+    /// The values of its `?`.
+    bindings: Vec<Binding>,
 }
 
 impl Run {
     async fn answer(&self, statement: &str) -> Result<Answer, WarehouseError> {
-        let tokens = tokens(statement)?;
+        let tokens = with_values(tokens(statement)?, &self.bindings)?;
         let account = &self.engine.account;
         let listing = match command(&tokens)? {
             Command::Query => return self.rows(&tokens).await,
@@ -101,7 +109,7 @@ impl Run {
             Command::Use(used, name) => self.used(used, &name)?,
             Command::Explain(tokens) => self.explained(&tokens).await?,
         };
-        let mut collected = Collected::new(self.limits);
+        let mut collected = self.collected_rows();
         for row in listing.rows {
             if !collected.add(row) {
                 break;
@@ -113,7 +121,8 @@ impl Run {
     async fn rows(&self, tokens: &[TokenWithSpan]) -> Result<Answer, WarehouseError> {
         let plan = self.plan(tokens).await?;
         // One row more than may be given says whether there are more.
-        let most = self.limits.rows_max.saturating_add(1);
+        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX);
+        let most = self.limits.rows_max.saturating_add(1).saturating_add(skipped);
         let plan = LogicalPlanBuilder::from(plan)
             .limit(0, Some(most))
             .and_then(LogicalPlanBuilder::build)
@@ -144,7 +153,7 @@ impl Run {
                 nullable: field.is_nullable(),
             })
             .collect();
-        let mut collected = Collected::new(self.limits);
+        let mut collected = self.collected_rows();
         let mut stream = execute_stream(physical, state.task_ctx())?;
         while let Some(batch) = stream.next().await {
             if !add_batch(&mut collected, &batch?)? {
@@ -193,12 +202,23 @@ impl Run {
         Ok(listing)
     }
 
+    fn collected_rows(&self) -> Collected {
+        Collected::behind(self.skip, self.limits)
+    }
+
     fn finished(&self, columns: Vec<Column>, collected: Collected) -> Answer {
+        let truncated = collected.truncated();
+        let rows = collected.into_rows();
+        // Behind the last row nothing tells how many were left out.
+        let seen = (!truncated && (self.skip == 0 || !rows.is_empty()))
+            .then(|| self.skip + rows.len() as u64);
         Answer {
             query_id: uuid::Uuid::new_v4().to_string(),
             columns,
-            truncated: collected.truncated(),
-            rows: collected.into_rows(),
+            truncated,
+            total: seen,
+            is_kept: false,
+            rows,
             database: Some(self.place.database.clone()),
             schema: Some(self.place.schema.clone()),
         }

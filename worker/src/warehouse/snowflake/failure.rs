@@ -271,6 +271,11 @@ const STATEMENTS: &[(&[&str], &str)] = &[
         &["000904"],
         "no such column: unquoted names fold to upper case, and describe_view shows the columns",
     ),
+    (
+        &["000707", "000709", "000710"],
+        "Snowflake keeps an answer for a day, for the user who asked; ask for it again from its \
+         beginning",
+    ),
     (&["001003"], "correct the statement where it says"),
     (
         &["002003", "002043"],

@@ -35,6 +35,9 @@ impl Fetch<'_> {
     /// Adds the rows of all parts until there are enough.
     pub(super) async fn all(&self, collected: &mut Collected) -> Result<(), WarehouseError> {
         for (index, chunk) in self.found.chunks.iter().enumerate() {
+            if chunk.row_count.is_some_and(|rows| collected.passes_over(rows)) {
+                continue;
+            }
             if self.is_enough(collected) || self.part(index, chunk, collected).await?.is_break() {
                 return Ok(());
             }

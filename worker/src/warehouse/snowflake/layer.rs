@@ -122,9 +122,12 @@ impl Desk {
             papers.request_id = Some(request_id);
             papers.ask.take()
         };
-        let Ask { parameters, effect, course } =
+        let Ask { parameters, bindings, effect, course } =
             ask.ok_or_else(|| self.nonsense("a statement that nobody asked for"))?;
         body["parameters"] = Value::Object(parameters);
+        if !bindings.is_null() {
+            body["bindings"] = bindings;
+        }
         let statement = Statement { connection: &self.connection, request_id, effect, course };
         let (found, inline) = statement.run(body).await?;
         let answer = for_the_library(&found, inline);

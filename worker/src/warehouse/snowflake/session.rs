@@ -13,9 +13,11 @@ use snowflake_api::RawQueryResult;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use super::bindings::bindings;
 use super::cells::{Decoder, Format, PartReader, take_json_rows};
 use super::connection::{Connection, Place, Welcome};
 use super::fetch::Fetch;
+use super::kept::kept;
 use super::layer::Library;
 use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
 use super::tag::QueryTag;
@@ -142,20 +144,31 @@ impl SnowflakeSession {
             Effect::Reads => Condition::Used,
             Effect::Changes => Condition::Marked,
         };
-        let ask = self.ask(context, effect, limits);
-        let (found, raw) = self.library.run(statement, ask).await?;
-        let collected = self.collected(&found, raw, limits).await;
+        let rows_kept = context.rows_kept.unwrap_or(limits.rows_max);
+        let (found, raw) = match &context.page {
+            Some(page) => kept(&self.connection, page, context.course.clone()).await?,
+            None => {
+                let ask = self.ask(context, effect, limits);
+                self.library.run(statement, ask).await?
+            }
+        };
+        let skip = context.page.as_ref().map_or(0, |page| page.offset);
+        let collected = self.collected(&found, raw, Collected::behind(skip, *limits)).await;
         let collected = collected.map_err(|error| match effect {
             Effect::Reads => error,
             Effect::Changes => perhaps_done(&error.to_string()),
         })?;
-        let Found { query_id, row_types, database, schema, .. } = found;
+        let Found { query_id, row_types, total, database, schema, .. } = found;
+        // One more than is kept is all that is told of those beyond.
+        let is_told = |total: &u64| effect == Effect::Changes || *total <= rows_kept as u64;
         let truncated = collected.truncated();
         Ok(Answer {
             query_id,
             columns: row_types.iter().map(super::cells::RowType::column).collect(),
             rows: collected.into_rows(),
             truncated,
+            total: total.filter(is_told),
+            is_kept: true,
             database: database.or_else(|| self.place.database.clone()),
             schema: schema.or_else(|| self.place.schema.clone()),
         })
@@ -165,10 +178,9 @@ impl SnowflakeSession {
         &self,
         found: &Found,
         raw: RawQueryResult,
-        limits: &Limits,
+        mut collected: Collected,
     ) -> Result<Collected, WarehouseError> {
         let decoder = Decoder::new(&found.row_types, self.welcome.time_zone.as_deref());
-        let mut collected = Collected::new(*limits);
         let unreadable = |why: &dyn std::fmt::Display| {
             self.connection.unreachable(&format!("the answer cannot be read: {why}"))
         };
@@ -282,10 +294,11 @@ impl SnowflakeSession {
         parameters.insert("STATEMENT_TIMEOUT_IN_SECONDS".to_owned(), json!(seconds));
         if effect == Effect::Reads {
             // One row more than may be given says whether there are more.
-            let rows = limits.rows_max.saturating_add(1);
+            let rows = context.rows_kept.unwrap_or(limits.rows_max).saturating_add(1);
             parameters.insert("ROWS_PER_RESULTSET".to_owned(), json!(rows));
         }
-        Ask { parameters, effect, course: context.course.clone() }
+        let course = context.course.clone();
+        Ask { parameters, bindings: bindings(&context.bindings), effect, course }
     }
 
     /// Ends the statement that runs; a session whose statement may still run is done with. True
@@ -300,9 +313,16 @@ impl SnowflakeSession {
     }
 }
 
-/// What is no plain reading is taken for a change.
-fn effect_of(statement: &str) -> Effect {
-    match sql::decide(statement, Level::Read) {
+/// What is no plain reading is taken for a change; to read an answer again changes nothing.
+fn effect_of(statement: &str, context: &Context) -> Effect {
+    if context.page.is_some() {
+        return Effect::Reads;
+    }
+    let decision = match context.bindings.as_slice() {
+        [] => sql::decide(statement, Level::Read),
+        _ => sql::decide_bound(statement, Level::Read),
+    };
+    match decision {
         Decision::Allowed { .. } => Effect::Reads,
         Decision::Refused { .. } => Effect::Changes,
     }
@@ -319,7 +339,7 @@ impl Session for SnowflakeSession {
     ) -> Result<Answer, WarehouseError> {
         let clock = self.connection.account.wire.clock();
         self.library.begin();
-        let effect = effect_of(statement);
+        let effect = effect_of(statement, context);
         let mut running = Running { session: self, over: false };
         let answer = running.session.answer(statement, effect, context, limits);
         let ended = tokio::select! {

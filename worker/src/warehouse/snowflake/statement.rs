@@ -34,6 +34,8 @@ pub(super) enum Effect {
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub(super) parameters: Map<String, Value>,
+    /// The values of its `?`; null without any.
+    pub(super) bindings: Value,
     pub(super) effect: Effect,
     pub(super) course: Course,
 }
@@ -125,6 +127,22 @@ impl Statement<'_> {
         self.found(reply)
     }
 
+    /// The answer that a statement gave before, which the server keeps for a day.
+    pub(super) async fn kept(&self, query_id: &str) -> Result<(Found, Inline), Unanswered> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if query_id.is_empty() || !query_id.chars().all(plain) {
+            let message = format!("`{query_id}` is no name of a query");
+            return Err(WarehouseError::Statement { message }.into());
+        }
+        let mut pass = self.connection.pass().await?;
+        let address = format!("/queries/{query_id}/result");
+        let mut reply = self.get(&address, &mut pass).await?;
+        while IN_PROGRESS.contains(&reply.code.as_str()) {
+            reply = self.get(&address, &mut pass).await?;
+        }
+        self.found(reply)
+    }
+
     async fn send(&self, body: &Value, pass: &Pass, made: u32) -> Result<Reply, Trouble> {
         let wire = &self.connection.account.wire;
         let mut url = wire.url("/queries/v1/query-request", self.request_id);
@@ -137,8 +155,12 @@ impl Statement<'_> {
     /// Asks for the answer of a statement that takes long. Asking changes nothing, so what is lost
     /// is asked again, by a new token and even in a new session if need be.
     async fn poll(&self, reply: &Reply, pass: &mut Pass) -> Result<Reply, Unanswered> {
-        let wire = &self.connection.account.wire;
         let address = reply.data.get("getResultUrl").and_then(Value::as_str).unwrap_or_default();
+        self.get(address, pass).await
+    }
+
+    async fn get(&self, address: &str, pass: &mut Pass) -> Result<Reply, Unanswered> {
+        let wire = &self.connection.account.wire;
         let url = wire.further(address).map_err(|trouble| self.lost(&trouble))?;
         let mut tries = Tries::begin(wire.clock());
         loop {

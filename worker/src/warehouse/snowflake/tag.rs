@@ -16,7 +16,7 @@ pub(super) struct QueryTag<'a> {
 impl QueryTag<'_> {
     /// JSON, with what is known.
     pub(super) fn text(&self) -> String {
-        let Origin { client, session, request, tool, traceparent } = self.origin;
+        let Origin { client, session, request, tool, traceparent, caller, reason } = self.origin;
         let parts = [
             ("client", client.as_deref()),
             ("session", session.as_deref()),
@@ -25,13 +25,30 @@ impl QueryTag<'_> {
             ("worker", Some(self.worker)),
             ("version", Some(env!("CARGO_PKG_VERSION"))),
             ("traceparent", traceparent.as_deref()),
+            ("caller", caller.as_deref()),
+            ("reason", reason.as_deref()),
         ];
-        let known = parts.into_iter().filter_map(|(name, part)| {
-            let part: String = part?.chars().take(PART_CHARS_MAX).collect();
-            Some((name.to_owned(), Value::String(part)))
-        });
+        let known = parts
+            .into_iter()
+            .filter_map(|(name, part)| Some((name.to_owned(), Value::String(cut(part?)))));
         Value::Object(known.collect::<Map<_, _>>()).to_string()
     }
+}
+
+/// As much of a text as its place in the tag has room for, once it is written as JSON.
+fn cut(text: &str) -> String {
+    let mut left = PART_CHARS_MAX;
+    let fits = |c: &char| {
+        let written = match c {
+            '"' | '\\' => 2,
+            c if c.is_control() => 6,
+            _ => 1,
+        };
+        let fits = written <= left;
+        left = left.saturating_sub(written);
+        fits
+    };
+    text.chars().take_while(fits).collect()
 }
 
 #[cfg(test)]
@@ -54,9 +71,11 @@ mod tests {
             request: long(),
             tool: long(),
             traceparent: long(),
+            caller: Some("\"".repeat(5000)),
+            reason: Some("\u{1}".repeat(5000)),
         };
         let text = QueryTag { worker: "query[0]", origin: &origin }.text();
-        assert!(text.len() < 2000, "{}", text.len());
+        assert!(text.chars().count() < 2000, "{}", text.len());
         assert!(serde_json::from_str::<Value>(&text).is_ok());
     }
 }

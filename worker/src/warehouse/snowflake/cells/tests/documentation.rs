@@ -69,6 +69,8 @@ fn the_examples_in_the_documentation_are_true() {
             columns: vec![column.column()],
             rows,
             truncated: false,
+            total: None,
+            is_kept: false,
             database: None,
             schema: None,
         };

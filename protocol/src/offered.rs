@@ -1,0 +1,107 @@
+//! What a worker offers besides its own tools: those that the configuration declares.
+//!
+//! They were checked as far as this is possible without knowing SQL; whether a statement may be
+//! run at all is for the worker's gate to say.
+
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Allowed, Level};
+
+/// The tools that the configuration declares.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Offered {
+    /// Statements with parameters.
+    pub tools: Vec<StatementTool>,
+}
+
+/// A tool that is one statement, whose values its caller gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatementTool {
+    /// Its name, by which it is called.
+    pub name: String,
+    /// What it is for, in words for whoever chooses among the tools.
+    pub description: String,
+    /// The statement, with each parameter as `:name`.
+    pub statement: String,
+    /// Its parameters, in the order of their names.
+    pub parameters: Vec<Parameter>,
+    /// Where the statement runs.
+    pub place: StatementPlace,
+    /// How far the statement goes; a caller must be allowed to go as far.
+    pub level: Level,
+    /// The most rows of an answer, where that is less than what holds for all.
+    pub rows_max: Option<u32>,
+    /// Who may call it, by the names of clients.
+    pub clients: Allowed,
+}
+
+/// Where a declared statement runs; what is absent is as the session stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatementPlace {
+    /// The named connection.
+    pub connection: Option<String>,
+    /// The role.
+    pub role: Option<String>,
+    /// The virtual warehouse.
+    pub warehouse: Option<String>,
+    /// The database.
+    pub database: Option<String>,
+    /// The schema.
+    pub schema: Option<String>,
+}
+
+/// A value that a caller gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Parameter {
+    /// Its name, in the statement and for the caller.
+    pub name: String,
+    /// What it is.
+    pub kind: ParameterKind,
+    /// What it is for, in words for the caller.
+    pub description: Option<String>,
+    /// Whether it must be given.
+    pub need: Need,
+    /// The values that it may have; any of its kind when there are none.
+    pub allowed: Vec<Scalar>,
+}
+
+/// Whether a parameter must be given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Need {
+    /// Always.
+    Required,
+    /// This stands for it.
+    Default(Scalar),
+    /// NULL stands for it.
+    Optional,
+}
+
+/// What a parameter is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ParameterKind {
+    /// Text.
+    String,
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A day: `2026-01-31`.
+    Date,
+    /// A day and a time: `2026-01-31T12:00:00`, also with an offset.
+    Timestamp,
+}
+
+/// A single value, as it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Scalar {
+    /// Text; also a date or a time.
+    Text(String),
+    /// A whole number.
+    Integer(i64),
+    /// Any other number.
+    Number(f64),
+    /// True or false.
+    Boolean(bool),
+}

@@ -1,0 +1,245 @@
+//! Ways to log in, against a server that looks at what they send: the right request on the wire,
+//! a refusal tried once, and what is renewed.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::{SnowflakeLogin, SnowflakeSettings};
+use mcp_worker::clock::Clock;
+use mcp_worker::warehouse::pool::{Pool, PoolError};
+use mcp_worker::warehouse::{Context, Warehouse};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::house::{TIMEOUT, limits, pool_settings, settings, warehouse};
+use crate::server::faults::{Endpoint, Fault};
+use crate::server::record::Seen;
+use crate::server::sessions::Refusal;
+use crate::server::{Config, Judge, Server};
+
+/// A server, and a pool that logs in there in some way.
+struct House {
+    server: Server,
+    pool: Pool,
+    _directory: TempDir,
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.to_owned())
+}
+
+impl House {
+    fn new(judge: Judge, login: SnowflakeLogin) -> House {
+        let server = Server::with(Config { judge: Some(judge), ..Config::default() });
+        let settings = SnowflakeSettings { login, ..settings(&server.url(), "") };
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let clock = Clock::start();
+        let warehouse: Arc<dyn Warehouse> =
+            Arc::new(warehouse(&settings, Some(directory.path()), clock));
+        let pool = Pool::new(warehouse, &pool_settings(4), clock);
+        House { server, pool, _directory: directory }
+    }
+
+    async fn ask(&self, statement: &str) -> Result<(), PoolError> {
+        let (cancel, limits) = (CancellationToken::new(), limits(TIMEOUT));
+        self.pool.query(statement, &Context::default(), &limits, &cancel).await.map(drop)
+    }
+
+    /// Four at once, so that there are four sessions.
+    async fn ask_four(&self) {
+        let all = (0..4).map(|_| self.ask("SELECT SLEEP(0.2)"));
+        for result in futures::future::join_all(all).await {
+            result.expect("it is let in");
+        }
+    }
+
+    /// What was sent with each login.
+    fn logins(&self) -> Vec<Value> {
+        self.server.look(|seen| seen.logins.iter().map(|login| login.data.clone()).collect())
+    }
+
+    /// Ten calls are refused in these words, for one login.
+    async fn assert_refused_once(&self, words: &str) {
+        let before = self.logins().len();
+        for _ in 0..10 {
+            let error = self.ask("SELECT 1").await.expect_err("nobody is let in");
+            assert!(matches!(error, PoolError::Refused { .. }), "{error:?}");
+            assert!(error.to_string().contains(words), "{error}");
+            assert!(!error.to_string().contains("canary"), "{error}");
+        }
+        assert_eq!(self.logins().len(), before + 1);
+    }
+}
+
+/// Takes the code once, and the token that it gave for it ever after.
+fn by_passcode(data: &Value, seen: &Seen) -> Result<Option<&'static str>, Refusal> {
+    let was_used = seen.logins.iter().any(|login| login.data["PASSCODE"] == "123456");
+    let by_code = data["PASSCODE"] == "123456" && data["EXT_AUTHN_DUO_METHOD"] == "passcode";
+    let by_token = data["TOKEN"] == "canary-mfa-token" && data["PASSCODE"].is_null();
+    let right = data["AUTHENTICATOR"] == "USERNAME_PASSWORD_MFA"
+        && data["PASSWORD"] == "canary-password"
+        && data["SESSION_PARAMETERS"]["CLIENT_REQUEST_MFA_TOKEN"] == true;
+    match right && (by_token || (by_code && !was_used)) {
+        true => Ok(Some("canary-mfa-token")),
+        false => Err(Refusal { code: "394507", message: "Authentication failed." }),
+    }
+}
+
+fn passcode(code: &str) -> SnowflakeLogin {
+    SnowflakeLogin::MfaPasscode { password: secret("canary-password"), passcode: secret(code) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_is_sent_once_and_what_was_given_for_it_lets_the_other_sessions_in() {
+    let house = House::new(by_passcode, passcode("123456"));
+    house.ask_four().await;
+    let logins = house.logins();
+    assert!(logins.len() >= 4, "{}", logins.len());
+    let with_code = logins.iter().filter(|data| data["PASSCODE"] == "123456").count();
+    assert_eq!(with_code, 1, "a code is good once");
+    // And again when the sessions have ended.
+    house.server.forget_sessions();
+    house.ask("SELECT 1").await.expect("the token still lets us in");
+    let wrong = House::new(by_passcode, passcode("654321"));
+    wrong.assert_refused_once("write a new one as snowflake.passcode").await;
+}
+
+/// A giver of tokens that counts them, and the address to ask it at.
+struct Giver {
+    given: Arc<Mutex<u32>>,
+    address: String,
+}
+
+impl Giver {
+    async fn open(answers: bool) -> Giver {
+        let given = Arc::new(Mutex::new(0));
+        let routes =
+            Router::new().route("/token", post(give)).with_state((Arc::clone(&given), answers));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = format!("http://{}/token", listener.local_addr().expect("an address"));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Giver { given, address }
+    }
+
+    fn login(&self) -> SnowflakeLogin {
+        SnowflakeLogin::OAuthClientCredentials {
+            client_id: "mcp".to_owned(),
+            client_secret: secret("canary-secret"),
+            token_url: self.address.clone(),
+            scope: Some("session:role:READER".to_owned()),
+        }
+    }
+
+    fn given(&self) -> u32 {
+        *self.given.lock().expect("nobody panicked")
+    }
+}
+
+async fn give(
+    State((given, answers)): State<(Arc<Mutex<u32>>, bool)>,
+) -> (http::StatusCode, String) {
+    if !answers {
+        return (http::StatusCode::UNAUTHORIZED, json!({"error": "invalid_client"}).to_string());
+    }
+    let mut given = given.lock().expect("nobody panicked");
+    *given += 1;
+    let answer = json!({"access_token": format!("canary-access-{given}"), "expires_in": 3600});
+    (http::StatusCode::OK, answer.to_string())
+}
+
+fn by_oauth(data: &Value, _seen: &Seen) -> Result<Option<&'static str>, Refusal> {
+    let token = data["TOKEN"].as_str().unwrap_or_default();
+    let marked = data["CLIENT_ENVIRONMENT"]["OAUTH_TYPE"] == "OAUTH_CLIENT_CREDENTIALS";
+    match data["AUTHENTICATOR"] == "OAUTH" && token.starts_with("canary-access-") && marked {
+        true => Ok(None),
+        false => Err(Refusal { code: "390303", message: "Invalid OAuth access token." }),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn access_tokens_are_obtained_once_for_all_sessions_and_anew_when_one_has_expired() {
+    let giver = Giver::open(true).await;
+    let house = House::new(by_oauth, giver.login());
+    house.ask_four().await;
+    assert_eq!(giver.given(), 1, "all sessions share a token");
+    assert!(house.logins().iter().all(|data| data["TOKEN"] == "canary-access-1"));
+    // Snowflake says earlier than the giver that its time is over.
+    let message = "OAuth access token expired.";
+    house.server.fail(Endpoint::Login, 1, Fault::Refused { code: "390318", message });
+    house.server.forget_sessions();
+    let clock = Clock::start();
+    let until = clock.now() + crate::house::PATIENCE;
+    while let Err(error) = house.ask("SELECT 1").await {
+        assert!(!matches!(error, PoolError::Refused { .. }), "{error}");
+        assert!(clock.now() < until, "{error}");
+    }
+    assert_eq!(giver.given(), 2);
+    let last = house.logins().pop().expect("there was a login");
+    assert_eq!(last["TOKEN"], "canary-access-2");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_access_token_is_no_login_and_a_refused_one_is_tried_once() {
+    let giver = Giver::open(false).await;
+    let house = House::new(by_oauth, giver.login());
+    let error = house.ask("SELECT 1").await.expect_err("there is no token");
+    assert!(matches!(error, PoolError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("snowflake.oauth_client_id"), "{error}");
+    assert!(house.logins().is_empty(), "nothing was sent to Snowflake");
+
+    let giver = Giver::open(true).await;
+    let house = House::new(
+        |_, _| Err(Refusal { code: "390303", message: "Invalid OAuth access token." }),
+        giver.login(),
+    );
+    house.assert_refused_once("SYSTEM$VERIFY_EXTERNAL_OAUTH_TOKEN").await;
+    assert_eq!(giver.given(), 1);
+}
+
+fn by_workload(data: &Value, _seen: &Seen) -> Result<Option<&'static str>, Refusal> {
+    let token = data["TOKEN"].as_str().unwrap_or_default();
+    let right = data["AUTHENTICATOR"] == "WORKLOAD_IDENTITY" && data["PROVIDER"] == "OIDC";
+    match right && token.starts_with("canary-platform-") {
+        true => Ok(None),
+        false => Err(Refusal { code: "394000", message: "Workload identity is not known." }),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_platform_s_token_is_read_anew_at_each_login() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let token_file = directory.path().join("token");
+    let put = |token: &str| fs::write(&token_file, token).expect("the file is written");
+    put("canary-platform-1\n");
+    let login = SnowflakeLogin::WorkloadIdentity { token_file: token_file.clone() };
+    let house = House::new(by_workload, login.clone());
+    house.ask("SELECT 1").await.expect("it is let in");
+    put("canary-platform-2\n");
+    house.server.forget_sessions();
+    house.ask("SELECT 1").await.expect("the new token lets us in");
+    let tokens: Vec<Value> = house.logins().iter().map(|data| data["TOKEN"].clone()).collect();
+    assert_eq!(tokens.first(), Some(&json!("canary-platform-1")));
+    assert_eq!(tokens.last(), Some(&json!("canary-platform-2")));
+
+    put("of somebody else");
+    let house = House::new(by_workload, login);
+    let error = house.ask("SELECT 1").await.expect_err("that is more than a token");
+    assert!(error.to_string().contains("more than a token"), "{error}");
+    assert!(house.logins().is_empty());
+    put("other");
+    let clock = Clock::start();
+    let until = clock.now() + crate::house::PATIENCE;
+    while house.logins().is_empty() {
+        let error = house.ask("SELECT 1").await.expect_err("nobody is let in");
+        assert!(clock.now() < until, "{error}");
+    }
+    let error = house.ask("SELECT 1").await.expect_err("nobody is let in");
+    assert!(matches!(error, PoolError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("Workload identity is not known"), "{error}");
+    assert_eq!(house.logins().len(), 1);
+}
