@@ -205,7 +205,7 @@ fn a_file_that_is_not_ours_is_replaced_and_one_that_others_can_open_is_not_used(
     quotas(directory.path()).statement(None, &limited).expect("the first");
     let mode = std::fs::metadata(&file).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    for bytes in [vec![1, 2, 3], vec![7; usize::try_from(table::WORDS * 8).expect("fits")]] {
+    for bytes in [vec![1, 2, 3], vec![7; table::WORDS * 8]] {
         std::fs::write(&file, bytes).expect("is damaged");
         quotas(directory.path()).statement(None, &limited).expect("it begins anew");
         assert!(quotas(directory.path()).statement(None, &limited).is_err());
