@@ -16,13 +16,13 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
 use crate::audit::{Audit, AuditFile};
-use crate::boot::boot;
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
-use crate::http::{self, Door, DoorError, Health, Serving, Stage};
+pub use crate::ending::ServeError;
+use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
-use crate::link::{Link, LinkError};
-use crate::logs::{self, LogError, Logs};
+use crate::link::Link;
+use crate::logs::{self, Logs};
 use crate::mcp::configured;
 use crate::mcp::edge::Edge;
 use crate::mcp::server::Server;
@@ -30,10 +30,9 @@ use crate::mcp::tools::Desk;
 use crate::mcp::tools::shelf::Configured;
 use crate::metrics::Metrics;
 use crate::quota::Quotas;
-use crate::settings::{Identity, Inherited};
+use crate::settings::{Identity, Inherited, of_platform};
 use crate::signals::{self, Signals};
-use crate::warehouse::WarehouseError;
-use crate::warehouse::connections::{Connections, OpenWarehouse};
+use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
 use crate::words::chain;
@@ -44,51 +43,6 @@ const GRACE_DEFAULT: Duration = Duration::from_secs(30);
 const REFUSALS: &str = "refused-logins";
 /// How long goodbyes to the warehouse may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-
-/// Why a worker ended otherwise than it should.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// No conversation with the supervisor.
-    #[error("cannot report to the supervisor")]
-    Link(#[from] LinkError),
-    /// No log.
-    #[error("cannot begin to log")]
-    Log(#[from] LogError),
-    /// No signals.
-    #[error("cannot listen to signals")]
-    Signals(#[source] std::io::Error),
-    /// No data.
-    #[error("cannot open the warehouse")]
-    Warehouse(#[from] WarehouseError),
-    /// The warehouse does not let us in.
-    #[error("{0}")]
-    Refused(String),
-    /// No session.
-    #[error("cannot open the pool of warehouse sessions")]
-    Pool(#[from] PoolError),
-    /// No door.
-    #[error("cannot open the door")]
-    Door(#[from] DoorError),
-    /// The task that opens the warehouse died.
-    #[error("the warehouse failed while it was opened")]
-    Boot,
-}
-
-impl ServeError {
-    /// True when starting again cannot help: what was asked for is not in this program, or the
-    /// warehouse does not let us in.
-    #[must_use]
-    pub fn is_hopeless(&self) -> bool {
-        matches!(
-            self,
-            ServeError::Warehouse(
-                WarehouseError::Unsupported { .. }
-                    | WarehouseError::Settings { .. }
-                    | WarehouseError::Refused { .. }
-            ) | ServeError::Refused(_)
-        )
-    }
-}
 
 /// Serves until the supervisor, a signal or the loss of the supervisor ends it.
 ///
@@ -104,6 +58,7 @@ pub async fn serve(
         worker: format!("{}[{}]", identity.app, identity.slot),
         refusals: socket.parent().map(|directory| directory.join(REFUSALS)),
         clock,
+        variables: of_platform(),
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
     let access = watch::channel(Arc::new(settings.access.clone())).0;
@@ -148,6 +103,34 @@ fn begin(
     let audited = Audit::open(&settings.logs, identity, access.subscribe())?;
     let signals = signals::listen().map_err(ServeError::Signals)?;
     Ok((logs, audited, signals))
+}
+
+/// Opens the warehouse and the pool's first sessions.
+///
+/// A warehouse that cannot be reached now is no reason to leave: the worker serves, says so to
+/// whoever asks, and finds it again by itself. One that does not let us in is.
+async fn boot(
+    open: OpenWarehouse,
+    settings: Settings,
+    house: House,
+) -> Result<Connections, ServeError> {
+    let wanted = settings.clone();
+    let clock = house.clock;
+    let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
+    let opened = opening.await.map_err(|_| ServeError::Boot)??;
+    tracing::info!(
+        warehouse = opened.name(),
+        further = settings.connections.len(),
+        "the warehouse is open"
+    );
+    let connections = Connections::new(opened, &settings, clock);
+    match connections.default_pool().open_min().await {
+        Ok(()) => {}
+        Err(PoolError::Open { reason }) => tracing::error!(%reason, "serving without a session"),
+        Err(PoolError::Refused { reason }) => return Err(ServeError::Refused(reason)),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(connections)
 }
 
 /// Tells the supervisor why, and gives the error back.
@@ -331,7 +314,9 @@ impl Worker {
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
         self.sessions.send_replace(sessions);
-        self.configured.send_replace(configured::ready(&offered));
+        if self.settings.offered != offered {
+            self.configured.send_replace(configured::ready(&offered));
+        }
         self.settings.adjust(to);
     }
 

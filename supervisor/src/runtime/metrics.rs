@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use mcp_protocol::control::{SlotPhase, Status};
-use mcp_protocol::message::{CallOutcome, CertificateVitals, Logins};
+use mcp_protocol::message::{CertificateVitals, Logins};
 use prometheus::core::Collector;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
@@ -291,7 +291,7 @@ fn draw_totals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
             open_failures.with_label_values(labels).inc_by(pool.open_failures);
         }
         for ((tool, outcome), (count, time)) in &totals.tool_calls {
-            let labels = &[name.as_str(), tool.as_str(), outcome_word(*outcome)];
+            let labels = &[name.as_str(), tool.as_str(), outcome.name()];
             calls.with_label_values(labels).inc_by(*count);
             seconds.with_label_values(labels).inc_by(time.as_secs_f64());
         }
@@ -381,13 +381,5 @@ fn phase_word(phase: SlotPhase) -> &'static str {
         SlotPhase::Killing => "killing",
         SlotPhase::Backoff => "backoff",
         SlotPhase::Failed => "failed",
-    }
-}
-
-fn outcome_word(outcome: CallOutcome) -> &'static str {
-    match outcome {
-        CallOutcome::Ok => "ok",
-        CallOutcome::Error => "error",
-        CallOutcome::Cancelled => "cancelled",
     }
 }
