@@ -177,17 +177,12 @@ const PLAN: &str = r#"{"GlobalStats":{"partitionsTotal":100,"partitionsAssigned"
     "bytesAssigned":5368709120},"Operations":[[{"id":0,"operation":"Result"},
     {"id":1,"operation":"TableScan","objects":["SALES.PUBLIC.ORDERS"]}]]}"#;
 
-fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
-    let numbered = numbered(statement, context);
-    let total = numbered.as_ref().map(|rows| rows.len() as u64);
-    let (names, rows): (&[&str], Vec<Vec<Cell>>) = match statement {
-        _ if numbered.is_some() => (&["N", "S"], numbered.unwrap_or_default()),
-        _ if statement.starts_with("select context") => (&["PLACE", "WHO"], vec![seen(context)]),
-        _ if statement.starts_with("select wide") => {
-            (&["S"], vec![vec![text(&"w".repeat(1000))]; 5])
-        }
-        _ if statement.starts_with("EXPLAIN USING JSON") => (&["plan"], vec![vec![text(PLAN)]]),
-        "SELECT CURRENT_ROLE()" => (&["R"], vec![vec![text("ANALYST")]]),
+/// Names of columns, and rows.
+type Table = (&'static [&'static str], Vec<Vec<Cell>>);
+
+/// What the account says of its objects and warehouses.
+fn listed(statement: &str) -> Option<Table> {
+    Some(match statement {
         "SHOW TERSE OBJECTS" => (
             &["created_on", "name", "kind", "database_name", "schema_name"],
             ["ORDERS", "CUSTOMERS", "order lines"]
@@ -228,6 +223,23 @@ fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
                 })
                 .to_vec(),
         ),
+        _ => return None,
+    })
+}
+
+fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
+    let numbered = numbered(statement, context);
+    let total = numbered.as_ref().map(|rows| rows.len() as u64);
+    let listed = listed(statement);
+    let (names, rows): Table = match statement {
+        _ if numbered.is_some() => (&["N", "S"], numbered.unwrap_or_default()),
+        _ if statement.starts_with("select context") => (&["PLACE", "WHO"], vec![seen(context)]),
+        _ if statement.starts_with("select wide") => {
+            (&["S"], vec![vec![text(&"w".repeat(1000))]; 5])
+        }
+        _ if statement.starts_with("EXPLAIN USING JSON") => (&["plan"], vec![vec![text(PLAN)]]),
+        "SELECT CURRENT_ROLE()" => (&["R"], vec![vec![text("ANALYST")]]),
+        _ if listed.is_some() => listed.unwrap_or_default(),
         _ if statement.contains("QUERY_HISTORY_BY_USER") => {
             let is_running = format!("{:?}", context.bindings).contains("running-id");
             let rows = vec![vec![text("running-id"), text("RUNNING"), text("select hang")]];
