@@ -8,6 +8,8 @@ use std::process::Command;
 /// The versions that the tests speak with.
 const PYTHON_CLIENT: &str = "mcp==2.3.0";
 const TYPESCRIPT_CLIENT: &str = "@modelcontextprotocol/sdk@1.32.2";
+/// The package of the same project that speaks the newest protocol, too.
+const NEWER_CLIENT: &str = "@modelcontextprotocol/client@2.4.0";
 /// The emulator speaks with a version of Snowflake's own client that it can take apart.
 const FAKESNOW: [&str; 2] = ["fakesnow[server]==0.12.1", "snowflake-connector-python==4.8.1"];
 /// The TypeScript client needs Node 22; the package of that name carries it.
@@ -22,6 +24,7 @@ pub(crate) fn directory() -> PathBuf {
 /// A Python that has the official client, or why there is none.
 pub(crate) fn python() -> Result<PathBuf, String> {
     put("client.py", include_str!("client.py"))?;
+    put("calling.py", include_str!("calling.py"))?;
     environment("python", &[PYTHON_CLIENT])
 }
 
@@ -29,10 +32,11 @@ pub(crate) fn python() -> Result<PathBuf, String> {
 pub(crate) fn node() -> Result<PathBuf, String> {
     let directory = directory();
     put("client.mjs", include_str!("client.mjs"))?;
+    put("calling.mjs", include_str!("calling.mjs"))?;
     put("package.json", r#"{ "private": true }"#)?;
-    once(&directory.join("typescript-installed"), || {
+    once(&directory.join("both-typescript-installed"), || {
         let install = ["install", "--no-audit", "--no-fund", "--silent", "--prefix"];
-        let packages = [text(&directory), TYPESCRIPT_CLIENT, NODE];
+        let packages = [text(&directory), TYPESCRIPT_CLIENT, NEWER_CLIENT, NODE];
         run("npm", &[&install[..], &packages].concat())
     })?;
     Ok(directory.join("node_modules/.bin/node"))

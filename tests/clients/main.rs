@@ -10,6 +10,7 @@ mod fleet;
 #[expect(dead_code, reason = "the house is shared with the other tests of real processes")]
 mod harness;
 mod install;
+mod turmoil;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
