@@ -156,11 +156,7 @@ impl Login {
             Method::CloudIdentity(platform) => {
                 put("AUTHENTICATOR", "WORKLOAD_IDENTITY");
                 put("PROVIDER", platform.word());
-                let shown = platform.attestation(now_unix).await;
-                let warehouse = || self.warehouse.clone();
-                let shown = shown
-                    .map_err(|reason| WarehouseError::Connect { warehouse: warehouse(), reason })?;
-                put("TOKEN", shown.expose());
+                put("TOKEN", self.attested(platform, now_unix).await?.expose());
             }
         }
         Ok(Value::Object(data))
@@ -254,6 +250,12 @@ impl Login {
             Value::Object(data) => data,
             _other => unreachable!("written as an object above"),
         }
+    }
+
+    async fn attested(&self, platform: &Platform, now_unix: u64) -> Result<Secret, WarehouseError> {
+        let shown = platform.attestation(now_unix).await;
+        let warehouse = self.warehouse.clone();
+        shown.map_err(|reason| WarehouseError::Connect { warehouse, reason })
     }
 
     async fn token_in(&self, file: &Path) -> Result<Secret, WarehouseError> {
