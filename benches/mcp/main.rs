@@ -18,6 +18,7 @@ mod tables;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use account::Account;
 use measure::{Measured, measure};
 use servers::{Kind, Places};
 
@@ -86,7 +87,9 @@ fn main() {
                 continue;
             }
             eprintln!("round {round} of {}: {}", options.rounds, kind.name());
-            match runtime.block_on(measure(*kind, &options.places, options.lasts)) {
+            let account = Account::start().unwrap();
+            let lasts = options.lasts;
+            match runtime.block_on(measure(*kind, &options.places, &account, lasts)) {
                 Ok(one) => measured.push(one),
                 Err(problem) => {
                     eprintln!("  {problem}");

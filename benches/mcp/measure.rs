@@ -53,37 +53,29 @@ pub(crate) struct Measured {
 /// A server that runs. Ends with it.
 struct Running {
     child: Child,
-    _home: tempfile::TempDir,
 }
 
 /// Starts a server, measures it and ends it.
 pub(crate) async fn measure(
     kind: Kind,
     places: &Places,
+    account: &Account,
     lasts: Duration,
 ) -> Result<Measured, String> {
     let home = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let account = Account::start().map_err(|error| error.to_string())?;
     let plan =
         kind.plan(places, account.address, home.path()).map_err(|error| error.to_string())?;
-    let log = home.path().join("output.log");
-    let measured = of_plan(kind, plan, home, (&account, lasts)).await;
-    let account_address = account.address;
-    // A runtime may not end inside another one.
-    std::thread::spawn(move || drop(account))
-        .join()
-        .map_err(|_| "the account failed".to_owned())?;
+    let measured = of_plan(kind, plan, (account, lasts)).await;
     measured.map_err(|error| {
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        let said = std::fs::read_to_string(home.path().join("output.log")).unwrap_or_default();
         let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        format!("{error}; account at {account_address}; {last}")
+        format!("{error}; it said last: {last}")
     })
 }
 
 async fn of_plan(
     kind: Kind,
     plan: Plan,
-    home: tempfile::TempDir,
     (account, lasts): (&Account, Duration),
 ) -> io::Result<Measured> {
     let Plan { mut command, way, tool } = plan;
@@ -95,7 +87,7 @@ async fn of_plan(
             (child, Some(client))
         }
     };
-    let mut running = Running { child, _home: home };
+    let mut running = Running { child };
     let entrance = Entrance { way: &way, streams, tool };
     let mut measured =
         Measured { start: running.answers(&entrance, began).await?, ..Measured::default() };
