@@ -24,6 +24,7 @@ const TABLES: [&str; 11] = [
     "pool",
     "limits",
     "tools",
+    "cortex",
 ];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
