@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::access::Caller;
 use crate::clock::Clock;
 use crate::logs::{self, LogError};
+use crate::mcp::configured;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
@@ -56,7 +57,8 @@ pub async fn serve(
     connections.default_pool().open_min().await?;
     // Nobody adjusts them here; they stay readable when their sender is gone.
     let (_, limits) = watch::channel(settings.limits);
-    let desk = Desk::new(connections.clone(), limits);
+    let (_, tools) = watch::channel(configured::ready(&settings.offered));
+    let desk = Desk::new(connections.clone(), limits).with_configured(tools);
     // Whoever could start this program is the one who is served.
     let server = Server::new(desk, Caller::local(), (Arc::new(Metrics::default()), clock));
     let service = server.serve(rmcp::transport::stdio()).await;

@@ -29,7 +29,7 @@ use mcp_supervisor::config::{
     Config, Problems, Surroundings, check_environment, load as read, schema, socket_of,
 };
 use mcp_supervisor::monit::{self, MonitError};
-use mcp_supervisor::report::{self, Colour, Page, Progress};
+use mcp_supervisor::report::{self, Colour, Entrance, Page, Progress};
 use mcp_supervisor::runtime::{self, AskError, KeyError, StartError};
 
 use change::{change, changes};
@@ -230,9 +230,16 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
 
 fn client_config(cli: &Cli, wanted: &cli::ClientConfig) -> Result<(), CommandError> {
     let config = load(cli)?;
-    let serving = config.apps.iter().filter(|(_, app)| app.settings.is_some());
-    let serving: Vec<_> = serving
-        .filter_map(|(name, app)| Some((name.as_str(), app.listen?, &app.program)))
+    let serving: Vec<_> = config
+        .apps
+        .iter()
+        .filter_map(|(name, app)| {
+            let entrance = match app.settings.as_ref()?.access.anonymous {
+                Some(_) => Entrance::Open,
+                None => Entrance::ByKey,
+            };
+            Some((name.as_str(), (app.listen?, entrance), &app.program))
+        })
         .collect();
     let meant = |name: &str| wanted.app.as_deref().is_none_or(|wanted| wanted == name);
     let Some((_, address, worker)) = serving.iter().find(|(name, ..)| meant(name)) else {

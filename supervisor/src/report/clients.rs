@@ -13,14 +13,33 @@ use crate::cli::Client;
 /// The name under which clients list us.
 const NAME: &str = "snowflake";
 
+/// What is asked of those who come through the shared port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entrance {
+    /// Nothing.
+    Open,
+    /// A key.
+    ByKey,
+}
+
 /// All that one client needs to know, with both roads.
 #[must_use]
-pub fn client_config(client: Client, address: SocketAddr, worker: &Path) -> String {
+pub fn client_config(
+    client: Client,
+    (address, entrance): (SocketAddr, Entrance),
+    worker: &Path,
+) -> String {
     let url = format!("http://{}/mcp", reachable(address));
     let worker = worker.display().to_string();
-    let recipe = recipe(client, &url, &worker);
+    let recipe = recipe(client, (&url, entrance), &worker);
+    let key = match entrance {
+        Entrance::Open => "",
+        Entrance::ByKey => {
+            "# Put in the place of KEY what `mcp-supervisor client key create CLIENT` prints.\n"
+        }
+    };
     format!(
-        "# {title}\n# Over HTTP, through the shared port; in {file}:\n{http}\n\n\
+        "# {title}\n{key}# Over HTTP, through the shared port; in {file}:\n{http}\n\n\
          # Or over stdio: the client starts a worker of its own, without the supervisor:\n{stdio}\n",
         title = recipe.title,
         file = recipe.file,
@@ -36,55 +55,69 @@ struct Recipe {
     stdio: String,
 }
 
-fn recipe(client: Client, url: &str, worker: &str) -> Recipe {
+fn recipe(client: Client, (url, entrance): (&str, Entrance), worker: &str) -> Recipe {
+    let keyed = |mut server: Value| {
+        if entrance == Entrance::ByKey {
+            server["headers"] = json!({ "Authorization": "Bearer KEY" });
+        }
+        server
+    };
+    let (mut bridge, mut codex) =
+        (json!({ "command": "npx", "args": ["-y", "mcp-remote", url] }), String::new());
+    if entrance == Entrance::ByKey {
+        // Without a space in an argument, which some versions of it would take apart.
+        bridge["args"] = json!(["-y", "mcp-remote", url, "--header", "Authorization:${MCP_KEY}"]);
+        bridge["env"] = json!({ "MCP_KEY": "Bearer KEY" });
+        codex = "\nhttp_headers = { Authorization = \"Bearer KEY\" }".to_owned();
+    }
     let stdio = json!({ "command": worker, "args": ["stdio"] });
     let (title, file, http, stdio) = match client {
         Client::ClaudeDesktop => (
             "Claude Desktop",
             "claude_desktop_config.json (Settings, Developer, Edit Config); it speaks stdio, so mcp-remote makes the bridge",
-            servers("mcpServers", &json!({ "command": "npx", "args": ["-y", "mcp-remote", url] })),
+            servers("mcpServers", &bridge),
             servers("mcpServers", &stdio),
         ),
         Client::ClaudeCode => (
             "Claude Code",
             ".mcp.json of the project; `claude mcp add --transport http snowflake` and the URL does the same",
-            servers("mcpServers", &json!({ "type": "http", "url": url })),
+            servers("mcpServers", &keyed(json!({ "type": "http", "url": url }))),
             servers("mcpServers", &stdio),
         ),
         Client::Cursor => (
             "Cursor",
             ".cursor/mcp.json of the project, or ~/.cursor/mcp.json",
-            servers("mcpServers", &json!({ "url": url })),
+            servers("mcpServers", &keyed(json!({ "url": url }))),
             servers("mcpServers", &stdio),
         ),
         Client::Vscode => (
             "Visual Studio Code",
             ".vscode/mcp.json of the workspace",
-            servers("servers", &json!({ "type": "http", "url": url })),
+            servers("servers", &keyed(json!({ "type": "http", "url": url }))),
             servers("servers", &json!({ "type": "stdio", "command": worker, "args": ["stdio"] })),
         ),
         Client::Windsurf => (
             "Windsurf",
             "~/.codeium/windsurf/mcp_config.json",
-            servers("mcpServers", &json!({ "serverUrl": url })),
+            servers("mcpServers", &keyed(json!({ "serverUrl": url }))),
             servers("mcpServers", &stdio),
         ),
         Client::Zed => (
             "Zed",
             "settings.json",
-            servers("context_servers", &json!({ "url": url })),
+            servers("context_servers", &keyed(json!({ "url": url }))),
             servers("context_servers", &json!({ "command": worker, "args": ["stdio"] })),
         ),
         Client::Codex => (
             "Codex",
             "~/.codex/config.toml",
-            format!("[mcp_servers.{NAME}]\nurl = {}", json!(url)),
+            format!("[mcp_servers.{NAME}]\nurl = {}{codex}", json!(url)),
             format!("[mcp_servers.{NAME}]\ncommand = {}\nargs = [\"stdio\"]", json!(worker)),
         ),
         Client::GeminiCli => (
             "Gemini CLI",
             "~/.gemini/settings.json",
-            servers("mcpServers", &json!({ "httpUrl": url })),
+            servers("mcpServers", &keyed(json!({ "httpUrl": url }))),
             servers("mcpServers", &stdio),
         ),
     };
@@ -117,10 +150,15 @@ mod tests {
     fn every_client_gets_both_roads() {
         let address = "0.0.0.0:8000".parse().unwrap();
         for client in Client::value_variants() {
-            let text = client_config(*client, address, Path::new("/opt/mcp/mcp-worker"));
+            let worker = Path::new("/opt/mcp/mcp-worker");
+            let text = client_config(*client, (address, Entrance::Open), worker);
             assert!(text.contains("http://127.0.0.1:8000/mcp"), "{text}");
             assert!(text.contains("/opt/mcp/mcp-worker"), "{text}");
             assert!(text.contains("stdio"), "{text}");
+            assert!(!text.contains("KEY"), "{text}");
+            let text = client_config(*client, (address, Entrance::ByKey), worker);
+            assert!(text.contains("Bearer KEY"), "{text}");
+            assert!(text.contains("client key create"), "{text}");
         }
     }
 

@@ -16,7 +16,7 @@ mod words;
 
 pub use changes::{changes, changes_json, reload_plan, reload_plan_json};
 pub use client_keys::{ClientOf, clients, clients_json, key_json, keys, keys_json};
-pub use clients::client_config;
+pub use clients::{Entrance, client_config};
 pub use details::{description, description_json};
 pub use draft::draft;
 pub use effective::{effective_json, effective_toml};

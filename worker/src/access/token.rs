@@ -78,6 +78,10 @@ fn validation(algorithm: Algorithm, provider: &Provider) -> Validation {
 }
 
 fn claims(claims: &Map<String, Value>, provider: &Provider) -> Result<Claims, Fault> {
+    // The library also takes a list with our issuer in it, which the standard does not know.
+    if claims.get("iss").and_then(Value::as_str) != Some(&provider.settings().issuer) {
+        return Err(Fault::Invalid("the token is of another issuer"));
+    }
     // A time that is no number would count as none.
     if claims.get("nbf").is_some_and(|from| !from.is_number()) {
         return Err(Fault::Invalid("the token says no time from which on it holds"));

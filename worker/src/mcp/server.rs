@@ -235,6 +235,7 @@ impl ServerHandler for Server {
         match &result {
             Ok(reply) => record.answered(&reply.structured),
             Err(ToolError::Refused(why)) => record.refused(why),
+            Err(error) if error.is_refusal() => record.refused(error.to_string()),
             Err(error) if error.is_cancelled() => {}
             Err(_) => record.failed(),
         }

@@ -45,12 +45,8 @@ impl<'a> Token<'a> {
         match self.kind {
             Kind::Word => self.text.eq_ignore_ascii_case(expected),
             Kind::Symbol => self.text == expected,
-            Kind::Quoted
-            | Kind::Text
-            | Kind::Number
-            | Kind::Variable
-            | Kind::Stage
-            | Kind::Placeholder => false,
+            Kind::Quoted | Kind::Text | Kind::Number => false,
+            Kind::Variable | Kind::Stage | Kind::Placeholder => false,
         }
     }
 
@@ -64,12 +60,8 @@ impl<'a> Token<'a> {
         match self.kind {
             Kind::Word => Some(self.text),
             Kind::Quoted => Some(&self.text[1..self.text.len() - 1]),
-            Kind::Text
-            | Kind::Number
-            | Kind::Variable
-            | Kind::Stage
-            | Kind::Symbol
-            | Kind::Placeholder => None,
+            Kind::Text | Kind::Number | Kind::Variable => None,
+            Kind::Stage | Kind::Symbol | Kind::Placeholder => None,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! A worker's serving parts against a warehouse that does as it is told, and the real binary.
 
+mod access;
 mod around;
 mod binary;
 mod configured;
+mod door;
 mod drain;
 mod mcp;
 mod news;
@@ -12,4 +14,6 @@ mod sessions;
 mod streams;
 mod supervised;
 mod support;
+mod tls;
 mod tools;
+mod websocket;

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mcp_protocol::access::AccessSettings;
 use mcp_protocol::settings::Settings;
 use mcp_worker::access::{Caller, Reception};
+use mcp_worker::audit::{Audit, AuditFile};
 use mcp_worker::bus::Bus;
 use mcp_worker::clock::Clock;
 use mcp_worker::http::{Door, Health, Serving};
@@ -449,6 +451,8 @@ pub(crate) struct House {
     pub(crate) counts: Arc<Counts>,
     pub(crate) serving: tokio::sync::watch::Sender<Serving>,
     pub(crate) configured: tokio::sync::watch::Sender<Configured>,
+    pub(crate) access: tokio::sync::watch::Sender<Arc<AccessSettings>>,
+    pub(crate) audit: AuditFile,
 }
 
 /// A listener on a free port.
@@ -496,9 +500,13 @@ pub(crate) async fn house_serving<S: Served>(
     let desk = desk.with_quotas(Quotas::own(Arc::clone(&metrics)));
     let (configured, declared) = tokio::sync::watch::channel(ready(&settings.offered));
     let desk = desk.with_configured(declared);
-    let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
-    let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
+    let (access, _) = tokio::sync::watch::channel(Arc::new(settings.access.clone()));
+    let (audit, file) =
+        Audit::open(&settings.logs, &identity, access.subscribe()).expect("an audit log");
+    let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
+    let server = server.with_audit(audit.clone());
+    let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
     let health = Health {
         identity: Arc::new(identity),
         environment: settings.environment.clone(),
@@ -506,12 +514,12 @@ pub(crate) async fn house_serving<S: Served>(
         serving: serving.subscribe(),
     };
     let (stage, watched) = Door::stage();
-    let (_, access) = tokio::sync::watch::channel(Arc::new(settings.access.clone()));
+    let reception = Reception::new(access.subscribe()).with_audit(audit);
     let (_, keys) = tokio::sync::watch::channel(settings.sessions.clone());
-    let entrance = (make(server), Reception::new(access), Edge::new(keys, bus, clock));
+    let entrance = (make(server), reception, Edge::new(keys, bus, clock));
     let router = mcp_worker::http::router(settings, entrance, health, watched, clock);
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
     let door = Door::open(listener, settings, router, stage, counted).expect("a door");
-    House { address, door, pool, metrics, counts, serving, configured }
+    House { address, door, pool, metrics, counts, serving, configured, access, audit: file }
 }

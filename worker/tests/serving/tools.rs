@@ -98,6 +98,9 @@ async fn a_call_stands_where_it_says_if_its_client_may_say_so() {
             refused(&house, "execute_query", json!({ "query": "select 1", name: value })).await;
         assert!(words_found.contains(words), "{words_found}");
     }
+    let elsewhere = json!({ "query": "select * from secret.public.t" });
+    let words = refused(&house, "execute_query", elsewhere).await;
+    assert!(words.contains("refused") && words.contains("SECRET"), "{words}");
     for (tool, arguments) in [
         ("list_views", json!({ "database": "secret" })),
         ("query_view", json!({ "database": "sales", "view_name": "secret.public.v" })),

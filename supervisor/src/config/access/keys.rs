@@ -29,6 +29,9 @@ const DAILY_BYTES: Key =
 const TIMEOUT: Key =
     key("statement_timeout", Kind::Duration { min: WAIT_MIN, max: WAIT_MAX }, r#""30s""#);
 
+const SCANNED: Key =
+    key("max_bytes_scanned", Kind::Size { min: "1KB", max: "1000TB" }, r#""100GB""#);
+
 /// `[apps.NAME.mcp]`.
 pub(in crate::config) const MCP: &[Key] = &[
     key("allowed_hosts", Kind::Texts, "[]"),
@@ -49,6 +52,7 @@ pub(in crate::config) const MCP: &[Key] = &[
     DAILY_STATEMENTS,
     DAILY_BYTES,
     TIMEOUT,
+    SCANNED,
 ];
 
 /// `[apps.NAME.clients.NAME]`.
@@ -65,6 +69,7 @@ pub(in crate::config) const CLIENT: &[Key] = &[
     DAILY_STATEMENTS,
     DAILY_BYTES,
     TIMEOUT,
+    SCANNED,
     key("subjects", Kind::Texts, "[]"),
     key("certificates", Kind::Texts, "[]"),
 ];
@@ -80,11 +85,12 @@ pub(in crate::config) const OAUTH: &[Key] = &[
 ];
 
 /// What has no default in `[apps.NAME.mcp]`, as seen from the app: nothing is limited.
-pub(in crate::config) const UNLIMITED: [&str; 6] = [
+pub(in crate::config) const UNLIMITED: [&str; 7] = [
     "mcp.requests_per_second",
     "mcp.statements_per_second",
     "mcp.concurrent_statements",
     "mcp.statements_per_day",
     "mcp.bytes_per_day",
     "mcp.statement_timeout",
+    "mcp.max_bytes_scanned",
 ];

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use mcp_protocol::access::{
     AccessSettings, Allowed, ApiKey, AuditLevel, ClientSettings, Grant, Level, Quota, TOOLSETS,
 };
-use mcp_protocol::settings::Settings;
+use mcp_protocol::settings::{DEFAULT_CONNECTION, Settings};
 
 pub(super) use changed::{changed_keys, rule};
 pub(super) use key_file::read as stored_keys;
@@ -26,6 +26,7 @@ use super::file::{Node, child_key};
 use super::keys::nearest;
 use super::problem::Report;
 use super::section::Section;
+use super::snowflake::CONNECTIONS;
 use super::value::quoted;
 
 /// The table of clients.
@@ -61,6 +62,7 @@ pub(super) fn settings(
     let clients = clients(app.section(CLIENTS), &base, around, report);
     let oauth = oauth::read(app, around, report);
     refuse_shared_names(app.section(CLIENTS), report);
+    refuse_unknown_connections(app, report);
     remark(&clients, oauth.is_some(), around, remarks);
     let wanted = mcp.choice("authentication", &AUTHENTICATION).unwrap_or(Authentication::Auto);
     let known = !clients.is_empty() || app.node(OAUTH).is_some();
@@ -158,6 +160,7 @@ fn quota(section: Section<'_>, base: &Quota) -> Quota {
             .or(base.statements_per_day),
         bytes_per_day: section.size("bytes_per_day").or(base.bytes_per_day),
         statement_timeout: section.duration("statement_timeout").or(base.statement_timeout),
+        bytes_scanned_max: section.size("max_bytes_scanned").or(base.bytes_scanned_max),
     }
 }
 
@@ -282,6 +285,25 @@ fn refuse_shared_names(section: Section<'_>, report: &mut Report) {
                     None => drop(taken.insert(name, client)),
                 }
             }
+        }
+    }
+}
+
+fn refuse_unknown_connections(app: Section<'_>, report: &mut Report) {
+    let named = app.section(CONNECTIONS).members().into_iter().map(|(name, _)| name);
+    let known: Vec<&str> = named.chain([DEFAULT_CONNECTION]).collect();
+    let clients = app.section(CLIENTS).members().into_iter().map(|(_, client)| client);
+    for table in std::iter::once(app.section("mcp")).chain(clients) {
+        for (name, node) in table.entries("connections") {
+            if name == ALL || known.contains(&name.as_str()) {
+                continue;
+            }
+            let meant = match nearest(&name, known.iter().copied()) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None => format!("there are {}", known.join(", ")),
+            };
+            let words = format!("{} is no connection; {meant}", quoted(&name));
+            report.add(&node.key, node.place, words);
         }
     }
 }

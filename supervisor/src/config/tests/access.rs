@@ -60,7 +60,7 @@ fn a_client_begins_with_what_everybody_has() {
          roles = [\"*\"]\nrequests_per_second = 7\nstatement_timeout = \"9s\"\n\
          [apps.query.clients.one]\n\
          [apps.query.clients.two]\nlevel = \"read\"\ntoolsets = [\"*\"]\nroles = [\"a_role\", '\"My \"\"x\"\"\"']\n\
-         databases = []\nbytes_per_day = \"1GB\"\n",
+         databases = []\nbytes_per_day = \"1GB\"\nmax_bytes_scanned = \"2GB\"\n",
     );
     assert_eq!(found.anonymous, None, "a client is known, so all must be");
     let [one, two] = &found.clients[..] else { panic!("{found:?}") };
@@ -74,6 +74,7 @@ fn a_client_begins_with_what_everybody_has() {
     assert_eq!(two.grant.roles, Allowed::Only(names.to_vec()));
     assert_eq!(two.grant.databases, Allowed::Only(Vec::new()));
     assert_eq!(two.grant.quota.bytes_per_day, Some(1_000_000_000));
+    assert_eq!(two.grant.quota.bytes_scanned_max, Some(2_000_000_000));
     assert_eq!(two.grant.quota.requests_per_second, Some(7));
 }
 
@@ -102,6 +103,7 @@ fn what_cannot_be_meant_is_refused_with_a_way_out() {
         ("toolsets = [\"x\"]", "there are core, catalog, operations"),
         ("roles = [\"my role\"]", "write it in quotes of its own: '\"My name\"'"),
         ("roles = [\"*\", \"A\"]", "\"*\" means all names; write it alone"),
+        ("connections = [\"defualt\"]", "did you mean \"default\"?"),
         ("databases = [\"\"]", "a name cannot be empty"),
         ("level = \"wirte\"", "did you mean \"write\"?"),
         ("requests_per_second = 0", "0 is not a number of requests; use 1 or more"),

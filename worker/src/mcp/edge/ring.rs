@@ -18,6 +18,8 @@ pub enum Purpose {
     Session,
     /// The id of an event, by which a stream can be continued.
     Event,
+    /// Where a long answer goes on.
+    Cursor,
 }
 
 /// The keys, ready for use.
@@ -33,6 +35,7 @@ struct Key {
     id: u8,
     session: LessSafeKey,
     event: LessSafeKey,
+    cursor: LessSafeKey,
 }
 
 impl Ring {
@@ -89,13 +92,15 @@ impl Key {
             let key = secret.expand(&purpose, &AES_256_GCM).expect("one key is not too long");
             LessSafeKey::new(UnboundKey::from(key))
         };
-        Key { id, session: derived(b"session"), event: derived(b"event") }
+        let (session, event) = (derived(b"session"), derived(b"event"));
+        Key { id, session, event, cursor: derived(b"cursor") }
     }
 
     fn of_purpose(&self, purpose: Purpose) -> &LessSafeKey {
         match purpose {
             Purpose::Session => &self.session,
             Purpose::Event => &self.event,
+            Purpose::Cursor => &self.cursor,
         }
     }
 }

@@ -36,7 +36,7 @@ struct Tool {
 
 /// All of them, in the order in which they are listed.
 #[must_use]
-pub fn tools() -> Vec<Arc<dyn Callable>> {
+pub(super) fn tools() -> Vec<Arc<dyn Callable>> {
     let reading = [QUERY, objects::LIST, objects::DESCRIBE].into_iter().chain(semantic::ENTRIES);
     let reading = reading.map(|entry| Tool { entry, level: Level::Read });
     let changing = [

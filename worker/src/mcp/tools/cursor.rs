@@ -1,22 +1,24 @@
 //! Where an answer goes on: a text that a client hands back, and that only this server can make.
 //!
-//! It is sealed (AEAD) and bound to its caller, so nobody reads another's answers with it, changes
+//! It is sealed and bound to its caller, so nobody reads another's answers with it, changes
 //! where it leads, or learns the names in it; any worker that has the keys opens it. A short one
 //! for a model to repeat names no statement, only its fingerprint; a long one, for the address of
 //! a resource, holds all that is needed to go on.
 
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use mcp_protocol::relay::SealingKeys;
 use ring::digest::{SHA256, digest};
-use ring::hmac;
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::mcp::edge::ring::{Purpose, Ring};
 
 /// The longest text that is looked at.
 const CURSOR_CHARS_MAX: usize = 64 * 1024;
-/// What a key is made for, so that it opens nothing else that the same secret protects.
-const PURPOSE: &[u8] = b"mcp-worker result cursor 1";
 /// How much of a fingerprint is kept, in bytes: it guards against slips; the seal guards the rest.
 const FINGERPRINT_BYTES: usize = 9;
 
@@ -54,41 +56,38 @@ pub struct Cursor {
     pub call: Option<String>,
 }
 
-/// The keys of all workers.
-pub struct CursorKeys {
-    /// The first one seals; each opens.
-    keys: Vec<LessSafeKey>,
-    random: SystemRandom,
+/// What is sealed: a cursor and whose it is.
+#[derive(Serialize, Deserialize)]
+struct Sealed<'c> {
+    #[serde(rename = "w")]
+    whose: Option<Cow<'c, str>>,
+    #[serde(flatten)]
+    cursor: Cow<'c, Cursor>,
 }
 
-impl CursorKeys {
-    /// Keys made of secrets that all workers share, the newest first. A worker that has none opens
-    /// only what it sealed itself.
+/// Seals and opens cursors, with the keys that all workers share as they are now.
+pub struct Cursors {
+    keys: watch::Receiver<SealingKeys>,
+    /// The keys that were taken on last, ready for use.
+    ring: Mutex<(SealingKeys, Arc<Ring>)>,
+}
+
+impl Cursors {
+    /// With these keys and those that replace them. Without any, what this worker seals is opened
+    /// by itself alone.
     #[must_use]
-    pub fn new(secrets: &[&[u8]]) -> CursorKeys {
-        let random = SystemRandom::new();
-        let key = |secret: &[u8]| {
-            let made = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), PURPOSE);
-            UnboundKey::new(&CHACHA20_POLY1305, made.as_ref()).ok().map(LessSafeKey::new)
-        };
-        let mut keys: Vec<LessSafeKey> = secrets.iter().filter_map(|secret| key(secret)).collect();
-        if keys.is_empty() {
-            let mut own = [0; 32];
-            keys.extend(random.fill(&mut own).ok().and_then(|()| key(&own)));
-        }
-        CursorKeys { keys, random }
+    pub fn new(keys: watch::Receiver<SealingKeys>) -> Cursors {
+        let now = keys.borrow().clone();
+        let ring = Arc::new(Ring::new(&now));
+        Cursors { keys, ring: Mutex::new((now, ring)) }
     }
 
-    /// The cursor as a text for this caller; nothing when the system has no randomness.
+    /// The cursor as a text for this caller.
     #[must_use]
     pub fn seal(&self, cursor: &Cursor, caller: Option<&str>) -> Option<String> {
-        let mut nonce = [0; NONCE_LEN];
-        self.random.fill(&mut nonce).ok()?;
-        let mut sealed = serde_json::to_vec(cursor).ok()?;
-        let key = self.keys.first()?;
-        let with = (Nonce::assume_unique_for_key(nonce), Aad::from(bound_to(caller)));
-        key.seal_in_place_append_tag(with.0, with.1, &mut sealed).ok()?;
-        Some(URL_SAFE_NO_PAD.encode([nonce.as_slice(), &sealed].concat()))
+        let whose = caller.map(Cow::Borrowed);
+        let content = serde_json::to_vec(&Sealed { whose, cursor: Cow::Borrowed(cursor) }).ok()?;
+        Some(self.ring().seal(Purpose::Cursor, &content))
     }
 
     /// The cursor that a text is, when it was given to this caller.
@@ -99,23 +98,23 @@ impl CursorKeys {
         if text.len() > CURSOR_CHARS_MAX {
             return Err(CursorError::Unknown);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| CursorError::Unknown)?;
-        let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(CursorError::Unknown)?;
-        let opened = self.keys.iter().find_map(|key| {
-            let mut sealed = sealed.to_vec();
-            let nonce = Nonce::assume_unique_for_key(*nonce);
-            let opened = key.open_in_place(nonce, Aad::from(bound_to(caller)), &mut sealed);
-            serde_json::from_slice(opened.ok()?).ok()
-        });
-        opened.ok_or(CursorError::Unknown)
+        let content = self.ring().open(Purpose::Cursor, text.trim());
+        let content = content.ok_or(CursorError::Unknown)?;
+        let sealed: Sealed<'_> =
+            serde_json::from_slice(&content).map_err(|_| CursorError::Unknown)?;
+        if sealed.whose.as_deref() != caller {
+            return Err(CursorError::Unknown);
+        }
+        Ok(sealed.cursor.into_owned())
     }
-}
 
-/// What a seal is bound to. A client that has proved no name is told apart from one of any name.
-fn bound_to(caller: Option<&str>) -> Vec<u8> {
-    match caller {
-        None => vec![0],
-        Some(name) => [&[1], name.as_bytes()].concat(),
+    fn ring(&self) -> Arc<Ring> {
+        let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.keys.borrow();
+        if ring.0 != *now {
+            *ring = (now.clone(), Arc::new(Ring::new(&now)));
+        }
+        Arc::clone(&ring.1)
     }
 }
 
@@ -128,6 +127,8 @@ pub fn fingerprint(call: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mcp_protocol::relay::SealingKey;
+
     use super::*;
 
     fn cursor() -> Cursor {
@@ -139,24 +140,40 @@ mod tests {
         }
     }
 
+    fn cursors(current: u8, previous: Option<u8>) -> Cursors {
+        let key = |byte: u8| SealingKey::new(byte, &[byte; 32], 0);
+        let keys = SealingKeys { current: key(current), previous: previous.map(key) };
+        Cursors::new(watch::channel(keys).1)
+    }
+
     #[test]
     fn every_worker_with_the_keys_opens_it_for_its_caller_alone() {
-        let (old, new) = ([7; 32], [8; 32]);
-        let text = CursorKeys::new(&[&old]).seal(&cursor(), Some("desk")).unwrap();
-        let rotated = CursorKeys::new(&[&new, &old]);
+        let text = cursors(7, None).seal(&cursor(), Some("desk")).unwrap();
+        let rotated = cursors(8, Some(7));
         assert_eq!(rotated.open(&text, Some("desk")), Ok(cursor()));
         for caller in [None, Some("other"), Some("")] {
             assert_eq!(rotated.open(&text, caller), Err(CursorError::Unknown), "{caller:?}");
         }
-        assert_eq!(CursorKeys::new(&[&new]).open(&text, Some("desk")), Err(CursorError::Unknown));
-        assert_eq!(CursorKeys::new(&[]).open(&text, Some("desk")), Err(CursorError::Unknown));
+        assert_eq!(cursors(8, None).open(&text, Some("desk")), Err(CursorError::Unknown));
+    }
+
+    #[test]
+    fn keys_that_replace_others_are_taken_on() {
+        let (tell, keys) = watch::channel(SealingKeys::default());
+        let cursors_of_it = Cursors::new(keys);
+        let own = cursors_of_it.seal(&cursor(), None).unwrap();
+        assert_eq!(cursors_of_it.open(&own, None), Ok(cursor()));
+        let key = SealingKey::new(9, &[9; 32], 0);
+        tell.send_replace(SealingKeys { current: key, previous: None });
+        let text = cursors_of_it.seal(&cursor(), None).unwrap();
+        assert_eq!(cursors(9, None).open(&text, None), Ok(cursor()));
     }
 
     #[test]
     fn it_is_short_and_no_letter_of_it_can_be_changed() {
-        let keys = CursorKeys::new(&[]);
+        let keys = cursors(7, None);
         let text = keys.seal(&cursor(), None).unwrap();
-        assert!(text.len() < 160, "{} characters", text.len());
+        assert!(text.len() < 180, "{} characters", text.len());
         assert_ne!(keys.seal(&cursor(), None).unwrap(), text, "no two are alike");
         for at in 0..text.len() {
             let letter = if &text[at..=at] == "A" { "B" } else { "A" };

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use mcp_protocol::access::Level as Granted;
+use mcp_protocol::access::{Allowed, Level as Granted};
 use mcp_protocol::settings::StatementLimits;
 use rmcp::model::JsonObject;
 use serde::Deserialize;
@@ -83,8 +83,8 @@ pub struct Asking {
 }
 
 impl Errand<'_> {
-    /// Lets a statement pass that its caller may send; with a value beside it for each `?`, if it
-    /// has some.
+    /// Lets a statement pass that its caller may send, and that names no database that the caller
+    /// may not; with a value beside it for each `?`, if it has some.
     ///
     /// # Errors
     /// When the caller may not.
@@ -93,9 +93,15 @@ impl Errand<'_> {
             [] => sql::decide(statement, self.level()),
             _ => sql::decide_bound(statement, self.level()),
         };
-        match decision {
-            Decision::Allowed { .. } => Ok(()),
-            Decision::Refused { reason, .. } => Err(ToolError::Refused(reason)),
+        if let Decision::Refused { reason, .. } = decision {
+            return Err(ToolError::Refused(reason));
+        }
+        match &self.caller.grant.databases {
+            Allowed::Any => Ok(()),
+            allowed @ Allowed::Only(_) => {
+                sql::databases::within(statement, |name| allowed.allows(name))
+                    .map_err(ToolError::Refused)
+            }
         }
     }
 

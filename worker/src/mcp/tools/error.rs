@@ -81,6 +81,20 @@ impl ToolError {
         matches!(self, ToolError::Pool(PoolError::Warehouse(WarehouseError::Cancelled)))
     }
 
+    /// Whether the caller may not do that, so that nothing was asked of the warehouse for it.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            ToolError::Refused(_)
+                | ToolError::NotGranted { .. }
+                | ToolError::Connection(_)
+                | ToolError::Cursor(_)
+                | ToolError::TooMuch { .. }
+                | ToolError::NoSuchQuery(_)
+        )
+    }
+
     /// Whether the warehouse answers, and does not do this: another statement may be done.
     #[must_use]
     pub fn is_about_statement(&self) -> bool {

@@ -23,16 +23,16 @@ pub mod shelf;
 
 use std::sync::{Arc, LazyLock};
 
+use mcp_protocol::relay::SealingKeys;
 use mcp_protocol::settings::StatementLimits;
 use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use self::cursor::CursorKeys;
+use self::cursor::Cursors;
 use self::errand::{Asked, Errand, parsed};
 pub use self::error::ToolError;
 use self::shelf::{Callable, Configured, Definition, Effect, Entry, Shelf, input};
-use super::official;
 use crate::access::Caller;
 use crate::quota::Quotas;
 use crate::warehouse::Answer;
@@ -51,7 +51,7 @@ pub struct Desk {
     /// How much each client may ask.
     pub quotas: Quotas,
     /// What seals the cursors of long answers.
-    pub cursor_keys: Arc<CursorKeys>,
+    pub cursors: Arc<Cursors>,
 }
 
 /// What a tool gives back when it succeeds.
@@ -86,8 +86,9 @@ impl Reply {
     }
 }
 
-/// All fixed tools, in the order in which they are listed.
-static FIXED: LazyLock<Vec<Entry>> = LazyLock::new(|| {
+/// All fixed tools, in the order in which they are listed. Those of the former official server come
+/// first: who asks for that set wants its tools, also where another has one of the same name.
+static FIXED: LazyLock<Configured> = LazyLock::new(|| {
     let origin = [
         list_databases::ENTRY,
         list_views::ENTRY,
@@ -95,7 +96,9 @@ static FIXED: LazyLock<Vec<Entry>> = LazyLock::new(|| {
         query_view::ENTRY,
         execute_query::ENTRY,
     ];
-    [&origin[..], &catalog::CORE, &catalog::CATALOG, &operations::ENTRIES].concat()
+    let entries = [&origin[..], &catalog::CORE, &catalog::CATALOG, &operations::ENTRIES].concat();
+    let entries = entries.into_iter().map(|entry| Arc::new(entry) as Arc<dyn Callable>);
+    Arc::new(super::official::tools().into_iter().chain(entries).collect())
 });
 
 impl Desk {
@@ -104,9 +107,10 @@ impl Desk {
     pub fn new(connections: Connections, limits: watch::Receiver<StatementLimits>) -> Desk {
         let (_, configured) = watch::channel(Configured::default());
         let quotas = Quotas::own(Arc::default());
-        let cursor_keys = Arc::new(CursorKeys::new(&[]));
-        let shelf = Shelf::new(&FIXED, configured);
-        Desk { connections, limits, shelf, quotas, cursor_keys }
+        let (_, keys) = watch::channel(SealingKeys::default());
+        let cursors = Arc::new(Cursors::new(keys));
+        let shelf = Shelf::new(Arc::clone(&FIXED), configured);
+        Desk { connections, limits, shelf, quotas, cursors }
     }
 
     /// The same with limits that other workers share.
@@ -117,14 +121,14 @@ impl Desk {
 
     /// The same with keys that all workers share, so that each opens the cursors of the others.
     #[must_use]
-    pub fn with_cursor_keys(self, keys: CursorKeys) -> Desk {
-        Desk { cursor_keys: Arc::new(keys), ..self }
+    pub fn with_sealing_keys(self, keys: watch::Receiver<SealingKeys>) -> Desk {
+        Desk { cursors: Arc::new(Cursors::new(keys)), ..self }
     }
 
     /// The same with configured tools, as of now.
     #[must_use]
     pub fn with_configured(self, configured: watch::Receiver<Configured>) -> Desk {
-        Desk { shelf: Shelf::new(&FIXED, configured), ..self }
+        Desk { shelf: Shelf::new(Arc::clone(&FIXED), configured), ..self }
     }
 
     /// Sessions with the account that a call names; with the default one when it names none.
@@ -140,11 +144,10 @@ impl Desk {
     }
 }
 
-/// Whether every worker has a tool of this name.
+/// Whether a tool of this name is one that every worker has.
 #[must_use]
 pub fn is_fixed(name: &str) -> bool {
-    let official = official::tools();
-    FIXED.iter().any(|entry| entry.name == name) || official.iter().any(|tool| tool.name() == name)
+    FIXED.iter().any(|tool| tool.name() == name)
 }
 
 /// Runs a tool.
@@ -185,7 +188,7 @@ mod tests {
     use crate::access::Caller;
 
     fn shelf() -> Shelf {
-        Shelf::new(&FIXED, watch::channel(Configured::default()).1)
+        Shelf::new(Arc::clone(&FIXED), watch::channel(Configured::default()).1)
     }
 
     #[test]
@@ -208,11 +211,11 @@ mod tests {
 
     #[test]
     fn required_parameters_are_among_the_properties() {
-        for entry in FIXED.iter() {
-            let Definition { input, .. } = (entry.definition)();
+        for tool in FIXED.iter() {
+            let Definition { input, .. } = tool.definition();
             for name in input["required"].as_array().into_iter().flatten() {
                 let name = name.as_str().unwrap_or_default();
-                assert!(input["properties"].get(name).is_some(), "{name} of {}", entry.name);
+                assert!(input["properties"].get(name).is_some(), "{name} of {}", tool.name());
             }
         }
     }

@@ -109,7 +109,7 @@ pub async fn first_or_next(
     let page = match cursor {
         None => None,
         Some(text) => {
-            let cursor = errand.desk.cursor_keys.open(text, errand.caller.name.as_deref())?;
+            let cursor = errand.desk.cursors.open(text, errand.caller.name.as_deref())?;
             if cursor.fingerprint != fingerprint(&call) {
                 return Err(CursorError::Elsewhere.into());
             }
@@ -131,7 +131,7 @@ pub async fn read(errand: &Errand<'_>, rest: &str) -> Result<Part, ToolError> {
         None => (rest, Format::Csv),
     };
     let caller = errand.caller.name.as_deref();
-    let cursor = errand.desk.cursor_keys.open(cursor, caller)?;
+    let cursor = errand.desk.cursors.open(cursor, caller)?;
     let text = cursor.call.ok_or(CursorError::Elsewhere)?;
     let call: Call = serde_json::from_str(&text).map_err(|_| CursorError::Unknown)?;
     let context = call.context();
@@ -142,9 +142,9 @@ pub async fn read(errand: &Errand<'_>, rest: &str) -> Result<Part, ToolError> {
     let page = Page { query_id: cursor.query_id, offset: cursor.offset };
     let results = page_of(errand, question, Some(page), &text).await?;
     let next = results.next_cursor.as_deref().and_then(|next| {
-        let next = errand.desk.cursor_keys.open(next, caller).ok()?;
+        let next = errand.desk.cursors.open(next, caller).ok()?;
         let next = Cursor { call: Some(text.clone()), ..next };
-        errand.desk.cursor_keys.seal(&next, caller)
+        errand.desk.cursors.seal(&next, caller)
     });
     let (text, mime_type, ending) = match format {
         Format::Csv => (answer::csv(&results.answer), "text/csv", ""),
@@ -182,7 +182,7 @@ async fn page_of(
     let next_cursor = (more && !at_end).then(|| {
         let (query_id, fingerprint) = (answer.query_id.clone(), fingerprint(call));
         let cursor = Cursor { query_id, offset: reached, fingerprint, call: None };
-        errand.desk.cursor_keys.seal(&cursor, errand.caller.name.as_deref())
+        errand.desk.cursors.seal(&cursor, errand.caller.name.as_deref())
     });
     let next_cursor = next_cursor.flatten();
     let mut notes = Vec::new();
@@ -229,7 +229,7 @@ fn link(errand: &Errand<'_>, results: &Results, call: &str) -> Option<Link> {
         fingerprint: fingerprint(call),
         call: Some(call.to_owned()),
     };
-    let cursor = errand.desk.cursor_keys.seal(&cursor, errand.caller.name.as_deref())?;
+    let cursor = errand.desk.cursors.seal(&cursor, errand.caller.name.as_deref())?;
     let rows = match results.answer.total {
         Some(total) => format!("all {total} rows"),
         None => format!("the first {} rows", errand.rows_max()),

@@ -16,7 +16,6 @@ use tokio::sync::watch;
 use super::errand::Errand;
 use super::{Reply, ToolError};
 use crate::access::Caller;
-use crate::mcp::official;
 
 /// Rows that are shown where a call does not say how many.
 pub const ROWS_DEFAULT: usize = 1024;
@@ -120,14 +119,9 @@ pub struct Shelf {
 
 impl Shelf {
     /// The fixed tools, and those that are configured at the moment, after them.
-    ///
-    /// Those of the former official server come first: who asks for that set wants its tools, also
-    /// where another set has one of the same name.
     #[must_use]
-    pub fn new(entries: &[Entry], configured: watch::Receiver<Configured>) -> Shelf {
-        let entry = |entry: &Entry| Arc::new(*entry) as Arc<dyn Callable>;
-        let fixed = official::tools().into_iter().chain(entries.iter().map(entry));
-        Shelf { fixed: Arc::new(fixed.collect()), configured }
+    pub fn new(fixed: Configured, configured: watch::Receiver<Configured>) -> Shelf {
+        Shelf { fixed, configured }
     }
 
     /// The configured tools, to be followed.

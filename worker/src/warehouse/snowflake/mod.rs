@@ -7,11 +7,13 @@
 //! of what came. Nothing above this room knows any of it.
 
 mod account;
+mod bindings;
 mod cells;
 mod connection;
 mod failure;
 mod fetch;
 mod gate;
+mod kept;
 mod key;
 mod layer;
 mod login;

@@ -8,24 +8,22 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use snowflake_api::{JsonResult, RawQueryResult};
+use snowflake_api::RawQueryResult;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
+use super::bindings::bindings;
 use super::cells::{Decoder, Format, PartReader, take_json_rows};
 use super::connection::{Connection, Place, Welcome};
 use super::fetch::Fetch;
+use super::kept::kept;
 use super::layer::Library;
-use super::statement::{Ask, Effect, Found, Inline, Statement, Unanswered, perhaps_done};
+use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
 use super::tag::QueryTag;
-use crate::sql::{self, Decision, Level};
+use crate::sql::{self, Level};
 use crate::warehouse::collected::Collected;
-use crate::warehouse::course::Course;
-use crate::warehouse::{Answer, Binding, Context, Limits, Post, Session, WarehouseError};
+use crate::warehouse::{Answer, Context, Limits, Post, Session, WarehouseError};
 
 /// How often a statement is said again because its session was gone.
 pub(super) const SESSIONS_MAX: u32 = 3;
@@ -148,7 +146,7 @@ impl SnowflakeSession {
         };
         let rows_kept = context.rows_kept.unwrap_or(limits.rows_max);
         let (found, raw) = match &context.page {
-            Some(page) => self.kept(&page.query_id, context.course.clone()).await?,
+            Some(page) => kept(&self.connection, page, context.course.clone()).await?,
             None => {
                 let ask = self.ask(context, effect, limits);
                 self.library.run(statement, ask).await?
@@ -205,28 +203,6 @@ impl SnowflakeSession {
             fetch.all(&mut collected).await?;
         }
         Ok(collected)
-    }
-
-    /// The answer that a statement gave before.
-    async fn kept(
-        &self,
-        query_id: &str,
-        course: Course,
-    ) -> Result<(Found, RawQueryResult), Unanswered> {
-        let (connection, request_id) = (&self.connection, Uuid::new_v4());
-        let statement = Statement { connection, request_id, effect: Effect::Reads, course };
-        let (found, Inline { rowset, rowset_base64 }) = statement.kept(query_id).await?;
-        let raw = match (rowset, rowset_base64) {
-            (Some(value), _) => RawQueryResult::Json(JsonResult { value, schema: Vec::new() }),
-            (None, Some(packed)) if !packed.is_empty() => {
-                let unpacked = STANDARD.decode(packed).map_err(|error| {
-                    connection.unreachable(&format!("the answer cannot be read: {error}"))
-                })?;
-                RawQueryResult::Bytes(vec![unpacked.into()])
-            }
-            (None, _) => RawQueryResult::Empty,
-        };
-        Ok((found, raw))
     }
 
     /// Goes where the statement wants to stand.
@@ -341,21 +317,6 @@ impl SnowflakeSession {
     }
 }
 
-/// Values in the form in which Snowflake takes them: texts by their places, from 1.
-fn bindings(values: &[Binding]) -> Value {
-    let bound = values.iter().zip(1..).map(|(value, place): (_, u32)| {
-        let (kind, text) = match value {
-            Binding::Null => ("ANY", None),
-            Binding::Boolean(value) => ("BOOLEAN", Some(value.to_string())),
-            Binding::Fixed(digits) => ("FIXED", Some(digits.clone())),
-            Binding::Real(digits) => ("REAL", Some(digits.clone())),
-            Binding::Text(text) => ("TEXT", Some(text.clone())),
-        };
-        (place.to_string(), json!({ "type": kind, "value": text }))
-    });
-    if values.is_empty() { Value::Null } else { Value::Object(bound.collect()) }
-}
-
 /// What is no plain reading is taken for a change; to read an answer again changes nothing.
 fn effect_of(statement: &str, context: &Context) -> Effect {
     if context.page.is_some() {
@@ -365,10 +326,7 @@ fn effect_of(statement: &str, context: &Context) -> Effect {
         [] => sql::decide(statement, Level::Read),
         _ => sql::decide_bound(statement, Level::Read),
     };
-    match decision {
-        Decision::Allowed { .. } => Effect::Reads,
-        Decision::Refused { .. } => Effect::Changes,
-    }
+    if decision.is_allowed() { Effect::Reads } else { Effect::Changes }
 }
 
 #[async_trait]
@@ -419,15 +377,7 @@ impl Session for SnowflakeSession {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Value, WarehouseError> {
-        let clock = self.connection.account.wire.clock();
-        let after = limits.timeout;
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(WarehouseError::Cancelled),
-            ended = clock.within(after, self.posted(post, context, limits)) => {
-                ended.unwrap_or(Err(WarehouseError::TimedOut { after }))
-            }
-        }
+        self.asked((post, context), limits, cancel).await
     }
 
     async fn check(&mut self) {
