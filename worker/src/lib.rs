@@ -18,6 +18,7 @@
 //! - [`logs`], [`audit`], [`metrics`], [`clock`] what everyone may use
 pub mod access;
 pub mod audit;
+mod boot;
 pub mod bus;
 pub mod cli;
 pub mod clock;

@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
 use crate::audit::{Audit, AuditFile};
+use crate::boot::boot;
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
 pub use crate::ending::ServeError;
@@ -30,10 +31,9 @@ use crate::mcp::tools::Desk;
 use crate::mcp::tools::shelf::Configured;
 use crate::metrics::Metrics;
 use crate::quota::Quotas;
-use crate::settings::{Identity, Inherited};
+use crate::settings::{Identity, Inherited, of_platform};
 use crate::signals::{self, Signals};
-use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
-use crate::warehouse::pool::PoolError;
+use crate::warehouse::connections::{Connections, OpenWarehouse};
 use crate::warehouse::snowflake::House;
 use crate::words::chain;
 
@@ -58,6 +58,7 @@ pub async fn serve(
         worker: format!("{}[{}]", identity.app, identity.slot),
         refusals: socket.parent().map(|directory| directory.join(REFUSALS)),
         clock,
+        variables: of_platform(),
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
     let access = watch::channel(Arc::new(settings.access.clone())).0;
@@ -102,34 +103,6 @@ fn begin(
     let audited = Audit::open(&settings.logs, identity, access.subscribe())?;
     let signals = signals::listen().map_err(ServeError::Signals)?;
     Ok((logs, audited, signals))
-}
-
-/// Opens the warehouse and the pool's first sessions.
-///
-/// A warehouse that cannot be reached now is no reason to leave: the worker serves, says so to
-/// whoever asks, and finds it again by itself. One that does not let us in is.
-async fn boot(
-    open: OpenWarehouse,
-    settings: Settings,
-    house: House,
-) -> Result<Connections, ServeError> {
-    let wanted = settings.clone();
-    let clock = house.clock;
-    let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
-    let opened = opening.await.map_err(|_| ServeError::Boot)??;
-    tracing::info!(
-        warehouse = opened.name(),
-        further = settings.connections.len(),
-        "the warehouse is open"
-    );
-    let connections = Connections::new(opened, &settings, clock);
-    match connections.default_pool().open_min().await {
-        Ok(()) => {}
-        Err(PoolError::Open { reason }) => tracing::error!(%reason, "serving without a session"),
-        Err(PoolError::Refused { reason }) => return Err(ServeError::Refused(reason)),
-        Err(error) => return Err(error.into()),
-    }
-    Ok(connections)
 }
 
 /// Tells the supervisor why, and gives the error back.

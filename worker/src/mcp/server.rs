@@ -32,12 +32,12 @@ use crate::warehouse::course::Course;
 
 /// What an assistant is told about the server as a whole.
 const INSTRUCTIONS: &str = "\
-Read-only SQL access to a Snowflake account (or to the embedded sample account, database \
-SNOWFLAKE_SAMPLE_DATA, schema TPCH_SF1). Start with list_databases, then list_views or \
-`SHOW TABLES IN SCHEMA db.schema` through execute_query, then describe_view, then execute_query \
-in Snowflake's SQL. Names are resolved as Snowflake does: unquoted ones fold to upper case, \
-\"quoted\" ones are kept. Statements that change anything are refused. Answers are cut at `limit` \
-rows and say so (`truncated`): aggregate in SQL instead of fetching everything.";
+SQL access to a Snowflake account (or to the embedded sample account, database \
+SNOWFLAKE_SAMPLE_DATA, schema TPCH_SF1). Start with search_objects or list_databases, then \
+describe_object, then execute_query in Snowflake's SQL. Names are resolved as Snowflake does: \
+unquoted ones fold to upper case, \"quoted\" ones are kept. Statements that change anything are \
+refused unless this client may send them. Long answers are cut and say so (`truncated`); \
+`next_cursor` leads on, but aggregate in SQL instead of fetching everything.";
 
 /// For how long a client may take a list for what it was: as long as a change of its rights may
 /// take to show, in milliseconds.

@@ -4,6 +4,7 @@ mod access;
 mod around;
 mod binary;
 mod configured;
+mod crossing;
 mod door;
 mod drain;
 mod mcp;

@@ -450,9 +450,9 @@ pub(crate) struct House {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) counts: Arc<Counts>,
     pub(crate) serving: tokio::sync::watch::Sender<Serving>,
-    pub(crate) configured: tokio::sync::watch::Sender<Configured>,
     pub(crate) access: tokio::sync::watch::Sender<Arc<AccessSettings>>,
     pub(crate) audit: AuditFile,
+    pub(crate) configured: tokio::sync::watch::Sender<Configured>,
 }
 
 /// A listener on a free port.
@@ -521,5 +521,5 @@ pub(crate) async fn house_serving<S: Served>(
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
     let door = Door::open(listener, settings, router, stage, counted).expect("a door");
-    House { address, door, pool, metrics, counts, serving, configured, access, audit: file }
+    House { address, door, pool, metrics, counts, serving, access, audit: file, configured }
 }

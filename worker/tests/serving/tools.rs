@@ -91,7 +91,7 @@ async fn a_call_stands_where_it_says_if_its_client_may_say_so() {
         ("role", "\"analyst\"", "role analyst is not open"),
         ("warehouse", "huge", "these are: BIG_WH, small wh"),
         ("database", "secret", "these are: SALES"),
-        ("connection", "finance", "leave `connection` out"),
+        ("connection", "finance", "use one of: default"),
         ("role", "a; drop table b", "double quotes"),
     ] {
         let words_found =

@@ -10,7 +10,7 @@ use super::{Errand, ToolError};
 use crate::mcp::answer::cell_text;
 use crate::mcp::names::Name;
 use crate::warehouse::pool::PoolError;
-use crate::warehouse::{Answer, Context, WarehouseError};
+use crate::warehouse::{Answer, Cell, Context, WarehouseError};
 
 /// How many names are offered.
 const OFFERED_MAX: usize = 3;
@@ -27,6 +27,8 @@ pub async fn helped(errand: &Errand<'_>, context: &Context, error: ToolError) ->
     };
     let names = Names { errand, context };
     let hint = match code(message) {
+        // The sample account has looked for it already.
+        Some("002003" | "002043") if message.contains("Did you mean") => None,
         Some("002003" | "002043") => names.like(message).await,
         Some("003001") => Some(names.grant(message).await),
         Some("000606" | "000609" | "090073") => Some(other_warehouse(errand)),
@@ -100,7 +102,7 @@ impl Names<'_> {
             _ => String::new(),
         };
         let listed = self.ask(&format!("SHOW TERSE {kind}{within}")).await?;
-        let near = nearest(object, &full_names(&listed, kind));
+        let near = nearest(object, &self.full_names(&listed, kind));
         if near.is_empty() {
             return Some(format!(
                 "Nothing there has a name like {object}; search_objects finds it elsewhere, if \
@@ -143,28 +145,33 @@ impl Names<'_> {
             Context { bindings: Vec::new(), page: None, rows_kept: None, ..self.context.clone() };
         self.errand.fetch(statement, &context, LOOKED_AT_MAX).await.ok()
     }
-}
 
-/// The names of a listing, each with its schema where it has one.
-fn full_names(listed: &Answer, kind: &str) -> Vec<(String, String)> {
-    let at = |column: &str| super::position(listed, column);
-    let (name, schema) = (at("name").unwrap_or(1), at("schema_name"));
-    let cell = |row: &[crate::warehouse::Cell], at: Option<usize>| {
-        at.and_then(|at| row.get(at))
-            .map(cell_text)
-            .filter(|text| text != "NULL" && !text.is_empty())
-    };
-    let full = |row: &Vec<crate::warehouse::Cell>| {
-        let name = cell(row, Some(name))?;
-        let shown = Name::known(name.clone()).to_string();
-        let schema = cell(row, schema).filter(|_| kind == "OBJECTS");
-        let shown = match schema {
-            Some(schema) => format!("{}.{shown}", Name::known(schema)),
-            None => shown,
+    /// The names of a listing that the caller may say, each with its schema where it has one.
+    fn full_names(&self, listed: &Answer, kind: &str) -> Vec<(String, String)> {
+        let at = |column: &str| super::position(listed, column);
+        let (name, schema, database) =
+            (at("name").unwrap_or(1), at("schema_name"), at("database_name"));
+        let database = if kind == "DATABASES" { Some(name) } else { database };
+        let cell = |row: &[Cell], at: Option<usize>| {
+            let text = at.and_then(|at| row.get(at)).map(cell_text);
+            text.filter(|text| text != "NULL" && !text.is_empty())
         };
-        Some((name, shown))
-    };
-    listed.rows.iter().filter_map(full).collect()
+        let allowed = &self.errand.caller.grant.databases;
+        let full = |row: &Vec<Cell>| {
+            if cell(row, database).is_some_and(|database| !allowed.allows(&database)) {
+                return None;
+            }
+            let name = cell(row, Some(name))?;
+            let shown = Name::known(name.clone()).to_string();
+            let schema = cell(row, schema).filter(|_| kind == "OBJECTS");
+            let shown = match schema {
+                Some(schema) => format!("{}.{shown}", Name::known(schema)),
+                None => shown,
+            };
+            Some((name, shown))
+        };
+        listed.rows.iter().filter_map(full).collect()
+    }
 }
 
 /// The names most like a word, as they are shown, best first.

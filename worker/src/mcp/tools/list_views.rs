@@ -32,8 +32,7 @@ fn definition() -> Definition {
     Definition {
         title: "List views".into(),
         description: "Lists the views of a schema, or of all schemas of the database when \
-                      `schema` is left out. For tables use execute_query with \
-                      `SHOW TABLES IN SCHEMA db.schema`."
+                      `schema` is left out. For tables use search_objects."
             .into(),
         input: input(
             json!({
