@@ -12,6 +12,43 @@ use crate::access::{Allowed, Level};
 pub struct Offered {
     /// Statements with parameters.
     pub tools: Vec<StatementTool>,
+    /// Services of the account beside SQL.
+    pub cortex: Vec<CortexService>,
+}
+
+/// A tool that asks a service of the account, or takes any statement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CortexService {
+    /// Its name, by which it is called.
+    pub name: String,
+    /// What it is.
+    pub kind: CortexKind,
+    /// What it is for, in words for whoever chooses among the tools.
+    pub description: String,
+    /// The service, `DATABASE.SCHEMA.NAME`; of Cortex Analyst also the file of a model in a stage.
+    /// Nothing for statements.
+    pub identifier: Option<String>,
+    /// The columns that a search gives, unless a call names others.
+    pub columns: Vec<String>,
+    /// The most results of a search.
+    pub results_max: Option<u32>,
+    /// Where it is asked.
+    pub place: StatementPlace,
+    /// Who may call it, by the names of clients.
+    pub clients: Allowed,
+}
+
+/// What a service is, in the types of Snowflake's own server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CortexKind {
+    /// `CORTEX_SEARCH_SERVICE_QUERY`.
+    Search,
+    /// `CORTEX_ANALYST_MESSAGE`.
+    Analyst,
+    /// `CORTEX_AGENT_RUN`.
+    Agent,
+    /// `SYSTEM_EXECUTE_SQL`.
+    Sql,
 }
 
 /// A tool that is one statement, whose values its caller gives.

@@ -22,7 +22,8 @@ use mcp_protocol::message::{
     ToolCalls, Vitals,
 };
 use mcp_protocol::offered::{
-    Need, Offered, Parameter, ParameterKind, Scalar, StatementPlace, StatementTool,
+    CortexKind, CortexService, Need, Offered, Parameter, ParameterKind, Scalar, StatementPlace,
+    StatementTool,
 };
 use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, SessionTag, Statement};
 use mcp_protocol::secret::Secret;
@@ -206,7 +207,17 @@ fn offered() -> Offered {
         rows_max: Some(100),
         clients: Allowed::Only(vec!["team".to_owned()]),
     };
-    Offered { tools: vec![tool] }
+    let service = CortexService {
+        name: "docs".to_owned(),
+        kind: CortexKind::Search,
+        description: "Documents.".to_owned(),
+        identifier: Some("DB.S.DOCS".to_owned()),
+        columns: vec!["TEXT".to_owned()],
+        results_max: Some(5),
+        place: StatementPlace::default(),
+        clients: Allowed::Any,
+    };
+    Offered { tools: vec![tool], cortex: vec![service] }
 }
 
 fn snowflake_settings(golden: &mut Golden) {

@@ -124,6 +124,7 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("oauth.", None),
         ("connections.", None),
         ("tools.", None),
+        ("cortex.", None),
     ];
     if app.settings.as_ref().is_none_or(|settings| settings.tls.is_none()) {
         defaults.push(("tls.", None));

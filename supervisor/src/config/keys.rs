@@ -173,6 +173,7 @@ pub(super) const APP: &[Key] = &[
     table("pool", POOL),
     table("limits", LIMITS),
     offered::TOOLS,
+    offered::CORTEX,
 ];
 
 const RESTART: &[Key] = &[

@@ -12,7 +12,7 @@ use super::section::Section;
 use super::{access, door, offered, snowflake, variables};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "http",
     "mcp",
     access::CLIENTS,
@@ -24,6 +24,7 @@ const TABLES: [&str; 11] = [
     "pool",
     "limits",
     "tools",
+    "cortex",
 ];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =

@@ -71,6 +71,22 @@ impl Name {
     }
 }
 
+impl Name {
+    /// The name as it stands in an address: as a person writes it, percent-encoded.
+    #[must_use]
+    pub fn in_address(&self) -> String {
+        let mut text = String::new();
+        for byte in self.to_string().bytes() {
+            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'$') {
+                text.push(char::from(byte));
+            } else {
+                text.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        text
+    }
+}
+
 impl fmt::Display for Name {
     /// As a person writes it: with quotes only where they are needed.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

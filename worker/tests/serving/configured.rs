@@ -43,7 +43,8 @@ fn orders() -> StatementTool {
 }
 
 async fn house_of(tools: Vec<StatementTool>, grant: Grant) -> House {
-    let mut settings = Settings { offered: Offered { tools }, ..Settings::default() };
+    let mut settings =
+        Settings { offered: Offered { tools, ..Offered::default() }, ..Settings::default() };
     settings.access.anonymous = Some(grant);
     house(&settings).await
 }
@@ -149,7 +150,7 @@ async fn a_change_is_in_force_at_once_and_subscribers_are_told() {
     stream.write_all(request.as_bytes()).await.expect("sends");
     let mut read = String::new();
     until(&mut stream, &mut read, "notifications/subscriptions/acknowledged").await;
-    house.configured.send_replace(ready(&Offered { tools: vec![orders()] }));
+    house.configured.send_replace(ready(&Offered { tools: vec![orders()], ..Offered::default() }));
     until(&mut stream, &mut read, "notifications/tools/list_changed").await;
     assert_eq!(listed(&house).await.len(), 1);
 }

@@ -1,15 +1,17 @@
-//! The tools that an app declares: statements with parameters.
+//! The tools that an app declares: statements with parameters, and services of the account.
 //!
 //! Checked here is what can be without knowing SQL: that a statement's parameters are those that
 //! are declared, and that their values are what they are said to be. Whether the statement may run
 //! is for the worker's gate.
 
+mod cortex;
 mod parameters;
 mod statement;
 
 use mcp_protocol::access::{Allowed, Level};
 use mcp_protocol::offered::{Offered, StatementPlace, StatementTool};
 
+pub(super) use self::cortex::CORTEX;
 use self::parameters::PARAMETERS;
 use super::file::{Node, child_key};
 use super::keys::{Key, Kind, key, nearest};
@@ -43,7 +45,8 @@ pub(super) fn read(app: Section<'_>, report: &mut Report) -> Offered {
     for (_, tool) in &tools {
         check_names(app, *tool, report);
     }
-    Offered { tools: tools.into_iter().filter_map(|(name, one)| tool(name, one, report)).collect() }
+    let tools = tools.into_iter().filter_map(|(name, one)| tool(name, one, report)).collect();
+    Offered { tools, cortex: cortex::read(app, report) }
 }
 
 /// Notes names of what the app does not have: a connection, clients.
@@ -80,7 +83,7 @@ fn tool(name: &str, section: Section<'_>, report: &mut Report) -> Option<Stateme
         return None;
     }
     let parameters = parameters::read(section.section("parameters"), report);
-    let statement = needed(section, "statement", report);
+    let statement = needed(section, TOOL, "statement", report);
     if let (Some(statement), Some(node)) = (statement, section.node("statement")) {
         statement::check(statement, (node, section), report);
     }
@@ -88,7 +91,7 @@ fn tool(name: &str, section: Section<'_>, report: &mut Report) -> Option<Stateme
     let clients = section.node("clients").map(|_| Allowed::Only(section.texts("clients")));
     Some(StatementTool {
         name: name.to_owned(),
-        description: needed(section, "description", report)?.to_owned(),
+        description: needed(section, TOOL, "description", report)?.to_owned(),
         statement: statement?.to_owned(),
         parameters,
         place: StatementPlace {
@@ -105,9 +108,14 @@ fn tool(name: &str, section: Section<'_>, report: &mut Report) -> Option<Stateme
 }
 
 /// A text that must be there.
-fn needed<'a>(section: Section<'a>, name: &str, report: &mut Report) -> Option<&'a str> {
+fn needed<'a>(
+    section: Section<'a>,
+    keys: &'static [Key],
+    name: &str,
+    report: &mut Report,
+) -> Option<&'a str> {
     if section.node(name).is_none() {
-        let example = TOOL.iter().find(|key| key.name == name).map_or("", |key| key.example);
+        let example = keys.iter().find(|key| key.name == name).map_or("", |key| key.example);
         let table = section.nearest;
         let words = format!("has no `{name}`; write one, such as {name} = {example}");
         report.add(&table.key, table.place, words);

@@ -3,6 +3,7 @@
 //! What the gate does not let pass at a tool's own level is not offered at all, and the log says
 //! why: an error of one tool is no reason for a worker not to serve the others.
 
+mod cortex;
 mod statement_tool;
 mod values;
 
@@ -10,6 +11,7 @@ use std::sync::Arc;
 
 use mcp_protocol::offered::Offered;
 
+use self::cortex::Service;
 use self::statement_tool::Ready;
 use super::tools::is_fixed;
 use super::tools::shelf::{Callable, Configured};
@@ -19,18 +21,27 @@ use super::tools::shelf::{Callable, Configured};
 pub fn ready(offered: &Offered) -> Configured {
     let mut tools: Vec<Arc<dyn Callable>> = Vec::new();
     for tool in &offered.tools {
-        let made = match is_fixed(&tool.name) {
-            true => Err("a tool of every worker has this name; choose another".to_owned()),
-            false => Ready::new(tool),
-        };
-        match made {
-            Ok(ready) => tools.push(Arc::new(ready)),
-            Err(why) => tracing::error!(
-                tool = tool.name,
-                why,
-                "a tool of the configuration cannot be used, and is not offered"
-            ),
-        }
+        put(&mut tools, &tool.name, Ready::new(tool));
+    }
+    for service in &offered.cortex {
+        put(&mut tools, &service.name, Service::new(service));
     }
     Arc::new(tools)
+}
+
+/// Puts a tool to the others, if it is one and nobody else has its name.
+fn put<T: Callable>(tools: &mut Vec<Arc<dyn Callable>>, name: &str, made: Result<T, String>) {
+    let is_taken = is_fixed(name) || tools.iter().any(|tool| tool.name() == name);
+    let made = match is_taken {
+        true => Err("another tool has this name; choose another".to_owned()),
+        false => made,
+    };
+    match made {
+        Ok(tool) => tools.push(Arc::new(tool)),
+        Err(why) => tracing::error!(
+            tool = name,
+            why,
+            "a tool of the configuration cannot be used, and is not offered"
+        ),
+    }
 }

@@ -3,8 +3,8 @@
 //! The values travel beside the statement, so they cannot change what it does. The statement is
 //! judged when the tool is made, at the level that its declaration names.
 
-use mcp_protocol::access::Level as Granted;
-use mcp_protocol::offered::{Parameter, StatementTool};
+use mcp_protocol::access::{Allowed, Level as Granted};
+use mcp_protocol::offered::{Parameter, StatementPlace, StatementTool};
 use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ impl Ready {
         if let Decision::Refused { reason, .. } = decision {
             return Err(reason);
         }
-        Ok(Ready { tool: tool.clone(), context: context(tool)? })
+        Ok(Ready { tool: tool.clone(), context: context(&tool.place)? })
     }
 
     async fn run(
@@ -111,10 +111,7 @@ impl Callable for Ready {
     }
 
     fn is_for(&self, caller: &Caller) -> bool {
-        let named = match &caller.name {
-            Some(name) => self.tool.clients.allows(name),
-            None => self.tool.clients.allows(""),
-        };
+        let named = is_among(caller, &self.tool.clients);
         caller.sees(self.toolset()) && named && caller.grant.level >= self.tool.level
     }
 
@@ -139,6 +136,11 @@ impl Callable for Ready {
     }
 }
 
+/// Whether a caller is among these clients; one without a name is only where all are.
+pub(super) fn is_among(caller: &Caller, clients: &Allowed) -> bool {
+    clients.allows(caller.name.as_deref().unwrap_or_default())
+}
+
 fn level(granted: Granted) -> Level {
     match granted {
         Granted::Read => Level::Read,
@@ -147,14 +149,13 @@ fn level(granted: Granted) -> Level {
     }
 }
 
-/// Where the statement stands, its names read as in SQL.
-fn context(tool: &StatementTool) -> Result<Context, String> {
+/// Where something stands, its names read as in SQL.
+pub(super) fn context(place: &StatementPlace) -> Result<Context, String> {
     let name = |what: &str, name: &Option<String>| {
         let name = name.as_deref().map(Name::parse).transpose();
         let name = name.map_err(|error| format!("{what}: {error}"))?;
         Ok::<_, String>(name.map(|name| name.as_str().to_owned()))
     };
-    let place = &tool.place;
     Ok(Context {
         connection: place.connection.clone(),
         role: name("role", &place.role)?,
@@ -167,8 +168,8 @@ fn context(tool: &StatementTool) -> Result<Context, String> {
 
 #[cfg(test)]
 mod tests {
-    use mcp_protocol::access::{Allowed, Grant};
-    use mcp_protocol::offered::{Need, ParameterKind, StatementPlace};
+    use mcp_protocol::access::Grant;
+    use mcp_protocol::offered::{Need, ParameterKind};
 
     use super::*;
 

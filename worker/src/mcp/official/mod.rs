@@ -101,18 +101,19 @@ const QUERY: Entry = Entry {
     call: |errand, arguments| {
         Box::pin(async move {
             let QueryArguments { statement, cursor } = parsed(arguments)?;
-            query(errand, &statement, cursor.as_deref()).await
+            query(errand, &statement, cursor.as_deref(), &Context::default()).await
         })
     },
 };
 
 /// Runs a statement that a caller wrote, or one that holds parts that it wrote.
-async fn query(
+pub(in crate::mcp) async fn query(
     errand: &Errand<'_>,
     statement: &str,
     cursor: Option<&str>,
+    context: &Context,
 ) -> Result<Reply, ToolError> {
-    let context = Context::default();
+    let context = context.clone();
     errand.judge(statement, &context)?;
     let asking = Asking { rows_max: ROWS_DEFAULT, timeout: errand.timeout(None)? };
     let question = Question { statement, context, asking };

@@ -136,7 +136,7 @@ pub(super) const ENTRIES: [Entry; 7] = [
         |errand, arguments| {
             Box::pin(async move {
                 let statement = statement(errand, &parsed(arguments)?)?;
-                query(errand, &statement, None).await
+                query(errand, &statement, None, &crate::warehouse::Context::default()).await
             })
         },
     ),

@@ -90,32 +90,19 @@ impl fmt::Display for Address {
         match self {
             // An empty name of a server needs its path, or readers of addresses stumble.
             Address::Account => formatter.write_str("/"),
-            Address::Database(database) => formatter.write_str(&encoded(database)),
+            Address::Database(database) => formatter.write_str(&database.in_address()),
             Address::Schema { database, schema } => {
-                write!(formatter, "{}/{}", encoded(database), encoded(schema))
+                write!(formatter, "{}/{}", database.in_address(), schema.in_address())
             }
             Address::Object(Path { database, schema, object }) => {
-                formatter.write_str(&encoded(database))?;
+                formatter.write_str(&database.in_address())?;
                 if let Some(schema) = schema {
-                    write!(formatter, "/{}", encoded(schema))?;
+                    write!(formatter, "/{}", schema.in_address())?;
                 }
-                write!(formatter, "/{}", encoded(object))
+                write!(formatter, "/{}", object.in_address())
             }
         }
     }
-}
-
-/// A name as it stands in an address.
-fn encoded(name: &Name) -> String {
-    let mut text = String::new();
-    for byte in name.to_string().bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'$') {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
 }
 
 /// The text of a part of an address.

@@ -86,7 +86,8 @@ impl Reply {
     }
 }
 
-/// All fixed tools, in the order in which they are listed.
+/// All fixed tools, in the order in which they are listed. Those of the former official server come
+/// first: who asks for that set wants its tools, also where another has one of the same name.
 static FIXED: LazyLock<Configured> = LazyLock::new(|| {
     let origin = [
         list_databases::ENTRY,
@@ -97,7 +98,7 @@ static FIXED: LazyLock<Configured> = LazyLock::new(|| {
     ];
     let entries = [&origin[..], &catalog::CORE, &catalog::CATALOG, &operations::ENTRIES].concat();
     let entries = entries.into_iter().map(|entry| Arc::new(entry) as Arc<dyn Callable>);
-    Arc::new(entries.chain(super::official::tools()).collect())
+    Arc::new(super::official::tools().into_iter().chain(entries).collect())
 });
 
 impl Desk {

@@ -119,9 +119,6 @@ pub struct Shelf {
 
 impl Shelf {
     /// The fixed tools, and those that are configured at the moment, after them.
-    ///
-    /// Those of the former official server come first: who asks for that set wants its tools, also
-    /// where another set has one of the same name.
     #[must_use]
     pub fn new(fixed: Configured, configured: watch::Receiver<Configured>) -> Shelf {
         Shelf { fixed, configured }

@@ -6,6 +6,7 @@
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, HeaderValue};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, NoPass, Pass};
 use super::session::{Condition, SESSIONS_MAX, SnowflakeSession};
@@ -83,8 +84,26 @@ impl Connection {
 }
 
 impl SnowflakeSession {
+    /// Asks a service, until the answer is there, its time is over or nobody wants it.
+    pub(super) async fn asked(
+        &mut self,
+        (post, context): (&Post, &Context),
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Value, WarehouseError> {
+        let clock = self.connection.account.wire.clock();
+        let after = limits.timeout;
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(WarehouseError::Cancelled),
+            ended = clock.within(after, self.posted(post, context, limits)) => {
+                ended.unwrap_or(Err(WarehouseError::TimedOut { after }))
+            }
+        }
+    }
+
     /// Asks a service in this session, or in another one when this is gone.
-    pub(super) async fn posted(
+    async fn posted(
         &mut self,
         post: &Post,
         context: &Context,

@@ -21,7 +21,7 @@ use super::kept::kept;
 use super::layer::Library;
 use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
 use super::tag::QueryTag;
-use crate::sql::{self, Decision, Level};
+use crate::sql::{self, Level};
 use crate::warehouse::collected::Collected;
 use crate::warehouse::{Answer, Context, Limits, Post, Session, WarehouseError};
 
@@ -326,10 +326,7 @@ fn effect_of(statement: &str, context: &Context) -> Effect {
         [] => sql::decide(statement, Level::Read),
         _ => sql::decide_bound(statement, Level::Read),
     };
-    match decision {
-        Decision::Allowed { .. } => Effect::Reads,
-        Decision::Refused { .. } => Effect::Changes,
-    }
+    if decision.is_allowed() { Effect::Reads } else { Effect::Changes }
 }
 
 #[async_trait]
@@ -380,15 +377,7 @@ impl Session for SnowflakeSession {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Value, WarehouseError> {
-        let clock = self.connection.account.wire.clock();
-        let after = limits.timeout;
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(WarehouseError::Cancelled),
-            ended = clock.within(after, self.posted(post, context, limits)) => {
-                ended.unwrap_or(Err(WarehouseError::TimedOut { after }))
-            }
-        }
+        self.asked((post, context), limits, cancel).await
     }
 
     async fn check(&mut self) {

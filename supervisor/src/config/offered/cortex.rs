@@ -1,0 +1,79 @@
+//! Services of the account beside SQL that an app offers as tools, in the words of Snowflake's own
+//! server.
+
+use mcp_protocol::access::Allowed;
+use mcp_protocol::offered::{CortexKind, CortexService, StatementPlace};
+
+use super::super::keys::{Key, Kind, key};
+use super::super::problem::Report;
+use super::super::section::Section;
+use super::{check_names, needed};
+
+/// The words for what a service is, in the order of [`KINDS`].
+const KIND_WORDS: &[&str] = &[
+    "CORTEX_SEARCH_SERVICE_QUERY",
+    "CORTEX_ANALYST_MESSAGE",
+    "CORTEX_AGENT_RUN",
+    "SYSTEM_EXECUTE_SQL",
+];
+const KINDS: [CortexKind; 4] =
+    [CortexKind::Search, CortexKind::Analyst, CortexKind::Agent, CortexKind::Sql];
+
+/// `[apps.NAME.cortex.NAME]`.
+pub(in crate::config) const CORTEX: Key = key("cortex", Kind::Named(SERVICE), "");
+
+const SERVICE: &[Key] = &[
+    key("type", Kind::Choice(KIND_WORDS), r#""CORTEX_SEARCH_SERVICE_QUERY""#),
+    key("identifier", Kind::Text, r#""ANALYTICS.PUBLIC.DOCUMENTS""#),
+    key("description", Kind::Text, r#""Searches the manuals.""#),
+    key("columns", Kind::Texts, r#"["TEXT"]"#),
+    key("limit", Kind::Count { min: 1, max: 1000, what: "a number of results" }, "10"),
+    key("connection", Kind::Text, r#""production""#),
+    key("role", Kind::Text, r#""MCP_READER""#),
+    key("warehouse", Kind::Text, r#""COMPUTE_WH""#),
+    key("clients", Kind::Texts, r#"["reporting"]"#),
+];
+
+/// The services that an app offers.
+pub(super) fn read(app: Section<'_>, report: &mut Report) -> Vec<CortexService> {
+    let members = app.section("cortex").members().into_iter().filter(|(_, one)| one.is_table());
+    members.filter_map(|(name, one)| service(app, (name, one), report)).collect()
+}
+
+fn service(
+    app: Section<'_>,
+    (name, section): (&str, Section<'_>),
+    report: &mut Report,
+) -> Option<CortexService> {
+    check_names(app, section, report);
+    let written = needed(section, SERVICE, "type", report);
+    let description = needed(section, SERVICE, "description", report);
+    let kind = section.choice("type", &KINDS);
+    let identifier = match (kind, section.node("identifier")) {
+        (Some(CortexKind::Sql), Some(node)) => {
+            let words = "SYSTEM_EXECUTE_SQL is no object of the account; remove this key";
+            report.add(&node.key, node.place, words);
+            None
+        }
+        (Some(CortexKind::Sql) | None, _) => None,
+        (Some(_), _) => needed(section, SERVICE, "identifier", report),
+    };
+    written?;
+    let text = |key: &str| section.text(key).map(str::to_owned);
+    let clients = section.node("clients").map(|_| Allowed::Only(section.texts("clients")));
+    Some(CortexService {
+        name: name.to_owned(),
+        kind: kind?,
+        description: description?.to_owned(),
+        identifier: identifier.map(str::to_owned),
+        columns: section.texts("columns"),
+        results_max: section.count("limit"),
+        place: StatementPlace {
+            connection: text("connection"),
+            role: text("role"),
+            warehouse: text("warehouse"),
+            ..StatementPlace::default()
+        },
+        clients: clients.unwrap_or(Allowed::Any),
+    })
+}
