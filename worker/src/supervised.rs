@@ -32,7 +32,8 @@ use crate::metrics::Metrics;
 use crate::quota::Quotas;
 use crate::settings::{Identity, Inherited, of_platform};
 use crate::signals::{self, Signals};
-use crate::warehouse::connections::{Connections, OpenWarehouse};
+use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
+use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
 use crate::words::chain;
 
