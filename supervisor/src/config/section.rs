@@ -14,6 +14,7 @@ use mcp_protocol::offered::Scalar;
 use super::file::{Entry, Node, Value, child_key};
 use super::hints;
 use super::keys::{Key, Kind};
+use super::offered::scalar;
 use super::problem::Report;
 use super::{address, health, off, process, snowflake, timetable, value, watch};
 
@@ -77,8 +78,8 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         }
         Kind::Command => value::command(node).map(drop),
         Kind::Texts | Kind::Patterns => value::texts(node).map(drop),
-        Kind::Scalar => value::scalar(node).map(drop),
-        Kind::Scalars => value::scalars(node).map(drop),
+        Kind::Scalar => scalar::scalar(node).map(drop),
+        Kind::Scalars => scalar::scalars(node).map(drop),
         Kind::Boolean => value::boolean(node).map(drop),
         Kind::Count { min, max, what } => value::count(node, *min, *max, what).map(drop),
         Kind::Scale => value::scale(node).map(drop),
@@ -123,7 +124,7 @@ fn check_list(node: &Node, key: &'static Key, report: &mut Report) {
     for item in items {
         let outcome = match &key.kind {
             Kind::ExitCodes => value::exit_code(item).map(drop),
-            Kind::Scalars => value::scalar(item).map(drop),
+            Kind::Scalars => scalar::scalar(item).map(drop),
             Kind::Patterns => value::entry(item).and_then(watch::pattern).map(drop),
             _any_text => value::entry(item).map(drop),
         };
@@ -251,11 +252,11 @@ impl<'a> Section<'a> {
     }
 
     pub(super) fn scalar(&self, name: &str) -> Option<Scalar> {
-        value::scalar(self.node(name)?).ok()
+        scalar::scalar(self.node(name)?).ok()
     }
 
     pub(super) fn scalars(&self, name: &str) -> Vec<Scalar> {
-        self.node(name).and_then(|node| value::scalars(node).ok()).unwrap_or_default()
+        self.node(name).and_then(|node| scalar::scalars(node).ok()).unwrap_or_default()
     }
 
     /// The texts of a list with where each was written; the list itself stands in for none.

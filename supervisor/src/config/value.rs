@@ -7,8 +7,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use mcp_protocol::offered::Scalar;
-
 use super::file::{Node, Value};
 use super::keys::nearest;
 use super::units;
@@ -106,27 +104,6 @@ pub(super) fn texts(node: &Node) -> Result<Vec<String>, String> {
             let parts: Vec<String> = text.split_whitespace().map(quoted).collect();
             Err(format!("{} is not a list; write [{}]", found(&node.value), cut(&parts.join(", "))))
         }
-        other => Err(format!("{} is not a list", found(other))),
-    }
-}
-
-/// A text, a number or a truth value; a text may be empty.
-pub(super) fn scalar(node: &Node) -> Result<Scalar, String> {
-    match &node.value {
-        Value::Integer(number) => Ok(Scalar::Integer(*number)),
-        Value::Float(number) if number.is_finite() => Ok(Scalar::Number(*number)),
-        Value::Boolean(truth) => Ok(Scalar::Boolean(*truth)),
-        Value::Text(_) => entry(node).map(|text| Scalar::Text(text.to_owned())),
-        Value::Date(date) => {
-            Err(format!("the date {date} stands without quotes; write \"{date}\""))
-        }
-        other => Err(format!("{} is not a single value", found(other))),
-    }
-}
-
-pub(super) fn scalars(node: &Node) -> Result<Vec<Scalar>, String> {
-    match &node.value {
-        Value::List(items) => items.iter().map(scalar).collect(),
         other => Err(format!("{} is not a list", found(other))),
     }
 }

@@ -6,6 +6,7 @@
 
 mod cortex;
 mod parameters;
+pub(super) mod scalar;
 mod statement;
 
 use mcp_protocol::access::{Allowed, Level};
