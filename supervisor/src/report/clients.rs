@@ -71,57 +71,58 @@ fn recipe(client: Client, (url, entrance): (&str, Entrance), worker: &str) -> Re
         codex = "\nhttp_headers = { Authorization = \"Bearer KEY\" }".to_owned();
     }
     let stdio = json!({ "command": worker, "args": ["stdio"] });
-    let (title, file, http, stdio) = match client {
-        Client::ClaudeDesktop => (
-            "Claude Desktop",
-            "claude_desktop_config.json (Settings, Developer, Edit Config); it speaks stdio, so mcp-remote makes the bridge",
-            servers("mcpServers", &bridge),
-            servers("mcpServers", &stdio),
-        ),
+    let (title, file) = place(client);
+    let (http, stdio) = match client {
+        Client::ClaudeDesktop => (servers("mcpServers", &bridge), servers("mcpServers", &stdio)),
         Client::ClaudeCode => (
-            "Claude Code",
-            ".mcp.json of the project; `claude mcp add --transport http snowflake` and the URL does the same",
             servers("mcpServers", &keyed(json!({ "type": "http", "url": url }))),
             servers("mcpServers", &stdio),
         ),
-        Client::Cursor => (
-            "Cursor",
-            ".cursor/mcp.json of the project, or ~/.cursor/mcp.json",
-            servers("mcpServers", &keyed(json!({ "url": url }))),
-            servers("mcpServers", &stdio),
-        ),
+        Client::Cursor => {
+            (servers("mcpServers", &keyed(json!({ "url": url }))), servers("mcpServers", &stdio))
+        }
         Client::Vscode => (
-            "Visual Studio Code",
-            ".vscode/mcp.json of the workspace",
             servers("servers", &keyed(json!({ "type": "http", "url": url }))),
             servers("servers", &json!({ "type": "stdio", "command": worker, "args": ["stdio"] })),
         ),
         Client::Windsurf => (
-            "Windsurf",
-            "~/.codeium/windsurf/mcp_config.json",
             servers("mcpServers", &keyed(json!({ "serverUrl": url }))),
             servers("mcpServers", &stdio),
         ),
         Client::Zed => (
-            "Zed",
-            "settings.json",
             servers("context_servers", &keyed(json!({ "url": url }))),
-            servers("context_servers", &json!({ "command": worker, "args": ["stdio"] })),
+            servers("context_servers", &stdio),
         ),
         Client::Codex => (
-            "Codex",
-            "~/.codex/config.toml",
             format!("[mcp_servers.{NAME}]\nurl = {}{codex}", json!(url)),
             format!("[mcp_servers.{NAME}]\ncommand = {}\nargs = [\"stdio\"]", json!(worker)),
         ),
         Client::GeminiCli => (
-            "Gemini CLI",
-            "~/.gemini/settings.json",
             servers("mcpServers", &keyed(json!({ "httpUrl": url }))),
             servers("mcpServers", &stdio),
         ),
     };
     Recipe { title, file, http, stdio }
+}
+
+/// What a client is called, and where its configuration is.
+fn place(client: Client) -> (&'static str, &'static str) {
+    match client {
+        Client::ClaudeDesktop => (
+            "Claude Desktop",
+            "claude_desktop_config.json (Settings, Developer, Edit Config); it speaks stdio, so mcp-remote makes the bridge",
+        ),
+        Client::ClaudeCode => (
+            "Claude Code",
+            ".mcp.json of the project; `claude mcp add --transport http snowflake` and the URL does the same",
+        ),
+        Client::Cursor => ("Cursor", ".cursor/mcp.json of the project, or ~/.cursor/mcp.json"),
+        Client::Vscode => ("Visual Studio Code", ".vscode/mcp.json of the workspace"),
+        Client::Windsurf => ("Windsurf", "~/.codeium/windsurf/mcp_config.json"),
+        Client::Zed => ("Zed", "settings.json"),
+        Client::Codex => ("Codex", "~/.codex/config.toml"),
+        Client::GeminiCli => ("Gemini CLI", "~/.gemini/settings.json"),
+    }
 }
 
 fn servers(key: &str, server: &Value) -> String {

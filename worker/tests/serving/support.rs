@@ -227,30 +227,9 @@ fn listed(statement: &str) -> Option<Table> {
     })
 }
 
-fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
-    let numbered = numbered(statement, context);
-    let total = numbered.as_ref().map(|rows| rows.len() as u64);
-    let listed = listed(statement);
-    let (names, rows): Table = match statement {
-        _ if numbered.is_some() => (&["N", "S"], numbered.unwrap_or_default()),
-        _ if statement.starts_with("select context") => (&["PLACE", "WHO"], vec![seen(context)]),
-        _ if statement.starts_with("select wide") => {
-            (&["S"], vec![vec![text(&"w".repeat(1000))]; 5])
-        }
-        _ if statement.starts_with("EXPLAIN USING JSON") => (&["plan"], vec![vec![text(PLAN)]]),
-        "SELECT CURRENT_ROLE()" => (&["R"], vec![vec![text("ANALYST")]]),
-        _ if listed.is_some() => listed.unwrap_or_default(),
-        _ if statement.contains("QUERY_HISTORY_BY_USER") => {
-            let is_running = format!("{:?}", context.bindings).contains("running-id");
-            let rows = vec![vec![text("running-id"), text("RUNNING"), text("select hang")]];
-            (
-                &["QUERY_ID", "EXECUTION_STATUS", "QUERY_TEXT"],
-                if is_running { rows } else { Vec::new() },
-            )
-        }
-        _ if statement.contains("CANCEL_QUERY") => {
-            (&["R"], vec![vec![text(&format!("query terminated {:?}", context.bindings))]])
-        }
+/// What the account says of its databases, schemas, tables and views.
+fn catalogue(statement: &str) -> Option<Table> {
+    Some(match statement {
         _ if statement.starts_with("SHOW DATABASES") => {
             (&["created_on", "name"], vec![vec![text("today"), text("SALES")]])
         }
@@ -273,6 +252,34 @@ fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
             &["name", "type", "kind", "null?", "comment"],
             vec![vec![text("ID"), text("NUMBER(38,0)"), text("COLUMN"), text("N"), Cell::Null]],
         ),
+        _ => return None,
+    })
+}
+
+fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
+    let numbered = numbered(statement, context);
+    let total = numbered.as_ref().map(|rows| rows.len() as u64);
+    let listed = listed(statement).or_else(|| catalogue(statement));
+    let (names, rows): Table = match statement {
+        _ if numbered.is_some() => (&["N", "S"], numbered.unwrap_or_default()),
+        _ if statement.starts_with("select context") => (&["PLACE", "WHO"], vec![seen(context)]),
+        _ if statement.starts_with("select wide") => {
+            (&["S"], vec![vec![text(&"w".repeat(1000))]; 5])
+        }
+        _ if statement.starts_with("EXPLAIN USING JSON") => (&["plan"], vec![vec![text(PLAN)]]),
+        "SELECT CURRENT_ROLE()" => (&["R"], vec![vec![text("ANALYST")]]),
+        _ if listed.is_some() => listed.unwrap_or_default(),
+        _ if statement.contains("QUERY_HISTORY_BY_USER") => {
+            let is_running = format!("{:?}", context.bindings).contains("running-id");
+            let rows = vec![vec![text("running-id"), text("RUNNING"), text("select hang")]];
+            (
+                &["QUERY_ID", "EXECUTION_STATUS", "QUERY_TEXT"],
+                if is_running { rows } else { Vec::new() },
+            )
+        }
+        _ if statement.contains("CANCEL_QUERY") => {
+            (&["R"], vec![vec![text(&format!("query terminated {:?}", context.bindings))]])
+        }
         _ => (
             &["STATEMENT", "N"],
             vec![
