@@ -13,18 +13,24 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
 use mcp_protocol::env;
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 use mcp_protocol::message::{FromWorker, Logins, NamedPool, PoolVitals, ToWorker, Vitals};
+use mcp_protocol::relay::{Circular, SealingKeys, SessionTag, Statement};
 use mcp_protocol::settings::{Adjustable, Settings};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// Where a program finds the lock of its run.
 const LOCK_FD: i32 = 63;
+
+/// The link, for those who answer requests.
+static LINK: OnceLock<Arc<UnixStream>> = OnceLock::new();
+/// The one session that there is.
+const SESSION: SessionTag = SessionTag([7; 16]);
 
 /// What it does wrong.
 #[derive(Debug, Default, Clone)]
@@ -69,6 +75,8 @@ struct Faults {
     refused_when: Option<PathBuf>,
     /// What it says of itself at once.
     status: Option<String>,
+    /// It prints what other workers and the supervisor tell it.
+    gossip: bool,
     /// It says a number of itself, the next one each time, as fast as it can.
     notify_flood: bool,
 }
@@ -116,6 +124,7 @@ fn faults() -> Faults {
             "--sick-when" => faults.sick_when = Some(value().into()),
             "--refused-when" => faults.refused_when = Some(value().into()),
             "--status" => faults.status = Some(value()),
+            "--gossip" => faults.gossip = true,
             "--notify-flood" => faults.notify_flood = true,
             other => panic!("unknown argument {other}"),
         }
@@ -176,6 +185,10 @@ fn main() -> ExitCode {
         tell(&link, &FromWorker::Failed { reason });
         return ExitCode::FAILURE;
     }
+    let _ = LINK.set(Arc::clone(&link));
+    if faults.gossip {
+        print_keys(&settings.sessions);
+    }
     let requests = Arc::new(AtomicU64::new(0));
     let door = Door::open(&faults, &requests);
     if !faults.never_ready {
@@ -188,20 +201,21 @@ fn main() -> ExitCode {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
             Some(ToWorker::Adjust(to)) => {
-                let Adjustable { limits, log_level, access, sessions: _, offered: _ } = *to;
+                let Adjustable { limits, log_level, access, sessions, offered: _ } = *to;
                 println!("adjusted to {} rows and log level {log_level:?}", limits.rows_max);
                 let keys = access.clients.iter().flat_map(|client| &client.keys);
                 let ids: Vec<&str> = keys.map(|key| key.id.as_str()).collect();
                 println!("now lets in: {}", ids.join(" "));
+                if faults.gossip {
+                    print_keys(&sessions);
+                }
             }
-            Some(
-                ToWorker::Drain { .. }
-                | ToWorker::Settings(_)
-                | ToWorker::ReopenLogs
-                | ToWorker::Told(_)
-                | ToWorker::Sought { .. }
-                | ToWorker::Revoked(_),
-            ) => {}
+            Some(news @ (ToWorker::Told(_) | ToWorker::Sought { .. } | ToWorker::Revoked(_))) => {
+                if faults.gossip {
+                    println!("{} {}", std::process::id(), in_words(news));
+                }
+            }
+            Some(ToWorker::Drain { .. } | ToWorker::Settings(_) | ToWorker::ReopenLogs) => {}
             None => break,
         }
     }
@@ -210,6 +224,61 @@ fn main() -> ExitCode {
     }
     tell(&link, &FromWorker::Drained);
     ExitCode::SUCCESS
+}
+
+/// What others told, or what was asked and answered.
+fn in_words(news: ToWorker) -> String {
+    match news {
+        ToWorker::Told(Circular::Cancel { request, .. }) => format!("was told to cancel {request}"),
+        ToWorker::Told(Circular::Revoke { .. }) => "was told that a session ended".to_owned(),
+        ToWorker::Sought { ticket, statement } => match statement {
+            Some(statement) => format!("found {} for {ticket}", statement.query_id),
+            None => format!("found nothing for {ticket}"),
+        },
+        ToWorker::Revoked(sessions) => format!("knows of {} ended sessions", sessions.len()),
+        ToWorker::Settings(_)
+        | ToWorker::Drain { .. }
+        | ToWorker::ReopenLogs
+        | ToWorker::Adjust(_) => "was told something else".to_owned(),
+    }
+}
+
+fn print_keys(keys: &SealingKeys) {
+    let own = std::process::id();
+    match &keys.previous {
+        Some(old) => println!("{own} seals with key {} and opens with {}", keys.current.id, old.id),
+        None => println!("{own} seals with key {}", keys.current.id),
+    }
+}
+
+/// Tells the supervisor what a request such as `GET /cancel/7` says.
+fn tell_as_asked(head: &[u8]) {
+    let head = String::from_utf8_lossy(head);
+    let path = head.split(' ').nth(1).unwrap_or_default();
+    let Some((verb, word)) = path.trim_start_matches('/').split_once('/') else { return };
+    let (session, request) = (SESSION, word.to_owned());
+    let began = |request: &str| {
+        let statement = Statement {
+            session,
+            request: request.to_owned(),
+            principal: None,
+            connection: None,
+            query_id: format!("query-{request}"),
+            reads: true,
+        };
+        FromWorker::StatementBegan(statement)
+    };
+    let number = || word.parse().expect("a number");
+    let told = match verb {
+        "cancel" => vec![FromWorker::Tell(Circular::Cancel { session, request })],
+        "revoke" => vec![FromWorker::Tell(Circular::Revoke { session, until: number() })],
+        "began" => vec![began(word)],
+        "began-and-ended" => vec![began(word), FromWorker::StatementEnded { session, request }],
+        "seek" => vec![FromWorker::Seek { ticket: number(), session, request }],
+        other => panic!("unknown thing to tell {other}"),
+    };
+    let link = LINK.get().expect("there is a link before there is a door");
+    told.iter().for_each(|message| tell(link, message));
 }
 
 /// The life of a program without a link: serve, tell, and drain at SIGTERM.
@@ -509,6 +578,9 @@ fn answer(mut stream: &TcpStream, faults: &Faults) {
     }
     if head.starts_with(b"GET /hoard ") {
         std::mem::forget(vec![1u8; HOARD_BYTES]);
+    }
+    if faults.gossip {
+        tell_as_asked(&head);
     }
     let (_never, wait) = mpsc::channel::<()>();
     let _ = wait.recv_timeout(faults.answer_after);

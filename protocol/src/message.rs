@@ -33,7 +33,7 @@ pub enum ToWorker {
         /// Which question it answers.
         ticket: u64,
         /// The statement, where one is known.
-        statement: Option<Statement>,
+        statement: Option<Box<Statement>>,
     },
     /// Sessions that were ended before this worker came; at most
     /// [`REVOCATIONS_MAX`](crate::relay::REVOCATIONS_MAX) at once, right after the settings.
@@ -207,6 +207,18 @@ pub enum CallOutcome {
     Error,
     /// The client went away or cancelled.
     Cancelled,
+}
+
+impl CallOutcome {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            CallOutcome::Ok => "ok",
+            CallOutcome::Error => "error",
+            CallOutcome::Cancelled => "cancelled",
+        }
+    }
 }
 
 /// The pool of warehouse sessions at one moment.

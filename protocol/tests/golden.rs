@@ -169,7 +169,7 @@ fn relayed(golden: &mut Golden) {
     };
     golden.add("told-cancel", &ToWorker::Told(cancel()));
     golden.add("told-revoke", &ToWorker::Told(revoke()));
-    golden.add("sought", &ToWorker::Sought { ticket: 7, statement: Some(statement()) });
+    golden.add("sought", &ToWorker::Sought { ticket: 7, statement: Some(Box::new(statement())) });
     let revoked = Revocation { session, until: 1_800_000_000 };
     golden.add("revoked", &ToWorker::Revoked(vec![revoked]));
     golden.add("tell-cancel", &FromWorker::Tell(cancel()));

@@ -22,6 +22,7 @@ mod monit;
 mod order;
 mod readiness;
 mod refresh;
+mod relay;
 mod reload;
 mod roads;
 mod secrets;

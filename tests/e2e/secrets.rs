@@ -94,9 +94,23 @@ fn a_secret_reaches_the_worker_and_no_output_file_or_environment() {
         }
     }
     assert!(all.len() >= 2, "{}", all.len());
+    let key = sealing_key(&house);
     for (name, bytes) in all {
-        assert!(!String::from_utf8_lossy(&bytes).contains(CANARY), "{name}");
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains(CANARY), "{name}");
+        assert!(!text.contains(&key) || name.ends_with("state/session-keys"), "{name}");
     }
+    for command in [&["status", "--json"][..], &["describe", "query", "--json"], &["logs"]] {
+        let said = house.run(command);
+        assert!(!said.out.contains(&key) && !said.err.contains(&key), "{command:?}: {said:?}");
+    }
+}
+
+/// What session ids are sealed with, which nobody configured.
+fn sealing_key(house: &House) -> String {
+    let text = std::fs::read(house.path("state/session-keys")).unwrap();
+    let keys: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    keys["keys"]["current"]["secret"].as_str().unwrap().to_owned()
 }
 
 #[test]

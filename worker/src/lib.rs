@@ -5,6 +5,7 @@
 //! - [`cli`] the command line
 //! - [`supervised`] a worker under a supervisor; [`stdio`] one for a desktop client
 //! - [`settings`] what the process was born with
+//! - [`ending`] why a worker ended otherwise than it should
 //! - [`lifecycle`] pure: booting, ready, draining, done
 //! - [`link`] our end of the socket: hello, ready, heartbeat, drain
 //! - [`bus`] what the workers of an app tell each other over it
@@ -20,6 +21,7 @@ pub mod audit;
 pub mod bus;
 pub mod cli;
 pub mod clock;
+pub mod ending;
 pub mod http;
 pub mod lifecycle;
 pub mod link;

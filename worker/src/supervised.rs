@@ -18,10 +18,11 @@ use crate::access::{Caller, Reception};
 use crate::audit::{Audit, AuditFile};
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
-use crate::http::{self, Door, DoorError, Health, Serving, Stage};
+pub use crate::ending::ServeError;
+use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
-use crate::link::{Link, LinkError};
-use crate::logs::{self, LogError, Logs};
+use crate::link::Link;
+use crate::logs::{self, Logs};
 use crate::mcp::configured;
 use crate::mcp::edge::Edge;
 use crate::mcp::server::Server;
@@ -31,7 +32,6 @@ use crate::metrics::Metrics;
 use crate::quota::Quotas;
 use crate::settings::{Identity, Inherited};
 use crate::signals::{self, Signals};
-use crate::warehouse::WarehouseError;
 use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
@@ -43,51 +43,6 @@ const GRACE_DEFAULT: Duration = Duration::from_secs(30);
 const REFUSALS: &str = "refused-logins";
 /// How long goodbyes to the warehouse may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-
-/// Why a worker ended otherwise than it should.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// No conversation with the supervisor.
-    #[error("cannot report to the supervisor")]
-    Link(#[from] LinkError),
-    /// No log.
-    #[error("cannot begin to log")]
-    Log(#[from] LogError),
-    /// No signals.
-    #[error("cannot listen to signals")]
-    Signals(#[source] std::io::Error),
-    /// No data.
-    #[error("cannot open the warehouse")]
-    Warehouse(#[from] WarehouseError),
-    /// The warehouse does not let us in.
-    #[error("{0}")]
-    Refused(String),
-    /// No session.
-    #[error("cannot open the pool of warehouse sessions")]
-    Pool(#[from] PoolError),
-    /// No door.
-    #[error("cannot open the door")]
-    Door(#[from] DoorError),
-    /// The task that opens the warehouse died.
-    #[error("the warehouse failed while it was opened")]
-    Boot,
-}
-
-impl ServeError {
-    /// True when starting again cannot help: what was asked for is not in this program, or the
-    /// warehouse does not let us in.
-    #[must_use]
-    pub fn is_hopeless(&self) -> bool {
-        matches!(
-            self,
-            ServeError::Warehouse(
-                WarehouseError::Unsupported { .. }
-                    | WarehouseError::Settings { .. }
-                    | WarehouseError::Refused { .. }
-            ) | ServeError::Refused(_)
-        )
-    }
-}
 
 /// Serves until the supervisor, a signal or the loss of the supervisor ends it.
 ///
@@ -301,7 +256,9 @@ impl Worker {
             }
             ToWorker::Adjust(to) => self.adjust(*to),
             ToWorker::Told(circular) => self.bus.heard(circular),
-            ToWorker::Sought { ticket, statement } => self.bus.sought(ticket, statement),
+            ToWorker::Sought { ticket, statement } => {
+                self.bus.sought(ticket, statement.map(|one| *one));
+            }
             ToWorker::Revoked(sessions) => self.bus.revoked(sessions),
             // Settings are handed over once; a second set is for a run to come.
             ToWorker::Settings(_) => {}

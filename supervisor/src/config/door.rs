@@ -9,11 +9,55 @@ use mcp_protocol::settings::{ClientCertificates, HttpSettings, TlsSettings};
 
 use super::check::Around;
 use super::file::child_key;
+use super::keys::{Key, Kind, WAIT, key};
 use super::policy::CREDENTIALS_DIRECTORY;
 use super::problem::Report;
 use super::program::absolute;
 use super::section::Section;
 use super::snowflake::exposed;
+
+pub(super) const HTTP: &[Key] = &[
+    key("header_timeout", WAIT, r#""10s""#),
+    key("request_timeout", WAIT, r#""5m""#),
+    key("max_body", Kind::Size { min: "1KB", max: "1GB" }, r#""1MiB""#),
+    key(
+        "max_connections",
+        Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
+        "1024",
+    ),
+    key("body_timeout", WAIT, r#""30s""#),
+    key("write_timeout", WAIT, r#""30s""#),
+    key(
+        "max_connections_per_address",
+        Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
+        "256",
+    ),
+    key(
+        "requests_per_second",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "1000",
+    ),
+    key(
+        "concurrent_requests",
+        Kind::Count { min: 1, max: 1024, what: "a number of requests" },
+        "256",
+    ),
+    key(
+        "failed_logins_per_minute",
+        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
+        "60",
+    ),
+];
+
+/// The words for whether clients show certificates, in the order of what they mean.
+const CLIENT_CERTIFICATE_WORDS: &[&str] = &["off", "optional", "required"];
+
+pub(super) const TLS: &[Key] = &[
+    key("certificate_file", Kind::Text, r#""certificate.pem""#),
+    key("key_file", Kind::Text, r#""key.pem""#),
+    key("client_ca_file", Kind::Text, r#""clients.pem""#),
+    key("client_certificates", Kind::Choice(CLIENT_CERTIFICATE_WORDS), r#""off""#),
+];
 
 /// What each word for certificates of clients means, in the order of the table of keys.
 const CLIENT_CERTIFICATES: [ClientCertificates; 3] =

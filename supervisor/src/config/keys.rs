@@ -4,7 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::access::keys as access;
-use super::{offered, process};
+use super::{door, offered, process};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -111,7 +111,7 @@ const fn table(name: &'static str, keys: &'static [Key]) -> Key {
 /// The shortest and the longest wait.
 pub(super) const WAIT_MIN: &str = "1ms";
 pub(super) const WAIT_MAX: &str = "24h";
-const WAIT: Kind = Kind::Duration { min: WAIT_MIN, max: WAIT_MAX };
+pub(super) const WAIT: Kind = Kind::Duration { min: WAIT_MIN, max: WAIT_MAX };
 
 /// The whole file.
 pub(super) const FILE: &[Key] = &[
@@ -160,11 +160,11 @@ pub(super) const APP: &[Key] = &[
     table("rollout", ROLLOUT),
     table("health", HEALTH),
     table("logs", LOGS),
-    table("http", HTTP),
+    table("http", door::HTTP),
     table("mcp", access::MCP),
     key("clients", Kind::Named(access::CLIENT), ""),
     table("oauth", access::OAUTH),
-    table("tls", TLS),
+    table("tls", door::TLS),
     table("warehouse", WAREHOUSE),
     table("snowflake", SNOWFLAKE),
     key("connections", Kind::Named(SNOWFLAKE), ""),
@@ -221,49 +221,6 @@ const LOGS: &[Key] = &[
     key("level", Kind::Choice(LEVELS), r#""info""#),
     key("max_size", Kind::Size { min: "1KB", max: "1TB" }, r#""50MB""#),
     key("max_files", Kind::Count { min: 1, max: 1000, what: "a number of files" }, "10"),
-];
-
-const HTTP: &[Key] = &[
-    key("header_timeout", WAIT, r#""10s""#),
-    key("request_timeout", WAIT, r#""5m""#),
-    key("max_body", Kind::Size { min: "1KB", max: "1GB" }, r#""1MiB""#),
-    key(
-        "max_connections",
-        Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
-        "1024",
-    ),
-    key("body_timeout", WAIT, r#""30s""#),
-    key("write_timeout", WAIT, r#""30s""#),
-    key(
-        "max_connections_per_address",
-        Kind::Count { min: 1, max: 100_000, what: "a number of connections" },
-        "256",
-    ),
-    key(
-        "requests_per_second",
-        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
-        "1000",
-    ),
-    key(
-        "concurrent_requests",
-        Kind::Count { min: 1, max: 1024, what: "a number of requests" },
-        "256",
-    ),
-    key(
-        "failed_logins_per_minute",
-        Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
-        "60",
-    ),
-];
-
-/// The words for whether clients show certificates, in the order of what they mean.
-pub(super) const CLIENT_CERTIFICATES: &[&str] = &["off", "optional", "required"];
-
-const TLS: &[Key] = &[
-    key("certificate_file", Kind::Text, r#""certificate.pem""#),
-    key("key_file", Kind::Text, r#""key.pem""#),
-    key("client_ca_file", Kind::Text, r#""clients.pem""#),
-    key("client_certificates", Kind::Choice(CLIENT_CERTIFICATES), r#""off""#),
 ];
 
 const WAREHOUSE: &[Key] = &[

@@ -31,6 +31,7 @@ use crate::runtime::memory;
 use crate::runtime::news::News;
 use crate::runtime::output::Outputs;
 use crate::runtime::processes::Processes;
+use crate::runtime::relay::Relay;
 use crate::runtime::rotation;
 use crate::runtime::state::Memory;
 use crate::runtime::totals::{Totals, pools};
@@ -64,6 +65,8 @@ pub(crate) struct Hands {
     pub(crate) memory: Memory,
     /// What became of the configurations that were read.
     pub(crate) ledger: Ledger,
+    /// What workers share, and tell each other.
+    pub(crate) relay: Relay,
 }
 
 impl Hands {
@@ -160,14 +163,17 @@ impl Hands {
         if process.pid.as_raw() != pid {
             return Err(format!("{run} is process {}, not {pid}", process.pid));
         }
-        let Some(settings) = &process.settings else {
+        let Some(settings) = &mut process.settings else {
             return Err(format!("app `{}` is not run by mcp-worker", process.slot.app));
         };
+        settings.sessions = self.relay.keys.clone();
         let mut settings = settings.clone();
         settings.generation = generation;
-        outbox
-            .try_send(ToWorker::Settings(settings))
-            .map_err(|_| "the outbox of a new link is full".to_owned())?;
+        let revoked = self.relay.revoked(&process.slot.app);
+        for message in std::iter::once(ToWorker::Settings(settings)).chain(revoked) {
+            let told = outbox.try_send(message);
+            told.map_err(|_| "the outbox of a new link is full".to_owned())?;
+        }
         process.link = Some(outbox);
         Ok(())
     }
@@ -225,7 +231,7 @@ impl Hands {
     }
 
     /// Tells running workers what changed in what they can take on.
-    fn adjust_workers(&mut self) {
+    pub(crate) fn adjust_workers(&mut self) {
         let runs: Vec<RunId> = self.processes.iter().map(|(run, _)| run).collect();
         runs.into_iter().for_each(|run| self.adjust(run));
     }
@@ -235,7 +241,8 @@ impl Hands {
         let Some(process) = self.processes.get_mut(run) else { return };
         let app = self.config.apps.get(&process.slot.app);
         let wanted = app.and_then(|app| Some(app.settings.as_ref()?.adjustable()));
-        let (Some(wanted), Some(told)) = (wanted, &mut process.settings) else { return };
+        let (Some(mut wanted), Some(told)) = (wanted, &mut process.settings) else { return };
+        wanted.sessions = self.relay.keys.clone();
         if told.adjustable() == wanted {
             return;
         }
@@ -247,17 +254,19 @@ impl Hands {
             // Its next heartbeat is the next chance.
             Some(Err(_)) => tracing::warn!(
                 app = %process.slot.app, slot = process.slot.index,
-                "a worker takes no messages; it is told its limits and its log level later"
+                "a worker takes no messages; it is told later what changed"
             ),
             Some(Ok(())) | None => told.adjust(wanted),
         }
     }
 
-    /// Lets go of the output of apps that the file does not name and of which nobody runs.
+    /// Lets go of the output and the statements of apps that the file does not name and of which
+    /// nobody runs.
     pub(crate) fn forget_outputs(&mut self) {
-        let Hands { config, processes, outputs, .. } = self;
+        let Hands { config, processes, outputs, relay, .. } = self;
         let runs = |app: &AppName| processes.iter().any(|(_, process)| process.slot.app == *app);
         outputs.retain(|app| config.apps.contains_key(app) || runs(app));
+        relay.retain(|app| config.apps.contains_key(app) || runs(app));
     }
 
     /// Workers whose memory is limited.

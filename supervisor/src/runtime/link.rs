@@ -16,7 +16,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::machine::RunId;
 use crate::runtime::clock::pause;
-use crate::runtime::news::{News, OUTBOX_MAX};
+use crate::runtime::news::{News, OUTBOX_MAX, WORKER_OUTBOX_MAX};
+use crate::runtime::relay::Errand;
 use crate::runtime::wire::{Inbound, WireError, send};
 
 /// How long a peer may take to say who it is and what it wants.
@@ -105,7 +106,7 @@ async fn worker(
     inbox: &mpsc::Sender<News>,
     (run, peer): (RunId, Credentials),
 ) -> Result<(), WireError> {
-    let (outbox, mut messages) = mpsc::channel(OUTBOX_MAX);
+    let (outbox, mut messages) = mpsc::channel(WORKER_OUTBOX_MAX);
     let (verdict, judged) = oneshot::channel();
     let news = News::WorkerConnected { run, pid: peer.pid, outbox, verdict };
     inbox.send(news).await.map_err(|_| WireError::Closed)?;
@@ -125,20 +126,7 @@ async fn worker(
             },
             heard = inbound.receive::<FromWorker>(stream) => {
                 let news = match heard {
-                    Ok(FromWorker::Ready) => News::Ready { run },
-                    Ok(FromWorker::Failed { reason }) => {
-                        News::BootFailed { run, why: reason.chars().take(REASON_CHARS_MAX).collect() }
-                    }
-                    Ok(FromWorker::Heartbeat(vitals)) => {
-                        News::Heartbeat { run, vitals: Box::new(vitals) }
-                    }
-                    Ok(FromWorker::Drained) => continue,
-                    Ok(
-                        FromWorker::Tell(_)
-                        | FromWorker::StatementBegan(_)
-                        | FromWorker::StatementEnded { .. }
-                        | FromWorker::Seek { .. },
-                    ) => continue,
+                    Ok(message) => news_of(run, message),
                     // A newer worker's message: it can live without our understanding it.
                     Err(WireError::Frame(FrameError::Body(_))) => continue,
                     Err(error) => {
@@ -146,10 +134,34 @@ async fn worker(
                         return Err(error);
                     }
                 };
-                inbox.send(news).await.map_err(|_| WireError::Closed)?;
+                if let Some(news) = news {
+                    inbox.send(news).await.map_err(|_| WireError::Closed)?;
+                }
             }
         }
     }
+}
+
+/// What a worker's message means to the loop; its last word means nothing, for its end follows.
+fn news_of(run: RunId, message: FromWorker) -> Option<News> {
+    Some(match message {
+        FromWorker::Ready => News::Ready { run },
+        FromWorker::Failed { reason } => {
+            News::BootFailed { run, why: reason.chars().take(REASON_CHARS_MAX).collect() }
+        }
+        FromWorker::Heartbeat(vitals) => News::Heartbeat { run, vitals: Box::new(vitals) },
+        FromWorker::Drained => return None,
+        FromWorker::Tell(circular) => News::Errand { run, errand: Errand::Tell(circular) },
+        FromWorker::StatementBegan(statement) => {
+            News::Errand { run, errand: Errand::Began(statement) }
+        }
+        FromWorker::StatementEnded { session, request } => {
+            News::Errand { run, errand: Errand::Ended { session, request } }
+        }
+        FromWorker::Seek { ticket, session, request } => {
+            News::Errand { run, errand: Errand::Seek { ticket, session, request } }
+        }
+    })
 }
 
 /// True for wishes that change nothing, and so leave no line in the log.

@@ -1,84 +1,23 @@
-//! `/metrics` for the whole fleet, in Prometheus' text form.
+//! The metrics of the whole fleet, in Prometheus' text form.
 //!
-//! A scrape asks the loop for one picture and draws it; nothing is counted twice. Labels are
+//! They are drawn from the one picture that the loop has; nothing is counted twice. Labels are
 //! bounded: app, slot, phase, tool, outcome, configured client, limit; never a run or a process id.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use axum::routing::get;
-use hyper::server::conn::http1::Builder;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use mcp_protocol::control::{SlotPhase, Status};
-use mcp_protocol::message::{CallOutcome, CertificateVitals, Logins};
+use mcp_protocol::message::{CertificateVitals, Logins};
 use prometheus::core::Collector;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
-use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::machine::RunId;
-use crate::runtime::clock::pause;
+use crate::machine::{AppName, RunId};
 use crate::runtime::configuration::Counts;
 use crate::runtime::hands::Hands;
-use crate::runtime::news::News;
 use crate::runtime::totals::pools;
 use crate::runtime::vitals;
 
-/// The most connections at once; further ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 64;
-/// How long to wait after the kernel had no descriptor for a new connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long a client may take to send its request head.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Serves `/metrics` and `/livez` for ever.
-pub(crate) async fn serve(listener: tokio::net::TcpListener, inbox: mpsc::Sender<News>) {
-    let scrape = move || {
-        let inbox = inbox.clone();
-        async move {
-            let (answer, text) = oneshot::channel();
-            let sent = inbox.send(News::Scrape { answer }).await;
-            match (sent, text.await) {
-                (Ok(()), Ok(text)) => {
-                    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response()
-                }
-                _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-            }
-        }
-    };
-    let routes = Router::new()
-        .route("/metrics", get(scrape))
-        .route("/livez", get(|| async { Ok::<_, Infallible>("ok\n") }));
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let Ok((stream, _)) = listener.accept().await else {
-            pause(ACCEPT_PAUSE).await;
-            continue;
-        };
-        let service = TowerToHyperService::new(routes.clone());
-        tokio::spawn(async move {
-            let _place = place;
-            let mut builder = Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-            // A scraper that goes away in the middle is its own loss.
-            let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-        });
-    }
-}
-
-/// Binds the address of the metrics.
-pub(crate) fn bind(address: SocketAddr) -> std::io::Result<tokio::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
-    listener.set_nonblocking(true)?;
-    tokio::net::TcpListener::from_std(listener)
-}
+/// The name of the text form, for whoever asks over HTTP.
+pub(crate) const FORM: &str = prometheus::TEXT_FORMAT;
 
 /// The picture in Prometheus' text form.
 pub(crate) fn text(status: &Status, hands: &Hands) -> String {
@@ -99,6 +38,7 @@ fn draw(status: &Status, hands: &Hands) -> prometheus::Result<String> {
     draw_pools(&registry, hands)?;
     draw_totals(&registry, hands)?;
     draw_refusals(&registry, hands)?;
+    draw_relay(&registry, status, hands)?;
     prometheus::TextEncoder::new().encode_to_string(&registry.gather())
 }
 
@@ -351,10 +291,57 @@ fn draw_totals(registry: &Registry, hands: &Hands) -> prometheus::Result<()> {
             open_failures.with_label_values(labels).inc_by(pool.open_failures);
         }
         for ((tool, outcome), (count, time)) in &totals.tool_calls {
-            let labels = &[name.as_str(), tool.as_str(), outcome_word(*outcome)];
+            let labels = &[name.as_str(), tool.as_str(), outcome.name()];
             calls.with_label_values(labels).inc_by(*count);
             seconds.with_label_values(labels).inc_by(time.as_secs_f64());
         }
+    }
+    Ok(())
+}
+
+/// What workers tell each other, and what is kept of it.
+fn draw_relay(registry: &Registry, status: &Status, hands: &Hands) -> prometheus::Result<()> {
+    let app = &["app"];
+    let relayed = counters(
+        registry,
+        "supervisor_circulars_relayed_total",
+        "What one worker told the others of its app, once for each of them.",
+        app,
+    )?;
+    let dropped = counters(
+        registry,
+        "supervisor_circulars_dropped_total",
+        "The same where it could not be passed on.",
+        app,
+    )?;
+    let revoked = gauges(
+        registry,
+        "supervisor_revoked_sessions",
+        "Sessions that clients ended and that have not expired.",
+        app,
+    )?;
+    let forgotten = counters(
+        registry,
+        "supervisor_revoked_sessions_forgotten_total",
+        "Ended sessions that were forgotten before they expired.",
+        app,
+    )?;
+    let statements = gauges(
+        registry,
+        "supervisor_resumable_statements",
+        "Statements for whose answer a client may come back.",
+        app,
+    )?;
+    for one in &status.apps {
+        let (name, labels) = (AppName::new(&one.name), &[one.name.as_str()]);
+        let relay = &hands.relay;
+        let counts = relay.counts(&name);
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        relayed.with_label_values(labels).inc_by(counts.relayed);
+        dropped.with_label_values(labels).inc_by(counts.dropped);
+        revoked.with_label_values(labels).set(number(relay.tombstones.count(&name)));
+        forgotten.with_label_values(labels).inc_by(relay.tombstones.forgotten(&name));
+        statements.with_label_values(labels).set(number(relay.statements(&name)));
     }
     Ok(())
 }
@@ -394,13 +381,5 @@ fn phase_word(phase: SlotPhase) -> &'static str {
         SlotPhase::Killing => "killing",
         SlotPhase::Backoff => "backoff",
         SlotPhase::Failed => "failed",
-    }
-}
-
-fn outcome_word(outcome: CallOutcome) -> &'static str {
-    match outcome {
-        CallOutcome::Ok => "ok",
-        CallOutcome::Error => "error",
-        CallOutcome::Cancelled => "cancelled",
     }
 }

@@ -18,6 +18,7 @@ mod doorway;
 mod footprint;
 mod hands;
 mod history;
+mod in_flight;
 mod javascript;
 mod last_output;
 mod link;
@@ -39,10 +40,13 @@ mod proc;
 mod processes;
 mod readiness;
 mod reading;
+mod relay;
 mod replace;
 mod rotation;
 mod run_lock;
 mod schedule;
+mod scrape;
+mod session_keys;
 mod signals;
 mod socket;
 mod sources;
@@ -51,6 +55,7 @@ mod start;
 mod state;
 mod systemd;
 mod tail;
+mod tombstones;
 mod totals;
 mod tree;
 mod vitals;
@@ -263,10 +268,16 @@ impl Supervisor {
             News::Hindered { run, why } => self.hands.note_hindrance(run, why),
             News::ProbePassed { run } => vec![Event::Heartbeat { run }],
             News::ProbeFailed { run, why } => vec![Event::ProbeFailed { run, why }],
+            News::Errand { run, errand } => {
+                self.hands.run_errand(run, errand);
+                Vec::new()
+            }
+            News::KeysRenewed(keys) => {
+                self.hands.take_keys(keys);
+                Vec::new()
+            }
             News::LinkLost { run } => {
-                if let Some(process) = self.hands.processes.get_mut(run) {
-                    process.link = None;
-                }
+                self.hands.processes.get_mut(run).into_iter().for_each(|one| one.link = None);
                 Vec::new()
             }
             News::Asked { request, answers } => self.asked(request, answers),
@@ -296,6 +307,7 @@ impl Supervisor {
         self.hands.sample_last(run, self.clock.elapsed());
         let ended = self.hands.processes.reap(run);
         let ended = ended.map(|(process, exit)| {
+            self.hands.relay.left(&process.slot.app, run);
             let exit = self.hands.out_of_cpu_time(&process, exit);
             (process, exit)
         });

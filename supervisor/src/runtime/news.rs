@@ -7,16 +7,20 @@ use std::time::Duration;
 
 use mcp_protocol::control::{Request, Response};
 use mcp_protocol::message::{ToWorker, Vitals};
+use mcp_protocol::relay::SealingKeys;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{AppName, RunId, Trust};
 use crate::runtime::memory::Roots;
 use crate::runtime::notification::Said;
+use crate::runtime::relay::Errand;
 
 /// How many pieces of news may wait before their senders do.
 pub(crate) const INBOX_MAX: usize = 1024;
-/// How many messages may wait for one worker.
+/// How many messages may wait for one operator.
 pub(crate) const OUTBOX_MAX: usize = 16;
+/// How many messages may wait for one worker.
+pub(crate) const WORKER_OUTBOX_MAX: usize = 1024;
 
 /// One thing that the outside tells the loop.
 #[derive(Debug)]
@@ -48,6 +52,10 @@ pub(crate) enum News {
     ProbePassed { run: RunId },
     /// A probe found that a worker is not well.
     ProbeFailed { run: RunId, why: String },
+    /// A worker has something for others of its app.
+    Errand { run: RunId, errand: Errand },
+    /// Session ids are sealed with new keys, which are in their file already.
+    KeysRenewed(SealingKeys),
     /// A worker's connection is gone.
     LinkLost { run: RunId },
     /// An operator wants something.

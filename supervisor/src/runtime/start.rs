@@ -22,8 +22,8 @@ use crate::runtime::news::{INBOX_MAX, News};
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
-    Supervisor, link, metrics, notification, orphans, output, port_owner, preflight, processes,
-    run_lock, signals, state, totals,
+    Supervisor, link, notification, orphans, output, port_owner, preflight, processes, relay,
+    run_lock, scrape, session_keys, signals, state, tombstones, totals,
 };
 
 /// Reads the configuration file anew.
@@ -158,6 +158,7 @@ impl Supervisor {
             lookout,
             inherited: options.inherited,
             nothing: hands::nothing().map_err(system("open `/dev/null`"))?,
+            relay: open_relay(&config, &news)?,
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
@@ -194,13 +195,21 @@ fn serve_metrics(
     news: &mpsc::Sender<News>,
 ) -> Result<Option<SocketAddr>, StartError> {
     let Some(address) = config.supervisor.metrics else { return Ok(None) };
-    let bound = metrics::bind(address).map_err(|source| {
+    let bound = scrape::bind(address).map_err(|source| {
         let owner = port_owner::in_words(address);
         StartError::Metrics { address, owner, source }
     })?;
     let served = bound.local_addr().ok();
-    tokio::spawn(metrics::serve(bound, news.clone()));
+    tokio::spawn(scrape::serve(bound, news.clone()));
     Ok(served)
+}
+
+/// What workers share, as an earlier supervisor kept it.
+fn open_relay(config: &Config, news: &mpsc::Sender<News>) -> Result<relay::Relay, StartError> {
+    let state = &config.supervisor.state_directory;
+    let keys = session_keys::open(state).map_err(system("make keys for session ids"))?;
+    tokio::spawn(session_keys::renew(state.clone(), keys.clone(), news.clone()));
+    Ok(relay::Relay::new(keys, tombstones::Tombstones::open(state)))
 }
 
 fn system(operation: &str) -> impl Fn(io::Error) -> StartError + '_ {

@@ -49,7 +49,11 @@ impl Memory {
         let file = directory.join(FILE_NAME);
         let (changes, problem) = match read(&file) {
             Ok(changes) => (changes, None),
-            Err(why) => (Changes::new(), Some(put_aside(&file, &why))),
+            Err(why) => {
+                let (place, file) = (put_aside(&file), file.display());
+                let held = "only the configuration file holds";
+                (Changes::new(), Some(format!("cannot use `{file}`: {why}; {place}, and {held}")))
+            }
         };
         if let Some(problem) = &problem {
             tracing::warn!("{problem}");
@@ -182,19 +186,22 @@ fn read(file: &Path) -> Result<Changes, String> {
     changes.collect()
 }
 
-/// Gives a file that cannot be used another name, so that a person can look at it.
-fn put_aside(file: &Path, why: &str) -> String {
+/// Gives a file that cannot be used another name, so that a person can look at it, and says which.
+pub(crate) fn put_aside(file: &Path) -> String {
     let mut aside = file.as_os_str().to_owned();
     aside.push(".broken");
     let aside = PathBuf::from(aside);
-    let place = match fs::rename(file, &aside) {
+    match fs::rename(file, &aside) {
         Ok(()) => format!("it is kept as `{}`", aside.display()),
         Err(error) => format!("it cannot be put aside either: {error}"),
-    };
-    format!(
-        "cannot use `{}`: {why}; {place}, and only the configuration file holds",
-        file.display()
-    )
+    }
+}
+
+/// Makes or replaces a file of the state directory, which is made when it is not there.
+pub(crate) fn keep(file: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
+    make_file(file, content, mode, Existing::Replaced)
 }
 
 fn write(file: &Path, changes: &Changes) -> io::Result<()> {
@@ -212,9 +219,7 @@ fn write(file: &Path, changes: &Changes) -> io::Result<()> {
     let document = Document { version: VERSION, checksum, apps };
     let mut text = serde_json::to_vec_pretty(&document).map_err(io::Error::other)?;
     text.push(b'\n');
-    let directory = file.parent().unwrap_or(Path::new("/"));
-    fs::DirBuilder::new().recursive(true).mode(0o750).create(directory)?;
-    make_file(file, &text, 0o640, Existing::Replaced)
+    keep(file, &text, 0o640)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod access;
 mod around;
 mod binary;
+mod door;
 mod drain;
 mod mcp;
 mod news;
@@ -11,4 +12,6 @@ mod sessions;
 mod streams;
 mod supervised;
 mod support;
+mod tls;
 mod tools;
+mod websocket;

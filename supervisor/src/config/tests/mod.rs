@@ -11,6 +11,7 @@ use super::{Config, Problems, Surroundings, load};
 mod access;
 mod compare;
 mod connections;
+mod door;
 mod effective;
 mod health;
 mod keys;
