@@ -19,6 +19,7 @@ use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{PoolSettings, SnowflakeLogin, SnowflakeSettings};
 use mcp_worker::clock::Clock;
 use mcp_worker::warehouse::pool::Pool;
+use mcp_worker::warehouse::snowflake::platform::Variables;
 use mcp_worker::warehouse::snowflake::{House, SnowflakeWarehouse};
 use mcp_worker::warehouse::{Context, Limits};
 use serde_json::{Value, json};
@@ -54,7 +55,12 @@ fn pool(server: &Server, max: u32) -> Pool {
         host: Some(server.url()),
         login: SnowflakeLogin::Password { password: Secret::new("secret".to_owned()) },
     };
-    let house = House { worker: "bench[0]".to_owned(), refusals: None, clock: Clock::start() };
+    let house = House {
+        worker: "bench[0]".to_owned(),
+        refusals: None,
+        clock: Clock::start(),
+        variables: Variables::new(),
+    };
     let warehouse = SnowflakeWarehouse::open(&settings, &house).unwrap();
     let settings =
         PoolSettings { min: max, max, ..mcp_protocol::settings::Settings::default().pool };

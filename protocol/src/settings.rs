@@ -239,6 +239,24 @@ pub enum SnowflakeLogin {
         /// Where the platform keeps the token, which it replaces before it expires.
         token_file: PathBuf,
     },
+    /// What a cloud says of a workload of its own, asked for at each login.
+    CloudIdentity {
+        /// Which cloud.
+        platform: CloudPlatform,
+        /// What Snowflake is called in Azure; its usual name there without one.
+        entra_resource: Option<String>,
+    },
+}
+
+/// A cloud that says who its workloads are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CloudPlatform {
+    /// Amazon Web Services.
+    Aws,
+    /// Microsoft Azure.
+    Azure,
+    /// Google Cloud.
+    Gcp,
 }
 
 /// How many sessions a worker keeps with its warehouse.

@@ -27,8 +27,8 @@ use mcp_protocol::offered::{
 use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, SessionTag, Statement};
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{
-    ClientCertificates, LogLevel, LogSettings, McpSettings, Settings, SnowflakeLogin,
-    SnowflakeSettings, TlsSettings, WarehouseSettings,
+    ClientCertificates, CloudPlatform, LogLevel, LogSettings, McpSettings, Settings,
+    SnowflakeLogin, SnowflakeSettings, TlsSettings, WarehouseSettings,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -224,6 +224,10 @@ fn snowflake_settings(golden: &mut Golden) {
         },
         SnowflakeLogin::MfaPasscode { password: secret(), passcode: secret() },
         SnowflakeLogin::WorkloadIdentity { token_file: PathBuf::from("/run/secrets/token") },
+        SnowflakeLogin::CloudIdentity {
+            platform: CloudPlatform::Azure,
+            entra_resource: Some("api://snowflake".to_owned()),
+        },
     ];
     let names = [
         "key-pair",
@@ -233,6 +237,7 @@ fn snowflake_settings(golden: &mut Golden) {
         "client-credentials",
         "mfa-passcode",
         "workload-identity",
+        "cloud-identity",
     ];
     for (name, login) in names.into_iter().zip(logins) {
         let text = |text: &str| Some(text.to_owned());

@@ -95,7 +95,7 @@ fn running_workers_take_keys_in_without_a_roll() {
     let before = house.pids();
     let made = well(house.run(&["client", "key", "create", "assistant"]));
     let first = id(&made);
-    assert!(made.err.contains("the running supervisor and its workers know"), "{made:?}");
+    assert!(made.err.contains("has taken it in and told its workers"), "{made:?}");
     wait_for("the worker knows", || worker_output(&house).contains(&format!("lets in: {first}")));
     let rotated = well(house.run(&["client", "key", "rotate", &first, "--grace", "1h"]));
     let second = id(&rotated);

@@ -16,6 +16,7 @@ use mcp_worker::warehouse::connections::{Connections, Opened};
 use mcp_worker::warehouse::open::open;
 use mcp_worker::warehouse::pool::{Pool, PoolError};
 use mcp_worker::warehouse::snowflake::House as Surroundings;
+use mcp_worker::warehouse::snowflake::platform::Variables;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -54,7 +55,8 @@ impl Two {
             ..Settings::default()
         };
         let refusals = Some(directory.path().to_owned());
-        let surroundings = Surroundings { worker: "query[0]".to_owned(), refusals, clock };
+        let worker = "query[0]".to_owned();
+        let surroundings = Surroundings { worker, refusals, clock, variables: Variables::new() };
         let opened = Opened::open(&settings, &surroundings, open).expect("the default is well");
         let connections = Connections::new(opened, &settings, clock);
         connections.default_pool().open_min().await.expect("the default lets us in");

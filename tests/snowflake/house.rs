@@ -8,6 +8,7 @@ use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{PoolSettings, SnowflakeLogin, SnowflakeSettings};
 use mcp_worker::clock::{Clock, Moment};
 use mcp_worker::warehouse::pool::{Pool, PoolError};
+use mcp_worker::warehouse::snowflake::platform::Variables;
 use mcp_worker::warehouse::snowflake::{House as Surroundings, SnowflakeWarehouse};
 use mcp_worker::warehouse::{Answer, Cell, Context, Limits, Warehouse, WarehouseError};
 use tempfile::TempDir;
@@ -56,7 +57,8 @@ pub(crate) fn warehouse(
     clock: Clock,
 ) -> SnowflakeWarehouse {
     let refusals = directory.map(Path::to_owned);
-    let house = Surroundings { worker: "query[0]".to_owned(), refusals, clock };
+    let worker = "query[0]".to_owned();
+    let house = Surroundings { worker, refusals, clock, variables: Variables::new() };
     SnowflakeWarehouse::open(settings, &house).expect("the settings can be used")
 }
 
@@ -110,6 +112,7 @@ impl House {
             | Endpoint::Result
             | Endpoint::Abort
             | Endpoint::Chunk
+            | Endpoint::Rest
             | Endpoint::Other => House::warm(config, 1).await,
         };
         if endpoint == Endpoint::Renew {

@@ -192,6 +192,38 @@ async fn a_service_that_is_not_available_sees_no_storm_of_logins() {
     house.assert_no_leaks().await;
 }
 
+/// Every session is replaced, also that of a statement that runs, and nobody notices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pool_that_is_reset_replaces_every_session_and_fails_no_call() {
+    let house = House::new(4);
+    let all = (0..4).map(|_| house.query("SELECT SLEEP(0.3)"));
+    for result in futures::future::join_all(all).await {
+        result.expect("it works");
+    }
+    let old = house.server.look(|seen| seen.open_sessions);
+    assert_eq!(old, 4);
+    let long = house.query("SELECT SLEEP(1)");
+    let reset = async {
+        assert!(house.server.wait(PATIENCE, |seen| seen.running == 1).await);
+        house.pool.reset();
+        // Its own session is kept for as long as it runs.
+        assert!(house.server.wait(PATIENCE, |seen| seen.closes.len() == 3).await);
+        assert_eq!(house.server.look(|seen| seen.running), 1);
+        asked_all_the_time(&house, Duration::from_millis(1500)).await
+    };
+    let (result, (fine, failed)) = futures::join!(long, reset);
+    result.expect("what ran has ended well");
+    assert!(fine > 0 && failed == 0, "{fine} {failed}");
+    assert!(house.server.wait(PATIENCE, |seen| seen.closes.len() == old).await);
+    house.assert_no_leaks().await;
+    let sessions = house.server.look(|seen| {
+        let last = seen.sent.iter().rev().take(4);
+        last.map(|sent| sent.session).collect::<Vec<_>>()
+    });
+    let closed = house.server.look(|seen| seen.closes.clone());
+    assert!(sessions.iter().all(|id| !closed.contains(id)), "{sessions:?} {closed:?}");
+}
+
 /// Statements that ran when the service went are told to have failed, and not held for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_waits_when_the_service_goes_is_told() {

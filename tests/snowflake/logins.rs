@@ -7,16 +7,20 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use mcp_protocol::secret::Secret;
-use mcp_protocol::settings::{SnowflakeLogin, SnowflakeSettings};
+use mcp_protocol::settings::{CloudPlatform, SnowflakeLogin, SnowflakeSettings};
 use mcp_worker::clock::Clock;
 use mcp_worker::warehouse::pool::{Pool, PoolError};
+use mcp_worker::warehouse::snowflake::platform::Variables;
+use mcp_worker::warehouse::snowflake::{House as Surroundings, SnowflakeWarehouse};
 use mcp_worker::warehouse::{Context, Warehouse};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::house::{TIMEOUT, limits, pool_settings, settings, warehouse};
+use crate::house::{TIMEOUT, limits, pool_settings, settings};
 use crate::server::faults::{Endpoint, Fault};
 use crate::server::record::Seen;
 use crate::server::sessions::Refusal;
@@ -35,12 +39,19 @@ fn secret(text: &str) -> Secret {
 
 impl House {
     fn new(judge: Judge, login: SnowflakeLogin) -> House {
+        House::with(judge, login, Variables::new())
+    }
+
+    /// One whose process was told something by its platform.
+    fn with(judge: Judge, login: SnowflakeLogin, variables: Variables) -> House {
         let server = Server::with(Config { judge: Some(judge), ..Config::default() });
         let settings = SnowflakeSettings { login, ..settings(&server.url(), "") };
         let directory = tempfile::tempdir().expect("a directory can be made");
         let clock = Clock::start();
-        let warehouse: Arc<dyn Warehouse> =
-            Arc::new(warehouse(&settings, Some(directory.path()), clock));
+        let (worker, refusals) = ("query[0]".to_owned(), Some(directory.path().to_owned()));
+        let surroundings = Surroundings { worker, refusals, clock, variables };
+        let warehouse = SnowflakeWarehouse::open(&settings, &surroundings);
+        let warehouse: Arc<dyn Warehouse> = Arc::new(warehouse.expect("they can be used"));
         let pool = Pool::new(warehouse, &pool_settings(4), clock);
         House { server, pool, _directory: directory }
     }
@@ -242,4 +253,178 @@ async fn the_platform_s_token_is_read_anew_at_each_login() {
     assert!(matches!(error, PoolError::Refused { .. }), "{error:?}");
     assert!(error.to_string().contains("Workload identity is not known"), "{error}");
     assert_eq!(house.logins().len(), 1);
+}
+
+/// What a cloud's endpoint was asked, as `GET /path?query` and its headers.
+#[derive(Clone, Default)]
+struct Cloud {
+    asked: Arc<Mutex<Vec<(String, http::HeaderMap)>>>,
+}
+
+impl Cloud {
+    /// An endpoint of AWS, Azure and Google Cloud in one; gives its address, without `http://`.
+    async fn open() -> (Cloud, String) {
+        let cloud = Cloud::default();
+        let routes = Router::new().fallback(metadata).with_state(cloud.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("an address").to_string();
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        (cloud, address)
+    }
+
+    /// The first request whose path begins so.
+    fn asked(&self, begin: &str) -> (String, http::HeaderMap) {
+        let asked = self.asked.lock().expect("nobody panicked");
+        asked.iter().find(|(line, _)| line.starts_with(begin)).cloned().expect("it was asked")
+    }
+}
+
+async fn metadata(
+    State(cloud): State<Cloud>,
+    method: http::Method,
+    address: http::Uri,
+    headers: http::HeaderMap,
+) -> (http::StatusCode, String) {
+    let line = format!("{method} {address}");
+    cloud.asked.lock().expect("nobody panicked").push((line, headers.clone()));
+    let has = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
+    let ticket = has("x-aws-ec2-metadata-token", "canary-ticket");
+    let keys = json!({
+        "Code": "Success", "AccessKeyId": "AKIDROLE", "SecretAccessKey": "canary-aws-secret",
+        "Token": "canary-aws-session", "Expiration": "2030-01-01T00:00:00Z",
+    });
+    let answer = match (method.as_str(), address.path()) {
+        ("PUT", "/latest/api/token") => "canary-ticket".to_owned(),
+        ("GET", "/latest/meta-data/iam/security-credentials/") if ticket => "the-role".to_owned(),
+        ("GET", "/latest/meta-data/iam/security-credentials/the-role") if ticket => {
+            keys.to_string()
+        }
+        ("GET", "/latest/meta-data/placement/region") if ticket => "eu-west-1".to_owned(),
+        ("GET", "/container") if has("authorization", "canary-container") => keys.to_string(),
+        ("GET", "/computeMetadata/v1/instance/service-accounts/default/identity")
+            if has("metadata-flavor", "Google") =>
+        {
+            "canary.google.jwt".to_owned()
+        }
+        ("GET", "/msi/token") if has("x-identity-header", "canary-header") => {
+            json!({"access_token": "canary.azure.jwt", "expires_in": "3599"}).to_string()
+        }
+        _ => return (http::StatusCode::FORBIDDEN, "canary".to_owned()),
+    };
+    (http::StatusCode::OK, answer)
+}
+
+/// Lets in whoever shows something of a cloud.
+fn by_cloud(data: &Value, _seen: &Seen) -> Result<Option<&'static str>, Refusal> {
+    let cloud = ["AWS", "AZURE", "GCP"].iter().any(|word| data["PROVIDER"] == *word);
+    match data["AUTHENTICATOR"] == "WORKLOAD_IDENTITY" && cloud {
+        true => Ok(None),
+        false => Err(Refusal { code: "394000", message: "Workload identity is not known." }),
+    }
+}
+
+fn of_cloud(platform: CloudPlatform, variables: &[(&'static str, &str)]) -> House {
+    let login = SnowflakeLogin::CloudIdentity { platform, entra_resource: None };
+    let variables = variables.iter().map(|(name, value)| (*name, secret(value))).collect();
+    House::with(by_cloud, login, variables)
+}
+
+/// The request to AWS that was shown to Snowflake.
+fn shown_to_snowflake(data: &Value) -> Value {
+    let shown = STANDARD.decode(data["TOKEN"].as_str().expect("a text")).expect("base64");
+    serde_json::from_slice(&shown).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_of_aws_shows_a_request_that_its_role_signed() {
+    let (cloud, address) = Cloud::open().await;
+    let endpoint = format!("http://{address}/");
+    let variables = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint.as_str())];
+    let house = of_cloud(CloudPlatform::Aws, &variables);
+    house.ask("SELECT 1").await.expect("it is let in");
+    let data = house.logins().remove(0);
+    assert_eq!(data["PROVIDER"], "AWS");
+    let request = shown_to_snowflake(&data);
+    let url = "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15";
+    assert_eq!((&request["url"], &request["method"]), (&json!(url), &json!("POST")));
+    assert_eq!(request["headers"]["x-amz-security-token"], "canary-aws-session");
+    let signature = request["headers"]["authorization"].as_str().expect("a signature");
+    assert!(signature.contains("Credential=AKIDROLE/"), "{signature}");
+    assert!(!request.to_string().contains("canary-aws-secret"));
+    let (_, headers) = cloud.asked("PUT /latest/api/token");
+    assert_eq!(headers["x-aws-ec2-metadata-token-ttl-seconds"], "60");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_s_keys_and_those_in_variables_come_before_the_machine_s() {
+    let (_cloud, address) = Cloud::open().await;
+    let endpoint = format!("http://{address}");
+    let container = format!("{endpoint}/container");
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let file = directory.path().join("token");
+    fs::write(&file, "canary-container\n").expect("the file is written");
+    let mut variables = vec![
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint.as_str()),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", container.as_str()),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file.to_str().expect("text")),
+        ("AWS_REGION", "cn-north-1"),
+    ];
+    let signed_by = async |variables: &[(&'static str, &str)]| {
+        let house = of_cloud(CloudPlatform::Aws, variables);
+        house.ask("SELECT 1").await.expect("it is let in");
+        shown_to_snowflake(&house.logins()[0])
+    };
+    let request = signed_by(&variables).await;
+    assert!(request["headers"]["authorization"].to_string().contains("Credential=AKIDROLE/"));
+    assert_eq!(request["headers"]["host"], "sts.cn-north-1.amazonaws.com.cn");
+    variables.push(("AWS_ACCESS_KEY_ID", "AKIDOWN"));
+    variables.push(("AWS_SECRET_ACCESS_KEY", "canary-own"));
+    let request = signed_by(&variables).await;
+    assert!(request["headers"]["authorization"].to_string().contains("Credential=AKIDOWN/"));
+    assert!(request["headers"]["x-amz-security-token"].is_null());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn azure_and_google_are_asked_for_a_token_for_snowflake() {
+    let (cloud, address) = Cloud::open().await;
+    let house = of_cloud(CloudPlatform::Gcp, &[("GCE_METADATA_HOST", &address)]);
+    house.ask("SELECT 1").await.expect("it is let in");
+    let data = house.logins().remove(0);
+    assert_eq!((&data["PROVIDER"], &data["TOKEN"]), (&json!("GCP"), &json!("canary.google.jwt")));
+    let (line, _) = cloud.asked("GET /computeMetadata");
+    assert!(line.ends_with("/identity?audience=snowflakecomputing.com"), "{line}");
+
+    let endpoint = format!("http://{address}/msi/token");
+    let variables = [
+        ("IDENTITY_ENDPOINT", endpoint.as_str()),
+        ("IDENTITY_HEADER", "canary-header"),
+        ("MANAGED_IDENTITY_CLIENT_ID", "one"),
+    ];
+    let house = of_cloud(CloudPlatform::Azure, &variables);
+    house.ask("SELECT 1").await.expect("it is let in");
+    let data = house.logins().remove(0);
+    assert_eq!((&data["PROVIDER"], &data["TOKEN"]), (&json!("AZURE"), &json!("canary.azure.jwt")));
+    let (line, _) = cloud.asked("GET /msi/token");
+    let query = "?api-version=2019-08-01&resource=api%3A%2F%2Ffd3f753b-eed3-462c-b6a7-a4b5bb650aad\
+                 &client_id=one";
+    assert!(line.ends_with(query), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_workload_without_an_identity_is_told_so_and_nothing_is_sent_to_snowflake() {
+    let (_cloud, address) = Cloud::open().await;
+    let endpoint = format!("http://{address}/elsewhere");
+    for (platform, name) in [
+        (CloudPlatform::Aws, "AWS_EC2_METADATA_SERVICE_ENDPOINT"),
+        (CloudPlatform::Azure, "IDENTITY_ENDPOINT"),
+    ] {
+        let house = of_cloud(platform, &[(name, &endpoint), ("IDENTITY_HEADER", "wrong")]);
+        let error = house.ask("SELECT 1").await.expect_err("nobody knows it");
+        assert!(matches!(error, PoolError::Open { .. }), "{error:?}");
+        let words = error.to_string();
+        assert!(words.contains("says nothing of this workload"), "{words}");
+        assert!(words.contains("403") && words.contains("give the workload"), "{words}");
+        assert!(!words.contains("canary"), "{words}");
+        assert!(house.logins().is_empty());
+    }
 }

@@ -28,3 +28,4 @@ mod pages;
 mod proxy;
 mod reads;
 mod secrets;
+mod services;

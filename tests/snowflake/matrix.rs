@@ -61,6 +61,7 @@ fn row(name: &'static str, at: Endpoint, times: usize, fault: Fault, expect: Exp
         | Endpoint::Heartbeat
         | Endpoint::Close
         | Endpoint::Abort
+        | Endpoint::Rest
         | Endpoint::Other => READ,
     };
     Row { name, statement, at, times, fault, expect, within_s: 5, logins_max: 1, runs_max: 1 }

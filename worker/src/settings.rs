@@ -7,7 +7,10 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use mcp_protocol::env;
+use mcp_protocol::secret::Secret;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+use crate::warehouse::snowflake::platform::{VARIABLES, Variables};
 
 /// Who this worker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +78,13 @@ impl Inherited {
         let listener = adopt(env::LISTEN_FDS_START)?;
         Ok(Inherited { socket: PathBuf::from(socket), identity, listener })
     }
+}
+
+/// What the platform that this process runs on told it, for logins that show who it is by that.
+#[must_use]
+pub fn of_platform() -> Variables {
+    let set = |name: &&'static str| Some((*name, Secret::new(variable(name)?)));
+    VARIABLES.iter().filter_map(set).collect()
 }
 
 fn check_listeners(identity: &Identity) -> Result<(), InheritError> {

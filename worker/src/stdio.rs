@@ -13,7 +13,7 @@ use crate::mcp::configured;
 use crate::mcp::server::Server;
 use crate::mcp::tools::Desk;
 use crate::metrics::Metrics;
-use crate::settings::Identity;
+use crate::settings::{Identity, of_platform};
 use crate::warehouse::WarehouseError;
 use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
 use crate::warehouse::pool::PoolError;
@@ -51,7 +51,8 @@ pub async fn serve(
     let identity = Identity { app: "stdio".to_owned(), slot: 0, run: 0, pid: std::process::id() };
     let _logs = logs::start(&settings.logs, &identity)?;
     let wanted = settings.clone();
-    let house = House { worker: identity.app.clone(), refusals: None, clock };
+    let house =
+        House { worker: identity.app.clone(), refusals: None, clock, variables: of_platform() };
     let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
     let connections = Connections::new(opening.await??, &settings, clock);
     connections.default_pool().open_min().await?;

@@ -30,7 +30,7 @@ use crate::mcp::tools::Desk;
 use crate::mcp::tools::shelf::Configured;
 use crate::metrics::Metrics;
 use crate::quota::Quotas;
-use crate::settings::{Identity, Inherited};
+use crate::settings::{Identity, Inherited, of_platform};
 use crate::signals::{self, Signals};
 use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
 use crate::warehouse::pool::PoolError;
@@ -58,6 +58,7 @@ pub async fn serve(
         worker: format!("{}[{}]", identity.app, identity.slot),
         refusals: socket.parent().map(|directory| directory.join(REFUSALS)),
         clock,
+        variables: of_platform(),
     };
     let (link, settings) = Link::open(&socket, &identity, clock).await?;
     let access = watch::channel(Arc::new(settings.access.clone())).0;
@@ -313,7 +314,9 @@ impl Worker {
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
         self.sessions.send_replace(sessions);
-        self.configured.send_replace(configured::ready(&offered));
+        if self.settings.offered != offered {
+            self.configured.send_replace(configured::ready(&offered));
+        }
         self.settings.adjust(to);
     }
 

@@ -81,7 +81,7 @@ impl Place {
             return Ok(());
         };
         if runtime::taken_in(socket, id, wanted)? {
-            say!("the running supervisor and its workers know");
+            say!("the running supervisor has taken it in and told its workers");
             return Ok(());
         }
         say!(

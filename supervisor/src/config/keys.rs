@@ -97,6 +97,8 @@ pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 pub(super) const CGROUPS: &[&str] = &["auto", "off"];
 /// The words for where the data is.
 pub(super) const WAREHOUSES: &[&str] = &["embedded", "snowflake"];
+/// The words for who says who a workload is.
+pub(super) const PROVIDERS: &[&str] = &["OIDC", "AWS", "AZURE", "GCP"];
 /// The words for when a worker is started again.
 pub(super) const POLICIES: &[&str] = &["always", "on_failure", "never"];
 
@@ -241,6 +243,12 @@ const SNOWFLAKE: &[Key] = &[
     key("password", Kind::Secret, r#""${SNOWFLAKE_PASSWORD}""#),
     key("token_file", Kind::Text, r#""token""#),
     key("token", Kind::Secret, r#""${SNOWFLAKE_TOKEN}""#),
+    key("workload_identity_provider", Kind::Choice(PROVIDERS), r#""OIDC""#),
+    key(
+        "workload_identity_entra_resource",
+        Kind::Text,
+        r#""api://fd3f753b-eed3-462c-b6a7-a4b5bb650aad""#,
+    ),
     key("oauth_client_id", Kind::Text, r#""mcp-service""#),
     key("oauth_client_secret_file", Kind::Text, r#""oauth_client_secret""#),
     key("oauth_client_secret", Kind::Secret, r#""${SNOWFLAKE_OAUTH_CLIENT_SECRET}""#),

@@ -7,13 +7,11 @@ use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::control::{Response, Status};
-use mcp_protocol::message::{CertificateVitals, Logins, ToWorker, Vitals};
-use mcp_protocol::settings::DEFAULT_CONNECTION;
+use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
@@ -34,13 +32,11 @@ use crate::runtime::processes::Processes;
 use crate::runtime::relay::Relay;
 use crate::runtime::rotation;
 use crate::runtime::state::Memory;
-use crate::runtime::totals::{Totals, pools};
+use crate::runtime::totals::Totals;
+use crate::runtime::wellbeing;
 
 /// The workers' own shared log file.
 pub const WORKER_LOG: &str = "application.log";
-const DAY_SECONDS: u64 = 24 * 60 * 60;
-/// A certificate that ends sooner than in so many days is told of.
-const CERTIFICATE_DAYS: u64 = 14;
 
 /// Everything that actions touch.
 pub(crate) struct Hands {
@@ -183,16 +179,14 @@ impl Hands {
         let Some(process) = self.processes.get_mut(run) else { return };
         let app = process.slot.app.clone();
         self.totals.add(&app, &process.vitals, &vitals);
-        process.health.said(in_words(&vitals, clock::since_epoch().as_secs()).as_deref());
+        process
+            .health
+            .said(wellbeing::in_words(&vitals, clock::since_epoch().as_secs()).as_deref());
         process.vitals = vitals;
         if let Some(app) = self.config.apps.get(&app) {
-            let files = [WORKER_LOG, AUDIT_LOG];
-            let files = files.map(|name| self.config.supervisor.log_directory.join(name));
-            let is_rotated = |file: &PathBuf| {
-                rotation::is_due(file, app.output)
-                    && rotation::rotate(file, app.output.files_max).is_ok()
-            };
-            if files.iter().filter(|file| is_rotated(file)).count() > 0 {
+            let directory = &self.config.supervisor.log_directory;
+            let files = [WORKER_LOG, AUDIT_LOG].map(|name| directory.join(name));
+            if rotation::rotate_those_due(&files, app.output) {
                 self.reopen_worker_logs();
             }
         }
@@ -371,68 +365,4 @@ pub(super) fn c_string(bytes: &[u8]) -> Result<CString, String> {
 /// A file that swallows and gives nothing.
 pub(crate) fn nothing() -> io::Result<File> {
     File::options().read(true).write(true).open("/dev/null")
-}
-
-/// What a worker of ours has to say about itself, where that is not as it should be.
-fn in_words(vitals: &Vitals, now: u64) -> Option<String> {
-    let logins = logins_in_words(vitals);
-    let words = [logins, vitals.certificate.and_then(|shown| certificate_in_words(shown, now))];
-    let words: Vec<String> = words.into_iter().flatten().collect();
-    (!words.is_empty()).then(|| words.join("; "))
-}
-
-/// What is to be said of the certificate at a door.
-fn certificate_in_words(shown: CertificateVitals, now: u64) -> Option<String> {
-    let days = shown.expires_at.saturating_sub(now) / DAY_SECONDS;
-    match (shown.renewal_fails, shown.expires_at <= now) {
-        (_, true) => Some("its certificate has ended; clients refuse it".to_owned()),
-        (true, false) => Some("its renewed certificate cannot be used; see its log".to_owned()),
-        (false, false) if days < CERTIFICATE_DAYS => {
-            Some(format!("its certificate ends in {days} days"))
-        }
-        (false, false) => None,
-    }
-}
-
-/// What a worker of ours is doing about its warehouse, where that is not what it should.
-fn logins_in_words(vitals: &Vitals) -> Option<String> {
-    let ill = pools(vitals).filter_map(|(connection, pool)| {
-        let words = match pool.logins {
-            Logins::Fine => return None,
-            Logins::Failing => "cannot reach its warehouse; tries again",
-            Logins::Refused => {
-                "its warehouse refuses the credentials; not tried again until they change"
-            }
-        };
-        Some(match connection {
-            DEFAULT_CONNECTION => words.to_owned(),
-            named => format!("connection {named}: {words}"),
-        })
-    });
-    let ill: Vec<String> = ill.collect();
-    (!ill.is_empty()).then(|| ill.join("; "))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_worker_says_what_is_not_as_it_should_be() {
-        let now = 1_000 * DAY_SECONDS;
-        let vitals = |days: u64, renewal_fails| {
-            let expires_at = days * DAY_SECONDS;
-            let certificate = Some(CertificateVitals { expires_at, renewal_fails });
-            Vitals { certificate, ..Vitals::default() }
-        };
-        let said = |vitals: &Vitals| in_words(vitals, now).unwrap_or_default();
-        assert_eq!(said(&Vitals::default()), "");
-        assert_eq!(said(&vitals(1_090, false)), "");
-        assert_eq!(said(&vitals(1_013, false)), "its certificate ends in 13 days");
-        assert!(said(&vitals(1_090, true)).contains("cannot be used"));
-        assert!(said(&vitals(999, true)).contains("has ended"));
-        let mut both = vitals(1_001, false);
-        both.pool.logins = Logins::Failing;
-        assert!(said(&both).contains("tries again; its certificate ends in 1 days"));
-    }
 }

@@ -61,6 +61,7 @@ mod tree;
 mod vitals;
 mod watch;
 mod watched;
+mod wellbeing;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};

@@ -43,6 +43,13 @@ pub(crate) fn is_due(file: &Path, policy: OutputConfig) -> bool {
     fs::metadata(file).is_ok_and(|about| about.len() > policy.bytes_max)
 }
 
+/// Rotates those of these files that have grown too long; whether there was one.
+pub(crate) fn rotate_those_due(files: &[PathBuf], policy: OutputConfig) -> bool {
+    let is_rotated =
+        |file: &&PathBuf| is_due(file, policy) && rotate(file, policy.files_max).is_ok();
+    files.iter().filter(is_rotated).count() > 0
+}
+
 fn numbered(file: &Path, number: u32) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{number}"));

@@ -16,6 +16,8 @@ pub(crate) enum Endpoint {
     Result,
     Abort,
     Chunk,
+    /// The REST interface.
+    Rest,
     /// Anything else, such as a place for uploads.
     Other,
 }
@@ -32,6 +34,7 @@ impl Endpoint {
             ("GET", ["queries", _, "result"]) => Endpoint::Result,
             ("POST", ["queries", _, "abort-request"]) => Endpoint::Abort,
             ("GET", ["chunks", ..]) => Endpoint::Chunk,
+            ("POST", ["api", "v2", ..]) => Endpoint::Rest,
             _ => Endpoint::Other,
         }
     }

@@ -66,6 +66,7 @@ async fn answer(state: &Arc<State>, stream: &mut TcpStream, request: &Request) -
         | Endpoint::Result
         | Endpoint::Abort
         | Endpoint::Chunk
+        | Endpoint::Rest
         | Endpoint::Other => String::new(),
     };
     state.note(|seen| *seen.requests.entry(endpoint).or_default() += 1);
@@ -114,6 +115,7 @@ async fn handle(state: &Arc<State>, endpoint: Endpoint, request: &Request) -> Re
         Endpoint::Result => statements::result(state, request).await,
         Endpoint::Abort => statements::abort(state, request),
         Endpoint::Chunk => return statements::chunk(state, request),
+        Endpoint::Rest => return rest(state, request),
         Endpoint::Other => {
             let line = format!("{} {}", request.method, request.path);
             state.note(|seen| seen.strange.push(line));
@@ -121,6 +123,28 @@ async fn handle(state: &Arc<State>, endpoint: Endpoint, request: &Request) -> Re
         }
     };
     Reply::json(answered.unwrap_or_else(Refusal::json))
+}
+
+/// A service that tells what it was asked, and under which role; one called MISSING is not there.
+fn rest(state: &State, request: &Request) -> Reply {
+    let role = match state.sessions().of_token(request.token(), state.clock.now()) {
+        Ok(session) => session.role.clone(),
+        Err(refusal) => {
+            let mut reply = Reply::json(refusal.json());
+            reply.status = 401;
+            return reply;
+        }
+    };
+    if request.path.contains("MISSING") {
+        let words = "it does not exist or is not authorized";
+        let mut reply = Reply::json(json!({ "code": "390404", "message": words }));
+        reply.status = 404;
+        return reply;
+    }
+    let accept = request.header("accept").unwrap_or_default();
+    Reply::json(json!({
+        "path": request.path, "asked": request.json(), "role": role, "accept": accept,
+    }))
 }
 
 /// What a fault does before anything is executed.

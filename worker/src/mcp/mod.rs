@@ -8,7 +8,7 @@ pub mod edge;
 mod lookup;
 pub mod names;
 mod news;
-mod official;
+pub mod official;
 mod prompts;
 mod resources;
 pub mod server;

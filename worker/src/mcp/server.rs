@@ -9,11 +9,12 @@ use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
     CompleteResult, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams,
-    GetPromptResponse, Implementation, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
-    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams,
-    ReadResourceResponse, Resource, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, JsonObject,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Resource,
+    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolsCapability,
 };
-use rmcp::service::{RequestContext, SubscriptionContext};
+use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -84,6 +85,19 @@ impl Server {
         admitted.unwrap_or(&self.caller).clone()
     }
 
+    /// Tells a subscriber each time that other tools are declared, until it cannot be told.
+    async fn changes_told(&self, sink: &SubscriptionSink) {
+        let mut declared = self.desk.shelf.declared();
+        if sink.accepted().tools_list_changed == Some(true) {
+            while declared.changed().await.is_ok() {
+                if sink.notify_tool_list_changed().await.is_err() {
+                    return;
+                }
+            }
+        }
+        std::future::pending().await
+    }
+
     /// The way to the warehouse for a method that is not a tool's call.
     fn errand<'a>(
         &'a self,
@@ -118,6 +132,7 @@ impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
+            .enable_tool_list_changed()
             .enable_prompts()
             .enable_resources()
             .enable_completions()
@@ -126,6 +141,18 @@ impl ServerHandler for Server {
         ServerConfig::new(capabilities)
             .with_server_info(name.with_title("Snowflake, read-only"))
             .with_instructions(INSTRUCTIONS)
+    }
+
+    /// What an older client is told: nothing reaches it between its requests.
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        let mut info = self.negotiate_initialize(&request)?;
+        context.peer.set_peer_info(request);
+        info.capabilities.tools = Some(ToolsCapability::default());
+        Ok(info)
     }
 
     /// Log messages are for those who can ask for them in each request.
@@ -154,6 +181,7 @@ impl ServerHandler for Server {
         tokio::select! {
             () = context.cancelled() => {}
             () = leaving.unwrap_or_default().0.cancelled_owned() => {}
+            () = self.changes_told(context.sink()) => {}
         }
         Ok(())
     }
@@ -234,7 +262,8 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(prompts::list(&self.caller(&context)))
+        let prompts = prompts::list(&self.caller(&context));
+        Ok(prompts.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn get_prompt(
@@ -260,7 +289,8 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(resources::templates(&self.caller(&context)))
+        let templates = resources::templates(&self.caller(&context));
+        Ok(templates.with_ttl_ms(FRESH_MS).with_cache_scope(CacheScope::Private))
     }
 
     async fn read_resource(

@@ -174,9 +174,8 @@ impl<'a> Seen<'_, 'a> {
             return Bracket::Other;
         }
         let arguments = link[index + 1..].iter().take_while(|token| !token.is(")"));
-        let computed = arguments
-            .into_iter()
-            .any(|token| token.is_one_of(&["||", "("]) || token.kind == Kind::Variable);
+        let computed =
+            arguments.into_iter().any(|token| token.is_one_of(&["||", "("]) || is_value(token));
         if by_text && computed {
             self.named.insert(Named::Unseen(name.to_owned()));
         }
@@ -331,6 +330,11 @@ fn least_parts(link: &[Token<'_>], start: usize, head: &Token<'_>, parts: usize)
     3
 }
 
+/// Whether it stands for a value that the text does not tell.
+fn is_value(token: &Token<'_>) -> bool {
+    matches!(token.kind, Kind::Variable | Kind::Placeholder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -344,66 +348,68 @@ mod tests {
         databases(statement).into_iter().map(name).collect()
     }
 
+    /// Each names the database `D` and no other.
+    const OF_D: [&str; 55] = [
+        "SELECT * FROM d.s.t",
+        "SELECT * FROM x, D . s . t",
+        "SELECT * FROM \"D\".\"s\".\"t\"",
+        "SELECT * FROM d/* a */.s.t",
+        "SELECT * FROM d..t",
+        "SELECT d.s.t.a FROM x",
+        "SELECT d.s.f(1)",
+        "SELECT * FROM TABLE(d.s.f(1))",
+        "SELECT * FROM TABLE(d.INFORMATION_SCHEMA.QUERY_HISTORY())",
+        "SELECT d.s.m!PREDICT(1)",
+        "SELECT * FROM IDENTIFIER('d.s.t')",
+        "SELECT * FROM IDENTIFIER('\"D\".s.t')",
+        "SELECT * FROM IDENTIFIER('d').s.t",
+        "SELECT * FROM TABLE('d.s.t')",
+        "SELECT $1 FROM @d.s.st/path/x.csv",
+        "SELECT $1 FROM '@d.s.st/x'",
+        "LIST @d.s.%t",
+        "LIST @\"D\".s.st/x",
+        "SELECT * FROM DIRECTORY(@d.s.st)",
+        "SELECT GET_DDL('TABLE', 'd.s.t')",
+        "SELECT GET_DDL('schema', 'd.s')",
+        "SELECT GET_DDL('DATABASE', 'd')",
+        "SELECT SYSTEM$CLUSTERING_INFORMATION('d.s.t')",
+        "SELECT SYSTEM$DATABASE_REFRESH_PROGRESS('d')",
+        "SELECT * FROM TABLE(GET_OBJECT_REFERENCES(DATABASE_NAME => 'd', SCHEMA_NAME => 's'))",
+        "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@d.s.st', FILE_FORMAT => 'f'))",
+        "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@st', FILE_FORMAT => 'd.s.f'))",
+        "SELECT * FROM SEMANTIC_VIEW(d.s.v METRICS a.b)",
+        "WITH a AS (SELECT * FROM d.s.t) SELECT * FROM a",
+        "SELECT (SELECT MAX(a) FROM d.s.t)",
+        "SHOW TABLES IN DATABASE d",
+        "SHOW TABLES IN SCHEMA d.s",
+        "SHOW TABLES IN d.s",
+        "SHOW TABLES IN d",
+        "SHOW SCHEMAS IN d LIMIT 5",
+        "SHOW TERSE TABLES LIKE 'a' IN DATABASE \"D\" STARTS WITH 'b'",
+        "SHOW COLUMNS IN TABLE d.s.t",
+        "SHOW GRANTS ON DATABASE d",
+        "SHOW TABLES ->> SELECT * FROM d.s.t",
+        "SELECT 1 ->> SELECT * FROM d.s.t JOIN $1",
+        "DESC TABLE d.s.t",
+        "DESCRIBE DATABASE d",
+        "DESC SCHEMA d.s",
+        "DESC FUNCTION d.s.f(INT)",
+        "EXPLAIN SELECT * FROM d.s.t",
+        "INSERT INTO d.s.t SELECT 1",
+        "DELETE FROM d.s.t",
+        "CREATE TABLE d.s.t (a INT)",
+        "CREATE TABLE t CLONE d.s.u",
+        "CREATE SCHEMA IF NOT EXISTS d.s",
+        "CREATE SCHEMA s CLONE d.s",
+        "DROP DATABASE IF EXISTS d",
+        "COMMENT ON DATABASE d IS 'x'",
+        "CALL d.s.p()",
+        "SELECT d.s.q.NEXTVAL",
+    ];
+
     #[test]
     fn a_database_is_seen_wherever_it_is_named() {
-        let cases = [
-            "SELECT * FROM d.s.t",
-            "SELECT * FROM x, D . s . t",
-            "SELECT * FROM \"D\".\"s\".\"t\"",
-            "SELECT * FROM d/* a */.s.t",
-            "SELECT * FROM d..t",
-            "SELECT d.s.t.a FROM x",
-            "SELECT d.s.f(1)",
-            "SELECT * FROM TABLE(d.s.f(1))",
-            "SELECT * FROM TABLE(d.INFORMATION_SCHEMA.QUERY_HISTORY())",
-            "SELECT d.s.m!PREDICT(1)",
-            "SELECT * FROM IDENTIFIER('d.s.t')",
-            "SELECT * FROM IDENTIFIER('\"D\".s.t')",
-            "SELECT * FROM IDENTIFIER('d').s.t",
-            "SELECT * FROM TABLE('d.s.t')",
-            "SELECT $1 FROM @d.s.st/path/x.csv",
-            "SELECT $1 FROM '@d.s.st/x'",
-            "LIST @d.s.%t",
-            "LIST @\"D\".s.st/x",
-            "SELECT * FROM DIRECTORY(@d.s.st)",
-            "SELECT GET_DDL('TABLE', 'd.s.t')",
-            "SELECT GET_DDL('schema', 'd.s')",
-            "SELECT GET_DDL('DATABASE', 'd')",
-            "SELECT SYSTEM$CLUSTERING_INFORMATION('d.s.t')",
-            "SELECT SYSTEM$DATABASE_REFRESH_PROGRESS('d')",
-            "SELECT * FROM TABLE(GET_OBJECT_REFERENCES(DATABASE_NAME => 'd', SCHEMA_NAME => 's'))",
-            "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@d.s.st', FILE_FORMAT => 'f'))",
-            "SELECT * FROM TABLE(INFER_SCHEMA(LOCATION => '@st', FILE_FORMAT => 'd.s.f'))",
-            "SELECT * FROM SEMANTIC_VIEW(d.s.v METRICS a.b)",
-            "WITH a AS (SELECT * FROM d.s.t) SELECT * FROM a",
-            "SELECT (SELECT MAX(a) FROM d.s.t)",
-            "SHOW TABLES IN DATABASE d",
-            "SHOW TABLES IN SCHEMA d.s",
-            "SHOW TABLES IN d.s",
-            "SHOW TABLES IN d",
-            "SHOW SCHEMAS IN d LIMIT 5",
-            "SHOW TERSE TABLES LIKE 'a' IN DATABASE \"D\" STARTS WITH 'b'",
-            "SHOW COLUMNS IN TABLE d.s.t",
-            "SHOW GRANTS ON DATABASE d",
-            "SHOW TABLES ->> SELECT * FROM d.s.t",
-            "SELECT 1 ->> SELECT * FROM d.s.t JOIN $1",
-            "DESC TABLE d.s.t",
-            "DESCRIBE DATABASE d",
-            "DESC SCHEMA d.s",
-            "DESC FUNCTION d.s.f(INT)",
-            "EXPLAIN SELECT * FROM d.s.t",
-            "INSERT INTO d.s.t SELECT 1",
-            "DELETE FROM d.s.t",
-            "CREATE TABLE d.s.t (a INT)",
-            "CREATE TABLE t CLONE d.s.u",
-            "CREATE SCHEMA IF NOT EXISTS d.s",
-            "CREATE SCHEMA s CLONE d.s",
-            "DROP DATABASE IF EXISTS d",
-            "COMMENT ON DATABASE d IS 'x'",
-            "CALL d.s.p()",
-            "SELECT d.s.q.NEXTVAL",
-        ];
-        for statement in cases {
+        for statement in OF_D {
             assert_eq!(named(statement), ["D"], "{statement}");
         }
         assert_eq!(named("SELECT * FROM \"d\".s.t JOIN e.s.t ON TRUE JOIN E.x.y"), ["E", "d"]);

@@ -26,7 +26,7 @@ pub(super) async fn check_idle_sessions(pool: Weak<Inner>, every: Duration, cloc
 }
 
 /// All sessions that are neither in use nor about to be.
-fn borrow_idle(pool: &Arc<Inner>) -> Vec<Loan> {
+pub(super) fn borrow_idle(pool: &Arc<Inner>) -> Vec<Loan> {
     let mut loans = Vec::new();
     while let Ok(permit) = Arc::clone(&pool.permits).try_acquire_owned() {
         match pool.sessions.try_get() {

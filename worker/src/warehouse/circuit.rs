@@ -173,6 +173,36 @@ mod tests {
         assert_eq!(circuit.refusal(now + Duration::from_millis(500)), None);
     }
 
+    /// When the warehouse may be asked in an outage of so long, in which nobody answers.
+    fn tries(outage: Duration, shortened: fn(Duration) -> Duration) -> Vec<Moment> {
+        let circuit = Circuit::default();
+        let mut tries = vec![at(0)];
+        let mut now = at(0);
+        circuit.failed(now, &unreachable(), shortened);
+        while now.since(at(0)) < outage {
+            now = now + Duration::from_millis(5);
+            if circuit.refusal(now).is_none() {
+                tries.push(now);
+                circuit.failed(now, &unreachable(), shortened);
+            }
+        }
+        tries
+    }
+
+    #[test]
+    fn ten_minutes_of_an_outage_are_few_tries_and_end_within_seconds() {
+        let outage = Duration::from_secs(600);
+        let shortest: fn(Duration) -> Duration = |wait| wait - wait / 4;
+        let longest: fn(Duration) -> Duration = |wait| wait;
+        for (shortened, fewest, most) in [(shortest, 50, 60), (longest, 40, 50)] {
+            let tries = tries(outage, shortened);
+            assert!((fewest..=most).contains(&tries.len()), "{} tries", tries.len());
+            // Whenever it ends, the next try is not far.
+            let gaps = tries.windows(2).map(|pair| pair[1].since(pair[0]));
+            assert!(gaps.max() <= Some(WAIT_MAX + Duration::from_millis(5)));
+        }
+    }
+
     #[test]
     fn a_refusal_is_told_as_one() {
         let circuit = Circuit::default();

@@ -174,6 +174,14 @@ impl Connections {
         self.inner.named.iter().map(of).collect()
     }
 
+    /// Replaces the sessions of all of them, as [`Pool::reset`] does.
+    pub fn reset(&self) {
+        let named = self.inner.named.values();
+        for connection in std::iter::once(&self.inner.default).chain(named) {
+            connection.pool.reset();
+        }
+    }
+
     /// Closes all of them side by side, each as [`Pool::close`] does.
     pub async fn close(&self, limit: Duration) {
         let named = self.inner.named.values();

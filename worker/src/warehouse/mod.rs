@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use course::Course;
@@ -53,6 +54,23 @@ pub trait Session: Send + 'static {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Answer, WarehouseError>;
+
+    /// Asks a service of the warehouse that is no statement, standing where the context says.
+    ///
+    /// # Errors
+    /// When there is no such service, or it gives no answer.
+    async fn post(
+        &mut self,
+        _post: &Post,
+        _context: &Context,
+        _limits: &Limits,
+        _cancel: &CancellationToken,
+    ) -> Result<Value, WarehouseError> {
+        Err(WarehouseError::Unsupported {
+            warehouse: "this warehouse".to_owned(),
+            what: "it has no services beside SQL".to_owned(),
+        })
+    }
 
     /// Asks whether the session still lives, when nobody used it for a while.
     async fn check(&mut self) {}
@@ -89,6 +107,17 @@ pub struct Context {
     pub page: Option<Page>,
     /// Where to tell how far it has come.
     pub course: Course,
+    /// What to ask a service, instead of the statement.
+    pub post: Option<Post>,
+}
+
+/// A question to a service of the warehouse that is no statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Post {
+    /// Where the service is, as a path at the warehouse.
+    pub path: String,
+    /// The question.
+    pub body: Value,
 }
 
 /// A value that goes along with a statement, beside its text.
@@ -165,6 +194,25 @@ pub struct Answer {
     pub database: Option<String>,
     /// Schema that unqualified names were looked up in.
     pub schema: Option<String>,
+}
+
+impl Answer {
+    /// What a service answered: one cell.
+    #[must_use]
+    pub fn of_service(answer: Value) -> Answer {
+        let column =
+            Column { name: "ANSWER".to_owned(), type_name: "VARIANT".to_owned(), nullable: false };
+        Answer {
+            query_id: String::new(),
+            columns: vec![column],
+            rows: vec![vec![Cell::Json(answer)]],
+            truncated: false,
+            total: None,
+            is_kept: false,
+            database: None,
+            schema: None,
+        }
+    }
 }
 
 /// One column of an answer.

@@ -28,6 +28,8 @@ pub(super) struct Kept {
     pub(super) standing: Standing,
     pub(super) used_at: Moment,
     pub(super) alive: Alive,
+    /// Which generation of sessions it belongs to.
+    generation: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub(super) struct Opener {
     pub(super) told: watch::Sender<Openings>,
     pub(super) alive: Arc<AtomicU64>,
     pub(super) clock: Clock,
+    /// The number of the sessions that are wanted; those of an earlier one are let go.
+    pub(super) generation: Arc<AtomicU64>,
 }
 
 /// Why r2d2 did not get a session.
@@ -77,6 +81,7 @@ impl ManageConnection for Opener {
         if let Some(why) = self.circuit.refusal(self.clock.now()) {
             return Err(OpenError(PoolError::from(why).to_string()));
         }
+        let generation = self.generation.load(Ordering::SeqCst);
         match self.runtime.block_on(self.warehouse.connect()) {
             Ok(session) => {
                 let alive = Alive::begin(&self.alive);
@@ -87,7 +92,8 @@ impl ManageConnection for Opener {
                 self.circuit.succeeded();
                 self.told.send_modify(|seen| seen.opened += 1);
                 let used_at = self.clock.now();
-                Ok(Kept { session: Some(session), standing: Standing::Clean, used_at, alive })
+                let (session, standing) = (Some(session), Standing::Clean);
+                Ok(Kept { session, standing, used_at, alive, generation })
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot open a warehouse session");
@@ -105,7 +111,9 @@ impl ManageConnection for Opener {
     fn has_broken(&self, kept: &mut Kept) -> bool {
         match (&kept.session, kept.standing) {
             (None, Standing::Clean | Standing::Busy) | (Some(_), Standing::Busy) => true,
-            (Some(session), Standing::Clean) => session.is_broken(),
+            (Some(session), Standing::Clean) => {
+                session.is_broken() || kept.generation != self.generation.load(Ordering::SeqCst)
+            }
         }
     }
 }
@@ -118,7 +126,7 @@ pub(super) struct Goodbye {
 
 impl CustomizeConnection<Kept, OpenError> for Goodbye {
     fn on_release(&self, kept: Kept) {
-        let Kept { session, standing: _, used_at: _, alive } = kept;
+        let Kept { session, standing: _, used_at: _, alive, generation: _ } = kept;
         if let Some(session) = session {
             self.runtime.spawn(async move {
                 session.close().await;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::circuit::Circuit;
 use super::course::Stage;
 use super::opener::{Goodbye, Opener, Openings, Standing};
-use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
+use super::{Answer, Context, Limits, Session, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
 use crate::quota::Refusal;
 
@@ -83,6 +83,7 @@ pub(super) struct Inner {
     settings: PoolSettings,
     clock: Clock,
     alive: Arc<AtomicU64>,
+    generation: Arc<AtomicU64>,
     waiting: AtomicU64,
     timeouts: AtomicU64,
 }
@@ -104,6 +105,7 @@ impl Pool {
         let (told, openings) = watch::channel(Openings::default());
         let runtime = Handle::current();
         let alive = Arc::new(AtomicU64::new(0));
+        let generation = Arc::new(AtomicU64::new(0));
         let goodbye = Goodbye { runtime: runtime.clone() };
         let opener = Opener {
             warehouse,
@@ -112,6 +114,7 @@ impl Pool {
             told,
             alive: Arc::clone(&alive),
             clock,
+            generation: Arc::clone(&generation),
         };
         let shortest = Duration::from_millis(1);
         let sessions = r2d2::Pool::builder()
@@ -132,6 +135,7 @@ impl Pool {
             settings: PoolSettings { max, ..settings.clone() },
             clock,
             alive,
+            generation,
             waiting: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
         });
@@ -204,6 +208,13 @@ impl Pool {
             open_failures_total: openings.failed,
             logins: self.inner.circuit.logins(),
         }
+    }
+
+    /// Replaces every session, without a call that fails: idle ones are closed now, busy ones when
+    /// what runs in them has ended, and new ones are opened when they are needed.
+    pub fn reset(&self) {
+        self.inner.generation.fetch_add(1, Ordering::SeqCst);
+        drop(care::borrow_idle(&self.inner));
     }
 
     /// Waits for what runs, then says goodbye in every session; gives up after `limit`.
@@ -307,12 +318,23 @@ async fn run(
     let Some(session) = kept.session.as_mut() else { return Err(WarehouseError::Cancelled) };
     kept.standing = Standing::Busy;
     tokio::select! {
-        result = session.query(&work.statement, &work.context, &limits, &work.cancel) => {
+        result = asked(session.as_mut(), &work, &limits) => {
             kept.standing = Standing::Clean;
             kept.used_at = clock.now();
             result
         }
         error = given_up(clock, &work.cancel, limits.timeout) => Err(error),
+    }
+}
+
+async fn asked(
+    session: &mut dyn Session,
+    Work { statement, context, cancel }: &Work,
+    limits: &Limits,
+) -> Result<Answer, WarehouseError> {
+    match &context.post {
+        None => session.query(statement, context, limits, cancel).await,
+        Some(post) => session.post(post, context, limits, cancel).await.map(Answer::of_service),
     }
 }
 

@@ -3,10 +3,13 @@
 mod access;
 mod around;
 mod binary;
+mod configured;
+mod crossing;
 mod door;
 mod drain;
 mod mcp;
 mod news;
+mod official;
 mod pool;
 mod sessions;
 mod streams;

@@ -13,9 +13,11 @@ use mcp_worker::audit::{Audit, AuditFile};
 use mcp_worker::bus::Bus;
 use mcp_worker::clock::Clock;
 use mcp_worker::http::{Door, Health, Serving};
+use mcp_worker::mcp::configured::ready;
 use mcp_worker::mcp::edge::Edge;
 use mcp_worker::mcp::server::{Served, Server};
 use mcp_worker::mcp::tools::Desk;
+use mcp_worker::mcp::tools::shelf::Configured;
 use mcp_worker::metrics::Metrics;
 use mcp_worker::quota::Quotas;
 use mcp_worker::settings::Identity;
@@ -450,6 +452,7 @@ pub(crate) struct House {
     pub(crate) serving: tokio::sync::watch::Sender<Serving>,
     pub(crate) access: tokio::sync::watch::Sender<Arc<AccessSettings>>,
     pub(crate) audit: AuditFile,
+    pub(crate) configured: tokio::sync::watch::Sender<Configured>,
 }
 
 /// A listener on a free port.
@@ -495,6 +498,8 @@ pub(crate) async fn house_serving<S: Served>(
     let connections = Connections::single(pool.clone());
     let desk = Desk::new(connections.clone(), limits);
     let desk = desk.with_quotas(Quotas::own(Arc::clone(&metrics)));
+    let (configured, declared) = tokio::sync::watch::channel(ready(&settings.offered));
+    let desk = desk.with_configured(declared);
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
     let (access, _) = tokio::sync::watch::channel(Arc::new(settings.access.clone()));
     let (audit, file) =
@@ -516,5 +521,5 @@ pub(crate) async fn house_serving<S: Served>(
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
     let door = Door::open(listener, settings, router, stage, counted).expect("a door");
-    House { address, door, pool, metrics, counts, serving, access, audit: file }
+    House { address, door, pool, metrics, counts, serving, access, audit: file, configured }
 }

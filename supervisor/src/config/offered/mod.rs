@@ -11,8 +11,8 @@ use mcp_protocol::access::{Allowed, Level};
 use mcp_protocol::offered::{Offered, StatementPlace, StatementTool};
 
 use self::parameters::PARAMETERS;
-use super::file::child_key;
-use super::keys::{Key, Kind, nearest};
+use super::file::{Node, child_key};
+use super::keys::{Key, Kind, key, nearest};
 use super::problem::Report;
 use super::section::Section;
 
@@ -37,34 +37,42 @@ const TOOL: &[Key] = &[
     key("clients", Kind::Texts, r#"["reporting"]"#),
 ];
 
-const fn key(name: &'static str, kind: Kind, example: &'static str) -> Key {
-    Key { name, kind, example }
-}
-
 /// The tools that an app declares.
 pub(super) fn read(app: Section<'_>, report: &mut Report) -> Offered {
     let tools = app.section("tools").members();
     for (_, tool) in &tools {
-        check_connection(app, *tool, report);
+        check_names(app, *tool, report);
     }
     Offered { tools: tools.into_iter().filter_map(|(name, one)| tool(name, one, report)).collect() }
 }
 
-/// Notes a connection that the app does not have.
-fn check_connection(app: Section<'_>, tool: Section<'_>, report: &mut Report) {
-    let (Some(name), Some(node)) = (tool.text("connection"), tool.node("connection")) else {
-        return;
-    };
-    let known = app.section("connections").members();
-    if known.iter().any(|(connection, _)| *connection == name) {
+/// Notes names of what the app does not have: a connection, clients.
+fn check_names(app: Section<'_>, tool: Section<'_>, report: &mut Report) {
+    let connection = tool.text("connection").zip(tool.node("connection"));
+    if let Some((name, node)) = connection {
+        check_name(app, ("connections", "connection"), (name, node), report);
+    }
+    for (name, node) in tool.entries("clients") {
+        check_name(app, ("clients", "client"), (&name, node), report);
+    }
+}
+
+fn check_name(
+    app: Section<'_>,
+    (table, what): (&str, &str),
+    (name, node): (&str, &Node),
+    report: &mut Report,
+) {
+    let known = app.section(table).members();
+    if known.iter().any(|(known, _)| *known == name) {
         return;
     }
-    let table = child_key(&child_key(&app.nearest.key, "connections"), name);
-    let words = match nearest(name, known.iter().map(|(connection, _)| *connection)) {
-        Some(meant) => format!("there is no connection `{name}`; did you mean \"{meant}\"?"),
-        None => format!("there is no connection `{name}`; write a table [{table}]"),
+    let table = child_key(&child_key(&app.nearest.key, table), name);
+    let remedy = match nearest(name, known.iter().map(|(known, _)| *known)) {
+        Some(meant) => format!("did you mean \"{meant}\"?"),
+        None => format!("write a table [{table}]"),
     };
-    report.add(&node.key, node.place, words);
+    report.add(&node.key, node.place, format!("there is no {what} `{name}`; {remedy}"));
 }
 
 fn tool(name: &str, section: Section<'_>, report: &mut Report) -> Option<StatementTool> {

@@ -4,10 +4,9 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use mcp_protocol::offered::{Need, Parameter, ParameterKind, Scalar};
 
-use super::super::keys::{Key, Kind};
+use super::super::keys::{Key, Kind, key};
 use super::super::problem::Report;
 use super::super::section::Section;
-use super::key;
 
 /// The words for what a parameter is, in the order of [`KINDS`].
 const KIND_WORDS: &[&str] = &["string", "integer", "number", "boolean", "date", "timestamp"];

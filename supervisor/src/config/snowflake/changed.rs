@@ -73,6 +73,8 @@ fn of_login(login: SnowflakeLogin) -> Vec<(&'static str, Secret)> {
             vec![("password", password), ("passcode", passcode)]
         }
         // Its token is the platform's and not read here.
-        SnowflakeLogin::WorkloadIdentity { .. } => Vec::new(),
+        SnowflakeLogin::WorkloadIdentity { .. } | SnowflakeLogin::CloudIdentity { .. } => {
+            Vec::new()
+        }
     }
 }

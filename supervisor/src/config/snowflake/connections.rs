@@ -16,7 +16,7 @@ use crate::config::{Surroundings, file};
 /// The files, the one that counts first.
 pub(super) const FILES: [&str; 2] = ["connections.toml", "config.toml"];
 /// The name of each key in Snowflake's files, and in ours.
-const NAMES: [(&str, &str); 23] = [
+const NAMES: [(&str, &str); 24] = [
     ("account", "account"),
     ("user", "user"),
     ("username", "user"),
@@ -40,6 +40,7 @@ const NAMES: [(&str, &str); 23] = [
     ("oauth_scope", "oauth_scope"),
     ("passcode", "passcode"),
     ("workload_identity_provider", super::login::PROVIDER),
+    ("workload_identity_entra_resource", super::login::RESOURCE),
 ];
 
 /// One connection.

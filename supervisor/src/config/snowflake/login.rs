@@ -4,15 +4,20 @@
 //! whether Snowflake lets anybody in, only a worker learns.
 
 use mcp_protocol::secret::Secret;
-use mcp_protocol::settings::SnowflakeLogin;
+use mcp_protocol::settings::{CloudPlatform, SnowflakeLogin};
 
 use super::authenticator::{self, Authenticator, Credential};
 use super::{Account, Side, host, private_key, secret_file};
+use crate::config::keys::PROVIDERS;
+use crate::config::value;
 
-/// The key of Snowflake's own files that says whose token a workload shows.
+/// The key that says who tells who a workload is, here and in Snowflake's own files.
 pub(super) const PROVIDER: &str = "workload_identity_provider";
-/// The one that is read from a file.
-const OIDC: &str = "OIDC";
+/// The key that says what Snowflake is called in Azure, likewise.
+pub(super) const RESOURCE: &str = "workload_identity_entra_resource";
+/// Each provider that is a cloud; the other one, `OIDC`, gives tokens in a file.
+const CLOUDS: [(&str, CloudPlatform); 3] =
+    [("AWS", CloudPlatform::Aws), ("AZURE", CloudPlatform::Azure), ("GCP", CloudPlatform::Gcp)];
 
 impl Account<'_, '_> {
     /// The credentials that a way to log in needs.
@@ -101,11 +106,17 @@ impl Account<'_, '_> {
     /// The platform replaces the token now and then, so its file is looked at here and read anew at
     /// each login. Who else may read it is the platform's affair.
     fn workload_identity(&mut self) -> Option<SnowflakeLogin> {
-        let provider = self.text(PROVIDER);
-        if let Some(other) = provider.filter(|name| !name.eq_ignore_ascii_case(OIDC)) {
+        let provider = self.text(PROVIDER).unwrap_or("OIDC".to_owned());
+        if let Some((_, platform)) =
+            CLOUDS.iter().find(|(word, _)| provider.eq_ignore_ascii_case(word))
+        {
+            return self.cloud_identity(*platform, &provider);
+        }
+        if !provider.eq_ignore_ascii_case("OIDC") {
             let words = format!(
-                "says {PROVIDER} = \"{other}\", and this release shows tokens of {OIDC} alone; give \
-                 the workload such a token and name its file: token_file"
+                "says {PROVIDER} = {}, which is unknown; it is one of {}",
+                value::quoted(&provider),
+                PROVIDERS.join(", ")
             );
             self.blame("connection", words);
             return None;
@@ -133,10 +144,32 @@ impl Account<'_, '_> {
         }
     }
 
+    /// The platform is asked by the worker, at each login: nothing more is needed here.
+    fn cloud_identity(
+        &mut self,
+        platform: CloudPlatform,
+        provider: &str,
+    ) -> Option<SnowflakeLogin> {
+        for key in ["token", "token_file"] {
+            if self.section.node(key).is_some() {
+                let words = format!(
+                    "is not used: {PROVIDER} = \"{provider}\" asks the platform itself; remove it, \
+                     or write {PROVIDER} = \"OIDC\""
+                );
+                self.blame(key, words);
+                return None;
+            }
+        }
+        Some(SnowflakeLogin::CloudIdentity { platform, entra_resource: self.text(RESOURCE) })
+    }
+
     /// What is written decides; then what the connection says; then what there is to log in with.
     pub(super) fn authenticator(&mut self) -> Option<Authenticator> {
         if let Some(word) = self.section.text("authenticator") {
             return Authenticator::parse(word).ok();
+        }
+        if self.section.node(PROVIDER).is_some() {
+            return Some(Authenticator::WorkloadIdentity);
         }
         let written = self.credentials(Side::Written);
         let named = self.connection.as_ref().and_then(|one| one.text("authenticator"));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use mcp_protocol::settings::{SnowflakeLogin, SnowflakeSettings, WarehouseSettings};
+use mcp_protocol::settings::{CloudPlatform, SnowflakeLogin, SnowflakeSettings, WarehouseSettings};
 
 use super::{QUERY, Workplace, load};
 use crate::config::{AppConfig, Config, differences, rules, settings};
@@ -128,6 +128,36 @@ fn an_oauth_token_needs_no_user_and_an_address_is_taken_for_its_account() {
                 authenticator = \"oauth\"\ntoken = \"t\"\n";
     let found = account(&workplace.query(text));
     assert_eq!((found.account.as_str(), found.user), ("org-acct", None));
+}
+
+#[test]
+fn a_workload_of_a_cloud_needs_its_provider_and_no_secret() {
+    let workplace = Workplace::new();
+    let account_alone = "[apps.query.snowflake]\naccount = \"A\"\n";
+    for (provider, expected) in
+        [("AWS", CloudPlatform::Aws), ("AZURE", CloudPlatform::Azure), ("GCP", CloudPlatform::Gcp)]
+    {
+        let more = format!("workload_identity_provider = \"{provider}\"\n");
+        let found = account(&workplace.query(&format!("{account_alone}{more}")));
+        let SnowflakeLogin::CloudIdentity { platform, entra_resource } = found.login else {
+            panic!("{provider}");
+        };
+        assert_eq!((found.user, platform, entra_resource), (None, expected, None));
+    }
+    let more = "authenticator = \"WORKLOAD_IDENTITY\"\nworkload_identity_provider = \"AZURE\"\n\
+                workload_identity_entra_resource = \"api://own\"\n";
+    let found = account(&workplace.query(&format!("{account_alone}{more}")));
+    let SnowflakeLogin::CloudIdentity { entra_resource, .. } = found.login else { panic!() };
+    assert_eq!(entra_resource.as_deref(), Some("api://own"));
+    for (more, key, words) in [
+        ("workload_identity_provider = \"AWS\"\ntoken_file = \"t\"\n", "token_file", "is not used"),
+        ("workload_identity_provider = \"OIDC\"\n", "token_file", "is missing"),
+        ("workload_identity_provider = \"aws\"\n", "workload_identity_provider", "\"AWS\""),
+    ] {
+        let why = workplace.problems(format!("{QUERY}{account_alone}{more}"), None);
+        let key = format!("apps.query.snowflake.{key}\n");
+        assert!(why.contains(&key) && why.contains(words), "{more}{why}");
+    }
 }
 
 /// What a worker needs to obtain tokens itself, but for the secret.
@@ -397,10 +427,10 @@ fn a_connection_of_snowflake_s_own_files_fills_in_what_is_not_written() {
         (
             own.replace(
                 "password",
-                "workload_identity_provider = \"AWS\"\nauthenticator = \"WORKLOAD_IDENTITY\"\nx",
+                "workload_identity_provider = \"ORACLE\"\nauthenticator = \"WORKLOAD_IDENTITY\"\nx",
             ),
             0o600,
-            "tokens of OIDC alone",
+            "one of OIDC, AWS, AZURE, GCP",
         ),
     ] {
         workplace.file("home/.snowflake/connections.toml", &text, mode);
@@ -553,7 +583,7 @@ fn variables_that_contradict_each_other_are_a_problem() {
     assert_eq!(query(&config).listen.unwrap().port(), 2, "the stronger place counts");
     let remarks = config.remarks.join("");
     assert!(
-        remarks.contains("API_KEY in .env, line 2 is ignored: this release does not auth"),
+        remarks.contains("API_KEY in .env, line 2 is ignored: clients have keys of our own making"),
         "{remarks}"
     );
     assert!(!remarks.contains("canary"), "{remarks}");

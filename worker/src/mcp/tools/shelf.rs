@@ -119,12 +119,21 @@ pub struct Shelf {
 
 impl Shelf {
     /// The fixed tools, and those that are configured at the moment, after them.
+    ///
+    /// Those of the former official server come first: who asks for that set wants its tools, also
+    /// where another set has one of the same name.
     #[must_use]
     pub fn new(fixed: Configured, configured: watch::Receiver<Configured>) -> Shelf {
         Shelf { fixed, configured }
     }
 
-    /// The tool of this name, if the caller sees it. A fixed tool hides a configured one.
+    /// The configured tools, to be followed.
+    #[must_use]
+    pub fn declared(&self) -> watch::Receiver<Configured> {
+        self.configured.clone()
+    }
+
+    /// The tool of this name, if the caller sees it; the first of several.
     #[must_use]
     pub fn named(&self, name: &str, caller: &Caller) -> Option<Arc<dyn Callable>> {
         let mut tools = self.tools();
@@ -134,8 +143,13 @@ impl Shelf {
     /// The tools as `tools/list` shows them to a caller.
     #[must_use]
     pub fn listed(&self, caller: &Caller) -> Vec<Tool> {
-        let tools = self.tools().filter(|tool| tool.is_for(caller));
-        tools.map(|tool| shown(tool.as_ref(), caller.grant.level)).collect()
+        let mut listed: Vec<Tool> = Vec::new();
+        for tool in self.tools().filter(|tool| tool.is_for(caller)) {
+            if listed.iter().all(|other| other.name != tool.name()) {
+                listed.push(shown(tool.as_ref(), caller.grant.level));
+            }
+        }
+        listed
     }
 
     /// How the tool of this name presents itself, whoever may call it.

@@ -1,7 +1,9 @@
 //! Snowflake's refusals in words: what each code means, and what to do about it. Pure.
 //!
-//! The codes are those that Snowflake's public drivers and documentation name. Some refusals are
-//! told apart by their words as well, for the same one comes with several codes. A login that may
+//! Codes of logins are those that Snowflake's public drivers (Go, JDBC, Python, Node.js: their
+//! constants and the answers that their tests play) or its documentation name. Other refusals
+//! are told apart by their words, and so are those whose code comes with several: 390422 is a
+//! network policy's, and a wrong password's as well. A login that may
 //! have been counted against the user is never called worth trying again: five wrong ones lock a
 //! user. Snowflake's own words and code are always kept, before the remedy.
 
@@ -41,14 +43,14 @@ const LOGIN: &[LoginFailure] = &[
                  password",
     },
     LoginFailure {
-        codes: &["390102"],
+        codes: &[],
         words: &["temporarily locked", "user is locked"],
         verdict: Verdict::Refused,
         remedy: "too many logins failed; wait 15 minutes, or let an administrator run `ALTER USER \
                  … SET MINS_TO_UNLOCK = 0`, and mend the credentials first",
     },
     LoginFailure {
-        codes: &["390101"],
+        codes: &[],
         words: &["user access disabled", "user is disabled"],
         verdict: Verdict::Refused,
         remedy: "the user is disabled; an administrator lets it in again with `ALTER USER … SET \
@@ -77,7 +79,7 @@ const LOGIN: &[LoginFailure] = &[
         remedy: "the token is of another user; write that one as snowflake.user, or remove it",
     },
     LoginFailure {
-        codes: &["390317"],
+        codes: &[],
         words: &["is not listed in the access token"],
         verdict: Verdict::Refused,
         remedy: "ask for the role in the token's scope (`session:role:NAME`), or write \
@@ -91,7 +93,7 @@ const LOGIN: &[LoginFailure] = &[
                  security integration: `SELECT SYSTEM$VERIFY_EXTERNAL_OAUTH_TOKEN('…')` tells",
     },
     LoginFailure {
-        codes: &["390432"],
+        codes: &[],
         words: &["network policy is required"],
         verdict: Verdict::Refused,
         remedy: "an access token is good only under a network policy; let an administrator run \
@@ -106,31 +108,28 @@ const LOGIN: &[LoginFailure] = &[
                  ACCESS TOKEN`",
     },
     LoginFailure {
-        codes: &["390422"],
+        codes: &[],
         words: &["is not allowed to access snowflake"],
         verdict: Verdict::Refused,
         remedy: "a network policy of the account or the user does not list the address from which \
                  this machine reaches Snowflake; let an administrator add it",
     },
     LoginFailure {
-        codes: &["390197"],
+        codes: &[],
         words: &["multi-factor authentication is required", "mfa authentication is required"],
         verdict: Verdict::Refused,
         remedy: "nobody sits before a service to confirm a login; make it `ALTER USER … SET TYPE \
                  = SERVICE` and log in with a key pair or an access token",
     },
     LoginFailure {
-        codes: &[
-            "390120", "390122", "390123", "390126", "390127", "390129", "390132", "394507",
-            "394633",
-        ],
-        words: &["passcode"],
+        codes: &["394507", "394633"],
+        words: &["passcode", "duo security"],
         verdict: Verdict::Refused,
         remedy: "a code of a second factor is good once and for half a minute; write a new one as \
                  snowflake.passcode, or log in with a key pair",
     },
     LoginFailure {
-        codes: &["390186", "390189"],
+        codes: &["390189"],
         words: &["specified in the connect string"],
         verdict: Verdict::Refused,
         remedy: "check snowflake.role; an administrator gives it to the user with `GRANT ROLE … TO \
@@ -256,11 +255,10 @@ const STATEMENTS: &[(&[&str], &str)] = &[
          it",
     ),
     (
-        &["000609", "090073"],
+        &["090073"],
         "the warehouse is suspended by its resource monitor; let an administrator raise the quota, \
          wait for the next interval, or write another snowflake.warehouse",
     ),
-    (&["000629"], "the warehouse is busy; try again later, or let an administrator make it larger"),
     (
         &["000630"],
         "ask for less, or raise limits.statement_timeout and STATEMENT_TIMEOUT_IN_SECONDS of the \
@@ -358,10 +356,11 @@ mod tests {
             ("390303", "Invalid OAuth access token.", true, "VERIFY_EXTERNAL_OAUTH_TOKEN"),
             ("390318", "OAuth access token expired.", true, "oauth_client_credentials"),
             ("390309", "The user differs.", true, "another user"),
-            ("390317", "The role is not listed.", true, "session:role:NAME"),
+            ("390317", "The role is not listed in the Access Token.", true, "session:role:NAME"),
             ("394400", "Programmatic access token is invalid.", true, "SHOW USER PROGRAMMATIC"),
             ("390432", "Network policy is required.", true, "NETWORK_POLICY"),
-            ("390422", "Incoming request with IP 1.2.3.4 is not allowed.", true, "network policy"),
+            ("390422", "IP 1.2.3.4 is not allowed to access Snowflake.", true, "network policy"),
+            ("390422", "Incorrect username or password was specified.", true, "LOGIN_NAME"),
             ("390197", "Multi-factor authentication is required.", true, "TYPE = SERVICE"),
             ("394507", "Authentication failed.", true, "half a minute"),
             ("390189", "Role 'R' specified in the connect string", true, "GRANT ROLE"),

@@ -18,6 +18,8 @@ mod key;
 mod layer;
 mod login;
 mod oauth;
+pub mod platform;
+mod rest;
 mod session;
 mod statement;
 mod tag;
@@ -49,6 +51,8 @@ pub struct House {
     pub refusals: Option<PathBuf>,
     /// Time.
     pub clock: Clock,
+    /// What the platform told the process.
+    pub variables: platform::Variables,
 }
 
 /// An account at Snowflake, and how to be let in.
@@ -70,7 +74,7 @@ impl SnowflakeWarehouse {
         let unusable =
             |reason: String| WarehouseError::Settings { warehouse: name.clone(), reason };
         let endpoint = Endpoint::of(settings).map_err(unusable)?;
-        let login = Login::new(settings, &endpoint).map_err(unusable)?;
+        let login = Login::new(settings, &endpoint, &house.variables).map_err(unusable)?;
         let directory = house.refusals.as_deref();
         let gate = Gate::new(name.clone(), directory, &login.credential_version(), house.clock);
         let wire = Wire::new(endpoint, house.clock).map_err(unusable)?;

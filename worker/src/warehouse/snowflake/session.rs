@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use snowflake_api::RawQueryResult;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -23,24 +23,24 @@ use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
 use super::tag::QueryTag;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::Collected;
-use crate::warehouse::{Answer, Context, Limits, Session, WarehouseError};
+use crate::warehouse::{Answer, Context, Limits, Post, Session, WarehouseError};
 
 /// How often a statement is said again because its session was gone.
-const SESSIONS_MAX: u32 = 3;
+pub(super) const SESSIONS_MAX: u32 = 3;
 
 /// One session at Snowflake.
 pub(super) struct SnowflakeSession {
-    connection: Arc<Connection>,
+    pub(super) connection: Arc<Connection>,
     library: Library,
     worker: Arc<str>,
     /// Where a new session stands.
     welcome: Welcome,
     place: Place,
-    condition: Condition,
+    pub(super) condition: Condition,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Condition {
+pub(super) enum Condition {
     /// As it was opened.
     Fresh,
     /// Others read in it; nothing but its place changed.
@@ -88,7 +88,7 @@ impl SnowflakeSession {
     }
 
     /// Ends this session and begins another, of which nothing is known yet.
-    async fn anew(&mut self) -> Result<(), WarehouseError> {
+    pub(super) async fn anew(&mut self) -> Result<(), WarehouseError> {
         self.connection.close().await;
         self.welcome = self.connection.log_in().await?;
         self.place = self.welcome.place.clone();
@@ -206,7 +206,11 @@ impl SnowflakeSession {
     }
 
     /// Goes where the statement wants to stand.
-    async fn stand(&mut self, context: &Context, limits: &Limits) -> Result<(), Unanswered> {
+    pub(super) async fn stand(
+        &mut self,
+        context: &Context,
+        limits: &Limits,
+    ) -> Result<(), Unanswered> {
         let wanted = self.wanted(context)?;
         let is_to_go =
             |now: &Option<String>, wanted: &Option<String>| now.is_some() && wanted.is_none();
@@ -367,6 +371,24 @@ impl Session for SnowflakeSession {
         };
         running.over = true;
         ended
+    }
+
+    async fn post(
+        &mut self,
+        post: &Post,
+        context: &Context,
+        limits: &Limits,
+        cancel: &CancellationToken,
+    ) -> Result<Value, WarehouseError> {
+        let clock = self.connection.account.wire.clock();
+        let after = limits.timeout;
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(WarehouseError::Cancelled),
+            ended = clock.within(after, self.posted(post, context, limits)) => {
+                ended.unwrap_or(Err(WarehouseError::TimedOut { after }))
+            }
+        }
     }
 
     async fn check(&mut self) {

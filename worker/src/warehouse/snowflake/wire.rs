@@ -134,7 +134,7 @@ impl Wire {
     }
 }
 
-fn headers(bearer: Bearer<'_>) -> HeaderMap {
+pub(super) fn headers(bearer: Bearer<'_>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/snowflake"));
     if let Bearer::Token(token) = bearer

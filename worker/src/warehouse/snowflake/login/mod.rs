@@ -17,6 +17,7 @@ use super::account::Endpoint;
 use super::failure;
 use super::key::{self, KeyPair};
 use super::oauth::ClientCredentials;
+use super::platform::{Platform, Variables};
 use crate::warehouse::WarehouseError;
 
 /// What we are called by what a session can show.
@@ -54,6 +55,7 @@ enum Method {
         remembered: Mutex<Option<Secret>>,
     },
     WorkloadIdentity(PathBuf),
+    CloudIdentity(Platform),
 }
 
 impl std::fmt::Debug for Login {
@@ -65,14 +67,19 @@ impl std::fmt::Debug for Login {
 
 impl Login {
     /// Opens the key, if there is one; what is wrong, and the remedy, in words.
-    pub(crate) fn new(settings: &SnowflakeSettings, endpoint: &Endpoint) -> Result<Login, String> {
-        let method = Method::of(settings)?;
+    pub(crate) fn new(
+        settings: &SnowflakeSettings,
+        endpoint: &Endpoint,
+        variables: &Variables,
+    ) -> Result<Login, String> {
+        let method = Method::of(settings, variables)?;
         let needs_user = match method {
             Method::KeyPair(_) | Method::Password(_) | Method::MfaPasscode { .. } => true,
             Method::AccessToken(_)
             | Method::OAuth(_)
             | Method::ClientCredentials(_)
-            | Method::WorkloadIdentity(_) => false,
+            | Method::WorkloadIdentity(_)
+            | Method::CloudIdentity(_) => false,
         };
         if needs_user && settings.user.is_none() {
             return Err("snowflake.user is missing; write who logs in".to_owned());
@@ -145,6 +152,15 @@ impl Login {
                 put("AUTHENTICATOR", "WORKLOAD_IDENTITY");
                 put("PROVIDER", "OIDC");
                 put("TOKEN", self.token_in(file).await?.expose());
+            }
+            Method::CloudIdentity(platform) => {
+                put("AUTHENTICATOR", "WORKLOAD_IDENTITY");
+                put("PROVIDER", platform.word());
+                let shown = platform.attestation(now_unix).await;
+                let warehouse = || self.warehouse.clone();
+                let shown = shown
+                    .map_err(|reason| WarehouseError::Connect { warehouse: warehouse(), reason })?;
+                put("TOKEN", shown.expose());
             }
         }
         Ok(Value::Object(data))
@@ -271,6 +287,7 @@ impl Login {
             }
             // The token changes by itself; where it is does not.
             Method::WorkloadIdentity(file) => parts.push(file.to_str().unwrap_or_default()),
+            Method::CloudIdentity(platform) => parts.push(platform.word()),
         }
         let whole: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
         let whole = Secret::new(whole);
@@ -284,7 +301,7 @@ impl Login {
 }
 
 impl Method {
-    fn of(settings: &SnowflakeSettings) -> Result<Method, String> {
+    fn of(settings: &SnowflakeSettings, variables: &Variables) -> Result<Method, String> {
         Ok(match &settings.login {
             SnowflakeLogin::KeyPair { private_key, passphrase } => {
                 let passphrase = passphrase.as_ref().map(Secret::expose);
@@ -313,6 +330,9 @@ impl Method {
             SnowflakeLogin::WorkloadIdentity { token_file } => {
                 Method::WorkloadIdentity(token_file.clone())
             }
+            SnowflakeLogin::CloudIdentity { platform, entra_resource } => Method::CloudIdentity(
+                Platform::new(*platform, entra_resource.as_deref(), variables)?,
+            ),
         })
     }
 
@@ -325,7 +345,7 @@ impl Method {
             Method::OAuth(_) => "oauth",
             Method::ClientCredentials(_) => "oauth_client_credentials",
             Method::MfaPasscode { .. } => "mfa_passcode",
-            Method::WorkloadIdentity(_) => "workload_identity",
+            Method::WorkloadIdentity(_) | Method::CloudIdentity(_) => "workload_identity",
         }
     }
 }

@@ -28,7 +28,7 @@ fn settings(login: SnowflakeLogin) -> SnowflakeSettings {
 
 fn of(settings: &SnowflakeSettings) -> Login {
     let endpoint = Endpoint::of(settings).unwrap();
-    Login::new(settings, &endpoint).unwrap_or_else(|why| panic!("{why}"))
+    Login::new(settings, &endpoint, &Variables::new()).unwrap_or_else(|why| panic!("{why}"))
 }
 
 fn login(login: SnowflakeLogin) -> Login {
@@ -110,7 +110,7 @@ async fn a_token_that_names_its_user_needs_none_beside_it() {
     assert_eq!(sent.get("LOGIN_NAME"), None);
     settings.login = SnowflakeLogin::Password { password: secret("p") };
     let endpoint = Endpoint::of(&settings).unwrap();
-    let why = Login::new(&settings, &endpoint).unwrap_err();
+    let why = Login::new(&settings, &endpoint, &Variables::new()).unwrap_err();
     assert!(why.contains("snowflake.user is missing"), "{why}");
 }
 
@@ -265,6 +265,6 @@ fn a_key_that_cannot_be_opened_is_told_when_the_login_is_made() {
     let way = SnowflakeLogin::KeyPair { private_key: secret("canary"), passphrase: None };
     let settings = settings(way);
     let endpoint = Endpoint::of(&settings).unwrap();
-    let why = Login::new(&settings, &endpoint).unwrap_err();
+    let why = Login::new(&settings, &endpoint, &Variables::new()).unwrap_err();
     assert!(why.contains("no private key") && !why.contains("canary"), "{why}");
 }
