@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use futures::future::BoxFuture;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use mcp_protocol::settings::Settings;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
@@ -22,16 +22,17 @@ use tokio::sync::watch;
 
 use super::body::{LEVELS_MAX, is_deeper_than};
 use super::message::{
-    Agreed, Cancelled, Envelope, Implementation, Introduced, Introduction, LAST_EVENT_ID, Message,
+    Agreed, Cancelled, Envelope, Implementation, Introduced, Introduction, Message,
     PROTOCOL_VERSION, SESSION_ID, accept_both, envelope, is_sessionless, takes_streams,
 };
-use super::stream::{self, Terms};
-use super::words::{INVALID_REQUEST, NO_SESSION, PARSE_ERROR, RETRY, Refused, error_body, refusal};
+use super::stream::{self, Prime, Terms, Work};
+use super::words::{INVALID_REQUEST, NO_SESSION, PARSE_ERROR, RETRY, Refused, refusal};
 use super::{Stage, toll};
 use crate::access::{Caller, Reception};
 use crate::clock::Clock;
 use crate::mcp::edge::Edge;
-use crate::mcp::edge::calls::Found;
+use crate::mcp::edge::calls::Call;
+use crate::mcp::edge::resume::Resumable;
 use crate::mcp::edge::session::{Client, Session};
 use crate::mcp::server::{Leaving, Served};
 
@@ -57,7 +58,7 @@ type Service =
 pub(super) struct McpDoor {
     service: Service,
     reception: Reception,
-    edge: Arc<Edge>,
+    pub(super) edge: Arc<Edge>,
     stage: watch::Receiver<Stage>,
     leaving: Leaving,
     body_bytes_max: usize,
@@ -104,7 +105,7 @@ impl McpDoor {
     }
 
     /// Who sends this request; from now on it says so itself.
-    async fn admit(&self, head: &mut Parts) -> Result<Caller, Refused> {
+    pub(super) async fn admit(&self, head: &mut Parts) -> Result<Caller, Refused> {
         let caller = self.reception.admit(head).await;
         let caller = caller.map_err(|refusal| Refused::from(refusal.response()))?;
         toll::pay(head, &caller)?;
@@ -139,7 +140,7 @@ impl McpDoor {
 
     /// The session that a request belongs to, if it names one. Versions that have no sessions
     /// ignore what a client says of one.
-    fn session(
+    pub(super) fn session(
         &self,
         head: &Parts,
         caller: &Caller,
@@ -183,28 +184,59 @@ impl McpDoor {
     ) -> Response<Body> {
         let session = head.extensions.get::<Arc<Session>>();
         let call = session.and_then(|session| self.edge.call(session, &id));
-        let primed = session.is_some_and(|session| session.is_primed());
-        let priming = call.as_ref().filter(|_| primed);
-        let priming = priming.map(|call| stream::priming(&self.edge.event_id(call)));
+        let prime = self.prime(&mut head, &body, call.as_ref());
         let streams = takes_streams(&head.headers);
         accept_both(&mut head.headers);
+        let limit = self.clock.now() + self.request_timeout;
         let terms = Terms {
             id,
             call,
-            priming,
+            prime,
             streams,
             // A subscription lasts as long as its client and this worker.
-            limit: (method != LISTEN)
-                .then(|| (self.clock.now() + self.request_timeout, self.request_timeout)),
+            limit: (method != LISTEN).then_some((limit, self.request_timeout)),
             stage: self.stage.clone(),
             rhythm: stream::RHYTHM,
             clock: self.clock,
         };
-        let work = Box::pin(async move {
+        stream::reply(self.work(head, body), terms).await
+    }
+
+    /// Goes on with a call that another worker began.
+    pub(super) fn go_on(
+        self: Arc<McpDoor>,
+        mut head: Parts,
+        (body, id): (Bytes, Value),
+    ) -> Response<Body> {
+        let session = head.extensions.get::<Arc<Session>>();
+        let call = session.and_then(|session| self.edge.call(session, &id));
+        let prime = self.prime(&mut head, &body, call.as_ref());
+        let limit = Some((self.clock.now() + self.request_timeout, self.request_timeout));
+        let (stage, clock) = (self.stage.clone(), self.clock);
+        let (streams, rhythm) = (true, stream::RHYTHM);
+        let terms = Terms { id, call, prime, streams, limit, stage, rhythm, clock };
+        stream::reply_as_stream(self.work(head, body), terms)
+    }
+
+    /// What a client of this call may come back with, if it knows how to, and what other workers
+    /// need to take it up.
+    fn prime(&self, head: &mut Parts, body: &Bytes, call: Option<&Call>) -> Option<Prime> {
+        let session = head.extensions.get::<Arc<Session>>();
+        let call = call.filter(|_| session.is_some_and(|session| session.is_primed()))?;
+        if head.extensions.get::<Resumable>().is_none() {
+            let caller = head.extensions.get::<Caller>()?;
+            head.extensions.insert(self.edge.resumable(call, caller));
+        }
+        let (edge, body) = (Arc::clone(&self.edge), body.clone());
+        Some(Box::new(move |call| stream::priming(&edge.event_id(call, &body))))
+    }
+
+    /// The SDK's answer.
+    fn work(self: Arc<McpDoor>, head: Parts, body: Bytes) -> Work {
+        Box::pin(async move {
             let request = Request::from_parts(head, Full::new(body));
             (self.service)(request).await
-        });
-        stream::reply(work, terms).await
+        })
     }
 }
 
@@ -260,57 +292,6 @@ async fn notified(door: &McpDoor, mut head: Parts, body: &Bytes, method: &str) -
     readable(response, None)
 }
 
-/// Continues the stream of a request whose connection broke.
-pub(super) async fn resume(
-    State(door): State<Arc<McpDoor>>,
-    request: Request<Body>,
-) -> Response<Body> {
-    let (mut head, _) = request.into_parts();
-    let resumed = async {
-        let caller = door.admit(&mut head).await?;
-        let session = door.session(&head, &caller, None)?;
-        let (Some(session), Some(event)) = (session, head.headers.get(LAST_EVENT_ID)) else {
-            return Err(not_allowed("POST, DELETE").into());
-        };
-        let event = event.to_str().unwrap_or_default();
-        let Some(lost) = door.edge.lost(&session, event) else {
-            let message = "the Last-Event-ID is none of this session's";
-            return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, message, None).into());
-        };
-        // With an id on its new stream a client can come back once more.
-        let (seat, body) = stream::seat(Some(stream::priming(event)));
-        Ok(match door.edge.rejoin(&lost, seat) {
-            Found::Running => stream::event_stream(body),
-            // To a reader of event streams this status means: do not come back.
-            Found::Cancelled => status(StatusCode::NO_CONTENT),
-            Found::Lost => {
-                let id = serde_json::from_str(&lost.key.request).ok();
-                let message = "the worker that ran this request was lost; call again";
-                let error = error_body(RETRY, message, id).to_string();
-                stream::event_stream(Body::from(stream::event(error.as_bytes())))
-            }
-        })
-    };
-    resumed.await.unwrap_or_else(Refused::into_response)
-}
-
-/// Ends a session.
-pub(super) async fn end(
-    State(door): State<Arc<McpDoor>>,
-    request: Request<Body>,
-) -> Response<Body> {
-    let (mut head, _) = request.into_parts();
-    let ended = async {
-        let caller = door.admit(&mut head).await?;
-        match door.session(&head, &caller, None)? {
-            Some(session) => door.edge.end(&session),
-            None => return Err(not_allowed("POST").into()),
-        }
-        Ok(status(StatusCode::NO_CONTENT))
-    };
-    ended.await.unwrap_or_else(Refused::into_response)
-}
-
 /// The SDK's answer, in JSON-RPC's words where it has none.
 fn readable(response: Response<Body>, id: Option<Value>) -> Response<Body> {
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
@@ -330,16 +311,4 @@ fn leaving(mut stage: watch::Receiver<Stage>) -> Leaving {
         told.0.cancel();
     });
     leaving
-}
-
-fn status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
-}
-
-fn not_allowed(allowed: &'static str) -> Response<Body> {
-    let mut response = status(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
-    response
 }

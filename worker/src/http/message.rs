@@ -17,7 +17,7 @@ pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 /// The first version that has no sessions: each request says for itself what it needs.
 pub(super) const SESSIONLESS_SINCE: &str = "2026-07-28";
 /// What the SDK wants to be accepted, for clients that accept anything.
-const ACCEPTED: &str = "application/json, text/event-stream";
+pub(super) const ACCEPTED: &str = "application/json, text/event-stream";
 
 /// The part of a message that is needed to answer it without the SDK.
 #[derive(Debug, Deserialize)]

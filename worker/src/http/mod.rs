@@ -7,6 +7,7 @@
 mod body;
 mod connection;
 mod mcp_route;
+mod mcp_streams;
 mod message;
 mod names;
 mod neighbours;

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::Stage;
 use super::mcp_route::{self, McpDoor};
+use super::mcp_streams;
 use super::names::{self, Names};
 use super::toll::{self, Toll};
 use super::websocket::{self, SocketDoor};
@@ -63,7 +64,7 @@ pub fn router(
     let socket = socket(settings, (&entrance.0, &entrance.1), (&toll, &stage), clock);
     let mcp = Arc::new(McpDoor::new(settings, entrance, stage, clock));
     let health = Arc::new((health, clock));
-    let of_mcp = post(mcp_route::answer).get(mcp_route::resume).delete(mcp_route::end);
+    let of_mcp = post(mcp_route::answer).get(mcp_streams::resume).delete(mcp_streams::end);
     Router::new()
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))

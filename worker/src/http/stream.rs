@@ -56,14 +56,18 @@ pub(super) const EVENT_STREAM: &str = "text/event-stream";
 /// What will be the reply.
 pub(super) type Work = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
+/// Makes the event by which the client of a call can come back. It costs more than a quick reply
+/// should, so it is made when there is a stream.
+pub(super) type Prime = Box<dyn FnOnce(&Call) -> Bytes + Send>;
+
 /// What a reply is bound to.
 pub(super) struct Terms {
     /// The request's id, for errors.
     pub(super) id: Value,
     /// The run, if the request belongs to a session.
     pub(super) call: Option<Call>,
-    /// The event by which the client can come back, if it knows how to.
-    pub(super) priming: Option<Bytes>,
+    /// What the stream begins with, if the client knows how to come back.
+    pub(super) prime: Option<Prime>,
     /// Whether the client takes a stream.
     pub(super) streams: bool,
     /// When the reply must be there, and how long that was.
@@ -103,6 +107,11 @@ pub(super) async fn reply(mut work: Work, mut terms: Terms) -> Response<Body> {
         },
         Early::Slow => stream(Source::Work(work), terms),
     }
+}
+
+/// The reply as a stream, however soon it is there.
+pub(super) fn reply_as_stream(work: Work, terms: Terms) -> Response<Body> {
+    stream(Source::Work(work), terms)
 }
 
 async fn early(work: &mut Work, terms: &mut Terms, slow_at: Option<Moment>) -> Early {
@@ -209,6 +218,8 @@ struct Streaming {
     terms: Terms,
     /// The client's connection.
     seat: Seat,
+    /// The client knows how to come back.
+    primed: bool,
     /// Events that no connection has taken yet.
     waiting: VecDeque<Bytes>,
     ping_at: Moment,
@@ -227,12 +238,16 @@ enum Turn {
     Cut(Cut),
 }
 
-fn stream(source: Source, terms: Terms) -> Response<Body> {
+fn stream(source: Source, mut terms: Terms) -> Response<Body> {
+    let prime = terms.prime.take().zip(terms.call.as_ref());
+    let first = prime.map(|(prime, call)| prime(call));
+    let primed = first.is_some();
     // The first event leaves with the headers: a client that has only these cannot come back.
-    let (seat, body) = seat(terms.priming.clone());
+    let (seat, body) = seat(first);
     let ping_at = terms.clock.now() + terms.rhythm.ping_every;
     let waiting = VecDeque::new();
-    let streaming = Streaming { source, terms, seat, waiting, ping_at, gone_until: None };
+    let gone_until = None;
+    let streaming = Streaming { source, terms, seat, primed, waiting, ping_at, gone_until };
     tokio::spawn(streaming.run());
     event_stream(body)
 }
@@ -244,7 +259,7 @@ impl Streaming {
                 Turn::Event(Some(bytes)) => self.waiting.push_back(bytes),
                 Turn::Event(None) => self.source = Source::Ended,
                 Turn::Taken => {}
-                Turn::Gone if self.terms.priming.is_none() => return,
+                Turn::Gone if !self.primed => return,
                 Turn::Gone => {
                     self.gone_until = Some(self.terms.clock.now() + self.terms.rhythm.come_back)
                 }
@@ -274,7 +289,7 @@ impl Streaming {
     }
 
     async fn turn(&mut self) -> Turn {
-        let Streaming { source, terms, seat, waiting, ping_at, gone_until } = self;
+        let Streaming { source, terms, seat, waiting, ping_at, gone_until, primed: _ } = self;
         let Terms { call, limit, stage, clock, .. } = terms;
         let (cancel, rejoined) = match call {
             Some(Call { cancel, rejoined, .. }) => (Some(&*cancel), Some(rejoined)),
@@ -363,8 +378,8 @@ mod tests {
 
     fn terms(stage: watch::Receiver<Stage>) -> Terms {
         let (id, clock) = (Value::from(7), Clock::start());
-        let (call, priming, limit) = (None, None, None);
-        Terms { id, call, priming, streams: true, limit, stage, rhythm: QUICK, clock }
+        let (call, prime, limit) = (None, None, None);
+        Terms { id, call, prime, streams: true, limit, stage, rhythm: QUICK, clock }
     }
 
     /// Work that gives this reply when it is told to.
@@ -472,12 +487,13 @@ mod tests {
         let (edge, session) = edge();
         for comes in [true, false] {
             let call = edge.call(&session, &Value::from(7)).expect("a short id");
-            let event_id = edge.event_id(&call);
+            let event_id = edge.event_id(&call, b"{}");
             let come_back = if comes { QUICK.come_back } else { Duration::from_millis(20) };
             let (mut give, slow) = work();
             let rhythm = Rhythm { come_back, ..QUICK };
-            let (call, primed) = (Some(call), Some(priming(&event_id)));
-            let terms = Terms { call, priming: primed, rhythm, ..terms(stage.clone()) };
+            let first = priming(&event_id);
+            let (call, prime) = (Some(call), Some(Box::new(|_: &Call| first) as Prime));
+            let terms = Terms { call, prime, rhythm, ..terms(stage.clone()) };
             let mut body = reply(slow, terms).await.into_body();
             let first = next(&mut body).await.expect("an event");
             assert_eq!(first, format!("id: {event_id}\nretry: 300\ndata: \n\n"));

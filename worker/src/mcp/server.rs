@@ -4,19 +4,22 @@
 
 use std::sync::Arc;
 
+use mcp_protocol::access::Level;
 use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, ContentBlock, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
-    Implementation, InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ReadResourceRequestParams, ReadResourceResponse, Resource, ServerCapabilities, ServerConfig,
-    SubscriptionFilter, Tool, ToolsCapability,
+    CompleteResult, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams,
+    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, JsonObject,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Resource,
+    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolsCapability,
 };
 use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::edge::resume::Resumable;
 use super::edge::session::Session;
 use super::news::News;
 use super::tools::errand::{Asked, Errand};
@@ -42,6 +45,10 @@ refused unless this client may send them. Long answers are cut and say so (`trun
 /// For how long a client may take a list for what it was: as long as a change of its rights may
 /// take to show, in milliseconds.
 const FRESH_MS: u64 = 60_000;
+
+/// JSON-RPC, server's own range: try again.
+const LOST: ErrorCode = ErrorCode(-32000);
+const LOST_WORDS: &str = "the worker that ran this request was lost; call again";
 
 /// Fires when the worker begins to leave; a request carries it whose reply has no other end.
 #[derive(Debug, Clone, Default)]
@@ -103,6 +110,7 @@ impl Server {
             caller,
             cancel: &context.ct,
             course: Course::default(),
+            resumable: None,
         };
         Errand::new(&self.desk, method, asked)
     }
@@ -215,7 +223,9 @@ impl ServerHandler for Server {
         let arguments = request.arguments.unwrap_or_default();
         let origin = origin(&context);
         let (course, news) = News::wanted(&context, self.clock);
-        let asked = Asked { origin, caller: &caller, cancel: &context.ct, course };
+        let resumable = resumable(&context, &caller, &arguments);
+        let taken_up = resumable.as_ref().is_some_and(|call| call.taken_up().is_some());
+        let asked = Asked { origin, caller: &caller, cancel: &context.ct, course, resumable };
         let spreading = async move {
             match news {
                 Some(news) => news.spread().await,
@@ -241,6 +251,8 @@ impl ServerHandler for Server {
         }
         Ok(CallToolResponse::from(match result {
             Ok(reply) => shown(reply, knows_links(&context)),
+            // Whatever became of it, the client may still have it anew.
+            Err(_) if taken_up => return Err(ErrorData::new(LOST, LOST_WORDS, None)),
             Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
         }))
     }
@@ -300,6 +312,18 @@ impl ServerHandler for Server {
         let errand = self.errand("completion/complete", &context, &caller);
         Ok(CompleteResult::new(complete::complete(&errand, self.clock, &request).await?))
     }
+}
+
+/// What lets another worker take up this call, where it only reads a statement of its client's own.
+fn resumable(
+    context: &RequestContext<RoleServer>,
+    caller: &Caller,
+    arguments: &JsonObject,
+) -> Option<Resumable> {
+    let head = context.extensions.get::<http::request::Parts>()?;
+    let call = head.extensions.get::<Resumable>().cloned()?;
+    let statement = arguments.get("query").and_then(Value::as_str)?;
+    (caller.grant.level == Level::Read).then(|| call.of(statement))
 }
 
 /// Who asks, as far as the request tells.

@@ -36,6 +36,18 @@ impl Course {
         (Course(Some(Arc::new(told))), stage)
     }
 
+    /// The same course, followed by one more.
+    #[must_use]
+    pub fn watched(self) -> (Course, watch::Receiver<Stage>) {
+        match &self.0 {
+            Some(told) => {
+                let stage = told.subscribe();
+                (self, stage)
+            }
+            None => Course::followed(),
+        }
+    }
+
     /// Tells how far the statement is.
     pub fn tell(&self, stage: Stage) {
         if let Some(told) = &self.0 {

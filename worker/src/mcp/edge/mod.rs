@@ -2,10 +2,11 @@
 //! sessions, cancels that find their request, streams that can be continued.
 //!
 //! A session lives in its id, which its client keeps ([`session`], sealed by [`ring`]); only what
-//! runs is known here ([`calls`]). What one worker hears and another must know goes over the
+//! runs is known here ([`calls`]); what ran elsewhere can be taken up ([`resume`]). What one worker hears and another must know goes over the
 //! [`Bus`]. HTTP is spoken elsewhere; no header, status or body is known here.
 
 pub mod calls;
+pub mod resume;
 pub mod ring;
 pub mod session;
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 use self::calls::{Call, CallKey, Calls, Found, Seat};
+use self::resume::Resumable;
 use self::ring::{Purpose, Ring};
 use self::session::{Client, Session};
 use crate::access::Caller;
@@ -36,6 +38,8 @@ pub struct Edge {
 pub struct Lost {
     /// Which one.
     pub key: CallKey,
+    /// What was asked, if that was short enough to be kept.
+    pub message: Option<Vec<u8>>,
     serial: u64,
 }
 
@@ -87,12 +91,16 @@ impl Edge {
         self.bus.tell(Circular::Cancel { session: session.tag, request });
     }
 
-    /// The id of the event that a stream begins with.
+    /// The id of the event that the stream of this message begins with.
     #[must_use]
-    pub fn event_id(&self, call: &Call) -> String {
+    pub fn event_id(&self, call: &Call, message: &[u8]) -> String {
         let CallKey { session, request } = &call.key;
-        let serial = call.serial.to_be_bytes();
-        let content = [session.0.as_slice(), serial.as_slice(), request.as_bytes()].concat();
+        let length = u16::try_from(request.len()).expect("a longer one is no call of ours");
+        let mut content = session.0.to_vec();
+        content.extend_from_slice(&call.serial.to_be_bytes());
+        content.extend_from_slice(&length.to_be_bytes());
+        content.extend_from_slice(request.as_bytes());
+        content.extend_from_slice(&resume::packed(message));
         self.ring().seal(Purpose::Event, &content)
     }
 
@@ -100,11 +108,33 @@ impl Edge {
     #[must_use]
     pub fn lost(&self, session: &Session, event_id: &str) -> Option<Lost> {
         let content = self.ring().open(Purpose::Event, event_id)?;
-        let (tag, content) = content.split_at_checked(session.tag.0.len())?;
-        let (serial, request) = content.split_first_chunk()?;
+        let (tag, content) = content.split_first_chunk()?;
+        let (serial, content) = content.split_first_chunk()?;
+        let (length, content) = content.split_first_chunk()?;
+        let (request, message) = content.split_at_checked(u16::from_be_bytes(*length).into())?;
         let request = std::str::from_utf8(request).ok()?.into();
         let key = CallKey { session: session.tag, request };
-        (tag == session.tag.0).then_some(Lost { key, serial: u64::from_be_bytes(*serial) })
+        let (serial, message) = (u64::from_be_bytes(*serial), resume::unpacked(message));
+        (*tag == session.tag.0).then_some(Lost { key, message, serial })
+    }
+
+    /// What lets other workers take up a call of this caller's.
+    #[must_use]
+    pub fn resumable(&self, call: &Call, caller: &Caller) -> Resumable {
+        let (bus, key) = (self.bus.clone(), call.key.clone());
+        let principal = caller.name.clone();
+        Resumable { bus, key, principal, taken_up: None, statement: None }
+    }
+
+    /// The call of this caller's that a worker which is gone has begun at the warehouse.
+    pub async fn take_up(&self, lost: &Lost, caller: &Caller) -> Option<Resumable> {
+        let CallKey { session, request } = &lost.key;
+        let statement = self.bus.seek(*session, request).await?;
+        let is_the_callers = statement.principal.as_deref() == caller.name.as_deref();
+        let (bus, key, principal) = (self.bus.clone(), lost.key.clone(), caller.name.clone());
+        let taken_up = Some(statement.query_id);
+        let resumable = Resumable { bus, key, principal, taken_up, statement: None };
+        (statement.reads && is_the_callers).then_some(resumable)
     }
 
     /// Gives a client that comes back its seat, if what it comes back for runs here.

@@ -15,12 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Desk, ToolError};
 use crate::access::Caller;
+use crate::mcp::edge::resume::Resumable;
 use crate::mcp::names::{Name, Path};
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::weight;
 use crate::warehouse::course::Course;
 use crate::warehouse::pool::PoolError;
-use crate::warehouse::{Answer, Context, Limits, Origin};
+use crate::warehouse::{Answer, Context, Limits, Origin, Page};
 
 /// Who calls a tool, and until when.
 pub struct Asked<'a> {
@@ -32,6 +33,8 @@ pub struct Asked<'a> {
     pub cancel: &'a CancellationToken,
     /// Where to tell how far its statements have come.
     pub course: Course,
+    /// What lets another worker take up its statement, and this one another's.
+    pub resumable: Option<Resumable>,
 }
 
 /// One call's way to the warehouse.
@@ -46,6 +49,8 @@ pub struct Errand<'a> {
     pub cancel: &'a CancellationToken,
     /// Where to tell how far its statements have come.
     pub course: Course,
+    /// What lets another worker take up its statement, and this one another's.
+    pub resumable: Option<Resumable>,
 }
 
 impl<'a> Errand<'a> {
@@ -54,7 +59,8 @@ impl<'a> Errand<'a> {
     pub fn new(desk: &'a Desk, what: &str, asked: Asked<'a>) -> Errand<'a> {
         let caller = asked.caller.name.as_deref().map(str::to_owned);
         let origin = Origin { tool: Some(what.to_owned()), caller, ..asked.origin };
-        Errand { desk, caller: asked.caller, origin, cancel: asked.cancel, course: asked.course }
+        let Asked { caller, cancel, course, resumable, .. } = asked;
+        Errand { desk, caller, origin, cancel, course, resumable }
     }
 }
 
@@ -251,9 +257,22 @@ impl Errand<'_> {
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
             timeout: asking.timeout,
         };
-        let context =
+        let mut context =
             Context { origin: self.origin.clone(), course: self.course.clone(), ..context.clone() };
-        let answer = pool.query(statement, &context, &limits, self.cancel).await?;
+        let resumable = self.resumable.as_ref().filter(|call| call.is_of(statement));
+        let answer = match resumable.filter(|_| context.page.is_none()) {
+            Some(resumable) => {
+                let taken_up = resumable.taken_up().map(str::to_owned);
+                context.page = taken_up.map(|query_id| Page { query_id, offset: 0 });
+                let (course, stage) = self.course.clone().watched();
+                context.course = course;
+                tokio::select! {
+                    answer = pool.query(statement, &context, &limits, self.cancel) => answer?,
+                    never = resumable.tell(stage) => match never {},
+                }
+            }
+            None => pool.query(statement, &context, &limits, self.cancel).await?,
+        };
         let bytes = answer.rows.iter().flatten().map(weight).sum::<usize>();
         self.desk.quotas.answered(client, quota, bytes as u64);
         Ok(answer)
