@@ -259,7 +259,7 @@ const ERRORS: &[(&str, &str)] = &[
     ),
     (
         "SELECT ?",
-        "the embedded sample account cannot do this: bind variables and session variables, as in ?",
+        "002049 (42601): SQL compilation error: bind variables: 1 in the statement, 0 given.",
     ),
 ];
 

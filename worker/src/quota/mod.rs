@@ -1,6 +1,6 @@
 //! How much clients may ask of all workers of an app together.
 //!
-//! Every limit is decided here, by numbers in memory that the workers share ([`memory`]): a request
+//! Every limit is decided here, by numbers in memory that the workers share (`memory`): a request
 //! costs a few compare-and-swaps and never waits for another process. The numbers outlive workers
 //! and the supervisor. Where they cannot be shared, each worker keeps its own: a limit is then one
 //! of each worker, which is counted and said, and nobody is turned away for it.
