@@ -1,11 +1,11 @@
 //! Snowflake's refusals in words: what each code means, and what to do about it. Pure.
 //!
-//! Codes of logins are those that Snowflake's public drivers (Go, JDBC, Python, Node.js: their
-//! constants and the answers that their tests play) or its documentation name. Other refusals
-//! are told apart by their words, and so are those whose code comes with several: 390422 is a
-//! network policy's, and a wrong password's as well. A login that may
-//! have been counted against the user is never called worth trying again: five wrong ones lock a
-//! user. Snowflake's own words and code are always kept, before the remedy.
+//! Nearly all codes of logins are those that Snowflake's public drivers (Go, JDBC, Python, Node.js:
+//! their constants and the answers that their tests play) or its documentation name; 390301, 390309
+//! and 000666 are not confirmed there. Other refusals are told apart by their words, and so are
+//! those whose code comes with several: 390422 is a network policy's, and a wrong password's as
+//! well. A login that may have been counted against the user is never called worth trying again:
+//! five wrong ones lock a user. Snowflake's own words and code are always kept, before the remedy.
 
 use crate::warehouse::WarehouseError;
 
