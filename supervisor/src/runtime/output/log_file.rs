@@ -93,6 +93,14 @@ impl LogFile {
         self.append(line.as_bytes())
     }
 
+    /// Whether the last that was written is the beginning of a line.
+    pub(super) fn is_in_line(&mut self) -> bool {
+        self.follow_truncation();
+        let mut last = [0];
+        let at = self.end.cast_unsigned().checked_sub(1);
+        at.is_some_and(|at| self.file.read_exact_at(&mut last, at).is_ok()) && last != *b"\n"
+    }
+
     /// Ends a line that its program did not end.
     pub(super) fn end_line(&mut self) -> io::Result<()> {
         self.follow_truncation();

@@ -409,12 +409,21 @@ mod tests {
 
     #[test]
     fn the_fifo_of_an_app_that_is_gone_goes_and_its_last_words_are_kept() {
+        for moved_before in [false, true] {
+            its_last_words_are_kept(moved_before);
+        }
+    }
+
+    fn its_last_words_are_kept(moved_before: bool) {
         let directory = tempfile::tempdir().unwrap();
         let (app, other) = (AppName::new("query"), AppName::new("other"));
         let (mut outputs, _news) = outputs(directory.path());
         let mut open = |app| outputs.open(app, Stream::Output, policy(1 << 20, 1)).unwrap();
         let (writer, _other) = (open(&app), open(&other));
         File::from(writer).write_all(b"one\nlast words").unwrap();
+        if moved_before {
+            outputs.flush().blocking_recv().unwrap();
+        }
         outputs.retain(|app| *app == other);
         assert!(!directory.path().join("query.out").exists());
         assert!(directory.path().join("other.out").exists());

@@ -156,7 +156,9 @@ impl Pump {
             Order::Leave(app) => {
                 let shared = |one: &&mut Channel| one.own.is_none() && one.key.0 == app;
                 for channel in self.channels.iter_mut().filter(shared) {
-                    channel.own = Some(Own { ended: true, ..Own::new(None, None) });
+                    let open_line =
+                        self.files.get_mut(&channel.key).is_some_and(LogFile::is_in_line);
+                    channel.own = Some(Own { ended: true, open_line, ..Own::new(None, None) });
                 }
             }
             Order::Policy(app, policy) => {
