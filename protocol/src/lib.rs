@@ -17,6 +17,7 @@ pub mod control;
 pub mod env;
 pub mod frame;
 pub mod handshake;
+pub mod hexadecimal;
 pub mod message;
 pub mod offered;
 pub mod relay;

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::hexadecimal::{hex, unhex};
 use crate::secret::Secret;
 
 /// How long a sealed session id is good for, from the moment when it was sealed.
@@ -155,25 +156,6 @@ impl FromStr for SessionTag {
         let mut tag = SessionTag([0; 16]);
         if unhex(text, &mut tag.0) { Ok(tag) } else { Err("32 hexadecimal digits".to_owned()) }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("four bits");
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-/// Fills the bytes with what the digits say; false when there are more, fewer or others.
-fn unhex(text: &str, bytes: &mut [u8]) -> bool {
-    let digits: Option<Vec<u8>> =
-        text.chars().map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
-    let digits = Zeroizing::new(digits.unwrap_or_default());
-    if digits.len() != bytes.len() * 2 {
-        return false;
-    }
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = pair[0] << 4 | pair[1];
-    }
-    true
 }
 
 #[cfg(test)]

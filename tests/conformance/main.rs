@@ -10,6 +10,8 @@ mod content;
 mod fixtures;
 mod inputs;
 mod install;
+#[path = "../skip.rs"]
+mod skipping;
 #[path = "../../worker/tests/serving/support.rs"]
 #[expect(dead_code, reason = "the house is shared with the other tests of the door")]
 mod support;
@@ -51,7 +53,7 @@ fn the_suite_for_2026_07_28_passes() {
 fn run(test: &str, revision: &str, expected: &str) {
     let suite = match install::suite() {
         Ok(suite) => suite,
-        Err(why) => return install::skip(test, &why),
+        Err(why) => return skipping::skip(test, &why),
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let settings = settings();

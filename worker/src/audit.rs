@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::access::{AccessSettings, AuditLevel};
+use mcp_protocol::hexadecimal::hex;
 use mcp_protocol::settings::LogSettings;
 use ring::digest;
 use serde::Serialize;
@@ -191,7 +192,7 @@ impl Drop for Record {
 
 fn hash(statement: &str) -> String {
     let sum = digest::digest(&digest::SHA256, statement.as_bytes());
-    sum.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(sum.as_ref())
 }
 
 /// A line, in the order in which a person reads it.
@@ -206,7 +207,7 @@ struct Line<'a> {
 }
 
 /// What happened.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Event<'a> {
     event: &'a str,
     outcome: &'a str,
@@ -234,19 +235,6 @@ struct Event<'a> {
 
 impl<'a> Event<'a> {
     fn new(event: &'a str, outcome: &'a str) -> Event<'a> {
-        Event {
-            event,
-            outcome,
-            client: None,
-            shown: None,
-            tool: None,
-            class: None,
-            statement_sha256: None,
-            statement: None,
-            reason: None,
-            duration_ms: None,
-            rows: None,
-            query_id: None,
-        }
+        Event { event, outcome, ..Event::default() }
     }
 }

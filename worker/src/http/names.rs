@@ -22,6 +22,8 @@ use super::words::{INVALID_REQUEST, refusal};
 
 /// Names under which a machine calls itself.
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// How an entry of the configuration says that every port is meant; no page comes from there.
+const ANY_PORT: &str = ":*";
 /// Paths on which an address is no name of ours.
 const GUARDED: [&str; 2] = ["/mcp", "/ws"];
 /// How long a browser may remember what a page may send.
@@ -141,7 +143,8 @@ impl Names {
     }
 
     fn welcomes(&self, origin: &HeaderValue) -> bool {
-        let Some(from) = origin.to_str().ok().and_then(page) else { return false };
+        let text = origin.to_str().ok().filter(|text| !text.trim().ends_with(ANY_PORT));
+        let Some(from) = text.and_then(page) else { return false };
         self.origins.iter().any(|allowed| match (allowed, &from) {
             (Page::Null, Page::Null) => true,
             (Page::At { scheme, host, port }, Page::At { scheme: s, host: h, port: p }) => {
@@ -173,7 +176,7 @@ fn page(text: &str) -> Option<Page> {
     if text.eq_ignore_ascii_case("null") {
         return Some(Page::Null);
     }
-    let (base, any) = text.strip_suffix(":*").map_or((text, false), |base| (base, true));
+    let (base, any) = text.strip_suffix(ANY_PORT).map_or((text, false), |base| (base, true));
     let uri: Uri = base.trim_end_matches('/').parse().ok()?;
     let scheme = uri.scheme_str()?.to_ascii_lowercase();
     let authority = uri.authority()?;
@@ -304,6 +307,7 @@ mod tests {
             "https://one.example",
             "https://evil.example",
             "null",
+            "http://localhost:*",
             "nonsense",
             "",
         ] {

@@ -119,6 +119,7 @@ fn text(path: &Path) -> Result<Option<String>, String> {
 
 /// 32 bytes as 64 digits.
 mod hexadecimal {
+    use mcp_protocol::hexadecimal::{hex, unhex};
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -126,24 +127,18 @@ mod hexadecimal {
         bytes: &[u8; 32],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        serializer.serialize_str(&text)
+        serializer.serialize_str(&hex(bytes))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<[u8; 32], D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if text.len() != 64 || !digits {
-            return Err(D::Error::custom("a hash has 64 hexadecimal digits"));
-        }
         let mut bytes = [0; 32];
-        for (index, byte) in bytes.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(&text[index * 2..index * 2 + 2], 16)
-                .map_err(D::Error::custom)?;
+        if unhex(&text, &mut bytes) {
+            return Ok(bytes);
         }
-        Ok(bytes)
+        Err(D::Error::custom("a hash has 64 hexadecimal digits"))
     }
 }
 

@@ -6,6 +6,7 @@
 mod address;
 mod contents;
 
+use mcp_protocol::hexadecimal::hex;
 use rmcp::ErrorData;
 use rmcp::model::{
     ListResourceTemplatesResult, ListResourcesResult, PaginatedRequestParams, ReadResourceResult,
@@ -176,7 +177,7 @@ fn database(name: Name) -> Resource {
 
 /// Where the next page begins: behind this database. Hexadecimal, so that nobody reads it as a name.
 fn cursor(last: &Name) -> String {
-    last.as_str().bytes().map(|byte| format!("{byte:02x}")).collect()
+    hex(last.as_str().as_bytes())
 }
 
 fn read_cursor(cursor: &str) -> Result<String, ErrorData> {

@@ -1,25 +1,16 @@
 //! `cancel_query`: ends a query that this client began, through whatever worker.
 
-use serde::Deserialize;
 use serde_json::json;
 
-use super::history;
+use super::history::{self, One};
 use crate::mcp::answer::cell_text;
-use crate::mcp::tools::errand::Spot;
-use crate::mcp::tools::shelf::{Definition, Effect, input};
+use crate::mcp::tools::shelf::{Definition, Effect};
 use crate::mcp::tools::{Entry, Errand, Reply, ToolError, parsed, position};
 use crate::warehouse::{Binding, Context};
 
 /// What the history says of a query that is not over.
 const ALIVE: [&str; 5] =
     ["RUNNING", "QUEUED", "BLOCKED", "RESUMING_WAREHOUSE", "QUEUED_REPAIRING_WAREHOUSE"];
-
-#[derive(Debug, Deserialize)]
-struct Arguments {
-    query_id: String,
-    database: Option<String>,
-    connection: Option<String>,
-}
 
 pub(super) const ENTRY: Entry = Entry {
     name: "cancel_query",
@@ -32,14 +23,7 @@ fn definition() -> Definition {
     Definition {
         title: "Cancel a query".into(),
         description: "Ends a running query that this client began; nobody else's.".into(),
-        input: input(
-            json!({
-                "query_id": { "type": "string" },
-                "database": { "type": "string", "description": "Any: the history is read through one." },
-                "connection": { "type": "string" }
-            }),
-            &["query_id"],
-        ),
+        input: history::input_of_one(),
         output: json!({
             "type": "object",
             "properties": {
@@ -53,10 +37,9 @@ fn definition() -> Definition {
     }
 }
 
-async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolError> {
-    let Arguments { query_id, database, connection } = arguments;
-    let context = errand.stand(&Spot { database, connection, ..Spot::default() })?;
-    let found = history::own(errand, &context, (Some(&query_id), 1)).await?;
+async fn call(errand: &Errand<'_>, arguments: One) -> Result<Reply, ToolError> {
+    let (context, found) = history::one(errand, &arguments).await?;
+    let query_id = arguments.query_id;
     let at = position(&found, "EXECUTION_STATUS");
     let status = found.rows.first().and_then(|row| row.get(at?)).map(cell_text);
     let Some(status) = status else { return Err(ToolError::NoSuchQuery(query_id)) };

@@ -4,6 +4,11 @@
 //! name sees and ends what it began itself, through whatever worker. Clients without a name share
 //! what has no name in its tag.
 
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::mcp::tools::errand::Spot;
+use crate::mcp::tools::shelf::input;
 use crate::mcp::tools::{Errand, ToolError, hints};
 use crate::warehouse::{Answer, Binding, Context};
 
@@ -23,6 +28,35 @@ pub(super) const COLUMNS: [&str; 10] = [
 
 /// How many of the user's queries the account looks through.
 const LOOKED_THROUGH: u32 = 10_000;
+
+/// One query, as a call names it.
+#[derive(Debug, Deserialize)]
+pub(super) struct One {
+    /// What the account calls it.
+    pub(super) query_id: String,
+    database: Option<String>,
+    connection: Option<String>,
+}
+
+/// The schema of [`One`].
+pub(super) fn input_of_one() -> Value {
+    input(
+        json!({
+            "query_id": { "type": "string" },
+            "database": { "type": "string", "description": "Any: the history is read through one." },
+            "connection": { "type": "string" }
+        }),
+        &["query_id"],
+    )
+}
+
+/// What the history says of one query, if it is the caller's, and where it was asked.
+pub(super) async fn one(errand: &Errand<'_>, one: &One) -> Result<(Context, Answer), ToolError> {
+    let (database, connection) = (one.database.clone(), one.connection.clone());
+    let context = errand.stand(&Spot { database, connection, ..Spot::default() })?;
+    let found = own(errand, &context, (Some(&one.query_id), 1)).await?;
+    Ok((context, found))
+}
 
 /// The caller's queries, the latest first; one alone, if it is named.
 pub(super) async fn own(

@@ -8,6 +8,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use mcp_protocol::hexadecimal::hex;
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{SnowflakeLogin, SnowflakeSettings};
 use ring::pbkdf2;
@@ -298,7 +299,7 @@ impl Login {
         let salt = format!("{APPLICATION} {}", key::subject(&self.account, user));
         let secret = whole.expose().as_bytes();
         pbkdf2::derive(algorithm, VERSION_ROUNDS, salt.as_bytes(), secret, &mut hash);
-        hash.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&hash)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use mcp_protocol::hexadecimal::hex;
 use mcp_protocol::secret::Secret;
 use ring::{digest, hmac};
 
@@ -75,10 +76,6 @@ fn canonical(request: &Request<'_>, names: &str) -> String {
 
 fn hmac_key(bytes: &[u8]) -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
