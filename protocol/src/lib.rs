@@ -18,6 +18,7 @@ pub mod env;
 pub mod frame;
 pub mod handshake;
 pub mod hexadecimal;
+pub mod logs;
 pub mod message;
 pub mod offered;
 pub mod relay;

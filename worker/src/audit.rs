@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use mcp_protocol::access::{AccessSettings, AuditLevel};
 use mcp_protocol::hexadecimal::hex;
+use mcp_protocol::logs::Channel;
 use mcp_protocol::settings::LogSettings;
 use ring::digest;
 use serde::Serialize;
@@ -24,7 +25,7 @@ use crate::settings::Identity;
 use crate::sql::{self, Level};
 
 /// The file's name in the log directory.
-pub const FILE_NAME: &str = "audit.log";
+pub const FILE_NAME: &str = Channel::Audit.file();
 /// The arguments of tools that are statements.
 const STATEMENTS: [&str; 3] = ["query", "statement", "sql"];
 

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use mcp_protocol::logs::Channel;
 use mcp_protocol::settings::{LogLevel, LogSettings};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -29,7 +30,7 @@ use tracing_subscriber::reload;
 use crate::settings::Identity;
 
 /// The file's name in the log directory.
-pub const FILE_NAME: &str = "application.log";
+pub const FILE_NAME: &str = Channel::Application.file();
 /// Lines that may wait to be written.
 const QUEUE_LINES_MAX: usize = 8192;
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use mcp_protocol::api_key;
 use mcp_protocol::control::Target;
+use mcp_protocol::logs::Channel;
 use mcp_protocol::secret::Secret;
 use nix::fcntl::{Flock, FlockArg};
 use ring::digest;
@@ -25,7 +26,7 @@ use crate::runtime::operator::{AskError, block_on, describe};
 use crate::runtime::replace::make_private_file;
 
 /// Who calls what, and who made keys for whom.
-pub const AUDIT_LOG: &str = "audit.log";
+pub const AUDIT_LOG: &str = Channel::Audit.file();
 /// How long a running supervisor may take to take a change in.
 const TAKEN_IN_WITHIN: Duration = Duration::from_secs(6);
 /// How often to look whether it did.

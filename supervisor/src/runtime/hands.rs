@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::control::{Response, Status};
+use mcp_protocol::logs::Channel;
 use mcp_protocol::message::{ToWorker, Vitals};
 use tokio::sync::mpsc;
 
@@ -18,7 +19,6 @@ use crate::config::Config;
 use crate::machine::{Action, AppName, Event, Notice, PhaseName, RequestId, RunId, SlotId};
 use crate::report::with_causes;
 use crate::runtime::answer::Waiter;
-use crate::runtime::api_keys::AUDIT_LOG;
 use crate::runtime::clock;
 use crate::runtime::configuration::Ledger;
 use crate::runtime::doorway;
@@ -36,7 +36,7 @@ use crate::runtime::totals::Totals;
 use crate::runtime::wellbeing;
 
 /// The workers' own shared log file.
-pub const WORKER_LOG: &str = "application.log";
+pub const WORKER_LOG: &str = Channel::Application.file();
 
 /// Everything that actions touch.
 pub(crate) struct Hands {
@@ -185,7 +185,7 @@ impl Hands {
         process.vitals = vitals;
         if let Some(app) = self.config.apps.get(&app) {
             let directory = &self.config.supervisor.log_directory;
-            let files = [WORKER_LOG, AUDIT_LOG].map(|name| directory.join(name));
+            let files = Channel::ALL.map(|one| directory.join(one.file()));
             if rotation::rotate_those_due(&files, app.output) {
                 self.reopen_worker_logs();
             }
