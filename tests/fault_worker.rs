@@ -201,7 +201,7 @@ fn main() -> ExitCode {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
             Some(ToWorker::Adjust(to)) => {
-                let Adjustable { limits, log_level, access, sessions, offered: _ } = *to;
+                let Adjustable { limits, log_level, access, sessions, .. } = *to;
                 println!("adjusted to {} rows and log level {log_level:?}", limits.rows_max);
                 let keys = access.clients.iter().flat_map(|client| &client.keys);
                 let ids: Vec<&str> = keys.map(|key| key.id.as_str()).collect();

@@ -100,6 +100,8 @@ pub struct Vitals {
     pub certificate: Option<CertificateVitals>,
     /// The pools of the other connections.
     pub named_pools: Vec<NamedPool>,
+    /// Lines of the worker's own logs that were lost: no room in the queue, or on the disk.
+    pub log_lines_dropped_total: u64,
 }
 
 /// The pool of one connection that has a name.

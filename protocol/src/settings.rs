@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{AccessSettings, Grant};
+use crate::access::{AccessSettings, AuditLevel, Grant};
+use crate::log_line::LogFormat;
 use crate::offered::Offered;
 use crate::relay::SealingKeys;
 use crate::secret::Secret;
@@ -70,6 +71,10 @@ pub struct Adjustable {
     pub sessions: SealingKeys,
     /// The tools that the configuration declares; for calls that begin from now on.
     pub offered: Offered,
+    /// The least severe level of single modules.
+    pub log_levels: BTreeMap<String, LogLevel>,
+    /// What a line says of a statement's text.
+    pub log_statements: AuditLevel,
 }
 
 impl Settings {
@@ -82,17 +87,22 @@ impl Settings {
             access: self.access.clone(),
             sessions: self.sessions.clone(),
             offered: self.offered.clone(),
+            log_levels: self.logs.levels.clone(),
+            log_statements: self.logs.statements,
         }
     }
 
     /// Takes on what may change.
     pub fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions, offered } = to;
+        let Adjustable { limits, log_level, access, sessions, offered, log_levels, log_statements } =
+            to;
         self.limits = limits;
         self.access = access;
         self.sessions = sessions;
         self.offered = offered;
         self.logs.level = log_level;
+        self.logs.levels = log_levels;
+        self.logs.statements = log_statements;
     }
 }
 
@@ -296,6 +306,24 @@ pub struct LogSettings {
     pub directory: Option<PathBuf>,
     /// The least severe level that is written.
     pub level: LogLevel,
+    /// How lines are written.
+    pub format: LogFormat,
+    /// The least severe level of single modules, as in `mcp_worker::warehouse`.
+    pub levels: BTreeMap<String, LogLevel>,
+    /// What a line says of a statement's text.
+    pub statements: AuditLevel,
+}
+
+impl Default for LogSettings {
+    fn default() -> LogSettings {
+        LogSettings {
+            directory: None,
+            level: LogLevel::Info,
+            format: LogFormat::default(),
+            levels: BTreeMap::new(),
+            statements: AuditLevel::default(),
+        }
+    }
 }
 
 /// How severe a log line is.
@@ -311,6 +339,20 @@ pub enum LogLevel {
     Debug,
     /// Everything.
     Trace,
+}
+
+impl LogLevel {
+    /// Its name in a line and in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
 }
 
 impl Default for Settings {
@@ -329,7 +371,7 @@ impl Default for Settings {
             warehouse: WarehouseSettings::Embedded { scale: SAMPLE_SCALE },
             pool: PoolSettings::default(),
             limits: StatementLimits::default(),
-            logs: LogSettings { directory: None, level: LogLevel::Info },
+            logs: LogSettings::default(),
             sessions: SealingKeys::default(),
             tls: None,
             connections: BTreeMap::new(),

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mcp_protocol::access::{Allowed, Level};
+use mcp_protocol::access::{Allowed, AuditLevel, Level};
 use mcp_protocol::control::{
     AppChange, AppDescription, AppFate, AppPlan, AppStatus, ChangesKept, FailingProbe,
     FailureCause, Finished, LogTail, Presence, ProcessDetails, Replaced, Request, Response,
@@ -17,6 +17,7 @@ use mcp_protocol::control::{
 };
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
+use mcp_protocol::log_line::LogFormat;
 use mcp_protocol::message::{
     CallOutcome, CertificateVitals, FromWorker, Limit, NamedPool, PoolVitals, Refusals, ToWorker,
     ToolCalls, Vitals,
@@ -105,6 +106,9 @@ fn worker_messages(golden: &mut Golden) {
         logs: LogSettings {
             directory: Some(PathBuf::from("/var/log/mcp-supervisor")),
             level: LogLevel::Warn,
+            format: LogFormat::Text,
+            levels: [("mcp_worker::warehouse".to_owned(), LogLevel::Debug)].into(),
+            statements: AuditLevel::Text,
         },
         offered: offered(),
         ..Settings::default()
@@ -150,6 +154,7 @@ fn worker_messages(golden: &mut Golden) {
             name: "finance".to_owned(),
             pool: PoolVitals { max: 4, ..PoolVitals::default() },
         }],
+        log_lines_dropped_total: 9,
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
     relayed(golden);

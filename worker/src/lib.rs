@@ -15,7 +15,7 @@
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
-//! - [`logs`], [`audit`], [`metrics`], [`clock`] what everyone may use
+//! - [`logs`], [`audit`], [`metrics`], [`clock`], [`passage`] what everyone may use
 pub mod access;
 pub mod audit;
 pub mod bus;
@@ -28,6 +28,7 @@ pub mod link;
 pub mod logs;
 pub mod mcp;
 pub mod metrics;
+pub mod passage;
 pub mod quota;
 pub mod settings;
 mod signals;

@@ -89,7 +89,8 @@ impl Metrics {
         *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate);
     }
 
-    /// All the counters at this moment; of pools only that of the default connection.
+    /// All the counters at this moment; of pools only that of the default connection, and without
+    /// what the logs know.
     #[must_use]
     pub fn vitals(&self, pool: PoolVitals) -> Vitals {
         let calls = self.tool_calls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,6 +113,7 @@ impl Metrics {
             unshared_limits_total: self.unshared_limits.load(Ordering::Relaxed),
             certificate: *self.certificate.lock().unwrap_or_else(PoisonError::into_inner),
             named_pools: Vec::new(),
+            log_lines_dropped_total: 0,
         }
     }
 

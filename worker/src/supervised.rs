@@ -308,8 +308,9 @@ impl Worker {
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions, offered } = to.clone();
-        self.logs.set_level(log_level);
+        let Adjustable { limits, log_level, access, sessions, offered, log_levels, log_statements } =
+            to.clone();
+        self.logs.adjust(log_level, &log_levels, log_statements);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
@@ -329,6 +330,7 @@ impl Worker {
 
     fn heartbeat(&self, link: Option<&Link>) {
         let Some(link) = link else { return };
+        let log_lines_dropped_total = self.logs.dropped_total() + self.audit.1.dropped_total();
         let vitals = match &self.service {
             Some(Service { connections, .. }) => Vitals {
                 named_pools: connections.vitals(),
@@ -339,7 +341,7 @@ impl Worker {
                 self.metrics.vitals(PoolVitals { max, ..PoolVitals::default() })
             }
         };
-        link.say(&FromWorker::Heartbeat(vitals));
+        link.say(&FromWorker::Heartbeat(Vitals { log_lines_dropped_total, ..vitals }));
     }
 
     async fn act(&self, action: Action, link: Option<&Link>) {

@@ -16,6 +16,7 @@ use super::section::Section;
 use super::worker::LEVELS;
 use super::{
     AppConfig, Cgroups, StoredKey, SupervisorConfig, Surroundings, access, app, order, policy,
+    worker_logs,
 };
 use crate::machine::AppName;
 
@@ -99,6 +100,9 @@ fn supervisor(
             policy::STATE_DIRECTORY,
         ),
         log_level: section.choice("log_level", &LEVELS).unwrap_or(policy::LOG_LEVEL),
+        log_format: section
+            .choice("log_format", &worker_logs::FORMAT_MEANINGS)
+            .unwrap_or(policy::LOG_FORMAT),
         metrics: section.address_or_off("metrics").unwrap_or(Some(policy::METRICS)),
         cgroups: section.choice("cgroups", &[Cgroups::Auto, Cgroups::Off]).unwrap_or(Cgroups::Auto),
         watch: section.boolean("watch").unwrap_or(true),

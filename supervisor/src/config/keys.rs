@@ -4,7 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::access::keys as access;
-use super::{door, offered, process};
+use super::{door, offered, process, worker_logs};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -130,6 +130,7 @@ pub(super) const SUPERVISOR: &[Key] = &[
     key("log_directory", Kind::Text, r#""logs""#),
     key("state_directory", Kind::Text, r#""state""#),
     key("log_level", Kind::Choice(LEVELS), r#""info""#),
+    key("log_format", Kind::Choice(worker_logs::FORMATS), r#""text""#),
     key("metrics", Kind::AddressOrOff, r#""127.0.0.1:8001""#),
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
     key("watch", Kind::Boolean, "true"),
@@ -222,6 +223,9 @@ const PROBE: &[Key] = &[
 
 const LOGS: &[Key] = &[
     key("level", Kind::Choice(LEVELS), r#""info""#),
+    worker_logs::MODULES,
+    worker_logs::FORMAT,
+    worker_logs::STATEMENTS,
     key("max_size", Kind::Size { min: "1KB", max: "1TB" }, r#""50MB""#),
     key("max_files", Kind::Count { min: 1, max: 1000, what: "a number of files" }, "10"),
 ];

@@ -19,6 +19,7 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 use tokio::sync::watch;
+use tracing::field::display;
 
 use super::body::{LEVELS_MAX, is_deeper_than};
 use super::message::{
@@ -94,6 +95,7 @@ impl McpDoor {
     pub(super) async fn admit(&self, head: &mut Parts) -> Result<Caller, Refused> {
         let caller = self.reception.admit(head).await;
         let caller = caller.map_err(|refusal| Refused::from(refusal.response()))?;
+        tracing::Span::current().record("client", caller.name.as_deref());
         toll::pay(head, &caller)?;
         head.extensions.insert(caller.clone());
         Ok(caller)
@@ -139,8 +141,10 @@ impl McpDoor {
         let session = named.to_str().ok().and_then(|named| self.edge.open(named, caller));
         // Why is not told: it would tell a stranger which ids there are.
         let message = "there is no such session; begin a new one with initialize";
-        let refused = || refusal(StatusCode::NOT_FOUND, NO_SESSION, message, id).into();
-        session.map(|session| Some(Arc::new(session))).ok_or_else(refused)
+        let refused = || refusal(StatusCode::NOT_FOUND, NO_SESSION, message, id);
+        let session = session.ok_or_else(refused)?;
+        tracing::Span::current().record("session", display(&session.tag));
+        Ok(Some(Arc::new(session)))
     }
 
     /// Lets a client introduce itself, and begins a session for it.

@@ -12,4 +12,5 @@ pub mod official;
 mod prompts;
 mod resources;
 pub mod server;
+mod tally;
 pub mod tools;

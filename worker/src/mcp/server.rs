@@ -18,17 +18,20 @@ use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::edge::resume::Resumable;
 use super::edge::session::Session;
 use super::news::News;
+use super::tally::Call;
 use super::tools::errand::{Asked, Errand};
 use super::tools::{self, Desk, Reply, ToolError};
 use super::{complete, prompts, resources};
 use crate::access::Caller;
 use crate::audit::Audit;
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::passage::Passage;
 use crate::quota::Quotas;
 use crate::warehouse::Origin;
 use crate::warehouse::course::Course;
@@ -113,6 +116,60 @@ impl Server {
             resumable: None,
         };
         Errand::new(&self.desk, method, asked)
+    }
+
+    /// Calls a tool.
+    async fn called(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+        passage: Passage,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let caller = self.caller(&context);
+        let who = (request.name.as_ref(), &caller);
+        let mut record = self.audit.begin(who, request.arguments.as_ref(), (&passage, self.clock));
+        let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
+            record.refused("the caller sees no such tool");
+            let message = format!("there is no tool `{}`; tools/list says which", request.name);
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let mut call = Call::begin(&self.metrics, (tool.label(), tool.name()), self.clock);
+        let arguments = request.arguments.unwrap_or_default();
+        let origin = origin(&context);
+        let (course, news) = News::wanted(&context, self.clock);
+        let course = course.timed(call.spent());
+        let resumable = resumable(&context, &caller, &arguments);
+        let taken_up = resumable.as_ref().is_some_and(|call| call.taken_up().is_some());
+        let asked = Asked { origin, caller: &caller, cancel: &context.ct, course, resumable };
+        let spreading = async move {
+            match news {
+                Some(news) => news.spread().await,
+                None => std::future::pending().await,
+            }
+        };
+        let result = tokio::select! {
+            never = spreading => match never {},
+            result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
+            () = context.ct.cancelled() => Err(ToolError::cancelled()),
+        };
+        call.outcome = match &result {
+            Ok(_) => CallOutcome::Ok,
+            Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
+            Err(_) => CallOutcome::Error,
+        };
+        match &result {
+            Ok(reply) => record.answered(&reply.structured),
+            Err(ToolError::Refused(why)) => record.refused(why),
+            Err(error) if error.is_refusal() => record.refused(error.to_string()),
+            Err(error) if error.is_cancelled() => {}
+            Err(_) => record.failed(),
+        }
+        Ok(CallToolResponse::from(match result {
+            Ok(reply) => shown(reply, knows_links(&context)),
+            // Whatever became of it, the client may still have it anew.
+            Err(_) if taken_up => return Err(ErrorData::new(LOST, LOST_WORDS, None)),
+            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
+        }))
     }
 }
 
@@ -205,56 +262,9 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(&context);
-        let who = (request.name.as_ref(), &caller);
-        let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
-        let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
-            record.refused("the caller sees no such tool");
-            let message = format!("there is no tool `{}`; tools/list says which", request.name);
-            return Err(ErrorData::invalid_params(message, None));
-        };
-        let mut call = Call {
-            metrics: &self.metrics,
-            clock: self.clock,
-            tool: tool.label(),
-            started: self.clock.now(),
-            outcome: CallOutcome::Cancelled,
-        };
-        let arguments = request.arguments.unwrap_or_default();
-        let origin = origin(&context);
-        let (course, news) = News::wanted(&context, self.clock);
-        let resumable = resumable(&context, &caller, &arguments);
-        let taken_up = resumable.as_ref().is_some_and(|call| call.taken_up().is_some());
-        let asked = Asked { origin, caller: &caller, cancel: &context.ct, course, resumable };
-        let spreading = async move {
-            match news {
-                Some(news) => news.spread().await,
-                None => std::future::pending().await,
-            }
-        };
-        let result = tokio::select! {
-            never = spreading => match never {},
-            result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
-            () = context.ct.cancelled() => Err(ToolError::cancelled()),
-        };
-        call.outcome = match &result {
-            Ok(_) => CallOutcome::Ok,
-            Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
-            Err(_) => CallOutcome::Error,
-        };
-        match &result {
-            Ok(reply) => record.answered(&reply.structured),
-            Err(ToolError::Refused(why)) => record.refused(why),
-            Err(error) if error.is_refusal() => record.refused(error.to_string()),
-            Err(error) if error.is_cancelled() => {}
-            Err(_) => record.failed(),
-        }
-        Ok(CallToolResponse::from(match result {
-            Ok(reply) => shown(reply, knows_links(&context)),
-            // Whatever became of it, the client may still have it anew.
-            Err(_) if taken_up => return Err(ErrorData::new(LOST, LOST_WORDS, None)),
-            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
-        }))
+        let passage = passage(&context);
+        let span = tracing::error_span!(parent: &passage.span, "tool_call", tool = &*request.name);
+        self.called(request, context, passage).instrument(span).await
     }
 
     async fn list_prompts(
@@ -281,7 +291,8 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let caller = self.caller(&context);
-        resources::list(&self.errand("resources/list", &context, &caller), request).await
+        let errand = self.errand("resources/list", &context, &caller);
+        resources::list(&errand, request).instrument(passage(&context).span).await
     }
 
     async fn list_resource_templates(
@@ -300,7 +311,8 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let caller = self.caller(&context);
         let errand = self.errand("resources/read", &context, &caller);
-        Ok(resources::read(&errand, &request.uri).await?.into())
+        let read = resources::read(&errand, &request.uri);
+        Ok(read.instrument(passage(&context).span).await?.into())
     }
 
     async fn complete(
@@ -310,7 +322,8 @@ impl ServerHandler for Server {
     ) -> Result<CompleteResult, ErrorData> {
         let caller = self.caller(&context);
         let errand = self.errand("completion/complete", &context, &caller);
-        Ok(CompleteResult::new(complete::complete(&errand, self.clock, &request).await?))
+        let completed = complete::complete(&errand, self.clock, &request);
+        Ok(CompleteResult::new(completed.instrument(passage(&context).span).await?))
     }
 }
 
@@ -326,6 +339,12 @@ fn resumable(
     (caller.grant.level == Level::Read).then(|| call.of(statement))
 }
 
+/// What the request is known by.
+fn passage(context: &RequestContext<RoleServer>) -> Passage {
+    let head = context.extensions.get::<http::request::Parts>();
+    head.map_or_else(Passage::inside, |head| Passage::within(&head.extensions))
+}
+
 /// Who asks, as far as the request tells.
 fn origin(context: &RequestContext<RoleServer>) -> Origin {
     let head = context.extensions.get::<http::request::Parts>();
@@ -334,6 +353,7 @@ fn origin(context: &RequestContext<RoleServer>) -> Origin {
         Some(value.to_owned())
     };
     let session = head.and_then(|head| head.extensions.get::<Arc<Session>>());
+    let trace = head.and_then(|head| head.extensions.get::<Passage>()?.trace);
     // Over HTTP the SDK knows of no client but the one that the message itself names.
     let named = match head {
         Some(_) => context.meta.client_info(),
@@ -346,7 +366,7 @@ fn origin(context: &RequestContext<RoleServer>) -> Origin {
         session: session.map(|session| session.tag.to_string()),
         request: Some(context.id.to_string()),
         tool: None,
-        traceparent: header("traceparent"),
+        traceparent: trace.map(|trace| trace.to_string()),
         caller: None,
         reason: None,
     }
@@ -379,21 +399,4 @@ fn shown(reply: Reply, knows_links: bool) -> CallToolResult {
     let mut result = CallToolResult::success(content);
     result.structured_content = Some(reply.structured);
     result
-}
-
-/// A call that is counted however it ends, also when it is dropped.
-struct Call<'a> {
-    metrics: &'a Metrics,
-    clock: Clock,
-    tool: &'static str,
-    started: Moment,
-    outcome: CallOutcome,
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        let took = self.clock.now().since(self.started);
-        self.metrics.tool_called(self.tool, self.outcome, took);
-        tracing::debug!(tool = self.tool, outcome = ?self.outcome, ?took, "tool call");
-    }
 }

@@ -11,6 +11,7 @@ pub mod connections;
 pub mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub(crate) mod journal;
 pub mod open;
 mod opener;
 pub mod pool;

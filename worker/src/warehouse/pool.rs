@@ -15,9 +15,11 @@ use r2d2::{NopErrorHandler, PooledConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::circuit::Circuit;
-use super::course::Stage;
+use super::course::{Part, Stage};
+use super::journal::Entry;
 use super::opener::{Goodbye, Opener, Openings, Standing};
 use super::{Answer, Context, Limits, Session, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
@@ -174,17 +176,27 @@ impl Pool {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Answer, PoolError> {
-        let course = &context.course;
+        let mut entry = Entry::begin(statement, context, self.inner.clock);
+        let context = Context { course: entry.course(), ..context.clone() };
+        let work = Work { statement: statement.to_owned(), context, cancel: cancel.child_token() };
+        let result = self.worked(work, limits).await;
+        entry.ended(&result);
+        result
+    }
+
+    async fn worked(&self, work: Work, limits: &Limits) -> Result<Answer, PoolError> {
+        let (course, clock) = (work.context.course.clone(), self.inner.clock);
         course.tell(Stage::Waiting);
+        let began = clock.now();
         let loan = tokio::select! {
-            loan = self.borrow() => loan?,
-            () = cancel.cancelled() => return Err(WarehouseError::Cancelled.into()),
+            loan = self.borrow() => loan,
+            () = work.cancel.cancelled() => Err(WarehouseError::Cancelled.into()),
         };
+        course.spent(Part::Wait, clock.now().since(began));
+        let loan = loan?;
         course.tell(Stage::Running { query_id: None });
-        let cancel = cancel.child_token();
-        let _cancel_when_dropped = cancel.clone().drop_guard();
-        let work = Work { statement: statement.to_owned(), context: context.clone(), cancel };
-        let task = tokio::spawn(run(loan, self.inner.clock, work, *limits));
+        let _cancel_when_dropped = work.cancel.clone().drop_guard();
+        let task = tokio::spawn(run(loan, clock, work, *limits).in_current_span());
         let ended = task.await;
         course.tell(Stage::Ended);
         match ended {
@@ -317,14 +329,18 @@ async fn run(
     let kept = &mut *loan.session;
     let Some(session) = kept.session.as_mut() else { return Err(WarehouseError::Cancelled) };
     kept.standing = Standing::Busy;
-    tokio::select! {
+    let (began, course) = (clock.now(), work.context.course.clone());
+    let result = tokio::select! {
         result = asked(session.as_mut(), &work, &limits) => {
             kept.standing = Standing::Clean;
             kept.used_at = clock.now();
             result
         }
         error = given_up(clock, &work.cancel, limits.timeout) => Err(error),
-    }
+    };
+    let took = clock.now().since(began);
+    course.spent(Part::Statement, took.saturating_sub(course.time(Part::Fetch)));
+    result
 }
 
 async fn asked(

@@ -7,6 +7,7 @@ mod configured;
 mod crossing;
 mod door;
 mod drain;
+mod logs;
 mod mcp;
 mod news;
 mod official;
