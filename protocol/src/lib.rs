@@ -22,6 +22,7 @@ pub mod frame;
 pub mod handshake;
 pub mod hexadecimal;
 pub mod log_line;
+pub mod log_settings;
 pub mod logs;
 pub mod message;
 pub mod offered;

@@ -121,6 +121,11 @@ impl Fields {
         self.rest.iter().find_map(|(known, value)| (*known == name).then_some(value))
     }
 
+    /// All that was said but the message.
+    pub fn into_pairs(self) -> impl Iterator<Item = (&'static str, Value)> {
+        self.rest.into_iter()
+    }
+
     fn others(&self) -> impl Iterator<Item = &(&'static str, Value)> {
         self.rest.iter().filter(|(name, _)| !CONTEXT.contains(name))
     }

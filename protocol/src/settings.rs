@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessSettings, AuditLevel, Grant};
-use crate::log_line::LogFormat;
+pub use crate::log_settings::{LogLevel, LogSettings};
 use crate::offered::Offered;
 use crate::relay::SealingKeys;
 use crate::secret::Secret;
@@ -297,62 +297,6 @@ pub struct StatementLimits {
     pub timeout: Duration,
     /// The most characters of one answer as a client sees it: of its text, and of its data.
     pub characters_max: u32,
-}
-
-/// Where and how to log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LogSettings {
-    /// The directory of the log files; none means standard error.
-    pub directory: Option<PathBuf>,
-    /// The least severe level that is written.
-    pub level: LogLevel,
-    /// How lines are written.
-    pub format: LogFormat,
-    /// The least severe level of single modules, as in `mcp_worker::warehouse`.
-    pub levels: BTreeMap<String, LogLevel>,
-    /// What a line says of a statement's text.
-    pub statements: AuditLevel,
-}
-
-impl Default for LogSettings {
-    fn default() -> LogSettings {
-        LogSettings {
-            directory: None,
-            level: LogLevel::Info,
-            format: LogFormat::default(),
-            levels: BTreeMap::new(),
-            statements: AuditLevel::default(),
-        }
-    }
-}
-
-/// How severe a log line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum LogLevel {
-    /// Someone must act.
-    Error,
-    /// It healed itself.
-    Warn,
-    /// A step of the service's life.
-    Info,
-    /// What a developer wants to know.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
-impl LogLevel {
-    /// Its name in a line and in the configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
-    }
 }
 
 impl Default for Settings {

@@ -109,6 +109,7 @@ fn worker_messages(golden: &mut Golden) {
             format: LogFormat::Text,
             levels: [("mcp_worker::warehouse".to_owned(), LogLevel::Debug)].into(),
             statements: AuditLevel::Text,
+            traces_to: Some("http://127.0.0.1:4318".to_owned()),
         },
         offered: offered(),
         ..Settings::default()

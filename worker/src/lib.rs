@@ -15,7 +15,7 @@
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
-//! - [`logs`], [`audit`], [`metrics`], [`clock`], [`passage`] what everyone may use
+//! - [`logs`], [`audit`], [`metrics`], [`clock`], [`passage`], [`traces`] what everyone may use
 pub mod access;
 pub mod audit;
 pub mod bus;
@@ -36,5 +36,6 @@ pub mod sql;
 pub mod sql_check;
 pub mod stdio;
 pub mod supervised;
+mod traces;
 pub mod warehouse;
 pub mod words;

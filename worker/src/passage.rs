@@ -11,13 +11,17 @@ use http::{Extensions, HeaderMap, HeaderName};
 use mcp_protocol::log_line::Fields;
 use mcp_protocol::redact::redact;
 use tracing::Span;
-use tracing::field::{Empty, display};
+use tracing::field::Empty;
 use uuid::Uuid;
+
+use crate::traces;
 
 /// By what a client names its request, and is told what it was named.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The trace that a request is part of, as W3C writes it.
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The bit that says that a trace is recorded.
+const SAMPLED: u8 = 1;
 /// The longest id that is taken from a client.
 const ID_CHARS_MAX: usize = 128;
 
@@ -28,6 +32,8 @@ pub struct Passage {
     pub request_id: Arc<str>,
     /// The trace that it is part of.
     pub trace: Option<Trace>,
+    /// The tag of the MCP session that it belongs to, once that is known.
+    pub session: Option<Arc<str>>,
     /// What is logged about it is logged within this.
     pub span: Span,
 }
@@ -67,20 +73,27 @@ impl Passage {
         extensions.get::<Passage>().cloned().unwrap_or_else(Passage::inside)
     }
 
-    fn known_by(request_id: Arc<str>, trace: Option<Trace>) -> Passage {
+    fn known_by(request_id: Arc<str>, parent: Option<Trace>) -> Passage {
+        let is_traced = traces::is_on();
+        let trace = if is_traced { Some(Trace::below(parent)) } else { parent };
+        let hex = |id: Option<u64>| id.map(|id| format!("{id:016x}"));
+        let parent_id = hex(parent.filter(|_| is_traced).map(|parent| parent.span_id));
         let span = tracing::error_span!(
             "request",
             request_id = &*request_id,
             client = Empty,
             session = Empty,
-            trace_id = Empty,
-            span_id = Empty
+            trace_id = trace.map(|trace| format!("{:032x}", trace.trace_id)),
+            span_id = hex(trace.map(|trace| trace.span_id)),
+            parent_id,
+            sampled = is_traced.then(|| trace.is_some_and(|trace| trace.flags & SAMPLED != 0)),
+            method = Empty,
+            path = Empty,
+            status = Empty,
+            remote = Empty,
+            user_agent = Empty,
         );
-        if let Some(trace) = trace {
-            span.record("trace_id", display(format_args!("{:032x}", trace.trace_id)));
-            span.record("span_id", display(format_args!("{:016x}", trace.span_id)));
-        }
-        Passage { request_id, trace, span }
+        Passage { request_id, trace, session: None, span }
     }
 
     /// What a line about the request says of it that is not logged within its span.
@@ -88,6 +101,7 @@ impl Passage {
     pub fn fields(&self) -> Fields {
         let mut fields = Fields::default();
         fields.set("request_id", &*self.request_id);
+        fields.set("session", self.session.as_deref());
         fields.set("trace_id", self.trace.map(|trace| format!("{:032x}", trace.trace_id)));
         fields.set("span_id", self.trace.map(|trace| format!("{:016x}", trace.span_id)));
         fields
@@ -95,6 +109,15 @@ impl Passage {
 }
 
 impl Trace {
+    /// The place of a request that is part of this trace, or of one of its own.
+    fn below(parent: Option<Trace>) -> Trace {
+        let span_id = traces::new_span_id();
+        match parent {
+            Some(parent) => Trace { span_id, ..parent },
+            None => Trace { trace_id: Uuid::new_v4().as_u128(), span_id, flags: SAMPLED },
+        }
+    }
+
     /// The place that a `traceparent` of version 0, or of a later one, means.
     #[must_use]
     pub fn read(text: &str) -> Option<Trace> {

@@ -368,6 +368,7 @@ impl Worker {
                 if let Some(service) = &self.service {
                     service.connections.close(CLOSE_LIMIT).await;
                 }
+                self.logs.flush_traces(CLOSE_LIMIT, self.clock).await;
                 let logs_dropped = self.logs.dropped_total();
                 let audit_dropped = self.audit.1.dropped_total();
                 tracing::info!(phase = "done", logs_dropped, audit_dropped, "worker");

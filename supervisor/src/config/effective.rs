@@ -116,6 +116,7 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("health.probe.command", None),
         ("snowflake.", None),
         ("logs.levels", None),
+        ("traces.otlp", None),
         ("http.requests_per_second", None),
         ("http.concurrent_requests", None),
         ("tls.certificate_file", None),

@@ -173,6 +173,7 @@ pub(super) const APP: &[Key] = &[
     key("connections", Kind::Named(SNOWFLAKE), ""),
     table("pool", POOL),
     table("limits", LIMITS),
+    table(worker_logs::TRACES, worker_logs::TRACES_KEYS),
     offered::TOOLS,
     offered::CORTEX,
 ];

@@ -11,7 +11,7 @@ use super::section::Section;
 use super::{access, door, offered, snowflake, variables, worker_logs};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "http",
     "mcp",
     access::CLIENTS,
@@ -24,6 +24,7 @@ const TABLES: [&str; 12] = [
     "limits",
     "tools",
     "cortex",
+    worker_logs::TRACES,
 ];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
@@ -58,7 +59,7 @@ pub(super) fn settings(
     remarks: &mut Vec<String>,
 ) -> Settings {
     let default = Settings::default();
-    let (health, logs, mcp) = (app.section("health"), app.section("logs"), app.section("mcp"));
+    let (health, mcp) = (app.section("health"), app.section("mcp"));
     Settings {
         environment: around.environment.to_owned(),
         generation: 0,
@@ -74,7 +75,7 @@ pub(super) fn settings(
         warehouse: warehouse(app, around, report, remarks),
         pool: pool(app.section("pool"), default.pool, report),
         limits: limits(app.section("limits"), default.limits),
-        logs: worker_logs::read(logs, around, report),
+        logs: worker_logs::read(app, around, report),
         // They are no configuration: whoever hands the settings over puts them in.
         sessions: default.sessions,
         tls: door::tls(app, around, report, remarks),

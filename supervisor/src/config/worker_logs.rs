@@ -1,4 +1,5 @@
-//! `[apps.NAME.logs]`, as far as it is our own worker's: what it writes, and how.
+//! `[apps.NAME.logs]`, as far as it is our own worker's: what it writes, and how; and
+//! `[apps.NAME.traces]`.
 //!
 //! How much is kept of any app's log files is read elsewhere; nothing here opens one.
 
@@ -24,6 +25,12 @@ pub(super) const MODULES: Key = key("levels", Kind::Texts, r#"["mcp_worker::ware
 pub(super) const STATEMENTS: Key =
     key("statements", Kind::Choice(access::keys::AUDIT), r#""hash""#);
 
+/// The name of the table that says where traces go.
+pub(super) const TRACES: &str = "traces";
+const COLLECTOR: Key = key("otlp", Kind::Text, r#""http://127.0.0.1:4318""#);
+/// Its keys.
+pub(super) const TRACES_KEYS: &[Key] = &[COLLECTOR];
+
 /// The keys of the table that are for our own worker alone, and the same from the app's table on.
 pub(super) const OURS: [(&str, &str); 4] = [
     ("level", "logs.level"),
@@ -33,15 +40,36 @@ pub(super) const OURS: [(&str, &str); 4] = [
 ];
 
 /// What a worker writes, and how.
-pub(super) fn read(logs: Section<'_>, around: &Around<'_>, report: &mut Report) -> LogSettings {
-    let default = LogSettings::default();
+pub(super) fn read(app: Section<'_>, around: &Around<'_>, report: &mut Report) -> LogSettings {
+    let (logs, default) = (app.section("logs"), LogSettings::default());
     LogSettings {
         directory: Some(around.log_directory.to_owned()),
         level: logs.choice("level", &LEVELS).unwrap_or(default.level),
         format: logs.choice(FORMAT.name, &FORMAT_MEANINGS).unwrap_or(default.format),
         levels: levels(logs, report),
         statements: logs.choice(STATEMENTS.name, &access::AUDIT).unwrap_or(default.statements),
+        traces_to: collector(app.section(TRACES), report),
     }
+}
+
+/// Where the collector of traces is: scheme, name and port.
+fn collector(traces: Section<'_>, report: &mut Report) -> Option<String> {
+    let written = traces.text(COLLECTOR.name)?;
+    let address = written.strip_prefix("http://").or_else(|| written.strip_prefix("https://"));
+    let address = address.map(|address| address.trim_end_matches('/'));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+    if address.is_some_and(|address| !address.is_empty() && address.chars().all(is_plain)) {
+        return Some(written.trim_end_matches('/').to_owned());
+    }
+    if let Some(node) = traces.node(COLLECTOR.name) {
+        let words = format!(
+            "is no address of a collector; write its scheme, name and port without a path, as in \
+             {}",
+            COLLECTOR.example
+        );
+        report.add(&node.key, node.place, words);
+    }
+    None
 }
 
 /// The levels of single modules, each written as `MODULE=LEVEL`.

@@ -12,9 +12,11 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes, HttpBody};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tracing::Level;
+use tracing::field::display;
 
 use crate::clock::{Clock, Moment};
 use crate::passage::{Passage, REQUEST_ID};
+use crate::traces;
 use crate::warehouse::journal::milliseconds;
 
 /// The most characters of a path or of what a client calls itself.
@@ -108,9 +110,17 @@ impl Drop for Entry {
             bytes_out = self.bytes_out,
             finished = self.finished,
             remote = %self.remote,
-            user_agent = agent,
+            user_agent = agent.as_deref(),
             "request"
         );
+        if traces::is_on() {
+            let span = &self.passage.span;
+            span.record("method", self.method.as_str());
+            span.record("path", self.path.as_str());
+            span.record("status", self.status.map(|status| status.as_u16()));
+            span.record("remote", display(self.remote.ip()));
+            span.record("user_agent", agent.as_deref());
+        }
     }
 }
 

@@ -158,7 +158,8 @@ impl McpDoor {
             let Implementation { name, version } = params.client_info;
             let Agreed { protocol_version: protocol } = result;
             let client = Client { name, version, protocol, capabilities: params.capabilities };
-            let (_, id) = self.edge.begin(client, caller);
+            let (session, id) = self.edge.begin(client, caller);
+            tracing::Span::current().record("session", display(&session.tag));
             let id = HeaderValue::try_from(id).expect("base64url fits into a header");
             head.headers.insert(SESSION_ID, id);
         }

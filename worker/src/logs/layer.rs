@@ -23,6 +23,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::files::LineWriter;
 use super::timestamp;
 use crate::settings::Identity;
+use crate::traces::{self, Placed};
 
 /// The field that is the text of a statement, in whatever event.
 const STATEMENT: &str = "statement";
@@ -110,7 +111,8 @@ pub(crate) fn missing(who: &Fields, form: Form, count: u64, why: &str) -> String
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Scribe {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if !attributes.metadata().target().starts_with(OURS) {
+        let target = attributes.metadata().target();
+        if !target.starts_with(OURS) && target != traces::TARGET {
             return;
         }
         let Some(span) = context.span(id) else { return };
@@ -131,7 +133,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Sc
         let mut fields = Fields::default();
         event.record(&mut fields);
         self.statements.censor(&mut fields);
-        for span in context.event_scope(event).into_iter().flatten() {
+        let scope = || context.event_scope(event).into_iter().flatten();
+        if let Some(at) = scope().find_map(|span| span.extensions().get::<Placed>().copied()) {
+            fields.set("trace_id", format!("{:032x}", at.trace_id));
+            fields.set("span_id", format!("{:016x}", at.span_id));
+        }
+        for span in scope() {
             if let Some(around) = span.extensions().get::<Fields>() {
                 fields.fill(around);
             }

@@ -10,6 +10,7 @@ mod layer;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mcp_protocol::access::AuditLevel;
 use mcp_protocol::log_line::{Colours, LogFormat};
@@ -27,7 +28,9 @@ use self::files::Lines as Queue;
 pub(crate) use self::files::{LineWriter, Lines, to_files};
 pub(crate) use self::layer::{Form, hash, missing, who};
 use self::layer::{Scribe, Statements};
+use crate::clock::Clock;
 use crate::settings::Identity;
+use crate::traces::{self, Tracer, Traces};
 
 /// The channels whose lines are events; `audit.log` has a queue of its own, so that no flood of
 /// others takes the room of its lines.
@@ -46,6 +49,7 @@ pub struct Logs {
     filter: reload::Handle<Targets, Registry>,
     statements: Arc<Statements>,
     settings: LogSettings,
+    traces: Option<Traces>,
 }
 
 /// Why nothing can be logged.
@@ -68,7 +72,8 @@ pub fn start(settings: &LogSettings, identity: &Identity) -> Result<Logs, LogErr
     Ok(logs)
 }
 
-/// What logs, and what steers it; nothing is logged yet.
+/// What logs, and what steers it; nothing is logged yet. Where there is a collector of traces, to
+/// be called inside the runtime.
 ///
 /// # Errors
 /// When a log file cannot be opened.
@@ -92,8 +97,10 @@ pub fn prepared(settings: &LogSettings, identity: &Identity) -> Result<(Logs, Di
     statements.set(settings.statements);
     let scribe = Scribe { writer, form, who, statements: Arc::clone(&statements) };
     let (filter, handle) = reload::Layer::new(filter(settings));
-    let subscriber = tracing_subscriber::registry().with(filter).with(scribe);
-    let logs = Logs { lines, filter: handle, statements, settings: settings.clone() };
+    let traces = settings.traces_to.as_deref().map(|to| Traces::begin(to, identity));
+    let tracer = traces.as_ref().map(Tracer::new);
+    let subscriber = tracing_subscriber::registry().with(filter).with(scribe).with(tracer);
+    let logs = Logs { lines, filter: handle, statements, settings: settings.clone(), traces };
     Ok((logs, Dispatch::new(subscriber)))
 }
 
@@ -132,6 +139,17 @@ impl Logs {
     }
 }
 
+impl Logs {
+    /// Sends what the collector of traces was not told yet; gives up after this.
+    pub async fn flush_traces(&self, limit: Duration, clock: Clock) {
+        if let Some(traces) = &self.traces {
+            traces.flush(limit, clock).await;
+            let traces_dropped = traces.dropped_total();
+            tracing::info!(traces_dropped, "the collector of traces was told");
+        }
+    }
+}
+
 /// The SDK writes whole requests at its lower levels, statements included, and complains about
 /// every client that hangs up: it is kept down at any level. The channels of their own tell of
 /// every request, however little of the rest is wanted; on standard error they are like the rest.
@@ -144,6 +162,10 @@ fn filter(settings: &LogSettings) -> Targets {
         .with_default(level)
         .with_targets(wanted)
         .with_targets(own.map(|channel| (channel.name(), own_level)))
+        .with_target(
+            traces::TARGET,
+            if settings.traces_to.is_some() { LevelFilter::INFO } else { LevelFilter::OFF },
+        )
         .with_target("rmcp", level.min(LevelFilter::WARN))
         .with_target("rmcp::service", LevelFilter::OFF)
 }

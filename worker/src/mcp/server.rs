@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use mcp_protocol::access::Level;
 use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
@@ -16,12 +15,11 @@ use rmcp::model::{
 };
 use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
+use tracing::field::Empty;
 
-use super::edge::resume::Resumable;
-use super::edge::session::Session;
+use super::asker::{knows_links, origin, passage, resumable};
 use super::news::News;
 use super::tally::Call;
 use super::tools::errand::{Asked, Errand};
@@ -33,7 +31,6 @@ use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::passage::Passage;
 use crate::quota::Quotas;
-use crate::warehouse::Origin;
 use crate::warehouse::course::Course;
 
 /// What an assistant is told about the server as a whole.
@@ -263,7 +260,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let passage = passage(&context);
-        let span = tracing::error_span!(parent: &passage.span, "tool_call", tool = &*request.name);
+        let span = tracing::error_span!(parent: &passage.span, "tool_call", tool = &*request.name, outcome = Empty);
         self.called(request, context, passage).instrument(span).await
     }
 
@@ -324,67 +321,6 @@ impl ServerHandler for Server {
         let errand = self.errand("completion/complete", &context, &caller);
         let completed = complete::complete(&errand, self.clock, &request);
         Ok(CompleteResult::new(completed.instrument(passage(&context).span).await?))
-    }
-}
-
-/// What lets another worker take up this call, where it only reads a statement of its client's own.
-fn resumable(
-    context: &RequestContext<RoleServer>,
-    caller: &Caller,
-    arguments: &JsonObject,
-) -> Option<Resumable> {
-    let head = context.extensions.get::<http::request::Parts>()?;
-    let call = head.extensions.get::<Resumable>().cloned()?;
-    let statement = arguments.get("query").and_then(Value::as_str)?;
-    (caller.grant.level == Level::Read).then(|| call.of(statement))
-}
-
-/// What the request is known by.
-fn passage(context: &RequestContext<RoleServer>) -> Passage {
-    let head = context.extensions.get::<http::request::Parts>();
-    head.map_or_else(Passage::inside, |head| Passage::within(&head.extensions))
-}
-
-/// Who asks, as far as the request tells.
-fn origin(context: &RequestContext<RoleServer>) -> Origin {
-    let head = context.extensions.get::<http::request::Parts>();
-    let header = |name: &str| {
-        let value = head?.headers.get(name)?.to_str().ok()?;
-        Some(value.to_owned())
-    };
-    let session = head.and_then(|head| head.extensions.get::<Arc<Session>>());
-    let trace = head.and_then(|head| head.extensions.get::<Passage>()?.trace);
-    // Over HTTP the SDK knows of no client but the one that the message itself names.
-    let named = match head {
-        Some(_) => context.meta.client_info(),
-        None => context.client_info(),
-    };
-    let named = named.map(|client| format!("{} {}", client.name, client.version));
-    let client = session.map(|session| session.client.to_string()).or(named);
-    Origin {
-        client: client.or_else(|| header("user-agent")),
-        session: session.map(|session| session.tag.to_string()),
-        request: Some(context.id.to_string()),
-        tool: None,
-        traceparent: trace.map(|trace| trace.to_string()),
-        caller: None,
-        reason: None,
-    }
-}
-
-/// Whether a client knows links to resources: those of the first version do not, nor do they say
-/// which version they speak.
-fn knows_links(context: &RequestContext<RoleServer>) -> bool {
-    const WITHOUT: &str = "2025-03-26";
-    match context.extensions.get::<http::request::Parts>() {
-        Some(head) => {
-            let version = head.headers.get("mcp-protocol-version");
-            version.and_then(|value| value.to_str().ok()).is_some_and(|value| value > WITHOUT)
-        }
-        None => {
-            let peer = context.peer.peer_info();
-            peer.is_some_and(|peer| peer.protocol_version.as_str() > WITHOUT)
-        }
     }
 }
 

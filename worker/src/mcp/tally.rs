@@ -59,5 +59,6 @@ impl Drop for Call<'_> {
             total_ms = milliseconds(took),
             "tool_call"
         );
+        tracing::Span::current().record("outcome", self.outcome.name());
     }
 }

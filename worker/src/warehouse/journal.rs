@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tracing::Level;
+use tracing::field::Empty;
+use tracing::{Level, Span};
 
 use super::collected::weight;
 use super::course::{Course, Part, Spent};
@@ -15,6 +16,7 @@ use super::pool::PoolError;
 use super::{Answer, Context, WarehouseError};
 use crate::clock::{Clock, Moment};
 use crate::sql;
+use crate::traces;
 
 /// A statement that is on its way.
 pub(super) struct Entry<'a> {
@@ -24,6 +26,7 @@ pub(super) struct Entry<'a> {
     began: Moment,
     spent: Arc<Spent>,
     outcome: Outcome,
+    span: Span,
 }
 
 /// What became of it.
@@ -41,7 +44,20 @@ impl<'a> Entry<'a> {
         let outcome =
             Outcome { name: "cancelled", query_id: None, rows: None, bytes: None, failure: None };
         let (began, spent) = (clock.now(), Arc::default());
-        Entry { statement, context, clock, began, spent, outcome }
+        let span = tracing::info_span!(
+            target: traces::TARGET,
+            "statement",
+            class = Empty,
+            query_id = Empty,
+            rows = Empty,
+            outcome = Empty,
+        );
+        Entry { statement, context, clock, began, spent, outcome, span }
+    }
+
+    /// What the statement's own work is done within, for whoever follows the request.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
     }
 
     /// Where the statement's time is to be told.
@@ -85,20 +101,25 @@ impl Drop for Entry<'_> {
         }
         let Outcome { name, query_id, rows, bytes, failure } = &self.outcome;
         let took = self.clock.now().since(self.began);
-        let class = || sql::decide(self.statement, sql::Level::Read).class().as_str();
         let service = self.context.post.as_ref().map(|post| post.path.as_str());
+        let class = || sql::decide(self.statement, sql::Level::Read).class().as_str();
+        let class = service.is_none().then(class);
+        self.span.record("class", class);
+        self.span.record("query_id", query_id.as_deref());
+        self.span.record("rows", rows);
+        self.span.record("outcome", name);
         tracing::info!(
             target: "database",
-            outcome = name,
-            class = service.is_none().then(class),
+            outcome = *name,
+            class,
             service,
             query_id = query_id.as_deref(),
             query_duration_ms = milliseconds(statement + fetch),
             wait_ms = milliseconds(wait),
             fetch_ms = milliseconds(fetch),
             total_ms = milliseconds(took),
-            rows = rows,
-            bytes = bytes,
+            rows,
+            bytes,
             page = self.context.page.as_ref().map(|page| page.offset),
             connection = self.context.connection.as_deref().unwrap_or("default"),
             error_code = failure.as_deref().and_then(code),

@@ -179,7 +179,7 @@ impl Pool {
         let mut entry = Entry::begin(statement, context, self.inner.clock);
         let context = Context { course: entry.course(), ..context.clone() };
         let work = Work { statement: statement.to_owned(), context, cancel: cancel.child_token() };
-        let result = self.worked(work, limits).await;
+        let result = self.worked(work, limits).instrument(entry.span()).await;
         entry.ended(&result);
         result
     }

@@ -219,3 +219,138 @@ async fn people_can_have_it_in_words() {
     assert!(access.contains(begins) && access.ends_with(" client=one\n"), "{access}");
     eventually("a line", || said(Channel::Audit).contains("[req-42] call ok")).await;
 }
+
+/// A field of a protobuf message: its number, and its bytes or its number.
+#[derive(Debug, Clone, PartialEq)]
+enum Wire {
+    Number(u64),
+    Bytes(Vec<u8>),
+}
+
+/// The fields of a message, as any reader of protobuf sees them.
+fn decoded(mut bytes: &[u8]) -> Vec<(u64, Wire)> {
+    fn varint(bytes: &mut &[u8]) -> u64 {
+        let (mut value, mut shift) = (0, 0);
+        loop {
+            let byte = bytes[0];
+            *bytes = &bytes[1..];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return value;
+            }
+            shift += 7;
+        }
+    }
+    let mut fields = Vec::new();
+    while !bytes.is_empty() {
+        let tag = varint(&mut bytes);
+        let value = match tag & 7 {
+            0 => Wire::Number(varint(&mut bytes)),
+            1 => {
+                let (number, rest) = bytes.split_at(8);
+                bytes = rest;
+                Wire::Number(u64::from_le_bytes(number.try_into().expect("eight bytes")))
+            }
+            2 => {
+                let length = usize::try_from(varint(&mut bytes)).expect("a length");
+                let (value, rest) = bytes.split_at(length);
+                bytes = rest;
+                Wire::Bytes(value.to_vec())
+            }
+            other => panic!("wire type {other}"),
+        };
+        fields.push((tag >> 3, value));
+    }
+    fields
+}
+
+/// The bytes under a number, of which there may be several.
+fn all(message: &[u8], number: u64) -> Vec<Vec<u8>> {
+    let of_number = |(of, value): (u64, Wire)| match value {
+        Wire::Bytes(bytes) if of == number => Some(bytes),
+        _other => None,
+    };
+    decoded(message).into_iter().filter_map(of_number).collect()
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A span as the collector got it: trace, id, parent, name, attributes.
+type Span = (String, String, String, String, String);
+
+fn spans(request: &[u8]) -> Vec<Span> {
+    let below = |messages: Vec<Vec<u8>>, number| {
+        messages.iter().flat_map(|message| all(message, number)).collect::<Vec<_>>()
+    };
+    let spans = below(below(all(request, 1), 2), 2);
+    let text = |span: &[u8], number| hexadecimal(&all(span, number).concat());
+    let words = |bytes: Vec<Vec<u8>>| String::from_utf8_lossy(&bytes.concat()).into_owned();
+    let read = |span: &Vec<u8>| {
+        let name = words(all(span, 5));
+        (text(span, 1), text(span, 2), text(span, 4), name, words(all(span, 9)))
+    };
+    spans.iter().map(read).collect()
+}
+
+/// A collector that keeps what it is sent.
+async fn collector() -> (String, std::sync::Arc<std::sync::Mutex<Vec<Vec<u8>>>>) {
+    use axum::body::Bytes;
+    let kept = std::sync::Arc::<std::sync::Mutex<Vec<Vec<u8>>>>::default();
+    let takes = std::sync::Arc::clone(&kept);
+    let take = move |headers: http::HeaderMap, body: Bytes| async move {
+        assert_eq!(headers["content-type"], "application/x-protobuf");
+        takes.lock().expect("no panic").push(body.to_vec());
+    };
+    let routes = axum::Router::new().route("/v1/traces", axum::routing::post(take));
+    let listener = tokio::net::TcpListener::from_std(crate::support::listener()).expect("listens");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (format!("http://{address}"), kept)
+}
+
+#[tokio::test]
+async fn a_collector_is_told_of_request_call_and_statement_in_the_callers_trace() {
+    let (address, kept) = collector().await;
+    let settings = LogSettings { traces_to: Some(address), ..LogSettings::default() };
+    let logged = logged(settings, AuditLevel::Hash).await;
+    let more = format!("\r\ntraceparent: 00-{TRACE}-b7ad6b7169203331-01");
+    logged.ask(&query("select canary"), &more).await;
+    logged
+        .ask(&query("select 1"), &format!("\r\ntraceparent: 00-{TRACE}-b7ad6b7169203332-00"))
+        .await;
+    logged.lines(Channel::Access, 2).await;
+    let clock = mcp_worker::clock::Clock::start();
+    let told =
+        || kept.lock().expect("no panic").iter().flat_map(|one| spans(one)).collect::<Vec<_>>();
+    let by_now = async {
+        while told().len() < 3 {
+            logged.logs.flush_traces(crate::support::PATIENCE, clock).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, by_now).await.expect("it is told");
+    let told = told();
+    let named = |name: &str| told.iter().find(|span| span.3 == name).expect("a span").clone();
+    let (request, call, statement) = (named("request"), named("tool_call"), named("statement"));
+    assert!(told.iter().all(|span| span.0 == TRACE), "{told:?}");
+    assert_eq!(request.2, "b7ad6b7169203331");
+    assert_eq!((&call.2, &statement.2), (&request.1, &call.1), "{told:?}");
+    for (span, words) in [
+        (&request, "http.request.method"),
+        (&request, "/mcp"),
+        (&request, "one"),
+        (&call, "execute_query"),
+        (&statement, "01b2-fake"),
+    ] {
+        assert!(span.4.contains(words), "{words} in {span:?}");
+    }
+    assert!(told.iter().all(|span| !span.4.contains("canary")), "{told:?}");
+    assert_eq!(told.len(), 3, "one whose caller does not record it is not told: {told:?}");
+    let line = &logged.lines(Channel::Performance, 1).await[0];
+    assert_eq!((&line["trace_id"], &line["span_id"]), (&json!(TRACE), &json!(call.1)), "{line}");
+    let origin = logged.house.counts.origins.lock().expect("no panic").first().cloned();
+    let parent = origin.expect("one").traceparent.expect("a trace");
+    assert_eq!(parent, format!("00-{TRACE}-{}-01", request.1));
+}
