@@ -24,6 +24,7 @@ pub mod hexadecimal;
 pub mod log_line;
 pub mod log_settings;
 pub mod logs;
+pub mod measure;
 pub mod message;
 pub mod offered;
 pub mod redact;

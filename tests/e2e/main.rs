@@ -28,8 +28,11 @@ mod roads;
 mod secrets;
 mod servers;
 mod several;
+#[path = "../skip.rs"]
+mod skip;
 mod sources;
 mod stop;
 mod systemd;
+mod tools;
 mod tree;
 mod verbs;

@@ -3,6 +3,7 @@
 
 pub mod answer;
 mod asker;
+mod call;
 mod complete;
 pub mod configured;
 pub mod edge;
@@ -13,5 +14,4 @@ pub mod official;
 mod prompts;
 mod resources;
 pub mod server;
-mod tally;
 pub mod tools;

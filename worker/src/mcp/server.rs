@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
     CompleteResult, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams,
@@ -20,8 +19,8 @@ use tracing::Instrument;
 use tracing::field::Empty;
 
 use super::asker::{knows_links, origin, passage, resumable};
+use super::call::Call;
 use super::news::News;
-use super::tally::Call;
 use super::tools::errand::{Asked, Errand};
 use super::tools::{self, Desk, Reply, ToolError};
 use super::{complete, prompts, resources};
@@ -123,16 +122,17 @@ impl Server {
         passage: Passage,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context);
+        let (origin, counted) = (origin(&context), (&*self.metrics, self.clock));
         let who = (request.name.as_ref(), &caller);
         let mut record = self.audit.begin(who, request.arguments.as_ref(), (&passage, self.clock));
         let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
             record.refused("the caller sees no such tool");
+            Call::begin(counted, ("unknown", &caller), &origin).unknown();
             let message = format!("there is no tool `{}`; tools/list says which", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
-        let mut call = Call::begin(&self.metrics, (tool.label(), tool.name()), self.clock);
+        let mut call = Call::begin(counted, (tool.label(), &caller), &origin);
         let arguments = request.arguments.unwrap_or_default();
-        let origin = origin(&context);
         let (course, news) = News::wanted(&context, self.clock);
         let course = course.timed(call.spent());
         let resumable = resumable(&context, &caller, &arguments);
@@ -149,11 +149,7 @@ impl Server {
             result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
             () = context.ct.cancelled() => Err(ToolError::cancelled()),
         };
-        call.outcome = match &result {
-            Ok(_) => CallOutcome::Ok,
-            Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
-            Err(_) => CallOutcome::Error,
-        };
+        call.ended(&result);
         match &result {
             Ok(reply) => record.answered(&reply.structured),
             Err(ToolError::Refused(why)) => record.refused(why),
@@ -260,7 +256,8 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let passage = passage(&context);
-        let span = tracing::error_span!(parent: &passage.span, "tool_call", tool = &*request.name, outcome = Empty);
+        let tool = &*request.name;
+        let span = tracing::error_span!(parent: &passage.span, "tool_call", tool, outcome = Empty);
         self.called(request, context, passage).instrument(span).await
     }
 

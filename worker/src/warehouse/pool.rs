@@ -6,7 +6,7 @@
 //! back clean; a session whose statement does not end after that is retired.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mcp_protocol::message::PoolVitals;
@@ -21,9 +21,11 @@ use super::circuit::Circuit;
 use super::course::{Part, Stage};
 use super::journal::Entry;
 use super::opener::{Goodbye, Opener, Openings, Standing};
+use super::timing::Timing;
 use super::{Answer, Context, Limits, Session, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
 use crate::quota::Refusal;
+use crate::tallies::Tallies;
 
 /// How long a cancelled or overdue statement may take to end before its session is retired.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
@@ -88,6 +90,9 @@ pub(super) struct Inner {
     generation: Arc<AtomicU64>,
     waiting: AtomicU64,
     timeouts: AtomicU64,
+    /// The most permits that were out at once.
+    peak: AtomicU32,
+    tallies: Tallies,
 }
 
 /// A session on loan. The session goes back before the permit does.
@@ -140,6 +145,8 @@ impl Pool {
             generation,
             waiting: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
+            peak: AtomicU32::new(0),
+            tallies: Tallies::default(),
         });
         if let Some(every) = inner.settings.health_check_interval {
             tokio::spawn(care::check_idle_sessions(Arc::downgrade(&inner), every, clock));
@@ -186,6 +193,8 @@ impl Pool {
 
     async fn worked(&self, work: Work, limits: &Limits) -> Result<Answer, PoolError> {
         let (course, clock) = (work.context.course.clone(), self.inner.clock);
+        let measured = (&self.inner.tallies, clock);
+        let mut timing = Timing::begin(measured, &work.statement, &work.context);
         course.tell(Stage::Waiting);
         let began = clock.now();
         let loan = tokio::select! {
@@ -194,13 +203,17 @@ impl Pool {
         };
         course.spent(Part::Wait, clock.now().since(began));
         let loan = loan?;
+        timing.running();
         course.tell(Stage::Running { query_id: None });
         let _cancel_when_dropped = work.cancel.clone().drop_guard();
         let task = tokio::spawn(run(loan, clock, work, *limits).in_current_span());
         let ended = task.await;
         course.tell(Stage::Ended);
         match ended {
-            Ok(result) => Ok(result?),
+            Ok(result) => {
+                timing.ended(&result);
+                Ok(result?)
+            }
             Err(_) => Err(PoolError::Closed),
         }
     }
@@ -219,7 +232,15 @@ impl Pool {
             opened_total: openings.opened,
             open_failures_total: openings.failed,
             logins: self.inner.circuit.logins(),
+            peak: self.inner.peak.load(Ordering::Relaxed),
+            circuit: self.inner.circuit.position(self.inner.clock.now()),
         }
+    }
+
+    /// What was counted of its statements, and of the waits for its sessions.
+    #[must_use]
+    pub fn tallies(&self) -> &Tallies {
+        &self.inner.tallies
     }
 
     /// Replaces every session, without a call that fails: idle ones are closed now, busy ones when
@@ -262,6 +283,8 @@ impl Pool {
             inner.clock.within(inner.settings.acquire_timeout, permit).await
         };
         let permit = permit.ok_or_else(|| self.exhausted())?.map_err(|_| PoolError::Closed)?;
+        let free = u32::try_from(inner.permits.available_permits()).unwrap_or(u32::MAX);
+        inner.peak.fetch_max(inner.settings.max.saturating_sub(free), Ordering::Relaxed);
         if let Some(session) = inner.sessions.try_get() {
             return Ok(Loan { session, _permit: permit });
         }
