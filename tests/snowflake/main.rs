@@ -14,6 +14,7 @@ mod server_itself;
 mod house;
 
 mod answers;
+mod browser;
 mod connections;
 mod course;
 mod credentials;
