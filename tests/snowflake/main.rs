@@ -28,5 +28,6 @@ mod once;
 mod pages;
 mod proxy;
 mod reads;
+mod roles;
 mod secrets;
 mod services;
