@@ -255,6 +255,7 @@ fn snowflake_settings(golden: &mut Golden) {
             platform: CloudPlatform::Azure,
             entra_resource: Some("api://snowflake".to_owned()),
         },
+        SnowflakeLogin::ExternalBrowser,
     ];
     let names = [
         "key-pair",
@@ -265,6 +266,7 @@ fn snowflake_settings(golden: &mut Golden) {
         "mfa-passcode",
         "workload-identity",
         "cloud-identity",
+        "external-browser",
     ];
     for (name, login) in names.into_iter().zip(logins) {
         let text = |text: &str| Some(text.to_owned());

@@ -229,6 +229,7 @@ fn of_pool(error: &PoolError) -> String {
             WarehouseError::Unsupported { .. }
             | WarehouseError::Cancelled
             | WarehouseError::Connect { .. }
+            | WarehouseError::LoggedOut { .. }
             | WarehouseError::Settings { .. }
             | WarehouseError::Interrupted { .. },
         ) => format!("Error executing query: {error}"),
