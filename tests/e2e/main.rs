@@ -16,6 +16,7 @@ mod config_history;
 mod crash;
 mod cycles;
 mod harness;
+mod log_files;
 mod logs;
 mod metrics;
 mod monit;
