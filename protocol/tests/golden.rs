@@ -306,6 +306,8 @@ fn control_messages(golden: &mut Golden) {
     golden.add("changes", &Request::Changes);
     golden.add("roll", &Request::Roll { target: Target::All });
     golden.add("rollback", &Request::Rollback { to: 3 });
+    golden.add("rotate-logs", &Request::RotateLogs { target: None });
+    golden.add("flush-logs", &Request::FlushLogs { target: Some(Target::App("query".to_owned())) });
     let status = || Box::new(status());
     golden.add("answer-progress", &Response::Progress(status()));
     golden.add("answer-status", &Response::Status(status()));

@@ -17,6 +17,7 @@ mod crash;
 mod cycles;
 mod harness;
 mod login;
+mod log_files;
 mod logs;
 mod metrics;
 mod monit;
