@@ -24,6 +24,7 @@ mod last_output;
 mod link;
 mod listeners;
 mod logging;
+mod look;
 mod lookout;
 mod memory;
 mod metrics;
@@ -45,7 +46,6 @@ mod replace;
 mod rotation;
 mod run_lock;
 mod schedule;
-mod scrape;
 mod session_keys;
 mod signals;
 mod socket;
@@ -61,6 +61,7 @@ mod tree;
 mod vitals;
 mod watch;
 mod watched;
+mod web;
 mod wellbeing;
 mod wire;
 
@@ -292,6 +293,10 @@ impl Supervisor {
             }
             News::WhoIsLimited { answer } => {
                 let _ = answer.send(self.hands.limited());
+                Vec::new()
+            }
+            News::Look { answer } => {
+                let _ = answer.send(self.look());
                 Vec::new()
             }
             News::Scrape { answer } => {
