@@ -6,6 +6,9 @@
 //! link, as most programs, and says in another way that it is ready.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what is tested")]
 
+#[path = "fault_worker/heartbeat.rs"]
+mod heartbeat;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -19,9 +22,7 @@ use std::time::Duration;
 use mcp_protocol::env;
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
-use mcp_protocol::message::{
-    CertificateVitals, FromWorker, Logins, NamedPool, PoolVitals, ToWorker, Vitals,
-};
+use mcp_protocol::message::{FromWorker, ToWorker};
 use mcp_protocol::relay::{Circular, SealingKeys, SessionTag, Statement};
 use mcp_protocol::settings::{Adjustable, Settings};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -75,9 +76,10 @@ struct Faults {
     /// While this file exists its heartbeats say that its warehouse refuses the credentials, and that
     /// another connection cannot be reached.
     refused_when: Option<PathBuf>,
-    /// While this file exists its heartbeats say that all of its sessions are in use, that more cannot
-    /// be opened, and that its certificate ends tomorrow and cannot be renewed.
+    /// While this file exists nothing is well but that it serves: see `heartbeat`.
     ailing_when: Option<PathBuf>,
+    /// Of everything that a worker may count it counts one for each request.
+    counts: bool,
     /// What it says of itself at once.
     status: Option<String>,
     /// It prints what other workers and the supervisor tell it.
@@ -129,6 +131,7 @@ fn faults() -> Faults {
             "--sick-when" => faults.sick_when = Some(value().into()),
             "--refused-when" => faults.refused_when = Some(value().into()),
             "--ailing-when" => faults.ailing_when = Some(value().into()),
+            "--counts" => faults.counts = true,
             "--status" => faults.status = Some(value()),
             "--gossip" => faults.gossip = true,
             "--notify-flood" => faults.notify_flood = true,
@@ -200,7 +203,7 @@ fn main() -> ExitCode {
     if !faults.never_ready {
         tell(&link, &FromWorker::Ready);
         if !faults.mute {
-            beat(&link, &settings, &requests, &faults);
+            heartbeat::beat(&link, &settings, &requests, &faults);
         }
     }
     loop {
@@ -473,42 +476,6 @@ fn hear<M: serde::de::DeserializeOwned>(mut link: &UnixStream, decoder: &mut Dec
             count => decoder.push(&bytes[..count]),
         }
     }
-}
-
-/// Sends heartbeats until the process ends.
-fn beat(link: &Arc<UnixStream>, settings: &Settings, requests: &Arc<AtomicU64>, faults: &Faults) {
-    let (link, requests, faults) = (Arc::clone(link), Arc::clone(requests), faults.clone());
-    let every = settings.heartbeat_every;
-    let (_never, wait) = mpsc::channel::<()>();
-    std::thread::spawn(move || {
-        let _keep = _never;
-        let mut failures = 0;
-        loop {
-            let requests_total = requests.load(Ordering::Relaxed);
-            let mut vitals = Vitals { requests_total, ..Vitals::default() };
-            if faults.ailing_when.as_ref().is_some_and(|file| file.exists()) {
-                failures += 1;
-                ail(&mut vitals, failures);
-            }
-            if faults.refused_when.as_ref().is_some_and(|file| file.exists()) {
-                vitals.pool.logins = Logins::Refused;
-                let pool = PoolVitals { logins: Logins::Failing, ..PoolVitals::default() };
-                vitals.named_pools.push(NamedPool { name: "finance".to_owned(), pool });
-            }
-            tell(&link, &FromWorker::Heartbeat(vitals));
-            let _ = wait.recv_timeout(every);
-        }
-    });
-}
-
-/// A worker that has nothing left, and soon no certificate either.
-fn ail(vitals: &mut Vitals, failures: u64) {
-    vitals.pool = PoolVitals { total: 10, idle: 0, max: 10, ..PoolVitals::default() };
-    vitals.pool.open_failures_total = failures;
-    #[expect(clippy::disallowed_methods, reason = "certificates end by the calendar")]
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let expires_at = now.expect("it is after 1970").as_secs() + 24 * 60 * 60;
-    vitals.certificate = Some(CertificateVitals { expires_at, renewal_fails: true });
 }
 
 /// The HTTP door on the inherited listener.

@@ -2,11 +2,12 @@
 //! is, and a real Prometheus that scrapes a real supervisor fires them when something is wrong.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::harness::{House, Said, query, signal, skip, wait_for};
+use crate::harness::{House, Said, query, send, signal, skip, wait_for};
 use crate::prometheus::{Server, Tools};
 use crate::web::address;
 
@@ -25,13 +26,11 @@ fn read(path: &str) -> String {
 }
 
 fn tools(test: &str) -> Option<Tools> {
-    match Tools::find() {
-        Ok(tools) => Some(tools),
-        Err(why) => {
-            skip(test, &why);
-            None
-        }
+    let found = Tools::find();
+    if found.is_none() {
+        skip(test, "there is no prometheus, and it cannot be fetched");
     }
+    found
 }
 
 /// The names of all alerts.
@@ -177,6 +176,13 @@ fn watching(house: &House, tools: &Tools) -> Server {
     tools.serve(&path)
 }
 
+/// How an app is.
+fn app(house: &House, name: &str) -> Value {
+    let status = house.status();
+    let apps = status["apps"].as_array().unwrap();
+    apps.iter().find(|app| app["name"] == name).unwrap().clone()
+}
+
 /// Waits until these alerts fire, with or without others.
 fn wait_for_alerts(prometheus: &Server, wanted: &[&str]) {
     let mut firing = Vec::new();
@@ -232,6 +238,9 @@ fn a_real_prometheus_fires_each_alert_when_its_fault_is_made() {
 
     make("ailing");
     let of_the_ailing = [
+        "HighErrorRate",
+        "LogsDropped",
+        "SlowToolCalls",
         "PoolNearlyExhausted",
         "SnowflakeConnectionErrors",
         "CertificateEndsSoon",
@@ -241,6 +250,15 @@ fn a_real_prometheus_fires_each_alert_when_its_fault_is_made() {
     unmake("ailing");
     wait_for_silence(&prometheus, &["PoolNearlyExhausted"]);
 
+    let query: SocketAddr = app(&house, "query")["listen"].as_str().unwrap().parse().unwrap();
+    send(query, "GET /hoard HTTP/1.1\r\n\r\n").unwrap();
+    wait_for_alerts(&prometheus, &["MemoryHigh"]);
+
+    let dying = "\"--die-at-boot\", \"3\", \"--refused-when\"";
+    house.write(&text.replace("\"--refused-when\"", dying));
+    assert_eq!(house.run(&["reload", "query"]).code, Some(1));
+    wait_for_alerts(&prometheus, &["ReloadFailed"]);
+
     house.write(&text.replace("instances = 2", "instances = 0"));
     assert_eq!(house.run(&["reload"]).code, Some(78));
     wait_for_alerts(&prometheus, &["ConfigurationRejected"]);
@@ -249,17 +267,24 @@ fn a_real_prometheus_fires_each_alert_when_its_fault_is_made() {
     assert_eq!(code, Some(0), "{err}");
     wait_for_silence(&prometheus, &["ConfigurationRejected"]);
 
-    let frail =
-        house.status()["apps"].as_array().unwrap().iter().find_map(|app| {
-            (app["name"] == "frail").then(|| app["slots"][0]["pid"].as_u64().unwrap())
-        });
-    signal("-KILL", frail.unwrap());
+    signal("-KILL", app(&house, "frail")["slots"][0]["pid"].as_u64().unwrap());
     wait_for_alerts(&prometheus, &["AppDown", "AvailabilityLow", "WorkerDown"]);
 
     make("loops");
     wait_for_alerts(&prometheus, &["CrashLoop", "WorkerGaveUp"]);
     unmake("loops");
 
+    // At the same address from now on, so that its successors are found there.
+    let fixed = format!("metrics = \"{}\"", address(&house));
+    house.write(&text.replace("metrics = \"127.0.0.1:0\"", &fixed));
     house.run(&["stop"]);
     wait_for_alerts(&prometheus, &["SupervisorDown"]);
+    for _ in 0..3 {
+        house.start();
+        wait_for("a scrape", || prometheus.scrapes());
+        house.wait_until("some uptime", |status| status["uptime_seconds"].as_f64() > Some(2.0));
+        house.run(&["stop"]);
+    }
+    house.start();
+    wait_for_alerts(&prometheus, &["SupervisorRestarting"]);
 }

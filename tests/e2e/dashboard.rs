@@ -123,6 +123,14 @@ fn a_large_fleet_fits_a_screen_and_a_phone() {
     page.wait_for_text("#serving", |text| text == "64 of 64");
     assert_eq!(page.script("return document.querySelectorAll('tr.slot').length"), 64);
     page.picture(&pictures().join("large.png"));
+    let shown = "return [...document.querySelectorAll('tr.slot')].filter(row => row.offsetParent).length";
+    assert_eq!(page.script(shown), 64);
+    page.script("document.getElementById('ill').click()");
+    assert_eq!(page.script(shown), 0, "everybody serves");
+    house.run(&["stop", "sleepers[7]"]);
+    page.wait_for_text("#fleet table", |text| text.contains("sleepers[7]"));
+    assert_eq!(page.script(shown), 1);
+    page.script("document.getElementById('ill').click()");
     // A browser's window has a least width; what counts is that nothing is wider than it is.
     for width in [500, 800, 1400] {
         page.resize(width, 900);

@@ -32,9 +32,12 @@ mod roads;
 mod secrets;
 mod servers;
 mod several;
+#[path = "../skip.rs"]
+mod skip;
 mod sources;
 mod stop;
 mod systemd;
+mod tools;
 mod tree;
 mod verbs;
 mod web;

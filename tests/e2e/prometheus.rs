@@ -1,54 +1,30 @@
-//! Prometheus and its tools, as Debian packages them.
-#![expect(clippy::disallowed_methods, reason = "Prometheus is a program of its own")]
+//! A real Prometheus that runs rules over what it scrapes.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 
 use serde_json::Value;
 
 use crate::harness::PATIENCE;
+use crate::tools::{self, Tool};
 
-/// The two programs.
+/// The two programs of the package.
 pub(crate) struct Tools {
-    server: PathBuf,
-    promtool: PathBuf,
+    server: Tool,
+    promtool: Tool,
 }
 
 impl Tools {
-    /// Those that are installed, else those of Debian's package, unpacked beside the tests.
-    pub(crate) fn find() -> Result<Tools, String> {
-        let path = |directory: &Path| Tools {
-            server: directory.join("prometheus"),
-            promtool: directory.join("promtool"),
-        };
-        let installed = path(Path::new("/usr/bin"));
-        if installed.server.exists() && installed.promtool.exists() {
-            return Ok(installed);
-        }
-        // Tests that want it at once unpack it one after the other.
-        static TURN: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        let _turn = TURN.lock();
-        let own = Path::new(env!("CARGO_BIN_EXE_mcp-supervisor"));
-        let directory = own.parent().unwrap().join("debian-prometheus");
-        let unpacked = path(&directory.join("usr/bin"));
-        if !unpacked.promtool.exists() {
-            std::fs::create_dir_all(&directory).unwrap();
-            let script = "apt-get download prometheus && dpkg-deb -x prometheus_*.deb .";
-            let said = Command::new("sh").args(["-c", script]).current_dir(&directory).output();
-            let said = said.map_err(|error| format!("sh cannot be run: {error}"))?;
-            if !said.status.success() {
-                let why = String::from_utf8_lossy(&said.stderr).into_owned();
-                return Err(format!("there is no prometheus, and it cannot be fetched: {why}"));
-            }
-        }
-        Ok(unpacked)
+    /// Both, or neither.
+    pub(crate) fn find() -> Option<Tools> {
+        Some(Tools { server: tools::prometheus()?, promtool: tools::promtool()? })
     }
 
     /// Runs `promtool`, which must be content; what it said.
     pub(crate) fn promtool(&self, arguments: &[&str], directory: &Path) -> String {
-        let said = Command::new(&self.promtool).args(arguments).current_dir(directory).output();
+        let said = self.promtool.command().args(arguments).current_dir(directory).output();
         let said = said.unwrap();
         let text = [said.stdout, said.stderr].concat();
         let text = String::from_utf8_lossy(&text).into_owned();
@@ -59,7 +35,9 @@ impl Tools {
     /// A server with this configuration file, which ends with its value.
     pub(crate) fn serve(&self, configuration: &Path) -> Server {
         let storage = tempfile::tempdir().unwrap();
-        let mut child = Command::new(&self.server)
+        let mut child = self
+            .server
+            .command()
             .arg(format!("--config.file={}", configuration.display()))
             .arg(format!("--storage.tsdb.path={}", storage.path().display()))
             .arg("--web.listen-address=127.0.0.1:0")

@@ -68,7 +68,7 @@ mod wire;
 use std::collections::{BTreeSet, VecDeque};
 
 use mcp_protocol::control::{Response, Status};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, RunId, Scope, Urgency};
 use clock::Clock;
@@ -145,11 +145,13 @@ impl Supervisor {
             if let Some(late) = self.clock.forgive(deadline) {
                 tracing::warn!(?late, "the supervisor was held up; its deadlines wait for it");
             }
+            let began = self.clock.elapsed();
             let events = match news {
                 Some(news) => self.take_in(news),
                 None => vec![Event::Tick],
             };
             self.handle(events);
+            self.hands.meter.turned(self.clock.elapsed().saturating_sub(began));
         }
         self.part().await;
     }
@@ -199,6 +201,7 @@ impl Supervisor {
                     | Action::Signal { .. }
                     | Action::Remember(_) => {}
                 }
+                self.hands.measure(&action, self.clock.elapsed());
                 events.extend(self.hands.carry_out(action));
             }
         }
@@ -248,6 +251,7 @@ impl Supervisor {
             News::ExecFailed { run, why } => {
                 if let Some(process) = self.hands.processes.get_mut(run) {
                     process.exec_failed = true;
+                    self.hands.meter.spawn_failed(&process.slot);
                 }
                 vec![Event::SpawnFailed { run, why }]
             }
@@ -261,7 +265,10 @@ impl Supervisor {
                 Vec::new()
             }
             News::Ready { run } => vec![Event::Ready { run }],
-            News::BootFailed { run, why } => vec![Event::BootFailed { run, why }],
+            News::BootFailed { run, why } => {
+                self.hands.meter.boot_failed(run);
+                vec![Event::BootFailed { run, why }]
+            }
             News::Heartbeat { run, vitals } => {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
@@ -283,7 +290,7 @@ impl Supervisor {
                 Vec::new()
             }
             News::Asked { request, answers } => self.asked(request, answers),
-            News::Refresh { app, why } => vec![Event::Refresh { app, why }],
+            News::Refresh { app, cause, why } => vec![Event::Refresh { app, cause, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
             News::SourcesChanged(trust) => self.sources_changed(trust),
             News::LookAgain => self.try_again(),
@@ -291,18 +298,11 @@ impl Supervisor {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()
             }
-            News::WhoIsLimited { answer } => {
-                let _ = answer.send(self.hands.limited());
-                Vec::new()
-            }
-            News::Look { answer } => {
-                let _ = answer.send(self.look());
-                Vec::new()
-            }
+            News::WhoIsLimited { answer } => told(answer, self.hands.limited()),
+            News::Look { answer } => told(answer, self.look()),
             News::Scrape { answer } => {
                 let status = self.status();
-                let _ = answer.send(metrics::text(&status, &self.hands));
-                Vec::new()
+                told(answer, metrics::drawn(&status, &self.hands, self.inbox.len()))
             }
             News::Signal(signal) => self.signalled(signal),
         }
@@ -320,7 +320,8 @@ impl Supervisor {
         self.hands.outputs.release(run);
         self.hands.forget_outputs();
         self.hands.let_go_of_addresses();
-        let (_, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
+        let (process, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
+        self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
         Some(Event::Exited { run, exit })
     }
 
@@ -357,6 +358,12 @@ impl Supervisor {
         self.requests += 1;
         RequestId(self.requests)
     }
+}
+
+/// Answers whoever waits; one who has gone meanwhile is told nothing.
+fn told<T>(answer: oneshot::Sender<T>, news: T) -> Vec<Event> {
+    let _ = answer.send(news);
+    Vec::new()
 }
 
 async fn next_tick(watchdog: &mut Option<tokio::time::Interval>) {

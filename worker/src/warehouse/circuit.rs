@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use mcp_protocol::message::Logins;
+use mcp_protocol::message::{self, Logins};
 
 use super::WarehouseError;
 use super::pool::PoolError;
@@ -123,6 +123,16 @@ impl Circuit {
         matches!(*self.state(), State::Shut)
     }
 
+    /// Whether sessions may be opened, in a word.
+    #[must_use]
+    pub fn position(&self, now: Moment) -> message::Circuit {
+        match &*self.state() {
+            State::Closed | State::Shut => message::Circuit::Closed,
+            State::Open { until, .. } if now < *until => message::Circuit::Open,
+            State::Open { .. } => message::Circuit::HalfOpen,
+        }
+    }
+
     /// How logins go, in a word.
     #[must_use]
     pub fn logins(&self) -> Logins {
@@ -208,8 +218,11 @@ mod tests {
         let circuit = Circuit::default();
         let reason = "wrong password".to_owned();
         let error = WarehouseError::Refused { warehouse: "it".to_owned(), reason };
+        assert_eq!(circuit.position(at(1)), message::Circuit::Closed);
         circuit.failed(at(1), &error, |wait| wait);
         assert!(matches!(circuit.refusal(at(30)), Some(Why::Refused(_))));
+        assert_eq!(circuit.position(at(30)), message::Circuit::Open);
+        assert_eq!(circuit.position(at(31)), message::Circuit::HalfOpen);
         assert_eq!(circuit.logins(), Logins::Refused);
         assert_eq!(circuit.refusal(at(31)), None);
     }

@@ -15,6 +15,7 @@ pub mod open;
 mod opener;
 pub mod pool;
 pub mod snowflake;
+mod timing;
 
 use std::time::Duration;
 

@@ -17,12 +17,13 @@ use tokio::sync::mpsc;
 
 use super::feed::Feed;
 use super::tail::{Batch, Tail};
-use super::{Ended, House, figures, health, is_shown, look, scrape};
+use super::{Ended, House, figures, health, is_shown, look};
 use crate::report::status_json;
 use crate::runtime::clock::{pause, since_epoch};
 use crate::runtime::hands::WORKER_LOG;
 use crate::runtime::logging::FILE_NAME;
 use crate::runtime::look::Look;
+use crate::runtime::metrics;
 use crate::runtime::news::News;
 use crate::runtime::output::log_files;
 
@@ -66,7 +67,7 @@ async fn draw_while_watched(
             // It may have been switched off while somebody looks.
             let shown = is_shown(look.dashboard, address);
             feed.send_state(match shown {
-                true => state(&look, &scrape(inbox).await?),
+                true => state(&look, &metrics::scraped(inbox, None).await.ok_or(Ended)?.text),
                 false => "event: off\ndata: off\n\n".to_owned(),
             });
             places = shown.then(|| logs(&look));

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -34,7 +34,7 @@ use crate::config::Dashboard;
 use crate::report::status_json;
 use crate::runtime::clock::pause;
 use crate::runtime::look::Look;
-use crate::runtime::metrics::FORM;
+use crate::runtime::metrics::{self, Written};
 use crate::runtime::news::News;
 use feed::Feed;
 
@@ -76,13 +76,6 @@ async fn look(inbox: &mpsc::Sender<News>) -> Result<Look, Ended> {
     let (answer, look) = oneshot::channel();
     inbox.send(News::Look { answer }).await.map_err(|_| Ended)?;
     look.await.map_err(|_| Ended)
-}
-
-/// The metrics as text.
-async fn scrape(inbox: &mpsc::Sender<News>) -> Result<String, Ended> {
-    let (answer, text) = oneshot::channel();
-    inbox.send(News::Scrape { answer }).await.map_err(|_| Ended)?;
-    text.await.map_err(|_| Ended)
 }
 
 /// Binds the address.
@@ -133,7 +126,7 @@ fn routes(house: Arc<House>) -> Router {
         .route("/events", get(events::stream))
         .layer(from_fn_with_state(Arc::clone(&house), door::for_people));
     let for_machines = Router::new()
-        .route("/metrics", get(metrics))
+        .route("/metrics", get(scrape))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(health::readyz))
         .route("/health", get(health::health))
@@ -144,8 +137,15 @@ fn routes(house: Arc<House>) -> Router {
         .with_state(house)
 }
 
-async fn metrics(State(house): State<Arc<House>>) -> Result<impl IntoResponse, Ended> {
-    Ok(([(header::CONTENT_TYPE, FORM)], scrape(&house.inbox).await?))
+/// The metrics, in the form that is asked for.
+async fn scrape(
+    State(house): State<Arc<House>>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Ended> {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let Written { content_type, text } =
+        metrics::scraped(&house.inbox, accept).await.ok_or(Ended)?;
+    Ok(([(header::CONTENT_TYPE, content_type)], text))
 }
 
 /// What `mcp-supervisor status --json` prints.

@@ -485,6 +485,7 @@ let lastPid = null;
 
 function setLink(kind, words) {
   mark(at("link"), "link", kind);
+  mark(document.body, "link", kind);
   write(at("link"), words);
 }
 
@@ -561,6 +562,7 @@ at("theme").addEventListener("click", () => {
   const now = document.documentElement.dataset.theme || "auto";
   setTheme(THEMES[(THEMES.indexOf(now) + 1) % THEMES.length]);
 });
+at("ill").addEventListener("change", () => mark(at("fleet"), "only", at("ill").checked ? "ill" : null));
 at("pause").addEventListener("click", () => setPaused(!logs.paused));
 at("clear").addEventListener("click", () => { logs.kept = []; redrawLines(); });
 for (const id of ["level", "source"]) at(id).addEventListener("change", redrawLines);
