@@ -123,7 +123,8 @@ fn a_large_fleet_fits_a_screen_and_a_phone() {
     page.wait_for_text("#serving", |text| text == "64 of 64");
     assert_eq!(page.script("return document.querySelectorAll('tr.slot').length"), 64);
     page.picture(&pictures().join("large.png"));
-    let shown = "return [...document.querySelectorAll('tr.slot')].filter(row => row.offsetParent).length";
+    let shown =
+        "return [...document.querySelectorAll('tr.slot')].filter(row => row.offsetParent).length";
     assert_eq!(page.script(shown), 64);
     page.script("document.getElementById('ill').click()");
     assert_eq!(page.script(shown), 0, "everybody serves");

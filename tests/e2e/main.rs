@@ -19,6 +19,8 @@ mod crash;
 mod cycles;
 mod dashboard;
 mod harness;
+mod log_files;
+mod login;
 mod logs;
 mod metrics;
 mod monit;

@@ -15,8 +15,8 @@ use super::program::absolute;
 use super::section::Section;
 use super::worker::LEVELS;
 use super::{
-    AppConfig, Cgroups, Dashboard, StoredKey, SupervisorConfig, Surroundings, access, app, order,
-    policy,
+    AppConfig, Cgroups, Dashboard, StoredKey, SupervisorConfig, Surroundings, access, app,
+    log_files, order, policy,
 };
 use crate::machine::AppName;
 
@@ -106,6 +106,7 @@ fn supervisor(
             .unwrap_or(Dashboard::Auto),
         cgroups: section.choice("cgroups", &[Cgroups::Auto, Cgroups::Off]).unwrap_or(Cgroups::Auto),
         watch: section.boolean("watch").unwrap_or(true),
+        logs: log_files::read(section.section("logs")),
         run_directory,
     };
     let socket = supervisor.socket();

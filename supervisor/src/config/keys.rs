@@ -4,7 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::access::keys as access;
-use super::{door, offered, process};
+use super::{door, log_files, offered, process};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -136,6 +136,7 @@ pub(super) const SUPERVISOR: &[Key] = &[
     key("dashboard", Kind::Choice(DASHBOARDS), r#""auto""#),
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
     key("watch", Kind::Boolean, "true"),
+    table("logs", log_files::SUPERVISOR),
 ];
 
 pub(super) const APP: &[Key] = &[
@@ -225,8 +226,12 @@ const PROBE: &[Key] = &[
 
 const LOGS: &[Key] = &[
     key("level", Kind::Choice(LEVELS), r#""info""#),
-    key("max_size", Kind::Size { min: "1KB", max: "1TB" }, r#""50MB""#),
-    key("max_files", Kind::Count { min: 1, max: 1000, what: "a number of files" }, "10"),
+    log_files::MAX_SIZE,
+    log_files::MAX_AGE,
+    log_files::MAX_FILES,
+    log_files::KEEP,
+    log_files::COMPRESS,
+    log_files::MERGE,
 ];
 
 const WAREHOUSE: &[Key] = &[

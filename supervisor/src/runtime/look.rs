@@ -52,12 +52,20 @@ fn logins(hands: &Hands) -> BTreeMap<String, Logins> {
     for (_, process) in hands.processes.iter().filter(|(_, one)| one.settings.is_some()) {
         let known = worst.entry(process.slot.app.to_string()).or_insert(Logins::Fine);
         for (_, pool) in pools(&process.vitals) {
-            *known = match (*known, pool.logins) {
-                (Logins::Refused, _) | (_, Logins::Refused) => Logins::Refused,
-                (Logins::Failing, _) | (_, Logins::Failing) => Logins::Failing,
-                (Logins::Fine, Logins::Fine) => Logins::Fine,
-            };
+            if badness(pool.logins) > badness(*known) {
+                *known = pool.logins;
+            }
         }
     }
     worst
+}
+
+/// Which of two troubles is told: the one that needs a person sooner.
+fn badness(logins: Logins) -> u8 {
+    match logins {
+        Logins::Fine => 0,
+        Logins::Failing => 1,
+        Logins::LoggedOut => 2,
+        Logins::Refused => 3,
+    }
 }

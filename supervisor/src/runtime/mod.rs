@@ -7,6 +7,7 @@
 mod answer;
 mod api_keys;
 mod asked;
+mod at_the_desk;
 mod background;
 mod birth;
 mod birth_failure;
@@ -24,6 +25,7 @@ mod last_output;
 mod link;
 mod listeners;
 mod logging;
+mod logs;
 mod look;
 mod lookout;
 mod memory;
@@ -33,6 +35,7 @@ mod notification;
 mod operator;
 mod orphans;
 mod output;
+mod own_log;
 mod picture;
 mod port_owner;
 mod preflight;
@@ -81,6 +84,7 @@ pub use api_keys::{
     AUDIT_LOG, KeyError, Wanted, create_key, note_key_event, revoke_key, rotate_key, stored_keys,
     taken_in,
 };
+pub use at_the_desk::{LoginOf, log_in};
 pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;

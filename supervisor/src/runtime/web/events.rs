@@ -107,6 +107,11 @@ fn lines(batch: &Batch) -> String {
 /// and what was asked, which are for who may read those files.
 fn logs(look: &Look) -> (PathBuf, Vec<String>) {
     let mut names = vec![FILE_NAME.to_owned(), WORKER_LOG.to_owned()];
-    names.extend(look.status.apps.iter().flat_map(|app| log_files(&app.name)));
+    for app in &look.status.apps {
+        names.extend(log_files(&app.name));
+        // Slots may have files of their own; where they have not, there is no file of that name.
+        let slots = app.slots.iter().map(|slot| format!("{}[{}]", app.name, slot.index));
+        names.extend(slots.flat_map(|slot| log_files(&slot)));
+    }
     (look.status.log_directory.clone(), names)
 }

@@ -126,6 +126,9 @@ fn judge<'a>(app: &'a AppStatus, look: &Look) -> Judged<'a> {
         Some(Logins::Refused) => {
             reasons.push("its warehouse refuses the credentials".to_owned());
         }
+        Some(Logins::LoggedOut) => {
+            reasons.push("nobody is logged in to its warehouse".to_owned());
+        }
         Some(Logins::Fine) | None => {}
     }
     let health = match (wanted.is_empty(), ready, reasons.is_empty()) {

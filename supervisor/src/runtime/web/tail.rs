@@ -13,7 +13,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::report::printable;
-use crate::runtime::output::app_of_log;
 
 /// How much of a file is read at one look.
 const LOOK_BYTES_MAX: u64 = 64 * 1024;
@@ -171,8 +170,7 @@ impl Batch {
             .iter()
             .map(|line| {
                 json!({
-                    "file": line.file, "app": app_of_log(&line.file), "level": line.level,
-                    "text": line.text,
+                    "file": line.file, "level": line.level, "text": line.text,
                 })
             })
             .collect();

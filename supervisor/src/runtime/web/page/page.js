@@ -426,7 +426,7 @@ function lineNode(line) {
 }
 
 function takeLines(batch) {
-  const came = batch.lines.map((line) => ({ ...line, from: line.app || line.file.replace(/\.log$/, "") }));
+  const came = batch.lines.map((line) => ({ ...line, from: line.file.replace(/(\.out|\.err)?\.log$/, "") }));
   if (batch.skipped_lines + batch.skipped_bytes > 0) {
     const parts = [];
     if (batch.skipped_lines > 0) parts.push(counted(batch.skipped_lines, "line"));
