@@ -26,6 +26,7 @@ mod link;
 mod listeners;
 mod logging;
 mod logs;
+mod look;
 mod lookout;
 mod memory;
 mod metrics;
@@ -48,7 +49,6 @@ mod replace;
 mod rotation;
 mod run_lock;
 mod schedule;
-mod scrape;
 mod session_keys;
 mod signals;
 mod socket;
@@ -64,13 +64,14 @@ mod tree;
 mod vitals;
 mod watch;
 mod watched;
+mod web;
 mod wellbeing;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use mcp_protocol::control::{Response, Status};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, RunId, Scope, Urgency};
 use clock::Clock;
@@ -301,15 +302,11 @@ impl Supervisor {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()
             }
-            News::WhoIsLimited { answer } => {
-                let _ = answer.send(self.hands.limited());
-                Vec::new()
-            }
+            News::WhoIsLimited { answer } => told(answer, self.hands.limited()),
+            News::Look { answer } => told(answer, self.look()),
             News::Scrape { answer } => {
                 let status = self.status();
-                let waiting = self.inbox.len();
-                let _ = answer.send(metrics::drawn(&status, &self.hands, waiting));
-                Vec::new()
+                told(answer, metrics::drawn(&status, &self.hands, self.inbox.len()))
             }
             News::Signal(signal) => self.signalled(signal),
         }
@@ -365,6 +362,12 @@ impl Supervisor {
         self.requests += 1;
         RequestId(self.requests)
     }
+}
+
+/// Answers whoever waits; one who has gone meanwhile is told nothing.
+fn told<T>(answer: oneshot::Sender<T>, news: T) -> Vec<Event> {
+    let _ = answer.send(news);
+    Vec::new()
 }
 
 async fn next_tick(watchdog: &mut Option<tokio::time::Interval>) {
