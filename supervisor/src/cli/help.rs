@@ -23,7 +23,7 @@ The service:
 Look:
   status            Every worker: state, process, uptime, restarts, memory   [also: ls, list]
   describe TARGET   Everything about an app              [also: show, info, desc]
-  logs [TARGET]     The last lines of the logs; --follow goes on
+  logs [TARGET]     The last lines of all logs, by time; --follow goes on; --since, --grep, ...
   monit             A live screen: apps, slots, logs, keys to act        [also: dash]
   pid [TARGET]      Process ids, one a line
   env TARGET        The environment of a running process

@@ -13,6 +13,7 @@ mod client;
 mod config;
 mod import;
 mod init;
+mod logs;
 mod look;
 mod service;
 mod targets;
@@ -215,7 +216,7 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Pid(cli::MaybeTargets { targets }) => look::pid(cli, &whom(targets)),
         Command::Env(cli::OneTarget { target }) => look::environment(cli, target),
         Command::Ping => look::ping(cli),
-        Command::Logs(logs) => look::logs(cli, logs),
+        Command::Logs(logs) => logs::logs(cli, logs),
         Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
         Command::Init(wanted) => init::init(cli, wanted),
         Command::Import(wanted) => import::import(cli, wanted),
