@@ -267,3 +267,29 @@ fn a_reader_that_leaves_ends_following_at_once() {
     // Nothing more is written, and it leaves all the same.
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn logs_are_emptied_rotated_and_opened_anew_when_somebody_says_so() {
+    let house = House::new(TICKER);
+    house.start();
+    let log = house.path("logs/tick.out.log");
+    let own = house.path("logs/supervisor.log");
+    wait_for("a line", || std::fs::metadata(&log).is_ok_and(|about| about.len() > 0));
+    let said = house.run(&["rotate-logs"]);
+    assert!(said.code == Some(0) && said.err.contains("rotated the logs of all"), "{said:?}");
+    wait_for("the supervisor's own file", || house.path("logs/supervisor.log.1").exists());
+    let old = std::fs::metadata(&own).unwrap().len();
+    let said = house.run(&["flush", "tick"]);
+    assert!(said.code == Some(0) && said.err.contains("emptied the logs of tick"), "{said:?}");
+    assert!(std::fs::metadata(&own).unwrap().len() >= old, "that of another was emptied");
+    std::fs::rename(&log, house.path("logs/mine")).unwrap();
+    assert_eq!(house.run(&["reloadLogs"]).code, Some(0));
+    wait_for("a new file", || std::fs::metadata(&log).is_ok_and(|about| about.len() > 0));
+    let mine = std::fs::metadata(house.path("logs/mine")).unwrap().len();
+    wait_for("more lines", || std::fs::metadata(&log).is_ok_and(|about| about.len() > 50));
+    assert_eq!(std::fs::metadata(house.path("logs/mine")).unwrap().len(), mine);
+    for command in ["flush", "rotate-logs"] {
+        let said = house.run(&[command, "tock"]);
+        assert!(said.code == Some(2) && said.err.contains("did you mean `tick`"), "{said:?}");
+    }
+}

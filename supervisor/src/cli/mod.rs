@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod help;
 mod import;
+mod login;
 mod logs;
 mod when;
 mod words;
@@ -17,6 +18,7 @@ use mcp_protocol::control::{Scale, Target};
 pub use client::{ClientCommand, CreateKey, KeyCommand, ListKeys, RevokeKey, RotateKey};
 pub use config::{ConfigCommand, Diff, Rollback, ShowConfig};
 pub use import::{From, Import, Init};
+pub use login::Login;
 pub use logs::{LINES, LogChannel, Logs};
 pub use when::When;
 
@@ -106,6 +108,17 @@ pub enum Command {
     /// lines without a time are put in order.
     #[command(visible_alias = "log")]
     Logs(Logs),
+    /// Begin new log files now, whatever the size of those there are
+    ///
+    /// Without TARGET, all of them: those of the supervisor and the workers as well.
+    RotateLogs(MaybeTargets),
+    /// Empty log files; those that were rotated stay, and so does the audit log
+    ///
+    /// Without TARGET, all of them: those of the supervisor and the workers as well.
+    Flush(MaybeTargets),
+    /// Open all log files anew, after a tool of your own has renamed them
+    #[command(visible_alias = "reloadLogs")]
+    ReloadLogs,
     /// Watch apps and workers on a live screen, with their logs and keys to reload, restart, stop
     #[command(visible_alias = "dash")]
     Monit,
@@ -132,6 +145,12 @@ pub enum Command {
     /// List those who may call, and make, revoke and rotate their API keys
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Log in to Snowflake at a browser, for workers whose account says external_browser
+    ///
+    /// Opens one page for each account that nobody is logged in to, and keeps what the login gives
+    /// for all workers; without a browser on this machine, prints the address and takes the one at
+    /// which the browser ended. Works whether the supervisor runs or not.
+    Login(Login),
     /// Print a JSON Schema of the configuration file, for editors
     ///
     /// `mcp-supervisor schema > ecosystem.schema.json`, then `#:schema ./ecosystem.schema.json` as
@@ -310,7 +329,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 59] = [
+    const CASES: [(&str, Meant); 64] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -411,6 +430,11 @@ mod tests {
         ("logs -f -n 5 --grep a.c --json", |c| {
             matches!(c, Command::Logs(Logs { follow: true, json: true, lines: Some(5), .. }))
         }),
+        ("flush", |c| matches!(c, Command::Flush(_))),
+        ("flush web", |c| matches!(c, Command::Flush(_))),
+        ("rotate-logs", |c| matches!(c, Command::RotateLogs(_))),
+        ("reload-logs", |c| matches!(c, Command::ReloadLogs)),
+        ("reloadLogs", |c| matches!(c, Command::ReloadLogs)),
         ("completion zsh", |c| matches!(c, Command::Completion(Completion { shell: Shell::Zsh }))),
         ("config show --origin", |c| {
             matches!(c, Command::Config(ConfigCommand::Show(ShowConfig { origin: true, .. })))

@@ -15,7 +15,8 @@ use super::program::absolute;
 use super::section::Section;
 use super::worker::LEVELS;
 use super::{
-    AppConfig, Cgroups, StoredKey, SupervisorConfig, Surroundings, access, app, order, policy,
+    AppConfig, Cgroups, StoredKey, SupervisorConfig, Surroundings, access, app, log_files, order,
+    policy,
 };
 use crate::machine::AppName;
 
@@ -102,6 +103,8 @@ fn supervisor(
         metrics: section.address_or_off("metrics").unwrap_or(Some(policy::METRICS)),
         cgroups: section.choice("cgroups", &[Cgroups::Auto, Cgroups::Off]).unwrap_or(Cgroups::Auto),
         watch: section.boolean("watch").unwrap_or(true),
+        journal: section.boolean("journal").unwrap_or(false),
+        logs: log_files::read(section.section("logs")),
         run_directory,
     };
     let socket = supervisor.socket();

@@ -4,7 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::access::keys as access;
-use super::{door, offered, process};
+use super::{door, log_files, offered, process};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -133,6 +133,8 @@ pub(super) const SUPERVISOR: &[Key] = &[
     key("metrics", Kind::AddressOrOff, r#""127.0.0.1:8001""#),
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
     key("watch", Kind::Boolean, "true"),
+    key("journal", Kind::Boolean, "false"),
+    table("logs", log_files::SUPERVISOR),
 ];
 
 pub(super) const APP: &[Key] = &[
@@ -222,8 +224,12 @@ const PROBE: &[Key] = &[
 
 const LOGS: &[Key] = &[
     key("level", Kind::Choice(LEVELS), r#""info""#),
-    key("max_size", Kind::Size { min: "1KB", max: "1TB" }, r#""50MB""#),
-    key("max_files", Kind::Count { min: 1, max: 1000, what: "a number of files" }, "10"),
+    log_files::MAX_SIZE,
+    log_files::MAX_AGE,
+    log_files::MAX_FILES,
+    log_files::KEEP,
+    log_files::COMPRESS,
+    log_files::MERGE,
 ];
 
 const WAREHOUSE: &[Key] = &[
