@@ -140,13 +140,13 @@ impl Audience for Screen {
         self.out.flush()
     }
 
-    /// A pipe tells when its other end is closed; a terminal and a file never do.
+    /// A pipe tells when its other end is closed, a terminal when it is; a file never does.
     fn is_gone(&mut self, within: Duration) -> bool {
         let timeout = PollTimeout::try_from(within).unwrap_or(PollTimeout::ZERO);
         let mut fds = [PollFd::new(self.out.get_ref().as_fd(), PollFlags::empty())];
         let _ = poll(&mut fds, timeout);
         let told = fds[0].revents().unwrap_or(PollFlags::empty());
-        told.contains(PollFlags::POLLERR)
+        told.intersects(PollFlags::POLLERR | PollFlags::POLLHUP)
     }
 }
 

@@ -11,7 +11,7 @@ use std::io::{self, BufRead};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -118,9 +118,16 @@ impl Follower {
     /// # Errors
     /// When the files cannot be read, or a line cannot be shown.
     pub fn run(mut self, audience: &mut dyn Audience) -> Result<(), FollowError> {
-        let (changes, changed) = std::sync::mpsc::channel();
+        // Many changes at once are one: the files are read to their ends anyway.
+        let (changes, changed) = sync_channel(1);
+        let tell = move |event: notify::Result<notify::Event>| {
+            // To look is no change: our own looking would wake us for ever.
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                let _ = changes.try_send(());
+            }
+        };
         // Without a watcher we look by ourselves.
-        let mut watcher = notify::recommended_watcher(changes).ok();
+        let mut watcher = notify::recommended_watcher(tell).ok();
         let mut is_watched = false;
         loop {
             if let Some(watcher) = watcher.as_mut().filter(|_| !is_watched) {
@@ -133,8 +140,7 @@ impl Follower {
             if audience.is_gone(TOGETHER) {
                 return Ok(());
             }
-            // Many changes at once are one: the files are read to their ends anyway.
-            while changed.try_recv().is_ok() {}
+            let _ = changed.try_recv();
         }
     }
 
@@ -173,7 +179,7 @@ impl Follower {
 }
 
 /// Waits for a change, at most until it is time to look anyway.
-fn wait(changed: &Receiver<notify::Result<notify::Event>>) {
+fn wait(changed: &Receiver<()>) {
     if let Err(RecvTimeoutError::Disconnected) = changed.recv_timeout(LOOK_EVERY) {
         // Nobody watches for us: the whole time is waited out.
         let (_nobody, never) = std::sync::mpsc::channel::<()>();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::source::Part;
 
 /// How much of a plain file is read in one go.
-const BLOCK_BYTES: u64 = 64 * 1024;
+const BLOCK_BYTES: usize = 64 * 1024;
 /// How much of a compressed file is kept unpacked, so that reading it from its end unpacks it few
 /// times.
 const WINDOW_BYTES: usize = 16 * 1024 * 1024;
@@ -60,7 +60,7 @@ impl PartFile {
 
     /// Some of what lies right before this place; nothing at the beginning.
     pub(super) fn before(&mut self, end: u64) -> io::Result<Vec<u8>> {
-        let length = usize::try_from(end.min(BLOCK_BYTES)).unwrap_or(0);
+        let length = usize::try_from(end.min(BLOCK_BYTES as u64)).unwrap_or(0);
         let start = end - length as u64;
         if !self.part.packed {
             let mut block = vec![0; length];
@@ -87,7 +87,7 @@ impl PartFile {
         }
         let mut block = Vec::new();
         // What is damaged is told when it is read.
-        let _ = self.reader(0)?.take(BLOCK_BYTES).read_to_end(&mut block);
+        let _ = self.reader(0)?.take(BLOCK_BYTES as u64).read_to_end(&mut block);
         Ok(block)
     }
 
@@ -96,7 +96,7 @@ impl PartFile {
         let at = if self.part.packed { 0 } else { start };
         let plain = At { file: Arc::clone(&self.file), at, end: self.bytes };
         if !self.part.packed {
-            return Ok(Box::new(BufReader::with_capacity(BLOCK_BYTES as usize, plain)));
+            return Ok(Box::new(BufReader::with_capacity(BLOCK_BYTES, plain)));
         }
         let mut reader = BufReader::new(zstd::stream::read::Decoder::new(plain)?);
         io::copy(&mut (&mut reader).take(start), &mut io::sink())?;
@@ -122,7 +122,7 @@ impl PartFile {
     fn window_up_to(&mut self, end: u64) -> io::Result<&Window> {
         let mut reader = self.reader(0)?.take(end);
         let mut window = Window { start: 0, bytes: Vec::new() };
-        let mut block = vec![0; BLOCK_BYTES as usize];
+        let mut block = vec![0; BLOCK_BYTES];
         loop {
             // What comes before a damage is worth reading; the damage itself is told by `reader`.
             let Ok(read @ 1..) = reader.read(&mut block) else { break };

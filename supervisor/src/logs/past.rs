@@ -161,6 +161,10 @@ impl Past {
         starts: &[(usize, Place)],
         show: &mut dyn FnMut(&Entry) -> io::Result<()>,
     ) -> Result<u64, ShowError> {
+        for (index, place) in starts {
+            let known = self.series[*index].look_ahead(*place);
+            self.noted(*index, known);
+        }
         let notes = &mut self.notes;
         let mut logs: Vec<Fore<'_>> =
             starts.iter().map(|(index, place)| self.series[*index].onwards(*place)).collect();

@@ -121,6 +121,11 @@ impl Series {
         Ok(())
     }
 
+    /// Finds out what reading onwards from there needs to know.
+    pub(super) fn look_ahead(&mut self, from: Place) -> io::Result<()> {
+        (from.file..self.files.len()).try_for_each(|index| self.file_has_times(index).map(drop))
+    }
+
     pub(super) fn onwards(&self, from: Place) -> Fore<'_> {
         Fore { series: self, file: from.file, begun: None, from, carry: from.carry, at: i128::MIN }
     }

@@ -263,6 +263,22 @@ fn a_log_without_times_is_not_poured_out() {
 }
 
 #[test]
+fn a_file_without_times_does_not_get_those_of_the_file_before() {
+    let logs = Logs::new(&[
+        ("web.out.log.1", "2026-11-21 10:00:01 INFO with a time\n"),
+        ("web.out.log", "without one\n"),
+        ("application.log", &json(30, "query", 0, "info", "between")),
+    ]);
+    logs.written("web.out.log.1", "2026-11-21T10:00:01Z");
+    logs.written("web.out.log", "2026-11-21T10:00:40Z");
+    let wanted = Wanted { since: at("2026-11-21T10:00:00Z"), ..all() };
+    let lines = logs.read(&wanted);
+    assert_eq!(messages(&lines)[1..], ["between", "without one"]);
+    let later = Wanted { since: at("2026-11-21T10:00:20Z"), ..all() };
+    assert_eq!(messages(&logs.read(&later)), ["between", "without one"]);
+}
+
+#[test]
 fn what_is_damaged_or_forbidden_is_named_and_the_rest_is_read() {
     let logs = Logs::new(&[("web.out.log", "last\n")]);
     let text: String = (0..100_000).map(|number| format!("{number}\n")).collect();

@@ -160,7 +160,7 @@ fn name_of(name: &str) -> Option<String> {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
-    use std::io::{Read, Seek};
+    use std::io::Read;
 
     use nix::sys::socket::{ControlMessageOwned, recvmsg};
     use tracing_subscriber::layer::SubscriberExt;
@@ -177,7 +177,8 @@ mod tests {
                 (&rest[mark + 1..end], &rest[end + 1..])
             } else {
                 let (length, value) = rest[mark + 1..].split_at(8);
-                let length = u64::from_le_bytes(length.try_into().unwrap()) as usize;
+                let length =
+                    usize::try_from(u64::from_le_bytes(length.try_into().unwrap())).unwrap();
                 assert_eq!(value[length], b'\n');
                 (&value[..length], &value[length + 1..])
             };
@@ -242,11 +243,9 @@ mod tests {
         else {
             panic!("no file came")
         };
-        // SAFETY: the descriptor has just been received, and nobody else has it.
-        let fd = unsafe { <OwnedFd as std::os::fd::FromRawFd>::from_raw_fd(descriptors[0]) };
-        let mut file = File::from(fd);
+        let mut file = File::open(format!("/proc/self/fd/{}", descriptors[0])).unwrap();
+        nix::unistd::close(descriptors[0]).unwrap();
         let mut entry = Vec::new();
-        file.rewind().unwrap();
         file.read_to_end(&mut entry).unwrap();
         assert_eq!(fields(&entry)["LONG"].len(), long.len());
     }
