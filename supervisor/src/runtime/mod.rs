@@ -21,6 +21,7 @@ mod hands;
 mod history;
 mod in_flight;
 mod javascript;
+mod journal;
 mod last_output;
 mod link;
 mod listeners;
@@ -57,7 +58,6 @@ mod spawn;
 mod start;
 mod state;
 mod systemd;
-mod tail;
 mod tombstones;
 mod totals;
 mod tree;
@@ -100,7 +100,6 @@ pub use preflight::missing;
 pub use replace::{Existing, make_file, replace_in_kind};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
-pub use tail::{FollowError, follow, last_lines};
 pub use wire::WireError;
 
 /// The loop and what it owns.
