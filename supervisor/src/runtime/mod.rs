@@ -318,13 +318,15 @@ impl Supervisor {
         let ended = ended.map(|(process, exit)| {
             self.hands.relay.left(&process.slot.app, run);
             let exit = self.hands.out_of_cpu_time(&process, exit);
+            if !process.exec_failed {
+                self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
+            }
             (process, exit)
         });
         self.hands.outputs.release(run);
         self.hands.forget_outputs();
         self.hands.let_go_of_addresses();
-        let (process, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
-        self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
+        let (_, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
         Some(Event::Exited { run, exit })
     }
 
