@@ -184,12 +184,22 @@ fn level_filter(level: LogLevel) -> LevelFilter {
 mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
+    use std::sync::OnceLock;
 
     use serde_json::Value;
+    use tracing::subscriber::NoSubscriber;
 
     use super::*;
 
+    /// While there is but one who listens, `tracing` asks only the thread that comes first to a
+    /// line whether anybody wants it, and that may be another test's.
+    fn never_alone() {
+        static OTHER: OnceLock<Dispatch> = OnceLock::new();
+        OTHER.get_or_init(|| Dispatch::new(NoSubscriber::default()));
+    }
+
     fn settings(directory: &Path) -> LogSettings {
+        never_alone();
         LogSettings { directory: Some(directory.to_owned()), ..LogSettings::default() }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use mcp_protocol::access::{AccessSettings, AuditLevel, Grant};
 use mcp_protocol::log_line::LogFormat;
@@ -11,7 +12,9 @@ use mcp_worker::logs::{Logs, prepared};
 use mcp_worker::settings::Identity;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tracing::Dispatch;
 use tracing::dispatcher::DefaultGuard;
+use tracing::subscriber::NoSubscriber;
 
 use crate::access::{client, key, only};
 use crate::support::{Client, House, HttpAnswer, call, eventually, house, mcp_head};
@@ -27,7 +30,15 @@ struct Logged {
     _here: DefaultGuard,
 }
 
+/// While there is but one who listens, `tracing` asks only the thread that comes first to a line
+/// whether anybody wants it, and that may be another test's.
+fn never_alone() {
+    static OTHER: OnceLock<Dispatch> = OnceLock::new();
+    OTHER.get_or_init(|| Dispatch::new(NoSubscriber::default()));
+}
+
 async fn logged(logs: LogSettings, audit: AuditLevel) -> Logged {
+    never_alone();
     let directory = tempfile::tempdir().expect("a directory");
     let one = client("one", Some(&key(1)), Grant::default());
     let settings = Settings {
