@@ -148,7 +148,7 @@ fn outcome(error: &PoolError) -> &'static str {
             WarehouseError::TimedOut { .. } => "timed_out",
             WarehouseError::Cancelled => "cancelled",
             WarehouseError::Connect { .. } | WarehouseError::Settings { .. } => "unreachable",
-            WarehouseError::Refused { .. } => "no_login",
+            WarehouseError::Refused { .. } | WarehouseError::LoggedOut { .. } => "no_login",
             WarehouseError::Interrupted { .. } => "answer_lost",
         },
     }
