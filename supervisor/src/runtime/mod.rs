@@ -261,8 +261,7 @@ impl Supervisor {
             }
             News::Ended { run } => self.ended(run).into_iter().collect(),
             News::WorkerConnected { run, pid, outbox, verdict } => {
-                let _ = verdict.send(self.hands.welcome(run, pid, outbox));
-                Vec::new()
+                told(verdict, self.hands.welcome(run, pid, outbox))
             }
             News::Vacated { run, grace } => {
                 self.hands.vacated(run, grace);
