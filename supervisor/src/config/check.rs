@@ -106,6 +106,7 @@ fn supervisor(
             .unwrap_or(Dashboard::Auto),
         cgroups: section.choice("cgroups", &[Cgroups::Auto, Cgroups::Off]).unwrap_or(Cgroups::Auto),
         watch: section.boolean("watch").unwrap_or(true),
+        journal: section.boolean("journal").unwrap_or(false),
         logs: log_files::read(section.section("logs")),
         run_directory,
     };

@@ -136,6 +136,7 @@ pub(super) const SUPERVISOR: &[Key] = &[
     key("dashboard", Kind::Choice(DASHBOARDS), r#""auto""#),
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
     key("watch", Kind::Boolean, "true"),
+    key("journal", Kind::Boolean, "false"),
     table("logs", log_files::SUPERVISOR),
 ];
 

@@ -244,6 +244,8 @@ pub struct SupervisorConfig {
     pub cgroups: Cgroups,
     /// Whether changed files are read without being asked.
     pub watch: bool,
+    /// Whether its own log goes to systemd's journal as well.
+    pub journal: bool,
     /// How much is kept of its own log.
     pub logs: OutputConfig,
 }

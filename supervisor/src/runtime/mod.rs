@@ -21,6 +21,7 @@ mod hands;
 mod history;
 mod in_flight;
 mod javascript;
+mod journal;
 mod last_output;
 mod link;
 mod listeners;
@@ -57,7 +58,6 @@ mod spawn;
 mod start;
 mod state;
 mod systemd;
-mod tail;
 mod tombstones;
 mod totals;
 mod tree;
@@ -100,7 +100,6 @@ pub use preflight::missing;
 pub use replace::{Existing, make_file, replace_in_kind};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
-pub use tail::{FollowError, follow, last_lines};
 pub use wire::WireError;
 
 /// The loop and what it owns.
@@ -318,13 +317,15 @@ impl Supervisor {
         let ended = ended.map(|(process, exit)| {
             self.hands.relay.left(&process.slot.app, run);
             let exit = self.hands.out_of_cpu_time(&process, exit);
+            if !process.exec_failed {
+                self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
+            }
             (process, exit)
         });
         self.hands.outputs.release(run);
         self.hands.forget_outputs();
         self.hands.let_go_of_addresses();
-        let (process, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
-        self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
+        let (_, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
         Some(Event::Exited { run, exit })
     }
 
