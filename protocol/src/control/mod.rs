@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::admin::{Gathered, Wish};
+
 pub use details::{
     AppChange, AppDescription, AppFate, AppPlan, ChangesKept, LogTail, Presence, ProcessDetails,
 };
@@ -95,6 +97,13 @@ pub enum Request {
     Rollback {
         /// The generation that it is of.
         to: u64,
+    },
+    /// Something of the workers themselves.
+    Admin {
+        /// Of which app; of all that are run by our worker, without one.
+        app: Option<String>,
+        /// What.
+        wish: Wish,
     },
 }
 
@@ -180,6 +189,8 @@ pub enum Response {
     Description(Vec<AppDescription>),
     /// What was changed at run time.
     Changes(ChangesKept),
+    /// What the workers answered, by app.
+    Gathered(Vec<Gathered>),
 }
 
 /// Whose fault a failure was: it decides the exit code of the command.
