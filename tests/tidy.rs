@@ -47,7 +47,7 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
         // The last one calls a function of that name, which tells systemd.
         &[
             "supervisor/src/runtime/board.rs",
-            "supervisor/src/runtime/tail.rs",
+            "supervisor/src/logs/follow.rs",
             "supervisor/src/runtime/watch.rs",
             "supervisor/src/runtime/systemd.rs",
         ],
@@ -60,8 +60,8 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
     ),
     (
         "prometheus",
-        &["supervisor/src/runtime/metrics.rs", "worker/src/metrics.rs"],
-        "every metric is named where it is documented",
+        &["supervisor/src/runtime/metrics/plain_text.rs"],
+        "its text form is written in one place",
     ),
     (
         "r2d2",

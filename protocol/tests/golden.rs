@@ -21,9 +21,10 @@ use mcp_protocol::control::{
 };
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
+use mcp_protocol::measure::{Exemplar, Measure, More, Series, Sizes, TraceId};
 use mcp_protocol::message::{
-    CallOutcome, CertificateVitals, FromWorker, Limit, NamedPool, PoolVitals, Refusals, ToWorker,
-    ToolCalls, Vitals,
+    CallOutcome, CertificateVitals, Circuit, FromWorker, Limit, NamedPool, PoolVitals, Refusals,
+    ToWorker, Vitals,
 };
 use mcp_protocol::offered::{
     CortexKind, CortexService, Need, Offered, Parameter, ParameterKind, Scalar, StatementPlace,
@@ -121,28 +122,19 @@ fn worker_messages(golden: &mut Golden) {
     golden.add("failed", &FromWorker::Failed { reason: "no warehouse".to_owned() });
     snowflake_settings(golden);
     golden.add("drained", &FromWorker::Drained);
-    let calls = |outcome, count_total| ToolCalls {
-        tool: "execute_query".to_owned(),
-        outcome,
-        count_total,
-        duration_total: Duration::from_millis(1_250),
-    };
     let vitals = Vitals {
         requests_total: 1_000_000,
         request_errors_total: 3,
         requests_in_flight: 2,
         connections: 16,
-        tool_calls: vec![
-            calls(CallOutcome::Ok, 300),
-            calls(CallOutcome::Error, 2),
-            calls(CallOutcome::Cancelled, 1),
-        ],
         pool: PoolVitals {
             max: 4,
             total: 2,
             idle: 1,
             waiting: 0,
             timeouts_total: 5,
+            peak: 3,
+            circuit: Circuit::HalfOpen,
             ..PoolVitals::default()
         },
         refusals: Limit::ALL
@@ -154,6 +146,10 @@ fn worker_messages(golden: &mut Golden) {
             name: "finance".to_owned(),
             pool: PoolVitals { max: 4, ..PoolVitals::default() },
         }],
+        version: "0.1.0".to_owned(),
+        log_lines_dropped_total: 7,
+        sessions: vec![1, u64::MAX],
+        series: counted(),
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
     relayed(golden);
@@ -277,6 +273,26 @@ fn wishes(golden: &mut Golden) {
     golden.add("response-gathered", &Response::Gathered(vec![gathered]));
 }
 
+/// What a heartbeat carries of what was counted.
+fn counted() -> Vec<Series> {
+    let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
+    let exemplar = Exemplar { trace: TraceId([0xAB; 16]), size: 0.02, at_ms: 1_800_000_000_000 };
+    let sizes =
+        Sizes { buckets: vec![(1, 300), (9, 2)], sum: 12.5, exemplars: vec![(1, exemplar)] };
+    vec![
+        Series {
+            measure: Measure::Calls.number(),
+            labels: labels(&["execute_query", "team", CallOutcome::Ok.name(), "200"]),
+            more: More::Count(302),
+        },
+        Series {
+            measure: Measure::CallSeconds.number(),
+            labels: labels(&["execute_query", CallOutcome::Ok.name()]),
+            more: More::Sizes(sizes),
+        },
+    ]
+}
+
 fn relayed(golden: &mut Golden) {
     let session = SessionTag(*b"0123456789abcdef");
     let request = || "\"a-1\"".to_owned();
@@ -361,6 +377,7 @@ fn snowflake_settings(golden: &mut Golden) {
             platform: CloudPlatform::Azure,
             entra_resource: Some("api://snowflake".to_owned()),
         },
+        SnowflakeLogin::ExternalBrowser,
     ];
     let names = [
         "key-pair",
@@ -371,6 +388,7 @@ fn snowflake_settings(golden: &mut Golden) {
         "mfa-passcode",
         "workload-identity",
         "cloud-identity",
+        "external-browser",
     ];
     for (name, login) in names.into_iter().zip(logins) {
         let text = |text: &str| Some(text.to_owned());
@@ -410,6 +428,9 @@ fn control_messages(golden: &mut Golden) {
     golden.add("changes", &Request::Changes);
     golden.add("roll", &Request::Roll { target: Target::All });
     golden.add("rollback", &Request::Rollback { to: 3 });
+    golden.add("rotate-logs", &Request::RotateLogs { target: None });
+    golden.add("flush-logs", &Request::FlushLogs { target: Some(Target::App("query".to_owned())) });
+    golden.add("reopen-all-logs", &Request::ReopenLogs);
     let status = || Box::new(status());
     golden.add("answer-progress", &Response::Progress(status()));
     golden.add("answer-status", &Response::Status(status()));

@@ -6,9 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
+mod alerts;
 mod birth;
 mod boot;
 mod broken;
+mod browser;
 mod changes;
 mod check;
 mod clients;
@@ -16,11 +18,15 @@ mod config_changes;
 mod config_history;
 mod crash;
 mod cycles;
+mod dashboard;
 mod harness;
+mod log_files;
+mod login;
 mod logs;
 mod metrics;
 mod monit;
 mod order;
+mod prometheus;
 mod readiness;
 mod refresh;
 mod relay;
@@ -29,8 +35,12 @@ mod roads;
 mod secrets;
 mod servers;
 mod several;
+#[path = "../skip.rs"]
+mod skip;
 mod sources;
 mod stop;
 mod systemd;
+mod tools;
 mod tree;
 mod verbs;
+mod web;

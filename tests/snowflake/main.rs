@@ -15,6 +15,7 @@ mod house;
 
 mod admin;
 mod answers;
+mod browser;
 mod connections;
 mod course;
 mod credentials;
@@ -28,5 +29,6 @@ mod once;
 mod pages;
 mod proxy;
 mod reads;
+mod roles;
 mod secrets;
 mod services;

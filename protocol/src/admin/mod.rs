@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::{Logins, PoolVitals};
+use crate::message::PoolVitals;
 use crate::settings::LogLevel;
 
 /// How long a worker may take for what needs no waiting.
@@ -213,6 +213,8 @@ pub struct PoolState {
     pub idle: u32,
     /// Open sessions.
     pub total: u32,
+    /// The most in which a statement ran at once since the worker began.
+    pub peak: u32,
     /// The most that may be open.
     pub max: u32,
     /// Callers that wait for one.
@@ -231,6 +233,7 @@ impl From<&PoolVitals> for PoolState {
             active: vitals.total.saturating_sub(vitals.idle),
             idle: vitals.idle,
             total: vitals.total,
+            peak: vitals.peak,
             max: vitals.max,
             waiting: vitals.waiting,
             timeouts_total: vitals.timeouts_total,
@@ -333,16 +336,8 @@ pub enum CircuitWord {
     Refused,
     /// Never again: the worker leaves.
     Shut,
-}
-
-impl From<Logins> for CircuitWord {
-    fn from(logins: Logins) -> CircuitWord {
-        match logins {
-            Logins::Fine => CircuitWord::Closed,
-            Logins::Failing => CircuitWord::Open,
-            Logins::Refused => CircuitWord::Refused,
-        }
-    }
+    /// Not until a person logged in at a browser.
+    LoggedOut,
 }
 
 /// The pool of one connection.

@@ -98,6 +98,18 @@ pub enum Request {
         /// The generation that it is of.
         to: u64,
     },
+    /// Begin new log files, whatever the size of those there are.
+    RotateLogs {
+        /// Whose; without one all, those included that are of no app.
+        target: Option<Target>,
+    },
+    /// Empty log files; those that were rotated stay, and so does the audit log.
+    FlushLogs {
+        /// Whose; without one all, those included that are of no app.
+        target: Option<Target>,
+    },
+    /// Open all log files anew: somebody renamed them.
+    ReopenLogs,
     /// Something of the workers themselves.
     Admin {
         /// Of which app; of all that are run by our worker, without one.
@@ -105,6 +117,36 @@ pub enum Request {
         /// What.
         wish: Wish,
     },
+}
+
+impl Request {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Request::Status => "status",
+            Request::Settle => "settle",
+            Request::Shutdown => "shutdown",
+            Request::Restart { .. } => "restart",
+            Request::Reload { .. } => "reload",
+            Request::Start { .. } => "start",
+            Request::Stop { .. } => "stop",
+            Request::Delete { .. } => "delete",
+            Request::Reset { .. } => "reset",
+            Request::Forget { .. } => "forget",
+            Request::Scale { .. } => "scale",
+            Request::Signal { .. } => "signal",
+            Request::Plan { .. } => "plan",
+            Request::Describe { .. } => "describe",
+            Request::Changes => "changes",
+            Request::Roll { .. } => "roll",
+            Request::Rollback { .. } => "rollback",
+            Request::RotateLogs { .. } => "rotate_logs",
+            Request::FlushLogs { .. } => "flush_logs",
+            Request::ReopenLogs => "reopen_logs",
+            Request::Admin { wish, .. } => wish.name(),
+        }
+    }
 }
 
 /// Which workers are meant.

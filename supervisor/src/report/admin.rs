@@ -171,6 +171,7 @@ fn circuit_row(app: &str, slot: u32, circuit: &CircuitState) -> Vec<String> {
         CircuitWord::Open => "open: cannot be reached",
         CircuitWord::Refused => "open: credentials are refused",
         CircuitWord::Shut => "shut: the worker leaves",
+        CircuitWord::LoggedOut => "open: nobody is logged in",
     };
     let retry = circuit.retry_in_ms.map(|time| duration(Duration::from_millis(time)));
     vec![

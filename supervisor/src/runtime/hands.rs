@@ -27,11 +27,12 @@ use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::{LANDMARK, Logging};
 use crate::runtime::lookout::Lookout;
 use crate::runtime::memory;
+use crate::runtime::metrics::Meter;
 use crate::runtime::news::News;
 use crate::runtime::output::Outputs;
 use crate::runtime::processes::Processes;
 use crate::runtime::relay::Relay;
-use crate::runtime::rotation;
+use crate::runtime::rotation::Keeper;
 use crate::runtime::state::Memory;
 use crate::runtime::totals::Totals;
 use crate::runtime::wellbeing;
@@ -51,6 +52,8 @@ pub(crate) struct Hands {
     pub(crate) totals: Totals,
     pub(crate) outputs: Outputs,
     pub(crate) logging: Logging,
+    /// Keeps older log files in order.
+    pub(crate) keeper: Keeper,
     pub(crate) lookout: Lookout,
     /// Variables that every program gets, such as PATH.
     pub(crate) inherited: Vec<(OsString, OsString)>,
@@ -64,6 +67,8 @@ pub(crate) struct Hands {
     pub(crate) ledger: Ledger,
     /// What workers share, and tell each other.
     pub(crate) relay: Relay,
+    /// What we measure of ourselves.
+    pub(crate) meter: Meter,
     /// What administrators wish of workers.
     pub(crate) admin: Admin,
 }
@@ -73,11 +78,13 @@ impl Hands {
     pub(crate) fn carry_out(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Spawn { run, slot, fingerprint: _ } => {
-                let why = self.start(run, slot).err()?;
+                let failed = self.start(run, slot.clone()).err();
+                failed.iter().for_each(|_| self.meter.spawn_failed(&slot));
+                let why = failed?;
                 self.outputs.release(run);
                 return Some(Event::SpawnFailed { run, why });
             }
-            Action::Drain { run, grace } => {
+            Action::Drain { run, grace, cause: _ } => {
                 self.drain(run, grace);
             }
             Action::Kill { run, why: _ } => {
@@ -184,31 +191,14 @@ impl Hands {
     pub(crate) fn note_vitals(&mut self, run: RunId, vitals: Vitals) {
         let Some(process) = self.processes.get_mut(run) else { return };
         let app = process.slot.app.clone();
-        self.totals.add(&app, &process.vitals, &vitals);
+        self.totals.add(&app, (&process.vitals, &vitals), clock::since_boot());
         process
             .health
             .said(wellbeing::in_words(&vitals, clock::since_epoch().as_secs()).as_deref());
-        process.vitals = vitals;
-        if let Some(app) = self.config.apps.get(&app) {
-            let directory = &self.config.supervisor.log_directory;
-            let files = Channel::ALL.map(|one| directory.join(one.file()));
-            if rotation::rotate_those_due(&files, app.output) {
-                self.reopen_worker_logs();
-            }
-        }
+        // What is news is counted by now.
+        process.vitals = Vitals { series: Vec::new(), sessions: Vec::new(), ..vitals };
+        self.rotate_channels_due();
         self.adjust(run);
-    }
-
-    /// Every log file is opened anew: somebody renamed them.
-    pub(crate) fn reopen_logs(&mut self) {
-        self.logging.reopen();
-        self.outputs.reopen();
-        self.reopen_worker_logs();
-    }
-
-    /// Lines and bytes that could not be kept.
-    pub(crate) fn dropped_total(&self) -> u64 {
-        self.outputs.dropped_bytes() + self.logging.dropped_lines()
     }
 
     /// Takes a new configuration into use, or leaves everything as it was.
@@ -221,6 +211,7 @@ impl Hands {
         }
         self.lookout.apply(&config);
         self.logging.set_level(config.supervisor.log_level);
+        self.logging.set_policy(config.supervisor.logs);
         if config != *self.config {
             self.config = Arc::new(config);
             self.renew_probes();
@@ -261,13 +252,15 @@ impl Hands {
         }
     }
 
-    /// Lets go of the output and the statements of apps that the file does not name and of which
-    /// nobody runs.
+    /// Lets go of the output, the statements and the numbers of apps that the file does not name and
+    /// of which nobody runs.
     pub(crate) fn forget_outputs(&mut self) {
-        let Hands { config, processes, outputs, relay, .. } = self;
+        let Hands { config, processes, outputs, relay, totals, meter, .. } = self;
         let runs = |app: &AppName| processes.iter().any(|(_, process)| process.slot.app == *app);
         outputs.retain(|app| config.apps.contains_key(app) || runs(app));
         relay.retain(|app| config.apps.contains_key(app) || runs(app));
+        totals.retain(|app| config.apps.contains_key(app) || runs(app));
+        meter.retain(|app| config.apps.contains_key(app) || runs(app));
     }
 
     /// Workers whose memory is limited.
@@ -304,14 +297,6 @@ impl Hands {
              to change it, `stop`, change it, `start`",
             keys.join(", ")
         ))
-    }
-
-    fn reopen_worker_logs(&self) {
-        for (_, process) in self.processes.iter() {
-            if let Some(link) = &process.link {
-                let _ = link.try_send(ToWorker::ReopenLogs);
-            }
-        }
     }
 
     /// One line for people: the only place that logs what the machine decided.

@@ -9,6 +9,7 @@ mod admin_note;
 mod answer;
 mod api_keys;
 mod asked;
+mod at_the_desk;
 mod background;
 mod birth;
 mod birth_failure;
@@ -22,10 +23,13 @@ mod hands;
 mod history;
 mod in_flight;
 mod javascript;
+mod journal;
 mod last_output;
 mod link;
 mod listeners;
 mod logging;
+mod logs;
+mod look;
 mod lookout;
 mod maintenance;
 mod memory;
@@ -35,6 +39,7 @@ mod notification;
 mod operator;
 mod orphans;
 mod output;
+mod own_log;
 mod picture;
 mod port_owner;
 mod preflight;
@@ -48,7 +53,6 @@ mod replace;
 mod rotation;
 mod run_lock;
 mod schedule;
-mod scrape;
 mod session_keys;
 mod signals;
 mod socket;
@@ -57,20 +61,20 @@ mod spawn;
 mod start;
 mod state;
 mod systemd;
-mod tail;
 mod tombstones;
 mod totals;
 mod tree;
 mod vitals;
 mod watch;
 mod watched;
+mod web;
 mod wellbeing;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use mcp_protocol::control::{Response, Status};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, RunId, Scope, Urgency};
 use clock::Clock;
@@ -83,6 +87,7 @@ pub use api_keys::{
     AUDIT_LOG, KeyError, Wanted, create_key, note_key_event, revoke_key, rotate_key, stored_keys,
     taken_in,
 };
+pub use at_the_desk::{LoginOf, log_in};
 pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
@@ -98,7 +103,6 @@ pub use preflight::missing;
 pub use replace::{Existing, make_file, replace_in_kind};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
-pub use tail::{FollowError, follow, last_lines};
 pub use wire::WireError;
 
 /// The loop and what it owns.
@@ -147,11 +151,13 @@ impl Supervisor {
             if let Some(late) = self.clock.forgive(deadline) {
                 tracing::warn!(?late, "the supervisor was held up; its deadlines wait for it");
             }
+            let began = self.clock.elapsed();
             let events = match news {
                 Some(news) => self.take_in(news),
                 None => vec![Event::Tick],
             };
             self.handle(events);
+            self.hands.meter.turned(self.clock.elapsed().saturating_sub(began));
         }
         self.part().await;
     }
@@ -201,6 +207,7 @@ impl Supervisor {
                     | Action::Signal { .. }
                     | Action::Remember(_) => {}
                 }
+                self.hands.measure(&action, self.clock.elapsed());
                 events.extend(self.hands.carry_out(action));
             }
         }
@@ -250,6 +257,7 @@ impl Supervisor {
             News::ExecFailed { run, why } => {
                 if let Some(process) = self.hands.processes.get_mut(run) {
                     process.exec_failed = true;
+                    self.hands.meter.spawn_failed(&process.slot);
                 }
                 vec![Event::SpawnFailed { run, why }]
             }
@@ -263,7 +271,10 @@ impl Supervisor {
                 Vec::new()
             }
             News::Ready { run } => vec![Event::Ready { run }],
-            News::BootFailed { run, why } => vec![Event::BootFailed { run, why }],
+            News::BootFailed { run, why } => {
+                self.hands.meter.boot_failed(run);
+                vec![Event::BootFailed { run, why }]
+            }
             News::Heartbeat { run, vitals } => {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
@@ -298,7 +309,7 @@ impl Supervisor {
                 Vec::new()
             }
             News::Asked { request, answers, by } => self.asked(request, answers, by),
-            News::Refresh { app, why } => vec![Event::Refresh { app, why }],
+            News::Refresh { app, cause, why } => vec![Event::Refresh { app, cause, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
             News::SourcesChanged(trust) => self.sources_changed(trust),
             News::LookAgain => self.try_again(),
@@ -306,14 +317,11 @@ impl Supervisor {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()
             }
-            News::WhoIsLimited { answer } => {
-                let _ = answer.send(self.hands.limited());
-                Vec::new()
-            }
+            News::WhoIsLimited { answer } => told(answer, self.hands.limited()),
+            News::Look { answer } => told(answer, self.look()),
             News::Scrape { answer } => {
                 let status = self.status();
-                let _ = answer.send(metrics::text(&status, &self.hands));
-                Vec::new()
+                told(answer, metrics::drawn(&status, &self.hands, self.inbox.len()))
             }
             News::Signal(signal) => self.signalled(signal),
         }
@@ -327,6 +335,9 @@ impl Supervisor {
         let ended = ended.map(|(process, exit)| {
             self.hands.relay.left(&process.slot.app, run);
             let exit = self.hands.out_of_cpu_time(&process, exit);
+            if !process.exec_failed {
+                self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
+            }
             (process, exit)
         });
         self.hands.outputs.release(run);
@@ -369,6 +380,12 @@ impl Supervisor {
         self.requests += 1;
         RequestId(self.requests)
     }
+}
+
+/// Answers whoever waits; one who has gone meanwhile is told nothing.
+fn told<T>(answer: oneshot::Sender<T>, news: T) -> Vec<Event> {
+    let _ = answer.send(news);
+    Vec::new()
 }
 
 async fn next_tick(watchdog: &mut Option<tokio::time::Interval>) {

@@ -222,6 +222,7 @@ pub(crate) fn circuit(about: &About, pool: &Pool, now: Moment) -> CircuitState {
     let (state, reason) = match why {
         Why::Failed(words) => (CircuitWord::Open, Some(words)),
         Why::Refused(words) => (CircuitWord::Refused, Some(words)),
+        Why::LoggedOut(words) => (CircuitWord::LoggedOut, Some(words)),
         Why::Shut => (CircuitWord::Shut, None),
     };
     let retry_in_ms = until.map(|until| milliseconds(until.since(now)));

@@ -241,9 +241,10 @@ impl Desk {
 fn of_database(pool: &Pool) -> Wellness {
     let (vitals, known) = (pool.vitals(), pool.contact());
     match vitals.logins {
-        Logins::Refused if vitals.total == 0 => Wellness::Unhealthy,
-        Logins::Failing if vitals.total == 0 => Wellness::Unhealthy,
-        Logins::Refused | Logins::Failing => Wellness::Degraded,
+        Logins::Refused | Logins::Failing | Logins::LoggedOut => match vitals.total {
+            0 => Wellness::Unhealthy,
+            _some => Wellness::Degraded,
+        },
         Logins::Fine if known.is_troubled => Wellness::Degraded,
         Logins::Fine if known.answered_at.is_some() => Wellness::Healthy,
         Logins::Fine => Wellness::Unknown,

@@ -62,6 +62,7 @@ impl Contact {
             WarehouseError::Connect { .. } => "unreachable",
             WarehouseError::Refused { .. } => "refused",
             WarehouseError::Settings { .. } => "settings",
+            WarehouseError::LoggedOut { .. } => "logged_out",
             WarehouseError::Interrupted { .. } => "interrupted",
         };
         let whole = error.to_string();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use mcp_protocol::message::Logins;
 use r2d2::{CustomizeConnection, ManageConnection};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 use super::circuit::Circuit;
 use super::contact::Contact;
 use super::pool::PoolError;
-use super::{Session, Warehouse};
+use super::{Session, Warehouse, WarehouseError};
 use crate::clock::{Clock, Moment, shortened};
 
 /// How opening sessions went so far.
@@ -128,7 +129,11 @@ impl ManageConnection for Opener {
                 Ok(Kept { session, standing, used_at, alive, generation })
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot open a warehouse session");
+                match (&error, self.circuit.logins()) {
+                    // It was said, and nothing is new before somebody comes.
+                    (WarehouseError::LoggedOut { .. }, Logins::LoggedOut) => {}
+                    _other => tracing::warn!(%error, "cannot open a warehouse session"),
+                }
                 self.contact.failed(&error);
                 self.circuit.failed(self.clock.now(), &error, shortened);
                 self.told.send_modify(|seen| seen.failed += 1);

@@ -6,7 +6,7 @@
 //! back clean; a session whose statement does not end after that is retired.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mcp_protocol::message::PoolVitals;
@@ -22,9 +22,11 @@ use super::course::Stage;
 use super::lent::{Loan, Work, run};
 use super::opener::{Census, Goodbye, Opener, Openings};
 use super::running::Running;
+use super::timing::Timing;
 use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
 use crate::quota::Refusal;
+use crate::tallies::Tallies;
 
 /// How long to wait before looking again for a session that is being opened.
 const OPENING_SLICE: Duration = Duration::from_millis(10);
@@ -90,6 +92,9 @@ pub(super) struct Inner {
     pub(super) generation: Arc<AtomicU64>,
     waiting: AtomicU64,
     timeouts: AtomicU64,
+    /// The most permits that were out at once.
+    peak: AtomicU32,
+    tallies: Tallies,
 }
 
 impl Pool {
@@ -140,6 +145,8 @@ impl Pool {
             generation,
             waiting: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
+            peak: AtomicU32::new(0),
+            tallies: Tallies::default(),
         });
         if let Some(every) = inner.settings.health_check_interval {
             tokio::spawn(care::check_idle_sessions(Arc::downgrade(&inner), every, clock));
@@ -183,24 +190,26 @@ impl Pool {
         let _cancel_when_dropped = cancel.clone().drop_guard();
         let asked = (&statement, &context.origin);
         let _place = inner.running.begin(asked, stage, &cancel, inner.clock.now());
+        let mut timing = Timing::begin((&inner.tallies, inner.clock), &statement, &context);
         course.tell(Stage::Waiting);
         let loan = tokio::select! {
             loan = self.borrow() => loan?,
             () = cancel.cancelled() => return Err(WarehouseError::Cancelled.into()),
         };
+        timing.running();
         course.tell(Stage::Running { query_id: None });
-        let task =
-            tokio::spawn(run(loan, inner.clock, Work { statement, context, cancel }, *limits));
+        let work = Work { statement, context: context.clone(), cancel };
+        let task = tokio::spawn(run(loan, inner.clock, work, *limits));
         let ended = task.await;
         course.tell(Stage::Ended);
         match ended {
-            Ok(Ok(answer)) => {
-                inner.contact.answered();
-                Ok(answer)
-            }
-            Ok(Err(error)) => {
-                inner.contact.failed(&error);
-                Err(error.into())
+            Ok(result) => {
+                timing.ended(&result);
+                match &result {
+                    Ok(_) => inner.contact.answered(),
+                    Err(error) => inner.contact.failed(error),
+                }
+                Ok(result?)
             }
             Err(_) => Err(PoolError::Closed),
         }
@@ -245,7 +254,15 @@ impl Pool {
             opened_total: openings.opened,
             open_failures_total: openings.failed,
             logins: self.inner.circuit.logins(),
+            peak: self.inner.peak.load(Ordering::Relaxed),
+            circuit: self.inner.circuit.position(self.inner.clock.now()),
         }
+    }
+
+    /// What was counted of its statements, and of the waits for its sessions.
+    #[must_use]
+    pub fn tallies(&self) -> &Tallies {
+        &self.inner.tallies
     }
 
     /// Replaces every session, without a call that fails: idle ones are closed now, busy ones when
@@ -293,6 +310,8 @@ impl Pool {
             inner.clock.within(inner.settings.acquire_timeout, permit).await
         };
         let permit = permit.ok_or_else(|| self.exhausted())?.map_err(|_| PoolError::Closed)?;
+        let free = u32::try_from(inner.permits.available_permits()).unwrap_or(u32::MAX);
+        inner.peak.fetch_max(inner.settings.max.saturating_sub(free), Ordering::Relaxed);
         if let Some(session) = inner.sessions.try_get() {
             return Ok(Loan { session, _permit: permit });
         }
