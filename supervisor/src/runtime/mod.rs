@@ -4,6 +4,8 @@
 //! carries out the actions that come back. Nothing here decides, nothing in the loop waits.
 //! Signs of life come before deadlines: the inbox is emptied before time is allowed to pass.
 
+mod admin;
+mod admin_note;
 mod answer;
 mod api_keys;
 mod asked;
@@ -29,6 +31,7 @@ mod logging;
 mod logs;
 mod look;
 mod lookout;
+mod maintenance;
 mod memory;
 mod metrics;
 mod news;
@@ -93,7 +96,7 @@ pub use javascript::{JavaScriptError, evaluate};
 pub use listeners::BindError;
 use logging::LANDMARK;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
-pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan, stop};
+pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan, stop, wish};
 pub use orphans::Survivors;
 pub use output::{app_of_log, log_files};
 pub use preflight::missing;
@@ -287,11 +290,24 @@ impl Supervisor {
                 self.hands.take_keys(keys);
                 Vec::new()
             }
+            News::Wished { run, ticket, wish } => {
+                self.hands.asked_by_worker(run, ticket, wish);
+                Vec::new()
+            }
+            News::Did { run, number, outcome } => {
+                self.hands.did(run, number, *outcome);
+                Vec::new()
+            }
+            News::GatheringOver { number } => {
+                self.hands.gathering_over(number);
+                Vec::new()
+            }
             News::LinkLost { run } => {
+                self.hands.answers_no_more(run);
                 self.hands.processes.get_mut(run).into_iter().for_each(|one| one.link = None);
                 Vec::new()
             }
-            News::Asked { request, answers } => self.asked(request, answers),
+            News::Asked { request, answers, by } => self.asked(request, answers, by),
             News::Refresh { app, cause, why } => vec![Event::Refresh { app, cause, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
             News::SourcesChanged(trust) => self.sources_changed(trust),
@@ -313,6 +329,7 @@ impl Supervisor {
     /// Reaps a child, and lets go of what was there for it.
     fn ended(&mut self, run: RunId) -> Option<Event> {
         self.hands.sample_last(run, self.clock.elapsed());
+        self.hands.answers_no_more(run);
         let ended = self.hands.processes.reap(run);
         let ended = ended.map(|(process, exit)| {
             self.hands.relay.left(&process.slot.app, run);

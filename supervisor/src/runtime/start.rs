@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{self, Config, Found, Problems};
 use crate::machine::Machine;
+use crate::runtime::admin::Admin;
 use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{self, Clock};
 use crate::runtime::configuration::Ledger;
@@ -23,8 +24,8 @@ use crate::runtime::news::{INBOX_MAX, News};
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
-    Supervisor, link, notification, orphans, output, port_owner, preflight, processes, relay,
-    rotation, run_lock, session_keys, signals, state, tombstones, totals, web,
+    Supervisor, link, maintenance, notification, orphans, output, port_owner, preflight, processes,
+    relay, rotation, run_lock, session_keys, signals, state, tombstones, totals, web,
 };
 
 /// Reads the configuration file anew.
@@ -168,6 +169,7 @@ impl Supervisor {
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
+            admin: Admin::new(maintenance::Kept::open(&config.supervisor.state_directory)),
             ledger,
             config: Arc::new(config),
         };
