@@ -6,6 +6,9 @@
 //! link, as most programs, and says in another way that it is ready.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what is tested")]
 
+#[path = "fault_worker/heartbeat.rs"]
+mod heartbeat;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -19,7 +22,7 @@ use std::time::Duration;
 use mcp_protocol::env;
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
-use mcp_protocol::message::{FromWorker, Logins, NamedPool, PoolVitals, ToWorker, Vitals};
+use mcp_protocol::message::{FromWorker, ToWorker};
 use mcp_protocol::relay::{Circular, SealingKeys, SessionTag, Statement};
 use mcp_protocol::settings::{Adjustable, Settings};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -73,6 +76,8 @@ struct Faults {
     /// While this file exists its heartbeats say that its warehouse refuses the credentials, and that
     /// another connection cannot be reached.
     refused_when: Option<PathBuf>,
+    /// Of everything that a worker may count it counts one for each request.
+    counts: bool,
     /// What it says of itself at once.
     status: Option<String>,
     /// It prints what other workers and the supervisor tell it.
@@ -123,6 +128,7 @@ fn faults() -> Faults {
             "--bind" => faults.bind = Some(value()),
             "--sick-when" => faults.sick_when = Some(value().into()),
             "--refused-when" => faults.refused_when = Some(value().into()),
+            "--counts" => faults.counts = true,
             "--status" => faults.status = Some(value()),
             "--gossip" => faults.gossip = true,
             "--notify-flood" => faults.notify_flood = true,
@@ -194,7 +200,7 @@ fn main() -> ExitCode {
     if !faults.never_ready {
         tell(&link, &FromWorker::Ready);
         if !faults.mute {
-            beat(&link, &settings, &requests, faults.refused_when.clone());
+            heartbeat::beat(&link, &settings, &requests, &faults);
         }
     }
     loop {
@@ -467,32 +473,6 @@ fn hear<M: serde::de::DeserializeOwned>(mut link: &UnixStream, decoder: &mut Dec
             count => decoder.push(&bytes[..count]),
         }
     }
-}
-
-/// Sends heartbeats until the process ends.
-fn beat(
-    link: &Arc<UnixStream>,
-    settings: &Settings,
-    requests: &Arc<AtomicU64>,
-    refused_when: Option<PathBuf>,
-) {
-    let (link, requests) = (Arc::clone(link), Arc::clone(requests));
-    let every = settings.heartbeat_every;
-    let (_never, wait) = mpsc::channel::<()>();
-    std::thread::spawn(move || {
-        let _keep = _never;
-        loop {
-            let requests_total = requests.load(Ordering::Relaxed);
-            let mut vitals = Vitals { requests_total, ..Vitals::default() };
-            if refused_when.as_ref().is_some_and(|file| file.exists()) {
-                vitals.pool.logins = Logins::Refused;
-                let pool = PoolVitals { logins: Logins::Failing, ..PoolVitals::default() };
-                vitals.named_pools.push(NamedPool { name: "finance".to_owned(), pool });
-            }
-            tell(&link, &FromWorker::Heartbeat(vitals));
-            let _ = wait.recv_timeout(every);
-        }
-    });
 }
 
 /// The HTTP door on the inherited listener.

@@ -60,8 +60,8 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
     ),
     (
         "prometheus",
-        &["supervisor/src/runtime/metrics.rs", "worker/src/metrics.rs"],
-        "every metric is named where it is documented",
+        &["supervisor/src/runtime/metrics/plain_text.rs"],
+        "its text form is written in one place",
     ),
     (
         "r2d2",

@@ -19,6 +19,7 @@ pub mod frame;
 pub mod handshake;
 pub mod hexadecimal;
 pub mod logs;
+pub mod measure;
 pub mod message;
 pub mod offered;
 pub mod relay;

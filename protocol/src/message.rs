@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::measure::Series;
 use crate::relay::{Circular, Revocation, SessionTag, Statement};
 use crate::settings::{Adjustable, Settings};
 
@@ -87,8 +88,6 @@ pub struct Vitals {
     pub requests_in_flight: u32,
     /// Open client connections.
     pub connections: u32,
-    /// Tool calls finished, by tool and outcome.
-    pub tool_calls: Vec<ToolCalls>,
     /// The pool of sessions of the default connection.
     pub pool: PoolVitals,
     /// What was refused because there was too much of it, by client and limit.
@@ -100,7 +99,22 @@ pub struct Vitals {
     pub certificate: Option<CertificateVitals>,
     /// The pools of the other connections.
     pub named_pools: Vec<NamedPool>,
+    /// The worker's version.
+    pub version: String,
+    /// Lines of its own logs that it could not keep.
+    pub log_lines_dropped_total: u64,
+    /// Sessions that sent a request since the last heartbeat, each by the first half of its tag; at
+    /// most [`SESSIONS_MAX`].
+    pub sessions: Vec<u64>,
+    /// What was counted since the last heartbeat, of [`Measure`](crate::measure::Measure)s: unlike
+    /// totals, so that a heartbeat stays short when little happens. At most [`SERIES_MAX`].
+    pub series: Vec<Series>,
 }
+
+/// The most sessions that one heartbeat names.
+pub const SESSIONS_MAX: usize = 10_000;
+/// The most series that one heartbeat carries: even the longest of them fit a frame.
+pub const SERIES_MAX: usize = 1_000;
 
 /// The pool of one connection that has a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -185,19 +199,6 @@ pub struct CertificateVitals {
     pub renewal_fails: bool,
 }
 
-/// How often one tool ended one way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ToolCalls {
-    /// The tool's name.
-    pub tool: String,
-    /// How the calls ended.
-    pub outcome: CallOutcome,
-    /// How many calls.
-    pub count_total: u64,
-    /// How long they took altogether.
-    pub duration_total: Duration,
-}
-
 /// How a tool call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum CallOutcome {
@@ -240,6 +241,37 @@ pub struct PoolVitals {
     pub open_failures_total: u64,
     /// How opening one went last.
     pub logins: Logins,
+    /// The most sessions in use at once since the worker began.
+    pub peak: u32,
+    /// Whether new ones may be opened.
+    pub circuit: Circuit,
+}
+
+/// Whether new sessions with the warehouse may be opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Circuit {
+    /// They may.
+    #[default]
+    Closed,
+    /// The last one could not be, and the wait after that is over: the next caller tries.
+    HalfOpen,
+    /// The last one could not be; until the wait is over nobody tries.
+    Open,
+}
+
+impl Circuit {
+    /// All of them.
+    pub const ALL: [Circuit; 3] = [Circuit::Closed, Circuit::HalfOpen, Circuit::Open];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Circuit::Closed => "closed",
+            Circuit::HalfOpen => "half_open",
+            Circuit::Open => "open",
+        }
+    }
 }
 
 /// How opening a session with the warehouse went last.
@@ -252,4 +284,6 @@ pub enum Logins {
     Failing,
     /// The warehouse refuses the credentials; it is not tried again until they change.
     Refused,
+    /// A person has to log in at a browser first.
+    LoggedOut,
 }

@@ -17,9 +17,10 @@ use mcp_protocol::control::{
 };
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
+use mcp_protocol::measure::{Exemplar, Measure, More, Series, Sizes, TraceId};
 use mcp_protocol::message::{
-    CallOutcome, CertificateVitals, FromWorker, Limit, NamedPool, PoolVitals, Refusals, ToWorker,
-    ToolCalls, Vitals,
+    CallOutcome, CertificateVitals, Circuit, FromWorker, Limit, NamedPool, PoolVitals, Refusals,
+    ToWorker, Vitals,
 };
 use mcp_protocol::offered::{
     CortexKind, CortexService, Need, Offered, Parameter, ParameterKind, Scalar, StatementPlace,
@@ -117,28 +118,19 @@ fn worker_messages(golden: &mut Golden) {
     golden.add("failed", &FromWorker::Failed { reason: "no warehouse".to_owned() });
     snowflake_settings(golden);
     golden.add("drained", &FromWorker::Drained);
-    let calls = |outcome, count_total| ToolCalls {
-        tool: "execute_query".to_owned(),
-        outcome,
-        count_total,
-        duration_total: Duration::from_millis(1_250),
-    };
     let vitals = Vitals {
         requests_total: 1_000_000,
         request_errors_total: 3,
         requests_in_flight: 2,
         connections: 16,
-        tool_calls: vec![
-            calls(CallOutcome::Ok, 300),
-            calls(CallOutcome::Error, 2),
-            calls(CallOutcome::Cancelled, 1),
-        ],
         pool: PoolVitals {
             max: 4,
             total: 2,
             idle: 1,
             waiting: 0,
             timeouts_total: 5,
+            peak: 3,
+            circuit: Circuit::HalfOpen,
             ..PoolVitals::default()
         },
         refusals: Limit::ALL
@@ -150,9 +142,33 @@ fn worker_messages(golden: &mut Golden) {
             name: "finance".to_owned(),
             pool: PoolVitals { max: 4, ..PoolVitals::default() },
         }],
+        version: "0.1.0".to_owned(),
+        log_lines_dropped_total: 7,
+        sessions: vec![1, u64::MAX],
+        series: counted(),
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
     relayed(golden);
+}
+
+/// What a heartbeat carries of what was counted.
+fn counted() -> Vec<Series> {
+    let labels = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
+    let exemplar = Exemplar { trace: TraceId([0xAB; 16]), size: 0.02, at_ms: 1_800_000_000_000 };
+    let sizes =
+        Sizes { buckets: vec![(1, 300), (9, 2)], sum: 12.5, exemplars: vec![(1, exemplar)] };
+    vec![
+        Series {
+            measure: Measure::Calls.number(),
+            labels: labels(&["execute_query", "team", CallOutcome::Ok.name(), "200"]),
+            more: More::Count(302),
+        },
+        Series {
+            measure: Measure::CallSeconds.number(),
+            labels: labels(&["execute_query", CallOutcome::Ok.name()]),
+            more: More::Sizes(sizes),
+        },
+    ]
 }
 
 fn relayed(golden: &mut Golden) {
@@ -239,6 +255,7 @@ fn snowflake_settings(golden: &mut Golden) {
             platform: CloudPlatform::Azure,
             entra_resource: Some("api://snowflake".to_owned()),
         },
+        SnowflakeLogin::ExternalBrowser,
     ];
     let names = [
         "key-pair",
@@ -249,6 +266,7 @@ fn snowflake_settings(golden: &mut Golden) {
         "mfa-passcode",
         "workload-identity",
         "cloud-identity",
+        "external-browser",
     ];
     for (name, login) in names.into_iter().zip(logins) {
         let text = |text: &str| Some(text.to_owned());

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use mcp_supervisor::machine::DrainCause;
 use mcp_supervisor::machine::{
     AppGoal, AppName, Changes, Command, Desired, Event, Exit, Fingerprint, Presence, Readiness,
     RequestId, RestartPolicy, RestartWhen, Rollout, RunId, Scale, Scope, SlotId, Urgency,
@@ -51,7 +52,8 @@ pub(crate) fn line(text: &str) -> Result<Option<(Duration, Line)>, String> {
         }
         "refresh" => {
             let (app, why) = rest.split_once(' ').ok_or_else(wrong)?;
-            Event::Refresh { app: AppName::new(app), why: why.to_owned() }
+            let cause = DrainCause::Watch;
+            Event::Refresh { app: AppName::new(app), cause, why: why.to_owned() }
         }
         "remembered" => Event::Remembered(changes(rest)?),
         "spawn-failed" => spoken(rest, |run, why| Event::SpawnFailed { run, why })?,

@@ -13,7 +13,7 @@ pub(crate) fn action(action: &Action) -> Option<String> {
         Action::Spawn { run, slot, fingerprint } => {
             format!("Spawn {slot} {run} kind {}", fingerprint.0)
         }
-        Action::Drain { run, grace } => format!("Drain {run} within {grace:?}"),
+        Action::Drain { run, grace, cause: _ } => format!("Drain {run} within {grace:?}"),
         Action::Kill { run, why } => format!("Kill {run} {why:?}"),
         Action::Reply { request, outcome: Outcome::Done } => format!("Reply {}: done", request.0),
         Action::Reply { request, outcome: Outcome::Failed { why, .. } } => {

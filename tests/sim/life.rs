@@ -90,7 +90,7 @@ impl World {
     pub(crate) fn carry_out(&mut self, action: Action) {
         match action {
             Action::Spawn { run, .. } => self.spawn(run),
-            Action::Drain { run, grace } => {
+            Action::Drain { run, grace, .. } => {
                 let fast = u64::try_from(grace.as_millis() / 2).expect("a grace fits");
                 if !strikes(&mut self.rng, self.weather.ignores_drain) {
                     let wait = between(&mut self.rng, 1, fast);

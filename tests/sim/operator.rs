@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mcp_supervisor::machine::DrainCause;
 use mcp_supervisor::machine::{
     AppName, Change, Changes, Command, Desired, Event, Presence, RequestId, Rng, Scale, Scope,
     SlotId,
@@ -84,7 +85,8 @@ impl Operator {
 
 /// Files or a time table ask for new workers.
 pub(crate) fn refresh(rng: &mut Rng) -> Event {
-    Event::Refresh { app: name(rng), why: "src changed".to_owned() }
+    let cause = DrainCause::Watch;
+    Event::Refresh { app: name(rng), cause, why: "src changed".to_owned() }
 }
 
 /// What an earlier supervisor remembered.

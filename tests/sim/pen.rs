@@ -39,7 +39,7 @@ fn event(event: &Event) -> String {
         Event::Heartbeat { run } => format!("beat {run}"),
         Event::ProbeFailed { run, why } => format!("probe-failed {run} {why}"),
         Event::Measured { run, memory_bytes } => format!("measured {run} {memory_bytes}"),
-        Event::Refresh { app, why } => format!("refresh {app} {why}"),
+        Event::Refresh { app, why, cause: _ } => format!("refresh {app} {why}"),
         Event::Remembered(changes) => format!("remembered{}", self::changes(changes)),
         Event::Exited { run, exit: Exit::Code(code) } => format!("exited {run} code {code}"),
         Event::Exited { run, exit: Exit::Signal(number) | Exit::CpuTime(number) } => {

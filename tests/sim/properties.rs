@@ -140,7 +140,7 @@ impl Watch {
                 Action::Spawn { run, slot, fingerprint } => {
                     self.spawned(now, (*run, *fingerprint), slot, pictures)?;
                 }
-                Action::Drain { run, grace } => {
+                Action::Drain { run, grace, .. } => {
                     self.drained(now, (*run, *grace), event, pictures)?;
                 }
                 Action::Kill { run, why } => self.killed(now, *run, *why, event)?,

@@ -40,10 +40,19 @@ impl fmt::Display for Moment {
 
 /// Seconds since 1970, as the machine has them; for what others compare with their own clock.
 #[must_use]
-#[expect(clippy::disallowed_methods, reason = "this is the room where clocks are read")]
 pub fn unix_seconds() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    since_epoch().as_secs()
+}
+
+/// The same in milliseconds.
+#[must_use]
+pub fn unix_millis() -> u64 {
+    u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the room where clocks are read")]
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// How long the machine has run, the time it slept included: a clock that all its processes share

@@ -15,13 +15,14 @@
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
-//! - [`logs`], [`audit`], [`metrics`], [`clock`] what everyone may use
+//! - [`logs`], [`audit`], [`metrics`], [`tallies`], [`clock`] what everyone may use
 pub mod access;
 pub mod audit;
 pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod ending;
+mod heartbeat;
 pub mod http;
 pub mod lifecycle;
 pub mod link;
@@ -35,5 +36,6 @@ pub mod sql;
 pub mod sql_check;
 pub mod stdio;
 pub mod supervised;
+pub mod tallies;
 pub mod warehouse;
 pub mod words;

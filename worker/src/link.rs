@@ -109,15 +109,20 @@ impl Link {
         }
     }
 
-    /// Tells the supervisor; the message is dropped when too many wait already.
-    pub fn say(&self, message: &FromWorker) {
+    /// Tells the supervisor; false when the message was dropped, for too many wait already.
+    pub fn say(&self, message: &FromWorker) -> bool {
         match frame::encode(message) {
             Ok(frame) => {
-                if self.outgoing.try_send(frame).is_err() {
+                let told = self.outgoing.try_send(frame).is_ok();
+                if !told {
                     tracing::debug!("a message to the supervisor was dropped");
                 }
+                told
             }
-            Err(error) => tracing::error!(%error, "cannot tell the supervisor"),
+            Err(error) => {
+                tracing::error!(%error, "cannot tell the supervisor");
+                false
+            }
         }
     }
 

@@ -1,16 +1,20 @@
 //! What the worker counts; sent to the supervisor as [`Vitals`] with each heartbeat.
 //!
-//! Plain counters: the supervisor keeps the registry and the text form. Labels are bounded: tools
-//! are counted by their own static names, never by what a client sent.
+//! Plain counters: the supervisor adds them up and writes them down. Labels are bounded: tools are
+//! counted by their own static names, clients by the operator's, never by what a client sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mcp_protocol::measure::{Measure, Series, TraceId};
 use mcp_protocol::message::{
-    CallOutcome, CertificateVitals, Limit, PoolVitals, Refusals, ToolCalls, Vitals,
+    CallOutcome, CertificateVitals, Limit, PoolVitals, Refusals, SESSIONS_MAX, Vitals,
 };
+use mcp_protocol::relay::SessionTag;
+
+use crate::tallies::Tallies;
 
 /// The counters of one worker.
 #[derive(Debug, Default)]
@@ -19,16 +23,52 @@ pub struct Metrics {
     request_errors: AtomicU64,
     in_flight: AtomicU32,
     connections: AtomicU32,
-    tool_calls: Mutex<BTreeMap<(&'static str, CallOutcome), Tally>>,
     refusals: Mutex<BTreeMap<(Option<String>, Limit), u64>>,
     unshared_limits: AtomicU64,
     certificate: Mutex<Option<CertificateVitals>>,
+    /// Those that sent a request since the supervisor was told.
+    sessions: Mutex<BTreeSet<u64>>,
+    /// Numbers under labels.
+    pub tallies: Tallies,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
-struct Tally {
-    count: u64,
-    duration: Duration,
+/// A tool call at its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Called<'a> {
+    /// The tool, by its own static name.
+    pub tool: &'static str,
+    /// The client's name in the configuration.
+    pub client: Option<&'a str>,
+    /// How it ended.
+    pub outcome: CallOutcome,
+    /// What was wrong, and the status that HTTP would have for it.
+    pub ending: Ending,
+    /// How long it took.
+    pub took: Duration,
+    /// The trace that it is part of.
+    pub trace: Option<TraceId>,
+}
+
+/// How a call ended, in the words of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// What was wrong, in a word; none when nothing was.
+    pub wrong: Option<&'static str>,
+    /// The status that HTTP would have for it.
+    pub status: &'static str,
+}
+
+impl Ending {
+    /// With an answer.
+    pub const ANSWERED: Ending = Ending { wrong: None, status: "200" };
+    /// Nobody wanted the answer any more.
+    pub const CANCELLED: Ending = Ending { wrong: None, status: "499" };
+
+    /// Without an answer.
+    #[must_use]
+    pub const fn wrong(wrong: &'static str, status: &'static str) -> Ending {
+        Ending { wrong: Some(wrong), status }
+    }
 }
 
 /// One more of something, until it is dropped.
@@ -65,12 +105,60 @@ impl Metrics {
         }
     }
 
+    /// An HTTP request for this kind of path was answered after so long.
+    pub fn responded(
+        &self,
+        path: &'static str,
+        status: http::StatusCode,
+        took: Duration,
+        trace: Option<TraceId>,
+    ) {
+        self.request_answered(status);
+        let class = match status.as_u16() / 100 {
+            1 => "1xx",
+            2 => "2xx",
+            3 => "3xx",
+            4 => "4xx",
+            _ => "5xx",
+        };
+        self.tallies.count(Measure::Responses, &[path, class], 1);
+        self.tallies.size(Measure::ResponseSeconds, &[path], took.as_secs_f64(), trace);
+    }
+
     /// A tool call came to its end.
-    pub fn tool_called(&self, tool: &'static str, outcome: CallOutcome, took: Duration) {
-        let mut calls = self.tool_calls.lock().unwrap_or_else(PoisonError::into_inner);
-        let tally = calls.entry((tool, outcome)).or_default();
-        tally.count += 1;
-        tally.duration += took;
+    pub fn tool_called(&self, call: Called<'_>) {
+        let Called { tool, client, outcome, ending, took, trace } = call;
+        let outcome = outcome.name();
+        // Names of clients are not empty.
+        let labels = &[tool, client.unwrap_or_default(), outcome, ending.status];
+        self.tallies.count(Measure::Calls, labels, 1);
+        self.tallies.size(Measure::CallSeconds, &[tool, outcome], took.as_secs_f64(), trace);
+        if let Some(wrong) = ending.wrong {
+            self.tallies.count(Measure::CallErrors, &[wrong], 1);
+        }
+    }
+
+    /// A session sent a request.
+    pub fn session_seen(&self, SessionTag(tag): SessionTag) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if sessions.len() < SESSIONS_MAX
+            && let Some(half) = tag.first_chunk()
+        {
+            sessions.insert(u64::from_be_bytes(*half));
+        }
+    }
+
+    /// Takes out the sessions that the supervisor is to be told of now.
+    #[must_use]
+    pub fn take_sessions(&self) -> Vec<u64> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *sessions).into_iter().collect()
+    }
+
+    /// Takes back what the supervisor could not be told.
+    pub fn take_back(&self, series: Vec<Series>, sessions: Vec<u64>) {
+        self.tallies.take_back(series);
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).extend(sessions);
     }
 
     /// A client, known by its name in the configuration, was over a limit.
@@ -89,29 +177,21 @@ impl Metrics {
         *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate);
     }
 
-    /// All the counters at this moment; of pools only that of the default connection.
+    /// All the counters at this moment; of pools only that of the default connection, and nothing
+    /// that is told only once.
     #[must_use]
     pub fn vitals(&self, pool: PoolVitals) -> Vitals {
-        let calls = self.tool_calls.lock().unwrap_or_else(PoisonError::into_inner);
         Vitals {
             requests_total: self.requests.load(Ordering::Relaxed),
             request_errors_total: self.request_errors.load(Ordering::Relaxed),
             requests_in_flight: self.in_flight.load(Ordering::Relaxed),
             connections: self.connections.load(Ordering::Relaxed),
-            tool_calls: calls
-                .iter()
-                .map(|((tool, outcome), tally)| ToolCalls {
-                    tool: (*tool).to_owned(),
-                    outcome: *outcome,
-                    count_total: tally.count,
-                    duration_total: tally.duration,
-                })
-                .collect(),
             pool,
             refusals: self.refusals(),
             unshared_limits_total: self.unshared_limits.load(Ordering::Relaxed),
             certificate: *self.certificate.lock().unwrap_or_else(PoisonError::into_inner),
-            named_pools: Vec::new(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Vitals::default()
         }
     }
 
@@ -149,6 +229,7 @@ impl Drop for Gauge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mcp_protocol::measure::More;
 
     #[test]
     fn counters_reach_the_vitals_and_gauges_fall_back() {
@@ -158,14 +239,48 @@ mod tests {
         drop(gauge);
         metrics.request_answered(http::StatusCode::OK);
         metrics.request_answered(http::StatusCode::BAD_GATEWAY);
-        let second = Duration::from_secs(1);
-        metrics.tool_called("query_view", CallOutcome::Ok, second);
-        metrics.tool_called("query_view", CallOutcome::Ok, second);
         let vitals = metrics.vitals(PoolVitals::default());
         assert_eq!(vitals.requests_in_flight, 0);
         assert_eq!((vitals.requests_total, vitals.request_errors_total), (2, 1));
-        assert_eq!(vitals.tool_calls.len(), 1);
-        assert_eq!(vitals.tool_calls[0].count_total, 2);
-        assert_eq!(vitals.tool_calls[0].duration_total, second * 2);
+    }
+
+    #[test]
+    fn a_call_is_counted_by_tool_client_outcome_and_what_was_wrong() {
+        let metrics = Metrics::default();
+        let call = Called {
+            tool: "query_view",
+            client: Some("team"),
+            outcome: CallOutcome::Error,
+            ending: Ending::wrong("timeout", "504"),
+            took: Duration::from_secs(1),
+            trace: None,
+        };
+        metrics.tool_called(call);
+        metrics.tool_called(Called { client: None, ..call });
+        let untold = metrics.tallies.untold();
+        let count = |measure, labels: &[&str]| {
+            let labels: Vec<String> = labels.iter().map(|label| (*label).to_owned()).collect();
+            untold.get(&(measure, labels)).cloned()
+        };
+        let one = Some(More::Count(1));
+        assert_eq!(count(Measure::Calls, &["query_view", "team", "error", "504"]), one);
+        assert_eq!(count(Measure::Calls, &["query_view", "", "error", "504"]), one);
+        assert_eq!(count(Measure::CallErrors, &["timeout"]), Some(More::Count(2)));
+        let Some(More::Sizes(sizes)) = count(Measure::CallSeconds, &["query_view", "error"]) else {
+            panic!("no sizes")
+        };
+        assert!((sizes.sum - 2.0).abs() < 1e-9, "{sizes:?}");
+    }
+
+    #[test]
+    fn a_session_is_told_once() {
+        let metrics = Metrics::default();
+        metrics.session_seen(SessionTag([1; 16]));
+        metrics.session_seen(SessionTag([1; 16]));
+        metrics.session_seen(SessionTag([2; 16]));
+        let told = metrics.take_sessions();
+        assert_eq!((told.len(), metrics.take_sessions().len()), (2, 0));
+        metrics.take_back(Vec::new(), told);
+        assert_eq!(metrics.take_sessions().len(), 2);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::access::AccessSettings;
-use mcp_protocol::message::{FromWorker, PoolVitals, ToWorker, Vitals};
+use mcp_protocol::message::{FromWorker, ToWorker};
 use mcp_protocol::relay::SealingKeys;
 use mcp_protocol::settings::{Adjustable, Settings, StatementLimits};
 use tokio::sync::watch;
@@ -19,6 +19,7 @@ use crate::audit::{Audit, AuditFile};
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
 pub use crate::ending::ServeError;
+use crate::heartbeat::Heartbeat;
 use crate::http::{self, Door, Health, Serving, Stage};
 use crate::lifecycle::{Action, Lifecycle, News, Phase};
 use crate::link::Link;
@@ -35,12 +36,12 @@ use crate::signals::{self, Signals};
 use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
+use crate::warehouse::snowflake::browser::KEPT_LOGINS;
+use crate::warehouse::snowflake::gate::REFUSALS;
 use crate::words::chain;
 
 /// The grace of a drain that nobody gave one: a signal, or a supervisor that is gone.
 const GRACE_DEFAULT: Duration = Duration::from_secs(30);
-/// The directory beside the supervisor's socket where refused credentials are remembered.
-const REFUSALS: &str = "refused-logins";
 /// How long goodbyes to the warehouse may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
@@ -57,6 +58,7 @@ pub async fn serve(
     let house = House {
         worker: format!("{}[{}]", identity.app, identity.slot),
         refusals: socket.parent().map(|directory| directory.join(REFUSALS)),
+        kept_logins: socket.parent().map(|directory| directory.join(KEPT_LOGINS)),
         clock,
         variables: of_platform(),
     };
@@ -329,17 +331,13 @@ impl Worker {
 
     fn heartbeat(&self, link: Option<&Link>) {
         let Some(link) = link else { return };
-        let vitals = match &self.service {
-            Some(Service { connections, .. }) => Vitals {
-                named_pools: connections.vitals(),
-                ..self.metrics.vitals(connections.default_pool().vitals())
-            },
-            None => {
-                let max = self.settings.pool.max;
-                self.metrics.vitals(PoolVitals { max, ..PoolVitals::default() })
-            }
+        let heartbeat = Heartbeat {
+            metrics: &self.metrics,
+            connections: self.service.as_ref().map(|service| &service.connections),
+            pool_max: self.settings.pool.max,
+            lines_dropped: (self.logs.dropped_total() + self.audit.1.dropped_total()) as u64,
         };
-        link.say(&FromWorker::Heartbeat(vitals));
+        heartbeat.say(link);
     }
 
     async fn act(&self, action: Action, link: Option<&Link>) {
@@ -363,6 +361,7 @@ impl Worker {
             }
             Action::Leave => {
                 self.advance(Stage::Closed);
+                self.heartbeat(link);
                 if let Some(service) = &self.service {
                     service.connections.close(CLOSE_LIMIT).await;
                 }

@@ -108,6 +108,32 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Request::Status => "status",
+            Request::Settle => "settle",
+            Request::Shutdown => "shutdown",
+            Request::Restart { .. } => "restart",
+            Request::Reload { .. } => "reload",
+            Request::Start { .. } => "start",
+            Request::Stop { .. } => "stop",
+            Request::Delete { .. } => "delete",
+            Request::Reset { .. } => "reset",
+            Request::Forget { .. } => "forget",
+            Request::Scale { .. } => "scale",
+            Request::Signal { .. } => "signal",
+            Request::Plan { .. } => "plan",
+            Request::Describe { .. } => "describe",
+            Request::Changes => "changes",
+            Request::Roll { .. } => "roll",
+            Request::Rollback { .. } => "rollback",
+        }
+    }
+}
+
 /// Which workers are meant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {

@@ -14,6 +14,7 @@ The service:
   config show       Print the configuration in force; --origin says where each value comes from
   init              Write a configuration to begin with
   import            Translate what PM2, supervisord, the Labs server or a .env file say
+  login             Log in to Snowflake at a browser, for all workers
   schema            Print a JSON Schema of the file, for editors
   client list       Those who may call, and what each may do
   client key        Make, list, revoke and rotate their API keys

@@ -4,6 +4,7 @@ mod client;
 mod config;
 mod help;
 mod import;
+mod login;
 mod words;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use mcp_protocol::control::{Scale, Target};
 pub use client::{ClientCommand, CreateKey, KeyCommand, ListKeys, RevokeKey, RotateKey};
 pub use config::{ConfigCommand, Diff, Rollback, ShowConfig};
 pub use import::{From, Import, Init};
+pub use login::Login;
 
 /// The configuration file when none is named.
 pub const DEFAULT_CONFIG: &str = "ecosystem.toml";
@@ -124,6 +126,12 @@ pub enum Command {
     /// List those who may call, and make, revoke and rotate their API keys
     #[command(subcommand)]
     Client(ClientCommand),
+    /// Log in to Snowflake at a browser, for workers whose account says external_browser
+    ///
+    /// Opens one page for each account that nobody is logged in to, and keeps what the login gives
+    /// for all workers; without a browser on this machine, prints the address and takes the one at
+    /// which the browser ended. Works whether the supervisor runs or not.
+    Login(Login),
     /// Print a JSON Schema of the configuration file, for editors
     ///
     /// `mcp-supervisor schema > ecosystem.schema.json`, then `#:schema ./ecosystem.schema.json` as

@@ -13,6 +13,7 @@ mod client;
 mod config;
 mod import;
 mod init;
+mod login;
 mod look;
 mod service;
 mod targets;
@@ -222,6 +223,7 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Check(output) => check::check(cli, output),
         Command::Config(wanted) => config::run(cli, wanted),
         Command::Client(wanted) => client::run(cli, wanted),
+        Command::Login(wanted) => login::login(cli, wanted),
         Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),

@@ -77,9 +77,9 @@ fn taken_out(login: &mut SnowflakeLogin) -> Vec<Secret> {
         SnowflakeLogin::MfaPasscode { password, passcode } => {
             vec![take(password), take(passcode)]
         }
-        SnowflakeLogin::WorkloadIdentity { .. } | SnowflakeLogin::CloudIdentity { .. } => {
-            Vec::new()
-        }
+        SnowflakeLogin::WorkloadIdentity { .. }
+        | SnowflakeLogin::CloudIdentity { .. }
+        | SnowflakeLogin::ExternalBrowser => Vec::new(),
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Action {
         run: RunId,
         /// How long that may take.
         grace: Duration,
+        /// Why.
+        cause: DrainCause,
     },
     /// SIGKILL to the worker and all its children.
     Kill {
@@ -54,6 +56,25 @@ pub enum Action {
     },
     /// Nothing is wanted and nobody is left: leave. Said once, last.
     Exit,
+}
+
+/// Why a worker is asked to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DrainCause {
+    /// Nobody is wanted in its place, or somebody else is there already.
+    NoLongerWanted,
+    /// An operator wants it stopped and started.
+    Restart,
+    /// A new one is wanted: an operator asked for it, or the configuration changed.
+    Reload,
+    /// It takes too much memory.
+    Memory,
+    /// It is too old.
+    Age,
+    /// Its app's time table says so.
+    Schedule,
+    /// The files that it is made of changed.
+    Watch,
 }
 
 /// Why a worker is killed.

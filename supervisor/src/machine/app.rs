@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::machine::action::DrainCause;
 use crate::machine::desired::{AppGoal, AppName, Presence, SlotId};
 use crate::machine::moment::Moment;
 use crate::machine::order::{Gate, RollTurn};
@@ -125,7 +126,7 @@ impl App {
 
     /// Makes every worker outdated, but for those that were started at this very moment: a
     /// configuration and the wish to reload often come together, and one new worker is enough.
-    pub(super) fn reload(&mut self, turn: &mut Turn, why: Option<String>) {
+    pub(super) fn reload(&mut self, turn: &mut Turn, why: Option<(DrainCause, String)>) {
         let before = self.kind();
         self.epoch = self.epoch.saturating_add(1);
         let kind = self.kind();
@@ -135,11 +136,12 @@ impl App {
                 if worker.kind == before && worker.spawned_at == turn.now {
                     worker.kind = kind;
                 } else {
-                    worker.unasked.clone_from(&why);
+                    worker.cause = why.as_ref().map_or(DrainCause::Reload, |(cause, _)| *cause);
+                    worker.unasked = why.as_ref().map(|(_, why)| why.clone());
                 }
             }
         }
-        self.begin_roll(turn, why);
+        self.begin_roll(turn, why.map(|(_, why)| why));
     }
 
     /// Makes the worker in one slot outdated.

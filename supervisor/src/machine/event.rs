@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::machine::action::DrainCause;
 use crate::machine::desired::{AppName, Changes, Desired, RunId, SlotId};
 use crate::machine::exit::Exit;
 
@@ -64,6 +65,8 @@ pub enum Event {
     Refresh {
         /// The app.
         app: AppName,
+        /// Which of them: [`DrainCause::Schedule`] or [`DrainCause::Watch`].
+        cause: DrainCause,
         /// Why.
         why: String,
     },

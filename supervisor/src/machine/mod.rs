@@ -27,6 +27,7 @@ mod order;
 mod orders;
 mod plan;
 mod requests;
+mod retirement;
 mod rng;
 mod rollout;
 mod slot;
@@ -38,7 +39,7 @@ mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use action::{Action, KillCause, Notice, Outcome};
+pub use action::{Action, DrainCause, KillCause, Notice, Outcome};
 pub use calm::{Calm, Reading, Sign, Trust, Verdict, judge};
 pub use desired::{
     AppGoal, AppName, Change, Changes, Desired, Fingerprint, INSTANCES_MAX, Presence, Readiness,
@@ -189,7 +190,7 @@ impl Machine {
             Event::Measured { run, memory_bytes } => {
                 self.with(run, |slot, goal| slot.measured(turn, run, goal, memory_bytes));
             }
-            Event::Refresh { app, why } => self.refresh(turn, &app, why),
+            Event::Refresh { app, cause, why } => self.refresh(turn, &app, (cause, why)),
             Event::Remembered(changes) => {
                 self.changes = changes;
                 self.arrange(turn);
@@ -253,7 +254,7 @@ impl Machine {
     }
 
     /// Somebody or something outside asks for new workers of an app.
-    fn refresh(&mut self, turn: &mut Turn, app: &AppName, why: String) {
+    fn refresh(&mut self, turn: &mut Turn, app: &AppName, why: (DrainCause, String)) {
         let wanted = |app: &&mut App| app.presence == Presence::Wanted;
         if let Some(app) = self.apps.get_mut(app).filter(wanted) {
             app.reload(turn, Some(why));

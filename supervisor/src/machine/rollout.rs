@@ -225,9 +225,14 @@ impl App {
         let unavailable = self.wanted_slots().filter(|slot| !slot.is_settled()).count();
         for index in self.candidates().into_iter().take(free(max_unavailable, unavailable)) {
             if let Some(slot) = self.slots.get_mut(&index) {
-                let retired = slot.seated().and_then(|worker| worker.retired.clone());
+                let Some((cause, retired)) =
+                    slot.seated().map(|worker| (worker.cause, worker.retired.clone()))
+                else {
+                    continue;
+                };
                 slot.count_unasked(turn.now);
-                slot.drain_seat(turn, &self.goal, retired.as_deref().unwrap_or("replaced"));
+                let why = (cause, retired.as_deref().unwrap_or("replaced"));
+                slot.drain_seat(turn, &self.goal, why);
             }
         }
     }

@@ -4,7 +4,7 @@
 //! ready worker and displaces it once it serves itself; it never starts while an earlier worker
 //! is still leaving, so a slot never holds more than two processes, however often it is rolled.
 
-use crate::machine::action::KillCause;
+use crate::machine::action::{DrainCause, KillCause};
 use crate::machine::backoff::Tally;
 use crate::machine::desired::{AppGoal, RunId, SlotId};
 use crate::machine::exit::Meaning;
@@ -179,7 +179,8 @@ impl Slot {
             && worker.ready_at.is_some_and(|at| turn.now.since(at) >= goal.restart.stable_after)
         {
             let (taken, max) = (size(bytes), size(max));
-            worker.retire_unasked(format!("takes {taken} of memory, max_memory is {max}"));
+            let why = format!("takes {taken} of memory, max_memory is {max}");
+            worker.retire_unasked((DrainCause::Memory, why));
         }
     }
 
@@ -241,13 +242,13 @@ impl Slot {
     /// Drains the successor, if there is one.
     pub(super) fn dismiss_successor(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
         if let Some(mut worker) = self.successor.take() {
-            worker.drain(turn, &self.id, goal, why);
+            worker.drain(turn, &self.id, goal, (DrainCause::NoLongerWanted, why));
             self.leaving.push(worker);
         }
     }
 
     /// Drains the worker in the seat, if there is one.
-    pub(super) fn drain_seat(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
+    pub(super) fn drain_seat(&mut self, turn: &mut Turn, goal: &AppGoal, why: (DrainCause, &str)) {
         if let Seat::Taken(worker) = &mut self.seat {
             worker.drain(turn, &self.id, goal, why);
         }
@@ -280,7 +281,7 @@ impl Slot {
         const WHY: &str = "restart";
         self.forgive(turn.now);
         self.dismiss_successor(turn, goal, WHY);
-        self.drain_seat(turn, goal, WHY);
+        self.drain_seat(turn, goal, (DrainCause::Restart, WHY));
         self.plan_the_end();
     }
 
@@ -301,7 +302,7 @@ impl Slot {
     /// Moves a slot that is not wanted one step towards emptiness.
     pub(super) fn empty(&mut self, turn: &mut Turn, goal: &AppGoal, why: &str) {
         self.dismiss_successor(turn, goal, why);
-        self.drain_seat(turn, goal, why);
+        self.drain_seat(turn, goal, (DrainCause::NoLongerWanted, why));
         self.forget_past();
         match self.seat {
             Seat::Finished { .. } | Seat::Backoff { .. } | Seat::Failed => {
@@ -355,7 +356,8 @@ impl Slot {
                 std::mem::replace(&mut self.seat, Seat::Taken(successor))
         {
             let why = displaced.retired.clone();
-            displaced.drain(turn, &self.id, goal, why.as_deref().unwrap_or("replaced"));
+            let why = (displaced.cause, why.as_deref().unwrap_or("replaced"));
+            displaced.drain(turn, &self.id, goal, why);
             self.leaving.push(displaced);
         }
     }

@@ -9,12 +9,11 @@
 
 use std::time::Duration;
 
-use crate::machine::action::{Action, KillCause, Notice};
+use crate::machine::action::{Action, DrainCause, KillCause, Notice};
 use crate::machine::desired::{AppGoal, Fingerprint, Readiness, RunId, SlotId};
 use crate::machine::moment::Moment;
 use crate::machine::snapshot::PhaseName;
 use crate::machine::turn::{Move, Setback, Turn};
-use crate::machine::words::span;
 
 /// A process that was sent SIGKILL is normally gone at once; after this it is worth a line.
 const STUCK_AFTER: Duration = Duration::from_secs(10);
@@ -53,6 +52,8 @@ pub(super) struct Worker {
     pub(super) retired: Option<String>,
     /// Why it is to be replaced although nobody asked for it.
     pub(super) unasked: Option<String>,
+    /// Why it leaves, once it is to be replaced.
+    pub(super) cause: DrainCause,
     /// What it said itself about why it cannot serve.
     boot_words: Option<String>,
     /// What the last probe met.
@@ -128,6 +129,7 @@ impl Worker {
             well_at: turn.now,
             retired: None,
             unasked: None,
+            cause: DrainCause::Reload,
             boot_words: None,
             probe_words: None,
         }
@@ -179,35 +181,23 @@ impl Worker {
         }
     }
 
-    /// Marks it to be replaced as its app's rollout says, while it goes on serving.
-    pub(super) fn retire(&mut self, why: String) {
-        match self.stage {
-            Stage::Ready { .. } => {
-                self.retired.get_or_insert(why);
-            }
-            Stage::Starting { .. } | Stage::Draining { .. } | Stage::Killing { .. } => {}
-        }
-    }
-
-    /// The same of one that is ready, for a reason of its own: nobody asked for it.
-    pub(super) fn retire_unasked(&mut self, why: String) {
-        if self.retired.is_none() {
-            self.unasked = Some(why.clone());
-        }
-        self.retire(why);
-    }
-
     /// Takes its own words about why it cannot serve; its exit will carry them.
     pub(super) fn cannot_serve(&mut self, why: String) {
         self.boot_words = Some(why);
     }
 
     /// Asks it to finish and leave, unless it is on its way out already.
-    pub(super) fn drain(&mut self, turn: &mut Turn, slot: &SlotId, goal: &AppGoal, why: &str) {
+    pub(super) fn drain(
+        &mut self,
+        turn: &mut Turn,
+        slot: &SlotId,
+        goal: &AppGoal,
+        (cause, why): (DrainCause, &str),
+    ) {
         match self.stage {
             Stage::Starting { .. } | Stage::Ready { .. } => {
                 let grace = goal.drain_timeout;
-                turn.act(Action::Drain { run: self.run, grace });
+                turn.act(Action::Drain { run: self.run, grace, cause });
                 self.enter(turn, Stage::Draining { kill_at: turn.after(grace) }, Some(why));
                 self.announce(turn, slot, Some(grace));
             }
@@ -361,15 +351,6 @@ impl Worker {
             }
             KillCause::NoLongerWanted => "killed: no longer wanted".to_owned(),
         }
-    }
-
-    fn grow_old(&mut self, turn: &Turn) {
-        let age = turn.now.since(self.since);
-        if let Stage::Ready { old_at, .. } = &mut self.stage {
-            *old_at = None;
-        }
-        let age = Duration::from_secs((age + Duration::from_millis(500)).as_secs());
-        self.retire_unasked(format!("ready for {}, max_age is over", span(age)));
     }
 
     fn enter(&mut self, turn: &Turn, stage: Stage, why: Option<&str>) {

@@ -27,6 +27,7 @@ impl Supervisor {
         request: Request,
         answers: mpsc::Sender<Response>,
     ) -> Vec<Event> {
+        self.hands.meter.asked(request.name());
         let answer = match request {
             Request::Status => Response::Status(Box::new(self.status())),
             Request::Plan { target } => self.plan(target),

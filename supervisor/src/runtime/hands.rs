@@ -26,6 +26,7 @@ use crate::runtime::listeners::Listeners;
 use crate::runtime::logging::{LANDMARK, Logging};
 use crate::runtime::lookout::Lookout;
 use crate::runtime::memory;
+use crate::runtime::metrics::Meter;
 use crate::runtime::news::News;
 use crate::runtime::output::Outputs;
 use crate::runtime::processes::Processes;
@@ -65,6 +66,8 @@ pub(crate) struct Hands {
     pub(crate) ledger: Ledger,
     /// What workers share, and tell each other.
     pub(crate) relay: Relay,
+    /// What we measure of ourselves.
+    pub(crate) meter: Meter,
 }
 
 impl Hands {
@@ -72,11 +75,13 @@ impl Hands {
     pub(crate) fn carry_out(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Spawn { run, slot, fingerprint: _ } => {
-                let why = self.start(run, slot).err()?;
+                let failed = self.start(run, slot.clone()).err();
+                failed.iter().for_each(|_| self.meter.spawn_failed(&slot));
+                let why = failed?;
                 self.outputs.release(run);
                 return Some(Event::SpawnFailed { run, why });
             }
-            Action::Drain { run, grace } => {
+            Action::Drain { run, grace, cause: _ } => {
                 self.drain(run, grace);
             }
             Action::Kill { run, why: _ } => {
@@ -180,11 +185,12 @@ impl Hands {
     pub(crate) fn note_vitals(&mut self, run: RunId, vitals: Vitals) {
         let Some(process) = self.processes.get_mut(run) else { return };
         let app = process.slot.app.clone();
-        self.totals.add(&app, &process.vitals, &vitals);
+        self.totals.add(&app, (&process.vitals, &vitals), clock::since_boot());
         process
             .health
             .said(wellbeing::in_words(&vitals, clock::since_epoch().as_secs()).as_deref());
-        process.vitals = vitals;
+        // What is news is counted by now.
+        process.vitals = Vitals { series: Vec::new(), sessions: Vec::new(), ..vitals };
         self.rotate_channels_due();
         self.adjust(run);
     }
@@ -239,13 +245,15 @@ impl Hands {
         }
     }
 
-    /// Lets go of the output and the statements of apps that the file does not name and of which
-    /// nobody runs.
+    /// Lets go of the output, the statements and the numbers of apps that the file does not name and
+    /// of which nobody runs.
     pub(crate) fn forget_outputs(&mut self) {
-        let Hands { config, processes, outputs, relay, .. } = self;
+        let Hands { config, processes, outputs, relay, totals, meter, .. } = self;
         let runs = |app: &AppName| processes.iter().any(|(_, process)| process.slot.app == *app);
         outputs.retain(|app| config.apps.contains_key(app) || runs(app));
         relay.retain(|app| config.apps.contains_key(app) || runs(app));
+        totals.retain(|app| config.apps.contains_key(app) || runs(app));
+        meter.retain(|app| config.apps.contains_key(app) || runs(app));
     }
 
     /// Workers whose memory is limited.

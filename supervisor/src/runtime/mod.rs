@@ -7,6 +7,7 @@
 mod answer;
 mod api_keys;
 mod asked;
+mod at_the_desk;
 mod background;
 mod birth;
 mod birth_failure;
@@ -82,6 +83,7 @@ pub use api_keys::{
     AUDIT_LOG, KeyError, Wanted, create_key, note_key_event, revoke_key, rotate_key, stored_keys,
     taken_in,
 };
+pub use at_the_desk::{LoginOf, log_in};
 pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
@@ -146,11 +148,13 @@ impl Supervisor {
             if let Some(late) = self.clock.forgive(deadline) {
                 tracing::warn!(?late, "the supervisor was held up; its deadlines wait for it");
             }
+            let began = self.clock.elapsed();
             let events = match news {
                 Some(news) => self.take_in(news),
                 None => vec![Event::Tick],
             };
             self.handle(events);
+            self.hands.meter.turned(self.clock.elapsed().saturating_sub(began));
         }
         self.part().await;
     }
@@ -200,6 +204,7 @@ impl Supervisor {
                     | Action::Signal { .. }
                     | Action::Remember(_) => {}
                 }
+                self.hands.measure(&action, self.clock.elapsed());
                 events.extend(self.hands.carry_out(action));
             }
         }
@@ -249,6 +254,7 @@ impl Supervisor {
             News::ExecFailed { run, why } => {
                 if let Some(process) = self.hands.processes.get_mut(run) {
                     process.exec_failed = true;
+                    self.hands.meter.spawn_failed(&process.slot);
                 }
                 vec![Event::SpawnFailed { run, why }]
             }
@@ -262,7 +268,10 @@ impl Supervisor {
                 Vec::new()
             }
             News::Ready { run } => vec![Event::Ready { run }],
-            News::BootFailed { run, why } => vec![Event::BootFailed { run, why }],
+            News::BootFailed { run, why } => {
+                self.hands.meter.boot_failed(run);
+                vec![Event::BootFailed { run, why }]
+            }
             News::Heartbeat { run, vitals } => {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
@@ -284,7 +293,7 @@ impl Supervisor {
                 Vec::new()
             }
             News::Asked { request, answers } => self.asked(request, answers),
-            News::Refresh { app, why } => vec![Event::Refresh { app, why }],
+            News::Refresh { app, cause, why } => vec![Event::Refresh { app, cause, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
             News::SourcesChanged(trust) => self.sources_changed(trust),
             News::LookAgain => self.try_again(),
@@ -298,7 +307,8 @@ impl Supervisor {
             }
             News::Scrape { answer } => {
                 let status = self.status();
-                let _ = answer.send(metrics::text(&status, &self.hands));
+                let waiting = self.inbox.len();
+                let _ = answer.send(metrics::drawn(&status, &self.hands, waiting));
                 Vec::new()
             }
             News::Signal(signal) => self.signalled(signal),
@@ -317,7 +327,8 @@ impl Supervisor {
         self.hands.outputs.release(run);
         self.hands.forget_outputs();
         self.hands.let_go_of_addresses();
-        let (_, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
+        let (process, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
+        self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
         Some(Event::Exited { run, exit })
     }
 

@@ -10,8 +10,9 @@ use mcp_protocol::message::{ToWorker, Vitals};
 use mcp_protocol::relay::SealingKeys;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::machine::{AppName, RunId, Trust};
+use crate::machine::{AppName, DrainCause, RunId, Trust};
 use crate::runtime::memory::Roots;
+use crate::runtime::metrics::Drawn;
 use crate::runtime::notification::Said;
 use crate::runtime::relay::Errand;
 
@@ -61,7 +62,7 @@ pub(crate) enum News {
     /// An operator wants something.
     Asked { request: Request, answers: mpsc::Sender<Response> },
     /// The workers of an app are due to be replaced, and why.
-    Refresh { app: AppName, why: String },
+    Refresh { app: AppName, cause: DrainCause, why: String },
     /// The configuration's files changed, and may be read, if not trusted further than this.
     SourcesChanged(Trust),
     /// What a refused configuration lacked may be there by now.
@@ -73,7 +74,7 @@ pub(crate) enum News {
     /// So much memory a worker takes with its descendants.
     Measured { run: RunId, memory_bytes: u64 },
     /// Somebody wants to read the metrics.
-    Scrape { answer: oneshot::Sender<String> },
+    Scrape { answer: oneshot::Sender<Drawn> },
     /// A signal came.
     Signal(Signal),
 }

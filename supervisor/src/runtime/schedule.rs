@@ -15,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{Config, TimeTable};
-use crate::machine::AppName;
+use crate::machine::{AppName, DrainCause};
 use crate::runtime::clock;
 use crate::runtime::news::News;
 use crate::runtime::spawn::watchable;
@@ -66,7 +66,8 @@ async fn tell(mut tables: watch::Receiver<Tables>, inbox: mpsc::Sender<News>) {
             () = reached(calendar.next(), timer.as_ref()) => {}
         }
         for (app, why) in calendar.due(Look::now()) {
-            let _ = inbox.send(News::Refresh { app, why }).await;
+            let cause = DrainCause::Schedule;
+            let _ = inbox.send(News::Refresh { app, cause, why }).await;
         }
     }
 }

@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::runtime::clock::pause;
-use crate::runtime::metrics::FORM;
+use crate::runtime::metrics::{self, Written};
 use crate::runtime::news::News;
 
 /// The most connections at once; further ones wait in the kernel's queue.
@@ -30,14 +30,15 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves `/metrics` and `/livez` for ever.
 pub(crate) async fn serve(listener: tokio::net::TcpListener, inbox: mpsc::Sender<News>) {
-    let scrape = move || {
+    let scrape = move |headers: HeaderMap| {
         let inbox = inbox.clone();
         async move {
-            let (answer, text) = oneshot::channel();
-            let sent = inbox.send(News::Scrape { answer }).await;
-            match (sent, text.await) {
-                (Ok(()), Ok(text)) => ([(header::CONTENT_TYPE, FORM)], text).into_response(),
-                _ => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+            let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+            match metrics::scraped(&inbox, accept).await {
+                Some(Written { content_type, text }) => {
+                    ([(header::CONTENT_TYPE, content_type)], text).into_response()
+                }
+                None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
             }
         }
     };

@@ -18,6 +18,7 @@ use crate::runtime::hands::{self, Hands};
 use crate::runtime::listeners::{BindError, Listeners};
 use crate::runtime::logging::{self, Console};
 use crate::runtime::lookout::Lookout;
+use crate::runtime::metrics::Meter;
 use crate::runtime::news::{INBOX_MAX, News};
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
@@ -155,6 +156,7 @@ impl Supervisor {
                 .map_err(system("become the parent of orphans"))?,
             listeners,
             metrics,
+            meter: Meter::start(),
             totals: totals::Totals::default(),
             outputs,
             logging,

@@ -13,7 +13,7 @@ use notify::{ErrorKind, INotifyWatcher, RecursiveMode, Watcher};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::{Config, WatchConfig};
-use crate::machine::AppName;
+use crate::machine::{AppName, DrainCause};
 use crate::runtime::board::{Board, Change, Kind, Since};
 use crate::runtime::clock;
 use crate::runtime::news::News;
@@ -160,7 +160,7 @@ impl Watch {
         let now = clock::since_boot();
         let due = |(app, watched): (&AppName, &mut Watched)| {
             let why = format!("{} changed", watched.take_due(now)?);
-            Some(News::Refresh { app: app.clone(), why })
+            Some(News::Refresh { app: app.clone(), cause: DrainCause::Watch, why })
         };
         let refreshed = self.apps.iter_mut().filter_map(due);
         let changed = self.sources.take_due(now).map(News::SourcesChanged);

@@ -4,9 +4,13 @@
 //! slowly. What counts a request as running is kept here.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
+use mcp_protocol::measure::Measure;
+
+use crate::metrics::Metrics;
 
 /// So deep may lists and objects of a message be in each other.
 pub(super) const LEVELS_MAX: usize = 64;
@@ -42,6 +46,49 @@ impl<T: Unpin> HttpBody for Holding<T> {
 
     fn size_hint(&self) -> hyper::body::SizeHint {
         self.body.size_hint()
+    }
+}
+
+struct Metered {
+    body: Body,
+    metrics: Arc<Metrics>,
+    bytes: u64,
+}
+
+/// The body, whose written bytes are counted at its end.
+pub(super) fn metered(body: Body, metrics: Arc<Metrics>) -> Body {
+    Body::new(Metered { body, metrics, bytes: 0 })
+}
+
+impl HttpBody for Metered {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> hyper::body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Metered {
+    fn drop(&mut self) {
+        #[expect(clippy::cast_precision_loss, reason = "a histogram's sum is no exact number")]
+        let bytes = self.bytes as f64;
+        self.metrics.tallies.size(Measure::ResponseBytes, &[], bytes, None);
     }
 }
 

@@ -17,10 +17,10 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
-use super::body::holding;
+use super::body::{holding, metered};
 use super::names::{self, Secrecy};
 use super::traffic::{Activity, Limits, Traffic, Watched};
-use super::{Hall, Presence, Stage, tls};
+use super::{Hall, Presence, Stage, paths, tls};
 use crate::access::PeerNames;
 
 /// A connection that nobody uses for so long is closed; longer than clients keep theirs.
@@ -136,7 +136,11 @@ async fn answer(
     traffic: Arc<Traffic>,
 ) -> Result<Response<Body>, Infallible> {
     let running = (traffic.request_began(), hall.metrics.request_started());
+    let arrived = hall.clock.now();
+    let path = paths::class(request.uri().path());
+    let trace = paths::trace(request.headers());
     let mut request = request.map(Body::new);
+    request.extensions_mut().insert(Arc::clone(&hall.metrics));
     let Guest { from, names, secrecy, presence } = guest;
     request.extensions_mut().insert(ConnectInfo(from));
     names.map(|names| request.extensions_mut().insert(names));
@@ -145,11 +149,15 @@ async fn answer(
         Ok(response) => response,
         Err(never) => match never {},
     };
-    hall.metrics.request_answered(response.status());
+    hall.metrics.responded(path, response.status(), hall.clock.now().since(arrived), trace);
     names::harden(response.headers_mut(), secrecy);
     if *hall.stage.borrow() > Stage::Serving {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     // It runs until its last byte is written, or nobody wants it any more.
-    Ok(response.map(|body| holding(body, running)))
+    let response = response.map(|body| holding(body, running));
+    Ok(match path {
+        paths::MCP => response.map(|body| metered(body, hall.metrics)),
+        _ => response,
+    })
 }

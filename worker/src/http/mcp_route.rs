@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use mcp_protocol::measure::Measure;
 use mcp_protocol::settings::Settings;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
@@ -35,6 +36,7 @@ use crate::mcp::edge::calls::Call;
 use crate::mcp::edge::resume::Resumable;
 use crate::mcp::edge::session::{Client, Session};
 use crate::mcp::server::{Leaving, Served};
+use crate::metrics::Metrics;
 
 /// The request whose reply is a subscription.
 const LISTEN: &str = "subscriptions/listen";
@@ -137,6 +139,9 @@ impl McpDoor {
         }
         let Some(named) = head.headers.get(SESSION_ID) else { return Ok(None) };
         let session = named.to_str().ok().and_then(|named| self.edge.open(named, caller));
+        if let (Some(session), Some(metrics)) = (&session, head.extensions.get::<Arc<Metrics>>()) {
+            metrics.session_seen(session.tag);
+        }
         // Why is not told: it would tell a stranger which ids there are.
         let message = "there is no such session; begin a new one with initialize";
         let refused = || refusal(StatusCode::NOT_FOUND, NO_SESSION, message, id).into();
@@ -145,6 +150,7 @@ impl McpDoor {
 
     /// Lets a client introduce itself, and begins a session for it.
     async fn introduce(&self, head: Parts, body: Bytes, caller: &Caller) -> Response<Body> {
+        let metrics = head.extensions.get::<Arc<Metrics>>().cloned();
         let introduction = serde_json::from_slice::<Message<Introduction>>(&body);
         let request = Request::from_parts(head, Full::new(body));
         let (mut head, body) = (self.service)(request).await.into_parts();
@@ -154,7 +160,8 @@ impl McpDoor {
             let Implementation { name, version } = params.client_info;
             let Agreed { protocol_version: protocol } = result;
             let client = Client { name, version, protocol, capabilities: params.capabilities };
-            let (_, id) = self.edge.begin(client, caller);
+            let (session, id) = self.edge.begin(client, caller);
+            metrics.iter().for_each(|metrics| metrics.session_seen(session.tag));
             let id = HeaderValue::try_from(id).expect("base64url fits into a header");
             head.headers.insert(SESSION_ID, id);
         }
@@ -238,6 +245,11 @@ async fn answered(door: Arc<McpDoor>, request: Request<Body>) -> Result<Response
     let (mut head, body) = request.into_parts();
     let caller = door.admit(&mut head).await?;
     let body = door.body(body).await?;
+    if let Some(metrics) = head.extensions.get::<Arc<Metrics>>() {
+        #[expect(clippy::cast_precision_loss, reason = "a histogram's sum is no exact number")]
+        let bytes = body.len() as f64;
+        metrics.tallies.size(Measure::RequestBytes, &[], bytes, None);
+    }
     let Envelope { id, method } = envelope(&head.headers, &body)?;
     let method = method.unwrap_or_default();
     if method == "initialize" {

@@ -11,6 +11,7 @@ mod mcp_streams;
 mod message;
 mod names;
 mod neighbours;
+mod paths;
 mod routes;
 mod stream;
 mod tls;

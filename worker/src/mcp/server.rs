@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use mcp_protocol::access::Level;
-use mcp_protocol::message::CallOutcome;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
     CompleteResult, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams,
@@ -19,6 +18,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::call::Call;
 use super::edge::resume::Resumable;
 use super::edge::session::Session;
 use super::news::News;
@@ -27,7 +27,7 @@ use super::tools::{self, Desk, Reply, ToolError};
 use super::{complete, prompts, resources};
 use crate::access::Caller;
 use crate::audit::Audit;
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::quota::Quotas;
 use crate::warehouse::Origin;
@@ -206,22 +206,17 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let caller = self.caller(&context);
+        let (origin, counted) = (origin(&context), (&*self.metrics, self.clock));
         let who = (request.name.as_ref(), &caller);
         let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
         let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
             record.refused("the caller sees no such tool");
+            Call::begin(counted, ("unknown", &caller), &origin).unknown();
             let message = format!("there is no tool `{}`; tools/list says which", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
-        let mut call = Call {
-            metrics: &self.metrics,
-            clock: self.clock,
-            tool: tool.label(),
-            started: self.clock.now(),
-            outcome: CallOutcome::Cancelled,
-        };
+        let mut call = Call::begin(counted, (tool.label(), &caller), &origin);
         let arguments = request.arguments.unwrap_or_default();
-        let origin = origin(&context);
         let (course, news) = News::wanted(&context, self.clock);
         let resumable = resumable(&context, &caller, &arguments);
         let taken_up = resumable.as_ref().is_some_and(|call| call.taken_up().is_some());
@@ -237,11 +232,7 @@ impl ServerHandler for Server {
             result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
             () = context.ct.cancelled() => Err(ToolError::cancelled()),
         };
-        call.outcome = match &result {
-            Ok(_) => CallOutcome::Ok,
-            Err(error) if error.is_cancelled() => CallOutcome::Cancelled,
-            Err(_) => CallOutcome::Error,
-        };
+        call.ended(&result);
         match &result {
             Ok(reply) => record.answered(&reply.structured),
             Err(ToolError::Refused(why)) => record.refused(why),
@@ -379,21 +370,4 @@ fn shown(reply: Reply, knows_links: bool) -> CallToolResult {
     let mut result = CallToolResult::success(content);
     result.structured_content = Some(reply.structured);
     result
-}
-
-/// A call that is counted however it ends, also when it is dropped.
-struct Call<'a> {
-    metrics: &'a Metrics,
-    clock: Clock,
-    tool: &'static str,
-    started: Moment,
-    outcome: CallOutcome,
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        let took = self.clock.now().since(self.started);
-        self.metrics.tool_called(self.tool, self.outcome, took);
-        tracing::debug!(tool = self.tool, outcome = ?self.outcome, ?took, "tool call");
-    }
 }

@@ -17,12 +17,14 @@ mod tells;
 #[cfg(test)]
 mod tests;
 pub mod values;
+mod verb;
 
 use std::fmt;
 
 pub use databases::{Named, databases};
 use finding::{Finding, Need};
 use lexer::Token;
+pub use verb::verb;
 
 /// The longest statement that is looked at, in bytes; a longer one is refused unread.
 pub const STATEMENT_BYTES_MAX: usize = 1024 * 1024;

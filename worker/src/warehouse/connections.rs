@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mcp_protocol::measure::Series;
 use mcp_protocol::message::NamedPool;
 use mcp_protocol::settings::{
     DEFAULT_CONNECTION, PoolSettings, Settings, SnowflakeSettings, WarehouseSettings,
@@ -172,6 +173,22 @@ impl Connections {
             pool: connection.pool.vitals(),
         };
         self.inner.named.iter().map(of).collect()
+    }
+
+    /// Takes out what was counted of statements and waits, at most so many series.
+    #[must_use]
+    pub fn take_series(&self, most: usize) -> Vec<Series> {
+        let default = (DEFAULT_CONNECTION, &self.inner.default);
+        let named = self.inner.named.iter().map(|(name, connection)| (name.as_str(), connection));
+        let mut taken = Vec::new();
+        for (name, connection) in std::iter::once(default).chain(named) {
+            let of_it = connection.pool.tallies().take(most - taken.len());
+            taken.extend(of_it.into_iter().map(|mut series| {
+                series.labels.insert(0, name.to_owned());
+                series
+            }));
+        }
+        taken
     }
 
     /// Replaces the sessions of all of them, as [`Pool::reset`] does.

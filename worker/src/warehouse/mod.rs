@@ -15,6 +15,7 @@ pub mod open;
 mod opener;
 pub mod pool;
 pub mod snowflake;
+mod timing;
 
 use std::time::Duration;
 
@@ -285,6 +286,14 @@ pub enum WarehouseError {
         /// Which warehouse.
         warehouse: String,
         /// The reason and the remedy.
+        reason: String,
+    },
+    /// A person has to log in first; nothing was sent, or what the last login left has ended.
+    #[error("{warehouse} waits for a person: {reason}")]
+    LoggedOut {
+        /// Which warehouse.
+        warehouse: String,
+        /// Who, and how.
         reason: String,
     },
     /// Its settings cannot be used; nothing was sent.

@@ -6,7 +6,7 @@
 //! back clean; a session whose statement does not end after that is retired.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mcp_protocol::message::PoolVitals;
@@ -19,9 +19,11 @@ use tokio_util::sync::CancellationToken;
 use super::circuit::Circuit;
 use super::course::Stage;
 use super::opener::{Goodbye, Opener, Openings, Standing};
+use super::timing::Timing;
 use super::{Answer, Context, Limits, Session, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
 use crate::quota::Refusal;
+use crate::tallies::Tallies;
 
 /// How long a cancelled or overdue statement may take to end before its session is retired.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
@@ -86,6 +88,9 @@ pub(super) struct Inner {
     generation: Arc<AtomicU64>,
     waiting: AtomicU64,
     timeouts: AtomicU64,
+    /// The most permits that were out at once.
+    peak: AtomicU32,
+    tallies: Tallies,
 }
 
 /// A session on loan. The session goes back before the permit does.
@@ -138,6 +143,8 @@ impl Pool {
             generation,
             waiting: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
+            peak: AtomicU32::new(0),
+            tallies: Tallies::default(),
         });
         if let Some(every) = inner.settings.health_check_interval {
             tokio::spawn(care::check_idle_sessions(Arc::downgrade(&inner), every, clock));
@@ -175,11 +182,14 @@ impl Pool {
         cancel: &CancellationToken,
     ) -> Result<Answer, PoolError> {
         let course = &context.course;
+        let measured = (&self.inner.tallies, self.inner.clock);
+        let mut timing = Timing::begin(measured, statement, context);
         course.tell(Stage::Waiting);
         let loan = tokio::select! {
             loan = self.borrow() => loan?,
             () = cancel.cancelled() => return Err(WarehouseError::Cancelled.into()),
         };
+        timing.running();
         course.tell(Stage::Running { query_id: None });
         let cancel = cancel.child_token();
         let _cancel_when_dropped = cancel.clone().drop_guard();
@@ -188,7 +198,10 @@ impl Pool {
         let ended = task.await;
         course.tell(Stage::Ended);
         match ended {
-            Ok(result) => Ok(result?),
+            Ok(result) => {
+                timing.ended(&result);
+                Ok(result?)
+            }
             Err(_) => Err(PoolError::Closed),
         }
     }
@@ -207,7 +220,15 @@ impl Pool {
             opened_total: openings.opened,
             open_failures_total: openings.failed,
             logins: self.inner.circuit.logins(),
+            peak: self.inner.peak.load(Ordering::Relaxed),
+            circuit: self.inner.circuit.position(self.inner.clock.now()),
         }
+    }
+
+    /// What was counted of its statements, and of the waits for its sessions.
+    #[must_use]
+    pub fn tallies(&self) -> &Tallies {
+        &self.inner.tallies
     }
 
     /// Replaces every session, without a call that fails: idle ones are closed now, busy ones when
@@ -250,6 +271,8 @@ impl Pool {
             inner.clock.within(inner.settings.acquire_timeout, permit).await
         };
         let permit = permit.ok_or_else(|| self.exhausted())?.map_err(|_| PoolError::Closed)?;
+        let free = u32::try_from(inner.permits.available_permits()).unwrap_or(u32::MAX);
+        inner.peak.fetch_max(inner.settings.max.saturating_sub(free), Ordering::Relaxed);
         if let Some(session) = inner.sessions.try_get() {
             return Ok(Loan { session, _permit: permit });
         }

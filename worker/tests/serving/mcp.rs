@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mcp_protocol::measure::Measure;
 use mcp_protocol::message::{CallOutcome, PoolVitals};
 use mcp_protocol::settings::Settings;
 use mcp_worker::http::Serving;
@@ -252,9 +253,11 @@ async fn a_request_that_takes_too_long_is_answered_and_its_statement_cancelled()
         counts.cancelled.load(std::sync::atomic::Ordering::SeqCst) == 1
     })
     .await;
-    let outcome = || house.metrics.vitals(PoolVitals::default()).tool_calls;
     eventually("the call is counted", || {
-        outcome().iter().any(|calls| calls.outcome == CallOutcome::Cancelled)
+        let untold = house.metrics.tallies.untold();
+        untold.keys().any(|(measure, labels)| {
+            *measure == Measure::Calls && labels[2] == CallOutcome::Cancelled.name()
+        })
     })
     .await;
 }

@@ -9,6 +9,7 @@ use interprocess::local_socket::tokio::{Listener, Stream};
 use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
+use mcp_protocol::measure::{Measure, More};
 use mcp_protocol::message::{FromWorker, ToWorker};
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{Settings, SnowflakeLogin, SnowflakeSettings, WarehouseSettings};
@@ -136,15 +137,20 @@ async fn a_worker_gets_ready_serves_drains_and_leaves() {
     let mut client = Client::connect(stage.address).await.expect("connects");
     let answer = client.mcp(&call("list_databases", json!({}))).await.expect("an answer");
     assert_eq!(answer.status, 200);
+    let mut called = Vec::new();
     loop {
-        if let FromWorker::Heartbeat(vitals) = stage.supervisor.hear().await
-            && vitals.requests_total == 1
-        {
+        let FromWorker::Heartbeat(vitals) = stage.supervisor.hear().await else { continue };
+        called.extend(vitals.series);
+        if vitals.requests_total == 1 {
             assert_eq!((vitals.connections, vitals.pool.max), (1, 4));
-            assert_eq!(vitals.tool_calls[0].tool, "list_databases");
             break;
         }
     }
+    let calls: Vec<_> =
+        called.iter().filter(|one| one.measure == Measure::Calls.number()).collect();
+    assert_eq!(calls.len(), 1, "a call is told once: {called:?}");
+    assert_eq!(calls[0].labels, ["list_databases", "", "ok", "200"]);
+    assert_eq!(calls[0].more, More::Count(1));
     stage.supervisor.say(&ToWorker::Drain { grace: Duration::from_secs(10) }).await;
     let last = loop {
         match client.get("/readyz").await {

@@ -6,6 +6,7 @@ use mcp_protocol::access::Allowed;
 
 use super::cursor::CursorError;
 use crate::mcp::names::NameError;
+use crate::metrics::Ending;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::connections::NoSuchConnection;
 use crate::warehouse::pool::PoolError;
@@ -125,6 +126,24 @@ impl ToolError {
         ToolError::Arguments(format!("`timeout` is {asked} s; at most {} s", most.as_secs_f64()))
     }
 
+    /// What it is counted as.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        match self {
+            ToolError::Arguments(_) | ToolError::Name(_) | ToolError::Cursor(_) => {
+                Ending::wrong("arguments", "400")
+            }
+            ToolError::Refused(_) => Ending::wrong("refused", "403"),
+            ToolError::NotGranted { .. } | ToolError::Connection(_) => {
+                Ending::wrong("not_granted", "403")
+            }
+            ToolError::NoSuchQuery(_) => Ending::wrong("no_such_query", "404"),
+            ToolError::TooMuch { .. } => Ending::wrong("too_much", "413"),
+            ToolError::RowTooLarge { .. } => Ending::wrong("too_large", "413"),
+            ToolError::Pool(error) | ToolError::Hinted { error, .. } => ending_of_pool(error),
+        }
+    }
+
     /// What the client is told.
     #[must_use]
     pub fn words(&self) -> String {
@@ -162,6 +181,30 @@ impl ToolError {
     }
 }
 
+fn ending_of_pool(error: &PoolError) -> Ending {
+    match error {
+        PoolError::Exhausted { .. } => Ending::wrong("pool_exhausted", "503"),
+        PoolError::Closed => Ending::wrong("leaving", "503"),
+        PoolError::Quota(_) => Ending::wrong("quota", "429"),
+        PoolError::Open { .. } | PoolError::Warehouse(WarehouseError::Connect { .. }) => {
+            Ending::wrong("unreachable", "503")
+        }
+        PoolError::Refused { .. } | PoolError::Warehouse(WarehouseError::Refused { .. }) => {
+            Ending::wrong("credentials", "503")
+        }
+        PoolError::Warehouse(WarehouseError::Statement { .. }) => Ending::wrong("statement", "400"),
+        PoolError::Warehouse(WarehouseError::Unsupported { .. }) => {
+            Ending::wrong("unsupported", "501")
+        }
+        PoolError::Warehouse(WarehouseError::TimedOut { .. }) => Ending::wrong("timeout", "504"),
+        PoolError::Warehouse(WarehouseError::Cancelled) => Ending::CANCELLED,
+        PoolError::Warehouse(WarehouseError::Settings { .. }) => Ending::wrong("settings", "500"),
+        PoolError::Warehouse(WarehouseError::Interrupted { .. }) => {
+            Ending::wrong("interrupted", "502")
+        }
+    }
+}
+
 fn of_pool(error: &PoolError) -> String {
     match error {
         PoolError::Warehouse(WarehouseError::Statement { .. }) => {
@@ -186,6 +229,7 @@ fn of_pool(error: &PoolError) -> String {
             WarehouseError::Unsupported { .. }
             | WarehouseError::Cancelled
             | WarehouseError::Connect { .. }
+            | WarehouseError::LoggedOut { .. }
             | WarehouseError::Settings { .. }
             | WarehouseError::Interrupted { .. },
         ) => format!("Error executing query: {error}"),

@@ -150,11 +150,10 @@ impl Connection {
         let mut url = wire.url("/session/v1/login-request", Uuid::new_v4());
         url.query_pairs_mut().extend_pairs(login.query());
         logins.fetch_add(1, Ordering::Relaxed);
-        let reply = wire.post(url, Bearer::Nobody, &json!({ "data": data })).await;
+        let reply = wire.post(url, Bearer::Nobody, &json!({ "data": &data })).await;
         let reply = reply.map_err(|trouble| self.not_let_in(&trouble))?;
         if !reply.success {
-            let Reply { code, message, date, .. } = &reply;
-            return Err(login.failed(code, message, *date, unix_seconds()));
+            return Err(login.refused(&reply, &data, unix_seconds()));
         }
         login.welcomed(&reply.data);
         let given = self.tokens_of(&reply.data, ["token", "masterToken", "validityInSeconds"]);

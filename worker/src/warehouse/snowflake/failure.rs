@@ -213,6 +213,17 @@ pub(crate) fn is_about_key(code: &str) -> bool {
     JWT.contains(&code)
 }
 
+/// Whether a code says that what a person's login left is not good any more.
+pub(crate) fn is_about_id_token(code: &str) -> bool {
+    // Expired; invalid.
+    ["390110", "390195"].contains(&code)
+}
+
+/// Whether a code says that the account has no company's login page.
+pub(crate) fn is_without_provider(code: &str) -> bool {
+    code == "390190"
+}
+
 /// Whether a code says that the OAuth token's time is over.
 pub(crate) fn is_token_expired(code: &str) -> bool {
     code == "390318"

@@ -26,6 +26,14 @@ const TURN_LIMIT: Duration = Duration::from_secs(60);
 /// How the file begins of credentials that were refused; the reason follows.
 const REFUSED: &str = "refused: ";
 
+/// The directory beside the supervisor's socket where refused credentials are remembered.
+pub const REFUSALS: &str = "refused-logins";
+
+/// Forgets that these credentials were refused.
+pub(super) fn forgive(directory: &Path, version: &str) {
+    let _ = fs::remove_file(directory.join(version));
+}
+
 /// The way in of one account's credentials.
 #[derive(Clone)]
 pub(super) struct Gate {
