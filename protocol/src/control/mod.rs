@@ -130,6 +130,8 @@ impl Request {
             Request::Changes => "changes",
             Request::Roll { .. } => "roll",
             Request::Rollback { .. } => "rollback",
+            Request::RotateLogs { .. } => "rotate_logs",
+            Request::FlushLogs { .. } => "flush_logs",
         }
     }
 }
