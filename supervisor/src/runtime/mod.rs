@@ -132,6 +132,7 @@ impl Supervisor {
                 tracing::warn!(app = %name, "{remark}");
             }
         }
+        self.hands.tidy_channels();
         let desired = self.hands.config.desired(self.hands.generation);
         let settle = self.own(Command::Settle);
         let remembered = Event::Remembered(self.hands.memory.changes.clone());
