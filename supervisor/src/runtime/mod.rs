@@ -244,6 +244,12 @@ impl Supervisor {
         picture::status(&snapshot, &self.hands, self.clock.now(), self.clock.elapsed())
     }
 
+    /// All that is measured, to be written down elsewhere.
+    fn drawn(&mut self) -> metrics::Drawn {
+        let status = self.status();
+        metrics::drawn(&status, &self.hands, self.inbox.len())
+    }
+
     /// What news means to the machine.
     fn take_in(&mut self, news: News) -> Vec<Event> {
         match news {
@@ -264,10 +270,7 @@ impl Supervisor {
                 Vec::new()
             }
             News::Ready { run } => vec![Event::Ready { run }],
-            News::BootFailed { run, why } => {
-                self.hands.meter.boot_failed(run);
-                vec![Event::BootFailed { run, why }]
-            }
+            News::BootFailed { run, why } => vec![self.hands.boot_failed(run, why)],
             News::Heartbeat { run, vitals } => {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
@@ -302,9 +305,7 @@ impl Supervisor {
                 Vec::new()
             }
             News::Scrape { answer } => {
-                let status = self.status();
-                let waiting = self.inbox.len();
-                let _ = answer.send(metrics::drawn(&status, &self.hands, waiting));
+                let _ = answer.send(self.drawn());
                 Vec::new()
             }
             News::Signal(signal) => self.signalled(signal),
