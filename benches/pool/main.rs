@@ -58,6 +58,7 @@ fn pool(server: &Server, max: u32) -> Pool {
     let house = House {
         worker: "bench[0]".to_owned(),
         refusals: None,
+        kept_logins: None,
         clock: Clock::start(),
         variables: Variables::new(),
     };

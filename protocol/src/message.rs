@@ -284,4 +284,6 @@ pub enum Logins {
     Failing,
     /// The warehouse refuses the credentials; it is not tried again until they change.
     Refused,
+    /// A person has to log in at a browser first.
+    LoggedOut,
 }

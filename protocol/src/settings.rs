@@ -246,6 +246,8 @@ pub enum SnowflakeLogin {
         /// What Snowflake is called in Azure; its usual name there without one.
         entra_resource: Option<String>,
     },
+    /// What a person's login at a browser left in the run directory.
+    ExternalBrowser,
 }
 
 /// A cloud that says who its workloads are.

@@ -255,6 +255,7 @@ fn snowflake_settings(golden: &mut Golden) {
             platform: CloudPlatform::Azure,
             entra_resource: Some("api://snowflake".to_owned()),
         },
+        SnowflakeLogin::ExternalBrowser,
     ];
     let names = [
         "key-pair",
@@ -265,6 +266,7 @@ fn snowflake_settings(golden: &mut Golden) {
         "mfa-passcode",
         "workload-identity",
         "cloud-identity",
+        "external-browser",
     ];
     for (name, login) in names.into_iter().zip(logins) {
         let text = |text: &str| Some(text.to_owned());
@@ -304,6 +306,9 @@ fn control_messages(golden: &mut Golden) {
     golden.add("changes", &Request::Changes);
     golden.add("roll", &Request::Roll { target: Target::All });
     golden.add("rollback", &Request::Rollback { to: 3 });
+    golden.add("rotate-logs", &Request::RotateLogs { target: None });
+    golden.add("flush-logs", &Request::FlushLogs { target: Some(Target::App("query".to_owned())) });
+    golden.add("reopen-all-logs", &Request::ReopenLogs);
     let status = || Box::new(status());
     golden.add("answer-progress", &Response::Progress(status()));
     golden.add("answer-status", &Response::Status(status()));

@@ -34,7 +34,8 @@ pub(crate) struct House {
 }
 
 impl House {
-    /// A house with this configuration. `FAULT_WORKER` in it becomes that program's path.
+    /// A house with this configuration. `FAULT_WORKER` and `PRINTER` in it become those programs'
+    /// paths.
     pub(crate) fn new(configuration: &str) -> House {
         let house = House { directory: tempfile::tempdir().unwrap() };
         house.write(configuration);
@@ -48,7 +49,8 @@ impl House {
 
     pub(crate) fn write(&self, configuration: &str) {
         let worker = fault_worker().display().to_string();
-        let text = configuration.replace("FAULT_WORKER", &worker);
+        let printer = built("printer").display().to_string();
+        let text = configuration.replace("FAULT_WORKER", &worker).replace("PRINTER", &printer);
         std::fs::write(self.path("ecosystem.toml"), text).unwrap();
     }
 
@@ -185,8 +187,12 @@ pub(crate) fn query(instances: u32, faults: &str, more: &str) -> String {
 
 /// Where the misbehaving worker was built.
 pub(crate) fn fault_worker() -> PathBuf {
+    built("fault_worker")
+}
+
+fn built(example: &str) -> PathBuf {
     let own = Path::new(env!("CARGO_BIN_EXE_mcp-supervisor"));
-    let path = own.parent().unwrap().join("examples/fault_worker");
+    let path = own.parent().unwrap().join("examples").join(example);
     assert!(path.exists(), "{} is not built: run `cargo test -p mcp-supervisor`", path.display());
     path
 }

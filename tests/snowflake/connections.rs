@@ -56,7 +56,13 @@ impl Two {
         };
         let refusals = Some(directory.path().to_owned());
         let worker = "query[0]".to_owned();
-        let surroundings = Surroundings { worker, refusals, clock, variables: Variables::new() };
+        let surroundings = Surroundings {
+            worker,
+            refusals,
+            kept_logins: None,
+            clock,
+            variables: Variables::new(),
+        };
         let opened = Opened::open(&settings, &surroundings, open).expect("the default is well");
         let connections = Connections::new(opened, &settings, clock);
         connections.default_pool().open_min().await.expect("the default lets us in");

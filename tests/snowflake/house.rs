@@ -58,7 +58,8 @@ pub(crate) fn warehouse(
 ) -> SnowflakeWarehouse {
     let refusals = directory.map(Path::to_owned);
     let worker = "query[0]".to_owned();
-    let house = Surroundings { worker, refusals, clock, variables: Variables::new() };
+    let house =
+        Surroundings { worker, refusals, kept_logins: None, clock, variables: Variables::new() };
     SnowflakeWarehouse::open(settings, &house).expect("the settings can be used")
 }
 
@@ -105,7 +106,9 @@ impl House {
     pub(crate) async fn before(endpoint: Endpoint, config: Config) -> House {
         let house = match endpoint {
             Endpoint::Login => House::with(config, 1),
-            Endpoint::Renew
+            Endpoint::Page
+            | Endpoint::Person
+            | Endpoint::Renew
             | Endpoint::Heartbeat
             | Endpoint::Close
             | Endpoint::Query

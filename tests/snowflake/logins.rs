@@ -27,7 +27,7 @@ use crate::server::sessions::Refusal;
 use crate::server::{Config, Judge, Server};
 
 /// A server, and a pool that logs in there in some way.
-struct House {
+pub(crate) struct House {
     server: Server,
     pool: Pool,
     _directory: TempDir,
@@ -49,14 +49,14 @@ impl House {
         let directory = tempfile::tempdir().expect("a directory can be made");
         let clock = Clock::start();
         let (worker, refusals) = ("query[0]".to_owned(), Some(directory.path().to_owned()));
-        let surroundings = Surroundings { worker, refusals, clock, variables };
+        let surroundings = Surroundings { worker, refusals, kept_logins: None, clock, variables };
         let warehouse = SnowflakeWarehouse::open(&settings, &surroundings);
         let warehouse: Arc<dyn Warehouse> = Arc::new(warehouse.expect("they can be used"));
         let pool = Pool::new(warehouse, &pool_settings(4), clock);
         House { server, pool, _directory: directory }
     }
 
-    async fn ask(&self, statement: &str) -> Result<(), PoolError> {
+    pub(crate) async fn ask(&self, statement: &str) -> Result<(), PoolError> {
         let (cancel, limits) = (CancellationToken::new(), limits(TIMEOUT));
         self.pool.query(statement, &Context::default(), &limits, &cancel).await.map(drop)
     }
@@ -70,7 +70,7 @@ impl House {
     }
 
     /// What was sent with each login.
-    fn logins(&self) -> Vec<Value> {
+    pub(crate) fn logins(&self) -> Vec<Value> {
         self.server.look(|seen| seen.logins.iter().map(|login| login.data.clone()).collect())
     }
 
@@ -255,15 +255,15 @@ async fn the_platform_s_token_is_read_anew_at_each_login() {
     assert_eq!(house.logins().len(), 1);
 }
 
-/// What a cloud's endpoint was asked, as `GET /path?query` and its headers.
+/// What a cloud's endpoint was asked, as `GET /path?query` and a form behind it, and its headers.
 #[derive(Clone, Default)]
-struct Cloud {
+pub(crate) struct Cloud {
     asked: Arc<Mutex<Vec<(String, http::HeaderMap)>>>,
 }
 
 impl Cloud {
     /// An endpoint of AWS, Azure and Google Cloud in one; gives its address, without `http://`.
-    async fn open() -> (Cloud, String) {
+    pub(crate) async fn open() -> (Cloud, String) {
         let cloud = Cloud::default();
         let routes = Router::new().fallback(metadata).with_state(cloud.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
@@ -273,7 +273,7 @@ impl Cloud {
     }
 
     /// The first request whose path begins so.
-    fn asked(&self, begin: &str) -> (String, http::HeaderMap) {
+    pub(crate) fn asked(&self, begin: &str) -> (String, http::HeaderMap) {
         let asked = self.asked.lock().expect("nobody panicked");
         asked.iter().find(|(line, _)| line.starts_with(begin)).cloned().expect("it was asked")
     }
@@ -284,9 +284,10 @@ async fn metadata(
     method: http::Method,
     address: http::Uri,
     headers: http::HeaderMap,
+    form: String,
 ) -> (http::StatusCode, String) {
-    let line = format!("{method} {address}");
-    cloud.asked.lock().expect("nobody panicked").push((line, headers.clone()));
+    let line = format!("{method} {address}{form}");
+    cloud.asked.lock().expect("nobody panicked").push((line.clone(), headers.clone()));
     let has = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
     let ticket = has("x-aws-ec2-metadata-token", "canary-ticket");
     let keys = json!({
@@ -309,9 +310,29 @@ async fn metadata(
         ("GET", "/msi/token") if has("x-identity-header", "canary-header") => {
             json!({"access_token": "canary.azure.jwt", "expires_in": "3599"}).to_string()
         }
+        (_, "/") => return role(&line, &headers),
         _ => return (http::StatusCode::FORBIDDEN, "canary".to_owned()),
     };
     (http::StatusCode::OK, answer)
+}
+
+/// AWS's token service: gives each role keys that are named after it and after who asked.
+fn role(line: &str, headers: &http::HeaderMap) -> (http::StatusCode, String) {
+    let by_token = line.contains("WebIdentityToken=canary.web.token");
+    let signature = headers.get("authorization").and_then(|value| value.to_str().ok());
+    let signer = signature.and_then(|text| text.split("Credential=").nth(1)?.split('/').next());
+    let who = if by_token { Some("WEB") } else { signer };
+    let role = line.split("role%2F").nth(1).and_then(|rest| rest.split('&').next());
+    let (Some(who), Some(role)) = (who, role.filter(|role| *role != "Forbidden")) else {
+        let error = "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code>\
+                     <Message>not for you</Message></Error></ErrorResponse>";
+        return (http::StatusCode::FORBIDDEN, error.to_owned());
+    };
+    let keys = format!(
+        "<R><Credentials><AccessKeyId>{who}+{role}</AccessKeyId><SecretAccessKey>canary-of-role\
+         </SecretAccessKey><SessionToken>canary-session-of-{role}</SessionToken></Credentials></R>"
+    );
+    (http::StatusCode::OK, keys)
 }
 
 /// Lets in whoever shows something of a cloud.
@@ -323,14 +344,14 @@ fn by_cloud(data: &Value, _seen: &Seen) -> Result<Option<&'static str>, Refusal>
     }
 }
 
-fn of_cloud(platform: CloudPlatform, variables: &[(&'static str, &str)]) -> House {
+pub(crate) fn of_cloud(platform: CloudPlatform, variables: &[(&'static str, &str)]) -> House {
     let login = SnowflakeLogin::CloudIdentity { platform, entra_resource: None };
     let variables = variables.iter().map(|(name, value)| (*name, secret(value))).collect();
     House::with(by_cloud, login, variables)
 }
 
 /// The request to AWS that was shown to Snowflake.
-fn shown_to_snowflake(data: &Value) -> Value {
+pub(crate) fn shown_to_snowflake(data: &Value) -> Value {
     let shown = STANDARD.decode(data["TOKEN"].as_str().expect("a text")).expect("base64");
     serde_json::from_slice(&shown).expect("JSON")
 }

@@ -14,6 +14,7 @@ mod server_itself;
 mod house;
 
 mod answers;
+mod browser;
 mod connections;
 mod course;
 mod credentials;
@@ -27,5 +28,6 @@ mod once;
 mod pages;
 mod proxy;
 mod reads;
+mod roles;
 mod secrets;
 mod services;

@@ -57,6 +57,8 @@ fn row(name: &'static str, at: Endpoint, times: usize, fault: Fault, expect: Exp
         Endpoint::Chunk => CHUNKS,
         Endpoint::Query
         | Endpoint::Login
+        | Endpoint::Page
+        | Endpoint::Person
         | Endpoint::Renew
         | Endpoint::Heartbeat
         | Endpoint::Close

@@ -1,6 +1,8 @@
 //! The command line of `mcp-worker`.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use mcp_protocol::settings::LogLevel;
 
 use crate::sql;
@@ -36,6 +38,14 @@ pub enum Command {
         #[arg(long, default_value = "warn", value_name = "LEVEL")]
         log_level: Level,
     },
+    /// Log in to Snowflake at a browser, for all workers of this machine.
+    ///
+    /// `mcp-supervisor login` starts this with what the configuration says. Opens the page with
+    /// $BROWSER, else as the desktop opens pages, prints its address, and waits until the browser
+    /// comes back; where it cannot, because it is on another machine, the address at which it ended
+    /// may be pasted here. What Snowflake gives is kept in the run directory, in a file for its
+    /// owner alone.
+    Login(Login),
     /// Tell which statements from standard input the gate lets through, and why not.
     ///
     /// Prints one object of JSON a line: `line`, `class`, `decision` ("allow" or "refuse"),
@@ -57,6 +67,32 @@ pub enum Command {
         #[arg(long)]
         fail_on_refused: bool,
     },
+}
+
+/// Arguments of `login`.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// The account, as the configuration writes it.
+    #[arg(long)]
+    pub account: String,
+    /// The user.
+    #[arg(long)]
+    pub user: String,
+    /// The name to connect to, where it is not made from the account.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// The supervisor's run directory.
+    #[arg(long, value_name = "DIRECTORY")]
+    pub run_directory: PathBuf,
+    /// Also when the login that is kept is still good.
+    #[arg(long)]
+    pub again: bool,
+    /// Print the address, and open nothing.
+    #[arg(long)]
+    pub no_browser: bool,
+    /// How long the person may take, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub timeout: u64,
 }
 
 /// How far statements may go, as it is typed.

@@ -2,18 +2,21 @@
 
 use std::io::{self, Stdin, StdoutLock};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use mcp_protocol::settings::{LogSettings, Settings, WarehouseSettings};
-use mcp_worker::cli::{Arguments, Command, Reach};
+use mcp_worker::cli::{Arguments, Command, Login, Reach};
 use mcp_worker::clock::Clock;
-use mcp_worker::settings::{InheritError, Inherited};
+use mcp_worker::settings::{self, InheritError, Inherited};
 use mcp_worker::sql::Level;
 use mcp_worker::sql_check::{self, Tally};
 use mcp_worker::stdio;
 use mcp_worker::supervised;
 use mcp_worker::warehouse::open::open;
+use mcp_worker::warehouse::snowflake::browser::{self, Screen, Terminal, Wanted};
 use mcp_worker::words::chain;
+use tokio::sync::mpsc;
 
 /// Threads that serve requests; a worker is one of several.
 const SERVING_THREADS: usize = 2;
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
             };
             in_runtime(stdio::serve(settings, open, clock), |_error| FAILED)
         }
+        Some(Command::Login(login)) => log_in(login, clock),
         Some(Command::SqlCheck { level, jsonl, fail_on_refused }) => {
             let refusal = if fail_on_refused { REFUSED } else { 0 };
             check_statements(
@@ -76,6 +80,33 @@ fn main() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Lets a person log in.
+fn log_in(login: Login, clock: Clock) -> Result<(), (u8, String)> {
+    let Login { account, user, host, run_directory, again, no_browser, timeout } = login;
+    let patience = Duration::from_secs(timeout);
+    let wanted = Wanted { account, user, host, run_directory, again, patience };
+    let screen = if no_browser { Screen::none() } else { settings::screen() };
+    let lines = typed();
+    let logging_in = async move {
+        let say = &mut |words: &str| print(&format!("{words}\n"));
+        browser::log_in(&wanted, clock, Terminal { say, lines, screen: &screen }).await
+    };
+    in_runtime(logging_in, |_error| FAILED)
+}
+
+/// What is typed or pasted meanwhile. A thread of its own, for nothing else ends such a read.
+fn typed() -> mpsc::Receiver<String> {
+    let (tell, lines) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in io::stdin().lines().map_while(Result::ok) {
+            if tell.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// Serves; of a failure, the exit code and the words.

@@ -10,6 +10,7 @@ use mcp_protocol::env;
 use mcp_protocol::secret::Secret;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
+use crate::warehouse::snowflake::browser::Screen;
 use crate::warehouse::snowflake::platform::{VARIABLES, Variables};
 
 /// Who this worker is.
@@ -85,6 +86,14 @@ impl Inherited {
 pub fn of_platform() -> Variables {
     let set = |name: &&'static str| Some((*name, Secret::new(variable(name)?)));
     VARIABLES.iter().filter_map(set).collect()
+}
+
+/// What can show a page to the one who typed the command.
+#[must_use]
+pub fn screen() -> Screen {
+    let has_display =
+        ["DISPLAY", "WAYLAND_DISPLAY"].into_iter().any(|name| variable(name).is_some());
+    Screen::new(variable("BROWSER").as_deref(), has_display)
 }
 
 fn check_listeners(identity: &Identity) -> Result<(), InheritError> {

@@ -51,8 +51,13 @@ pub async fn serve(
     let identity = Identity { app: "stdio".to_owned(), slot: 0, run: 0, pid: std::process::id() };
     let _logs = logs::start(&settings.logs, &identity)?;
     let wanted = settings.clone();
-    let house =
-        House { worker: identity.app.clone(), refusals: None, clock, variables: of_platform() };
+    let house = House {
+        worker: identity.app.clone(),
+        refusals: None,
+        kept_logins: None,
+        clock,
+        variables: of_platform(),
+    };
     let opening = tokio::task::spawn_blocking(move || Opened::open(&wanted, &house, open));
     let connections = Connections::new(opening.await??, &settings, clock);
     connections.default_pool().open_min().await?;

@@ -36,12 +36,12 @@ use crate::signals::{self, Signals};
 use crate::warehouse::connections::{Connections, OpenWarehouse, Opened};
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::snowflake::House;
+use crate::warehouse::snowflake::browser::KEPT_LOGINS;
+use crate::warehouse::snowflake::gate::REFUSALS;
 use crate::words::chain;
 
 /// The grace of a drain that nobody gave one: a signal, or a supervisor that is gone.
 const GRACE_DEFAULT: Duration = Duration::from_secs(30);
-/// The directory beside the supervisor's socket where refused credentials are remembered.
-const REFUSALS: &str = "refused-logins";
 /// How long goodbyes to the warehouse may take.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
@@ -58,6 +58,7 @@ pub async fn serve(
     let house = House {
         worker: format!("{}[{}]", identity.app, identity.slot),
         refusals: socket.parent().map(|directory| directory.join(REFUSALS)),
+        kept_logins: socket.parent().map(|directory| directory.join(KEPT_LOGINS)),
         clock,
         variables: of_platform(),
     };

@@ -96,6 +96,18 @@ pub enum Request {
         /// The generation that it is of.
         to: u64,
     },
+    /// Begin new log files, whatever the size of those there are.
+    RotateLogs {
+        /// Whose; without one all, those included that are of no app.
+        target: Option<Target>,
+    },
+    /// Empty log files; those that were rotated stay, and so does the audit log.
+    FlushLogs {
+        /// Whose; without one all, those included that are of no app.
+        target: Option<Target>,
+    },
+    /// Open all log files anew: somebody renamed them.
+    ReopenLogs,
 }
 
 impl Request {
@@ -120,6 +132,9 @@ impl Request {
             Request::Changes => "changes",
             Request::Roll { .. } => "roll",
             Request::Rollback { .. } => "rollback",
+            Request::RotateLogs { .. } => "rotate_logs",
+            Request::FlushLogs { .. } => "flush_logs",
+            Request::ReopenLogs => "reopen_logs",
         }
     }
 }

@@ -13,6 +13,8 @@ mod client;
 mod config;
 mod import;
 mod init;
+mod login;
+mod logs;
 mod look;
 mod service;
 mod targets;
@@ -215,13 +217,25 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Pid(cli::MaybeTargets { targets }) => look::pid(cli, &whom(targets)),
         Command::Env(cli::OneTarget { target }) => look::environment(cli, target),
         Command::Ping => look::ping(cli),
-        Command::Logs(logs) => look::logs(cli, logs),
+        Command::Logs(logs) => logs::logs(cli, logs),
+        Command::RotateLogs(cli::MaybeTargets { targets }) => {
+            let request = |target| Request::RotateLogs { target: Some(target) };
+            changes(cli, &whom(targets), "rotated the logs of", request)
+        }
+        Command::Flush(cli::MaybeTargets { targets }) => {
+            let request = |target| Request::FlushLogs { target: Some(target) };
+            changes(cli, &whom(targets), "emptied the logs of", request)
+        }
+        Command::ReloadLogs => {
+            change(cli, &Request::ReopenLogs, &[Target::All], "opened the logs anew of")
+        }
         Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
         Command::Init(wanted) => init::init(cli, wanted),
         Command::Import(wanted) => import::import(cli, wanted),
         Command::Check(output) => check::check(cli, output),
         Command::Config(wanted) => config::run(cli, wanted),
         Command::Client(wanted) => client::run(cli, wanted),
+        Command::Login(wanted) => login::login(cli, wanted),
         Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),

@@ -10,8 +10,8 @@ use mcp_supervisor::report::{self, Progress};
 use mcp_supervisor::runtime::{self, AskError, Background, Console, Options};
 
 use super::{
-    CommandError, ask_and_show, inherited, load, page, print, show, socket, surroundings, system,
-    with_time_zone,
+    CommandError, ask_and_show, inherited, load, login, page, print, show, socket, surroundings,
+    system, with_time_zone,
 };
 
 /// What a supervisor in the background still prints, a panic above all, goes here.
@@ -64,6 +64,9 @@ fn abort_on_panic() {
 
 fn in_background(cli: &Cli) -> Result<(), CommandError> {
     let config = load(cli)?;
+    if runtime::ask(&config.socket(), &Request::Status, &mut |_| {}).is_err() {
+        login::before_start(&config)?;
+    }
     let mut arguments: Vec<&OsStr> =
         vec!["start".as_ref(), "--background-child".as_ref(), "--config".as_ref()];
     arguments.push(config.file.as_os_str());

@@ -8,8 +8,8 @@ use super::health::{self, Health, ReadyBy};
 use super::problem::Report;
 use super::section::Section;
 use super::{
-    AppConfig, OutputConfig, access, compare, fingerprint, hints, policy, process, program,
-    restart, watch, worker,
+    AppConfig, access, compare, fingerprint, hints, log_files, policy, process, program, restart,
+    watch, worker,
 };
 use crate::machine::{AppGoal, AppName, Fingerprint, RestartWhen};
 
@@ -70,7 +70,7 @@ pub(super) fn read(
         stop_signal: section.signal("stop_signal").unwrap_or(policy::STOP_SIGNAL),
         health: health.config,
         process,
-        output: output(section.section("logs")),
+        output: log_files::of_app(section.section("logs")),
         written: compare::written(section),
         time_table: restart::time_table(section.section("restart"), around),
         watch,
@@ -142,13 +142,6 @@ fn with_any_port(mut remarks: Vec<String>, listen: Option<std::net::SocketAddr>)
         remarks.push("listens on a port that the system chooses anew at each start".to_owned());
     }
     remarks
-}
-
-fn output(logs: Section<'_>) -> OutputConfig {
-    OutputConfig {
-        bytes_max: logs.size("max_size").unwrap_or(policy::OUTPUT.bytes_max),
-        files_max: logs.count("max_files").unwrap_or(policy::OUTPUT.files_max),
-    }
 }
 
 fn goal(section: Section<'_>, found: &Health, report: &mut Report) -> AppGoal {

@@ -1,8 +1,9 @@
 //! The identity of a worker: everything that it can only learn by being started anew.
 //!
 //! In it: program, arguments, directory, variables, listener, stop signal, user, group, umask,
-//! nice, resource limits, what it is handed to tell its readiness and its life by, and all of our
-//! own worker's settings but those that it takes on while it runs. Not in it: the generation, which would roll everything at each reload; and what the supervisor alone
+//! nice, resource limits, whether its output is a file of its own, what it is handed to tell its
+//! readiness and its life by, and all of our own worker's settings but those that it takes on while
+//! it runs. Not in it: the generation, which would roll everything at each reload; and what the supervisor alone
 //! acts on (instances, time limits, probes, restart and rollout policy, how much output is kept),
 //! which changes without touching a worker.
 //!
@@ -55,7 +56,9 @@ pub(super) fn of(app: &AppConfig) -> Result<Fingerprint, FrameError> {
         &settings,
     ))?;
     let secrets = secrets.into_iter().flatten().flat_map(u64::to_le_bytes);
-    Ok(Fingerprint(fnv_1a(&bytes.into_iter().chain(secrets).collect::<Vec<u8>>())))
+    // A process keeps the output that it was born with.
+    let apart = (!app.output.merge).then_some(1);
+    Ok(Fingerprint(fnv_1a(&bytes.into_iter().chain(secrets).chain(apart).collect::<Vec<u8>>())))
 }
 
 /// The secrets, with nothing left in their place.
@@ -74,9 +77,9 @@ fn taken_out(login: &mut SnowflakeLogin) -> Vec<Secret> {
         SnowflakeLogin::MfaPasscode { password, passcode } => {
             vec![take(password), take(passcode)]
         }
-        SnowflakeLogin::WorkloadIdentity { .. } | SnowflakeLogin::CloudIdentity { .. } => {
-            Vec::new()
-        }
+        SnowflakeLogin::WorkloadIdentity { .. }
+        | SnowflakeLogin::CloudIdentity { .. }
+        | SnowflakeLogin::ExternalBrowser => Vec::new(),
     }
 }
 

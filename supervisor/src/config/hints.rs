@@ -117,13 +117,16 @@ const FOREIGN: [(&str, Here); 92] = [
 ];
 
 /// Words for parts of an app's tables, and for the supervisor's own.
-const FOREIGN_PARTS: [(&str, Here); 13] = [
+const FOREIGN_PARTS: [(&str, Here); 16] = [
     ("loglevel", K("logs.level")),
     ("maxlogsize", K("logs.max_size")),
     ("maxsize", K("logs.max_size")),
     ("stdoutlogfilemaxbytes", K("logs.max_size")),
     ("stdoutlogfilebackups", K("logs.max_files")),
     ("retain", K("logs.max_files")),
+    ("maxdays", K("logs.keep")),
+    ("mergelogs", K("logs.merge")),
+    ("combinelogs", K("logs.merge")),
     ("limitnofile", K("resources.open_files")),
     ("maxopenfiles", K("resources.open_files")),
     ("limitnproc", K("resources.processes")),
@@ -133,10 +136,9 @@ const FOREIGN_PARTS: [(&str, Here); 13] = [
     ("metrics", W("did you mean `metrics` in [supervisor]?")),
 ];
 
-const FOREIGN_SUPERVISOR: [(&str, &str); 10] = [
+const FOREIGN_SUPERVISOR: [(&str, &str); 9] = [
     ("logfile", "log_directory"),
     ("logdir", "log_directory"),
-    ("logs", "log_directory"),
     ("rundir", "run_directory"),
     ("pidfile", "run_directory"),
     ("socket", "run_directory"),

@@ -4,7 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::access::keys as access;
-use super::{door, offered, process};
+use super::{door, log_files, offered, process};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -95,6 +95,8 @@ impl Kind {
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// The words for whether each run has a cgroup of its own, in the order of what they mean.
 pub(super) const CGROUPS: &[&str] = &["auto", "off"];
+/// The words for whether people may see the dashboard, in the order of what they mean.
+pub(super) const DASHBOARDS: &[&str] = &["auto", "on", "off"];
 /// The words for where the data is.
 pub(super) const WAREHOUSES: &[&str] = &["embedded", "snowflake"];
 /// The words for who says who a workload is.
@@ -131,8 +133,11 @@ pub(super) const SUPERVISOR: &[Key] = &[
     key("state_directory", Kind::Text, r#""state""#),
     key("log_level", Kind::Choice(LEVELS), r#""info""#),
     key("metrics", Kind::AddressOrOff, r#""127.0.0.1:8001""#),
+    key("dashboard", Kind::Choice(DASHBOARDS), r#""auto""#),
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
     key("watch", Kind::Boolean, "true"),
+    key("journal", Kind::Boolean, "false"),
+    table("logs", log_files::SUPERVISOR),
 ];
 
 pub(super) const APP: &[Key] = &[
@@ -222,8 +227,12 @@ const PROBE: &[Key] = &[
 
 const LOGS: &[Key] = &[
     key("level", Kind::Choice(LEVELS), r#""info""#),
-    key("max_size", Kind::Size { min: "1KB", max: "1TB" }, r#""50MB""#),
-    key("max_files", Kind::Count { min: 1, max: 1000, what: "a number of files" }, "10"),
+    log_files::MAX_SIZE,
+    log_files::MAX_AGE,
+    log_files::MAX_FILES,
+    log_files::KEEP,
+    log_files::COMPRESS,
+    log_files::MERGE,
 ];
 
 const WAREHOUSE: &[Key] = &[

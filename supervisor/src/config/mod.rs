@@ -35,6 +35,7 @@ mod interpolation;
 mod keys;
 mod layers;
 mod locate;
+mod log_files;
 mod mask;
 mod off;
 mod offered;
@@ -77,6 +78,7 @@ pub(crate) use health::{filled, page};
 pub use interpolation::escaped;
 pub(crate) use keys::nearest;
 pub use locate::{check_environment, logs_of, socket_of, state_directory_of};
+pub use log_files::OutputConfig;
 pub use mask::masked;
 pub use problem::{Place, Problem, Problems};
 pub use process::{Account, Credentials, ProcessConfig, Resource, ResourceLimit};
@@ -236,10 +238,27 @@ pub struct SupervisorConfig {
     pub log_level: LogLevel,
     /// Where `/metrics` is served.
     pub metrics: Option<SocketAddr>,
+    /// Whether the dashboard is served there.
+    pub dashboard: Dashboard,
     /// Whether each run has a cgroup of its own.
     pub cgroups: Cgroups,
     /// Whether changed files are read without being asked.
     pub watch: bool,
+    /// Whether its own log goes to systemd's journal as well.
+    pub journal: bool,
+    /// How much is kept of its own log.
+    pub logs: OutputConfig,
+}
+
+/// `supervisor.dashboard`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dashboard {
+    /// At a loopback address only: it shows logs.
+    Auto,
+    /// To whoever reaches the address.
+    On,
+    /// Nowhere.
+    Off,
 }
 
 /// `supervisor.cgroups`.
@@ -284,15 +303,6 @@ pub struct AppConfig {
     pub remarks: Vec<String>,
     /// What was written, key by key, as in `restart.policy`; environments are laid over already.
     pub written: BTreeMap<String, String>,
-}
-
-/// `[apps.NAME.logs]`: how much is kept of each of its log files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutputConfig {
-    /// A file that grew beyond this many bytes is rotated.
-    pub bytes_max: u64,
-    /// How many rotated files are kept.
-    pub files_max: u32,
 }
 
 impl Config {

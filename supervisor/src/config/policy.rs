@@ -30,7 +30,14 @@ pub(super) const ALIVE_FOR: Duration = Duration::from_secs(2);
 pub(super) const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub(super) const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
-pub(super) const OUTPUT: OutputConfig = OutputConfig { bytes_max: 50_000_000, files_max: 10 };
+pub(super) const OUTPUT: OutputConfig = OutputConfig {
+    bytes_max: 50_000_000,
+    age_max: None,
+    files_max: 10,
+    keep: None,
+    compress: true,
+    merge: true,
+};
 /// So many failed probes in a row mean that a worker is not well.
 pub(super) const PROBE_FAILURES_MAX: u32 = 3;
 /// The pause between two probes of a worker that serves.

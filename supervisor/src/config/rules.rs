@@ -198,12 +198,17 @@ pub(crate) fn ways(max_surge: u32, max_unavailable: u32) -> String {
 }
 
 fn logs(app: &AppConfig) -> String {
-    let kept = match app.output.files_max {
-        0 => "no old file is kept".to_owned(),
+    let output = app.output;
+    let age = output.age_max.map_or(String::new(), |age| format!(" or when {} old", span(age)));
+    let kept = match output.files_max {
         1 => "1 old file is kept".to_owned(),
         count => format!("{count} old files are kept"),
     };
-    format!("rotated at {}, {kept}", size(app.output.bytes_max))
+    let time = output.keep.map_or(String::new(), |keep| format!(" for {}", span(keep)));
+    // The newest is never compressed.
+    let compressed = if output.compress && output.files_max > 1 { ", compressed" } else { "" };
+    let apart = if output.merge { "" } else { ", a file for each slot" };
+    format!("rotated at {}{age}, {kept}{time}{compressed}{apart}", size(output.bytes_max))
 }
 
 fn time_table(table: &TimeTable, now: Duration) -> String {

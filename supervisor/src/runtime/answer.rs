@@ -95,7 +95,13 @@ impl Hands {
 
     /// What the programs of an app wrote last.
     pub(crate) fn last_output(&self, app: &AppName) -> LastOutput {
-        LastOutput::of(app, &self.config.supervisor.log_directory, self.outputs.flush())
+        let apart = self.config.apps.get(app).filter(|config| !config.output.merge);
+        let changed = self.memory.changes.get(app).and_then(|change| change.instances);
+        let owners = match apart.map(|config| changed.unwrap_or(config.goal.instances)) {
+            Some(slots) => (0..slots).map(|slot| format!("{app}[{slot}]")).collect(),
+            None => vec![app.to_string()],
+        };
+        LastOutput::of(&owners, &self.config.supervisor.log_directory, self.outputs.flush())
     }
 
     /// The line for a roll that stopped, with the last words of the program that is to blame.

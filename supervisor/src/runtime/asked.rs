@@ -44,6 +44,12 @@ impl Supervisor {
             Request::Rollback { to } => return self.rollback_asked(to, answers),
             Request::Settle => return self.command(None, Command::Settle, answers),
             Request::Shutdown => return self.command(None, Command::Shutdown, answers),
+            Request::ReopenLogs => {
+                self.hands.reopen_logs();
+                Response::Done(Box::new(self.status()))
+            }
+            Request::RotateLogs { target } => return self.rotate_logs(target, answers),
+            Request::FlushLogs { target } => return self.flush_logs(target, answers),
             Request::Restart { target } => return self.order(target, Command::Restart, answers),
             Request::Start { target } => return self.order(target, Command::Start, answers),
             Request::Stop { target } => return self.order(target, Command::Stop, answers),
@@ -93,7 +99,7 @@ impl Supervisor {
     }
 
     /// That there is no such app or slot, if so. One that was deleted is known.
-    fn unheard_of(&self, target: &Target) -> Option<String> {
+    pub(super) fn unheard_of(&self, target: &Target) -> Option<String> {
         let app = target.app()?;
         let snapshot = self.machine.snapshot();
         let mut known: Vec<&str> = self.hands.config.apps.keys().map(AppName::as_str).collect();
@@ -299,7 +305,7 @@ async fn complete(apps: Vec<Unfinished>, answers: mpsc::Sender<Response>) {
 }
 
 /// Why a wish comes to nothing before anything is changed.
-enum Refusal {
+pub(super) enum Refusal {
     /// Nothing of that name is there.
     Usage(String),
     /// The file cannot be used.
@@ -309,7 +315,7 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn answer(&self) -> Response {
+    pub(super) fn answer(&self) -> Response {
         let (reason, cause) = match self {
             Refusal::Usage(why) => (why, FailureCause::Usage),
             Refusal::Configuration(why) => (why, FailureCause::Configuration),

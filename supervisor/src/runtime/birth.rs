@@ -17,7 +17,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::{Gid, Uid, fchown};
 
 use crate::config::AppConfig;
-use crate::machine::{AppName, RunId, SlotId};
+use crate::machine::{RunId, SlotId};
 use crate::runtime::birth_failure::Named;
 use crate::runtime::cgroup::Cgroup;
 use crate::runtime::hands::{Hands, c_string};
@@ -109,8 +109,8 @@ impl Hands {
         named: &Named,
         (lock, directory): (&RunLock, Option<File>),
     ) -> Result<(Spawned, Handed, Place), String> {
-        let output = self.open_output((run, &slot.app), Stream::Output, app)?;
-        let errors = self.open_output((run, &slot.app), Stream::Errors, app)?;
+        let output = self.open_output((run, slot), Stream::Output, app)?;
+        let errors = self.open_output((run, slot), Stream::Errors, app)?;
         give(app, &[&output, &errors])?;
         let listener = self.listeners.of(&slot.app);
         let directory_of_sockets = &self.config.supervisor.run_directory;
@@ -146,15 +146,15 @@ impl Hands {
 
     fn open_output(
         &mut self,
-        (run, name): (RunId, &AppName),
+        (run, slot): (RunId, &SlotId),
         stream: Stream,
         app: &AppConfig,
     ) -> Result<OwnedFd, String> {
         let opened = match app.health.ready.line() {
-            Some(line) => self.outputs.open_own((name, stream), app.output, (run, line)),
-            None => self.outputs.open(name, stream, app.output),
+            Some(line) => self.outputs.open_own((slot, stream), app.output, (run, line)),
+            None => self.outputs.open(slot, stream, app.output),
         };
-        opened.map_err(|error| format!("cannot open the log of app `{name}`: {error}"))
+        opened.map_err(|error| format!("cannot open the log of {slot}: {error}"))
     }
 
     /// The environment of a new process: what its probe has too, and what it alone is handed.

@@ -31,7 +31,7 @@ use crate::runtime::news::News;
 use crate::runtime::output::Outputs;
 use crate::runtime::processes::Processes;
 use crate::runtime::relay::Relay;
-use crate::runtime::rotation;
+use crate::runtime::rotation::Keeper;
 use crate::runtime::state::Memory;
 use crate::runtime::totals::Totals;
 use crate::runtime::wellbeing;
@@ -51,6 +51,8 @@ pub(crate) struct Hands {
     pub(crate) totals: Totals,
     pub(crate) outputs: Outputs,
     pub(crate) logging: Logging,
+    /// Keeps older log files in order.
+    pub(crate) keeper: Keeper,
     pub(crate) lookout: Lookout,
     /// Variables that every program gets, such as PATH.
     pub(crate) inherited: Vec<(OsString, OsString)>,
@@ -189,26 +191,8 @@ impl Hands {
             .said(wellbeing::in_words(&vitals, clock::since_epoch().as_secs()).as_deref());
         // What is news is counted by now.
         process.vitals = Vitals { series: Vec::new(), sessions: Vec::new(), ..vitals };
-        if let Some(app) = self.config.apps.get(&app) {
-            let directory = &self.config.supervisor.log_directory;
-            let files = Channel::ALL.map(|one| directory.join(one.file()));
-            if rotation::rotate_those_due(&files, app.output) {
-                self.reopen_worker_logs();
-            }
-        }
+        self.rotate_channels_due();
         self.adjust(run);
-    }
-
-    /// Every log file is opened anew: somebody renamed them.
-    pub(crate) fn reopen_logs(&mut self) {
-        self.logging.reopen();
-        self.outputs.reopen();
-        self.reopen_worker_logs();
-    }
-
-    /// Lines and bytes that could not be kept.
-    pub(crate) fn dropped_total(&self) -> u64 {
-        self.outputs.dropped_bytes() + self.logging.dropped_lines()
     }
 
     /// Takes a new configuration into use, or leaves everything as it was.
@@ -221,6 +205,7 @@ impl Hands {
         }
         self.lookout.apply(&config);
         self.logging.set_level(config.supervisor.log_level);
+        self.logging.set_policy(config.supervisor.logs);
         if config != *self.config {
             self.config = Arc::new(config);
             self.renew_probes();
@@ -305,14 +290,6 @@ impl Hands {
              to change it, `stop`, change it, `start`",
             keys.join(", ")
         ))
-    }
-
-    fn reopen_worker_logs(&self) {
-        for (_, process) in self.processes.iter() {
-            if let Some(link) = &process.link {
-                let _ = link.try_send(ToWorker::ReopenLogs);
-            }
-        }
     }
 
     /// One line for people: the only place that logs what the machine decided.

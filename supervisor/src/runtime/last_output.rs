@@ -10,10 +10,9 @@ use std::time::Duration;
 use mcp_protocol::control::LogTail;
 use tokio::sync::oneshot;
 
-use crate::machine::AppName;
+use crate::logs::last_lines;
 use crate::runtime::clock::in_time;
 use crate::runtime::output::log_files;
-use crate::runtime::tail::last_lines;
 
 /// How many of the last lines are told.
 const LINES: usize = 10;
@@ -27,15 +26,17 @@ const STAMP_LAG: Duration = Duration::from_millis(20);
 /// The log files of an app, soon to be complete.
 #[derive(Debug)]
 pub(crate) struct LastOutput {
-    errors: PathBuf,
-    output: PathBuf,
+    errors: Vec<PathBuf>,
+    output: Vec<PathBuf>,
     flushed: oneshot::Receiver<()>,
 }
 
 impl LastOutput {
-    /// Of an app; `flushed` tells when its files are complete.
-    pub(crate) fn of(app: &AppName, logs: &Path, flushed: oneshot::Receiver<()>) -> LastOutput {
-        let [output, errors] = log_files(app.as_str()).map(|name| logs.join(name));
+    /// Of an app, or of slots that have files of their own; `flushed` tells when the files are
+    /// complete.
+    pub(crate) fn of(owners: &[String], logs: &Path, flushed: oneshot::Receiver<()>) -> LastOutput {
+        let files = |owner: &String| log_files(owner).map(|name| logs.join(name));
+        let (output, errors) = owners.iter().map(files).map(<(PathBuf, PathBuf)>::from).unzip();
         LastOutput { errors, output, flushed }
     }
 
@@ -43,8 +44,13 @@ impl LastOutput {
     /// output, if one of them was written since; else its last errors.
     pub(crate) async fn since(self, since: Duration) -> Vec<String> {
         let _ = tokio::time::timeout_at(in_time(FLUSH_TIME), self.flushed).await;
-        let files = [self.errors, self.output];
+        let (mut errors, mut output) = (self.errors, self.output);
         let read = tokio::task::spawn_blocking(move || {
+            // Whoever wrote last is most likely to be the one.
+            for files in [&mut errors, &mut output] {
+                files.sort_by_key(|file| std::cmp::Reverse(written_at(file)));
+            }
+            let files = [errors, output].concat();
             let fresh = files.iter().find(|file| written_at(file) + STAMP_LAG >= since);
             let lines = fresh.map_or(Vec::new(), |file| lines(file));
             match lines.is_empty() {
@@ -55,13 +61,12 @@ impl LastOutput {
         read.await.ok().flatten().unwrap_or_default()
     }
 
-    /// The end of both files.
+    /// The end of each file.
     pub(crate) async fn both(self) -> Vec<LogTail> {
         let _ = tokio::time::timeout_at(in_time(FLUSH_TIME), self.flushed).await;
-        let files = [self.output, self.errors];
-        let read = tokio::task::spawn_blocking(move || {
-            files.map(|file| LogTail { lines: lines(&file), file }).to_vec()
-        });
+        let files = self.output.into_iter().zip(self.errors).flat_map(<[PathBuf; 2]>::from);
+        let tail = |file: PathBuf| LogTail { lines: lines(&file), file };
+        let read = tokio::task::spawn_blocking(move || files.map(tail).collect());
         read.await.unwrap_or_default()
     }
 }
@@ -77,15 +82,7 @@ fn written_at(file: &Path) -> Duration {
 
 /// The last lines of a log, those before its last rotation included.
 fn lines(file: &Path) -> Vec<String> {
-    let mut lines = last_lines(file, LINES).unwrap_or_default();
-    if lines.len() < LINES {
-        let mut rotated = file.as_os_str().to_owned();
-        rotated.push(".1");
-        let missing = LINES - lines.len();
-        let mut before = last_lines(Path::new(&rotated), missing).unwrap_or_default();
-        before.append(&mut lines);
-        lines = before;
-    }
+    let lines = last_lines(file, LINES).unwrap_or_default();
     let shown =
         |line: &Vec<u8>| String::from_utf8_lossy(line).chars().take(LINE_CHARS_MAX).collect();
     lines.iter().map(shown).collect()
@@ -102,7 +99,7 @@ mod tests {
     fn last(directory: &Path) -> LastOutput {
         let (done, flushed) = oneshot::channel();
         done.send(()).unwrap();
-        LastOutput::of(&AppName::new("q"), directory, flushed)
+        LastOutput::of(&["q".to_owned()], directory, flushed)
     }
 
     #[tokio::test]

@@ -182,7 +182,10 @@ fn only_looks(request: &Request) -> bool {
         | Request::Reset { .. }
         | Request::Forget { .. }
         | Request::Scale { .. }
-        | Request::Signal { .. } => false,
+        | Request::Signal { .. }
+        | Request::RotateLogs { .. }
+        | Request::FlushLogs { .. }
+        | Request::ReopenLogs => false,
     }
 }
 

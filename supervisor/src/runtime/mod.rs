@@ -7,6 +7,7 @@
 mod answer;
 mod api_keys;
 mod asked;
+mod at_the_desk;
 mod background;
 mod birth;
 mod birth_failure;
@@ -20,10 +21,13 @@ mod hands;
 mod history;
 mod in_flight;
 mod javascript;
+mod journal;
 mod last_output;
 mod link;
 mod listeners;
 mod logging;
+mod logs;
+mod look;
 mod lookout;
 mod memory;
 mod metrics;
@@ -32,6 +36,7 @@ mod notification;
 mod operator;
 mod orphans;
 mod output;
+mod own_log;
 mod picture;
 mod port_owner;
 mod preflight;
@@ -45,7 +50,6 @@ mod replace;
 mod rotation;
 mod run_lock;
 mod schedule;
-mod scrape;
 mod session_keys;
 mod signals;
 mod socket;
@@ -54,20 +58,20 @@ mod spawn;
 mod start;
 mod state;
 mod systemd;
-mod tail;
 mod tombstones;
 mod totals;
 mod tree;
 mod vitals;
 mod watch;
 mod watched;
+mod web;
 mod wellbeing;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use mcp_protocol::control::{Response, Status};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, RunId, Scope, Urgency};
 use clock::Clock;
@@ -80,6 +84,7 @@ pub use api_keys::{
     AUDIT_LOG, KeyError, Wanted, create_key, note_key_event, revoke_key, rotate_key, stored_keys,
     taken_in,
 };
+pub use at_the_desk::{LoginOf, log_in};
 pub use background::{Background, leave_terminal, let_go, start_background};
 pub use clock::since_epoch;
 pub use hands::WORKER_LOG;
@@ -95,7 +100,6 @@ pub use preflight::missing;
 pub use replace::{Existing, make_file, replace_in_kind};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
-pub use tail::{FollowError, follow, last_lines};
 pub use wire::WireError;
 
 /// The loop and what it owns.
@@ -300,14 +304,9 @@ impl Supervisor {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()
             }
-            News::WhoIsLimited { answer } => {
-                let _ = answer.send(self.hands.limited());
-                Vec::new()
-            }
-            News::Scrape { answer } => {
-                let _ = answer.send(self.drawn());
-                Vec::new()
-            }
+            News::WhoIsLimited { answer } => told(answer, self.hands.limited()),
+            News::Look { answer } => told(answer, self.look()),
+            News::Scrape { answer } => told(answer, self.drawn()),
             News::Signal(signal) => self.signalled(signal),
         }
     }
@@ -364,6 +363,12 @@ impl Supervisor {
         self.requests += 1;
         RequestId(self.requests)
     }
+}
+
+/// Answers whoever waits; one who has gone meanwhile is told nothing.
+fn told<T>(answer: oneshot::Sender<T>, news: T) -> Vec<Event> {
+    let _ = answer.send(news);
+    Vec::new()
 }
 
 async fn next_tick(watchdog: &mut Option<tokio::time::Interval>) {

@@ -125,6 +125,7 @@ fn remarks(app: &AppView, hands: &Hands) -> Vec<String> {
     let config = hands.config.apps.get(&app.name);
     let mut remarks = config.map_or(Vec::new(), |config| config.remarks.clone());
     remarks.extend(hands.lookout.trouble(Some(&app.name)).cloned());
+    remarks.extend(hands.outputs.troubles(&app.name));
     let wanted = hands.listeners.address(&app.name);
     let seated = app.slots.iter().filter_map(|slot| hands.processes.get(slot.run?));
     for process in seated.filter(|process| config.is_some() && process.listen != wanted) {

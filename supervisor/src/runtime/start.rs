@@ -25,7 +25,7 @@ use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
     Supervisor, link, notification, orphans, output, port_owner, preflight, processes, relay,
-    run_lock, scrape, session_keys, signals, state, tombstones, totals,
+    rotation, run_lock, session_keys, signals, state, tombstones, totals, web,
 };
 
 /// Reads the configuration file anew.
@@ -130,7 +130,9 @@ impl Supervisor {
         let logs = log_directory(&config)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);
         signals::watch_requests(&news).map_err(system("handle signals"))?;
-        let logging = logging::start(&config, options.console).map_err(system("open the log"))?;
+        let keeper = rotation::Keeper::start().map_err(system("start the thread for old logs"))?;
+        let logging = logging::start(&config, options.console, keeper.tidy())
+            .map_err(system("open the log"))?;
         let locks = run_lock::directory(&config.supervisor.run_directory)
             .map_err(system("make the directory of the locks"))?;
         orphans::wait_until_gone(&locks).await?;
@@ -144,7 +146,8 @@ impl Supervisor {
         signals::watch(&news).map_err(system("handle signals"))?;
         let (ledger, generation) = Ledger::open(&config);
         let lookout = Lookout::start(&config, &news).await;
-        let outputs = output::Outputs::start(&config.supervisor.run_directory, logs, news.clone())
+        let run = &config.supervisor.run_directory;
+        let outputs = output::Outputs::start(run, logs, keeper.tidy(), news.clone())
             .map_err(system("start the thread for output"))?;
         let hands = Hands {
             generation,
@@ -156,6 +159,7 @@ impl Supervisor {
             totals: totals::Totals::default(),
             outputs,
             logging,
+            keeper,
             lookout,
             inherited: options.inherited,
             nothing: hands::nothing().map_err(system("open `/dev/null`"))?,
@@ -198,18 +202,18 @@ fn refuse(config: &Config, missing: &[Found]) -> Result<(), StartError> {
     }
 }
 
-/// Where `/metrics` is served, if it is.
+/// Where metrics, health and the dashboard are served, if they are.
 fn serve_metrics(
     config: &Config,
     news: &mpsc::Sender<News>,
 ) -> Result<Option<SocketAddr>, StartError> {
     let Some(address) = config.supervisor.metrics else { return Ok(None) };
-    let bound = scrape::bind(address).map_err(|source| {
+    let bound = web::bind(address).map_err(|source| {
         let owner = port_owner::in_words(address);
         StartError::Metrics { address, owner, source }
     })?;
     let served = bound.local_addr().ok();
-    tokio::spawn(scrape::serve(bound, news.clone()));
+    tokio::spawn(web::serve(bound, news.clone()));
     Ok(served)
 }
 

@@ -39,6 +39,7 @@ fn logins_in_words(vitals: &Vitals) -> Option<String> {
             Logins::Refused => {
                 "its warehouse refuses the credentials; not tried again until they change"
             }
+            Logins::LoggedOut => "nobody is logged in; run `mcp-supervisor login`",
         };
         Some(match connection {
             DEFAULT_CONNECTION => words.to_owned(),
@@ -67,6 +68,9 @@ mod tests {
         assert_eq!(said(&vitals(1_013, false)), "its certificate ends in 13 days");
         assert!(said(&vitals(1_090, true)).contains("cannot be used"));
         assert!(said(&vitals(999, true)).contains("has ended"));
+        let mut nobody = Vitals::default();
+        nobody.pool.logins = Logins::LoggedOut;
+        assert_eq!(said(&nobody), "nobody is logged in; run `mcp-supervisor login`");
         let mut both = vitals(1_001, false);
         both.pool.logins = Logins::Failing;
         assert!(said(&both).contains("tries again; its certificate ends in 1 days"));

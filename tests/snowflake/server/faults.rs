@@ -9,6 +9,10 @@ use super::http::Request;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Endpoint {
     Login,
+    /// Where a browser is to go.
+    Page,
+    /// The page itself, which leads the browser back.
+    Person,
     Renew,
     Heartbeat,
     Close,
@@ -27,6 +31,8 @@ impl Endpoint {
         let parts: Vec<&str> = request.path.split('/').skip(1).collect();
         match (request.method.as_str(), parts.as_slice()) {
             ("POST", ["session", "v1", "login-request"]) => Endpoint::Login,
+            ("POST", ["session", "authenticator-request"]) => Endpoint::Page,
+            ("GET", ["fed" | "console", "login"]) => Endpoint::Person,
             ("POST", ["session", "token-request"]) => Endpoint::Renew,
             ("POST", ["session", "heartbeat"]) => Endpoint::Heartbeat,
             ("POST", ["session"]) if request.argument("delete") == Some("true") => Endpoint::Close,

@@ -60,6 +60,8 @@ async fn answer(state: &Arc<State>, stream: &mut TcpStream, request: &Request) -
             request.json()["sqlText"].as_str().unwrap_or_default().to_owned()
         }
         Endpoint::Login
+        | Endpoint::Page
+        | Endpoint::Person
         | Endpoint::Renew
         | Endpoint::Heartbeat
         | Endpoint::Close
@@ -108,6 +110,8 @@ async fn answer(state: &Arc<State>, stream: &mut TcpStream, request: &Request) -
 async fn handle(state: &Arc<State>, endpoint: Endpoint, request: &Request) -> Reply {
     let answered = match endpoint {
         Endpoint::Login => Ok(sessions::login(state, request)),
+        Endpoint::Page => Ok(sessions::page(state, request)),
+        Endpoint::Person => return sessions::person(request),
         Endpoint::Renew => sessions::renew(state, request),
         Endpoint::Heartbeat => sessions::heartbeat(state, request),
         Endpoint::Close => sessions::close(state, request),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use mcp_worker::clock::Moment;
 use serde_json::{Value, json};
 
-use super::http::Request;
+use super::http::{Reply, Request};
 use super::{Config, State};
 
 /// One session.
@@ -147,10 +147,41 @@ pub(crate) fn login(state: &State, request: &Request) -> Value {
     }
     let mut answer = open(state, request, &data, user);
     if let Ok(Some(token)) = judged {
-        answer["data"]["mfaToken"] = json!(token);
+        let by_person =
+            ["EXTERNALBROWSER", "ID_TOKEN"].iter().any(|it| data["AUTHENTICATOR"] == *it);
+        answer["data"][if by_person { "idToken" } else { "mfaToken" }] = json!(token);
     }
     state.count_sessions();
     answer
+}
+
+/// Names the page at which a person logs in.
+pub(crate) fn page(state: &State, request: &Request) -> Value {
+    let data = &request.json()["data"];
+    let port = data["BROWSER_MODE_REDIRECT_PORT"].as_str().unwrap_or_default();
+    let proof = format!("canary-proof-{}", state.new_query_id());
+    let address = format!("{}/fed/login?back={port}&proof={proof}", state.base());
+    json!({
+        "data": { "ssoUrl": address, "proofKey": proof, "tokenUrl": null },
+        "code": null, "message": null, "success": true
+    })
+}
+
+/// What a person's proof is that began with this key.
+pub(crate) fn proven(proof: &str) -> String {
+    format!("canary said/by+{proof}")
+}
+
+/// Believes the person at once, and leads the browser back.
+pub(crate) fn person(request: &Request) -> Reply {
+    let argument =
+        |one, other| request.argument(one).or(request.argument(other)).unwrap_or_default();
+    let token = proven(argument("proof", "proof_key")).replace('+', "%2B").replace(' ', "+");
+    let port = argument("back", "browser_mode_redirect_port");
+    let back = format!("http://localhost:{port}/?token={token}");
+    let mut reply = Reply::page(302, "text/html", "");
+    reply.headers.push(("Location", back));
+    reply
 }
 
 fn open(state: &State, request: &Request, data: &Value, user: String) -> Value {

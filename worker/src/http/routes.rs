@@ -141,6 +141,7 @@ fn pool_report(pool: &PoolVitals) -> Value {
             Logins::Fine => "fine",
             Logins::Failing => "failing",
             Logins::Refused => "refused",
+            Logins::LoggedOut => "logged_out",
         },
     })
 }

@@ -2,7 +2,8 @@
 //!
 //! The pool's library retries a failed connect for ever. So a failure closes the way for a while:
 //! longer with each one in a row while the warehouse cannot be reached, and for a fixed time after
-//! a refusal, for which the warehouse itself keeps in mind that nothing may be sent.
+//! a refusal, for which the warehouse itself keeps in mind that nothing may be sent, and while a
+//! person has to log in.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,8 @@ const WAIT_MIN: Duration = Duration::from_millis(500);
 const WAIT_MAX: Duration = Duration::from_secs(15);
 /// How often to look whether what was refused may be tried again.
 const REFUSED_WAIT: Duration = Duration::from_secs(30);
+/// How often to look whether a person has logged in: nothing is sent for that.
+const LOGGED_OUT_WAIT: Duration = Duration::from_secs(1);
 
 /// The memory of the last failure.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub enum Why {
     Failed(String),
     /// The warehouse does not let us in.
     Refused(String),
+    /// A person has to log in first.
+    LoggedOut(String),
     /// The pool is closed.
     Shut,
 }
@@ -47,7 +52,7 @@ pub enum Why {
 impl From<Why> for PoolError {
     fn from(why: Why) -> PoolError {
         match why {
-            Why::Failed(reason) => PoolError::Open { reason },
+            Why::Failed(reason) | Why::LoggedOut(reason) => PoolError::Open { reason },
             Why::Refused(reason) => PoolError::Refused { reason },
             Why::Shut => PoolError::Closed,
         }
@@ -99,6 +104,9 @@ impl Circuit {
             WarehouseError::Refused { .. } | WarehouseError::Settings { .. } => {
                 (REFUSED_WAIT, Why::Refused(error.to_string()))
             }
+            WarehouseError::LoggedOut { .. } => {
+                (LOGGED_OUT_WAIT, Why::LoggedOut(error.to_string()))
+            }
             WarehouseError::Statement { .. }
             | WarehouseError::Unsupported { .. }
             | WarehouseError::TimedOut { .. }
@@ -139,6 +147,7 @@ impl Circuit {
         match &*self.state() {
             State::Closed | State::Shut => Logins::Fine,
             State::Open { why: Why::Refused(_), .. } => Logins::Refused,
+            State::Open { why: Why::LoggedOut(_), .. } => Logins::LoggedOut,
             State::Open { why: Why::Failed(_) | Why::Shut, .. } => Logins::Failing,
         }
     }
@@ -225,6 +234,18 @@ mod tests {
         assert_eq!(circuit.position(at(31)), message::Circuit::HalfOpen);
         assert_eq!(circuit.logins(), Logins::Refused);
         assert_eq!(circuit.refusal(at(31)), None);
+    }
+
+    #[test]
+    fn a_person_who_logged_in_is_noticed_within_a_second() {
+        let circuit = Circuit::default();
+        for second in 0..100 {
+            let reason = "nobody is logged in".to_owned();
+            let error = WarehouseError::LoggedOut { warehouse: "it".to_owned(), reason };
+            circuit.failed(at(second), &error, |wait| wait);
+            assert_eq!(circuit.logins(), Logins::LoggedOut);
+            assert_eq!(circuit.refusal(at(second + 1)), None);
+        }
     }
 
     #[test]

@@ -288,6 +288,14 @@ pub enum WarehouseError {
         /// The reason and the remedy.
         reason: String,
     },
+    /// A person has to log in first; nothing was sent, or what the last login left has ended.
+    #[error("{warehouse} waits for a person: {reason}")]
+    LoggedOut {
+        /// Which warehouse.
+        warehouse: String,
+        /// Who, and how.
+        reason: String,
+    },
     /// Its settings cannot be used; nothing was sent.
     #[error("cannot use the settings of {warehouse}: {reason}")]
     Settings {

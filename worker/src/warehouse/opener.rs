@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mcp_protocol::message::Logins;
 use r2d2::{CustomizeConnection, ManageConnection};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::circuit::Circuit;
 use super::pool::PoolError;
-use super::{Session, Warehouse};
+use super::{Session, Warehouse, WarehouseError};
 use crate::clock::{Clock, Moment, shortened};
 
 /// How opening sessions went so far.
@@ -96,7 +97,11 @@ impl ManageConnection for Opener {
                 Ok(Kept { session, standing, used_at, alive, generation })
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot open a warehouse session");
+                match (&error, self.circuit.logins()) {
+                    // It was said, and nothing is new before somebody comes.
+                    (WarehouseError::LoggedOut { .. }, Logins::LoggedOut) => {}
+                    _other => tracing::warn!(%error, "cannot open a warehouse session"),
+                }
                 self.circuit.failed(self.clock.now(), &error, shortened);
                 self.told.send_modify(|seen| seen.failed += 1);
                 Err(OpenError(error.to_string()))

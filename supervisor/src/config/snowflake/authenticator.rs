@@ -14,6 +14,7 @@ pub(super) enum Authenticator {
     OAuthClientCredentials,
     MfaPasscode,
     WorkloadIdentity,
+    ExternalBrowser,
 }
 
 /// What a way to log in needs.
@@ -26,7 +27,7 @@ pub(super) enum Credential {
 }
 
 /// Each way in our word, and what Snowflake's own tools call it.
-const WORDS: [(&str, &str, Authenticator); 7] = [
+const WORDS: [(&str, &str, Authenticator); 8] = [
     ("key_pair", "snowflake_jwt", Authenticator::KeyPair),
     ("password", "snowflake", Authenticator::Password),
     (
@@ -38,6 +39,7 @@ const WORDS: [(&str, &str, Authenticator); 7] = [
     ("oauth_client_credentials", "oauth_client_credentials", Authenticator::OAuthClientCredentials),
     ("mfa_passcode", "username_password_mfa", Authenticator::MfaPasscode),
     ("workload_identity", "workload_identity", Authenticator::WorkloadIdentity),
+    ("external_browser", "externalbrowser", Authenticator::ExternalBrowser),
 ];
 
 /// Other words for the same, as older tools have them.
@@ -47,15 +49,13 @@ const SYNONYMS: [(&str, Authenticator); 3] = [
     ("pat", Authenticator::ProgrammaticAccessToken),
 ];
 
-const BROWSER: &str = "opens a browser, and nobody sits before a server";
+const BROWSER: &str = "opens a browser for each login, and nobody sits before a server";
 const ABSENT: &str = "is not available in this release";
 
 /// Ways that are known and cannot be used, and why.
-const REFUSED: [(&str, &str); 5] = [
-    ("externalbrowser", BROWSER),
-    ("external_browser", BROWSER),
+const REFUSED: [(&str, &str); 3] = [
     ("oauth_authorization_code", BROWSER),
-    ("id_token", BROWSER),
+    ("id_token", "is what external_browser keeps by itself"),
     ("okta", ABSENT),
 ];
 
@@ -91,16 +91,17 @@ impl Authenticator {
         WORDS.iter().find(|(.., way)| *way == self).map_or("", |(ours, ..)| ours)
     }
 
-    /// What it needs.
-    pub(super) fn credential(self) -> Credential {
-        match self {
+    /// What it needs; a person at a browser needs nothing that is written.
+    pub(super) fn credential(self) -> Option<Credential> {
+        Some(match self {
             Authenticator::KeyPair => Credential::PrivateKey,
             Authenticator::Password | Authenticator::MfaPasscode => Credential::Password,
             Authenticator::ProgrammaticAccessToken
             | Authenticator::OAuth
             | Authenticator::WorkloadIdentity => Credential::Token,
             Authenticator::OAuthClientCredentials => Credential::ClientSecret,
-        }
+            Authenticator::ExternalBrowser => return None,
+        })
     }
 
     /// Whether its token says who logs in, so that no user has to be written.
@@ -109,7 +110,8 @@ impl Authenticator {
             Authenticator::KeyPair
             | Authenticator::Password
             | Authenticator::ProgrammaticAccessToken
-            | Authenticator::MfaPasscode => false,
+            | Authenticator::MfaPasscode
+            | Authenticator::ExternalBrowser => false,
             Authenticator::OAuth
             | Authenticator::OAuthClientCredentials
             | Authenticator::WorkloadIdentity => true,

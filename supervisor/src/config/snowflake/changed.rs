@@ -72,9 +72,9 @@ fn of_login(login: SnowflakeLogin) -> Vec<(&'static str, Secret)> {
         SnowflakeLogin::MfaPasscode { password, passcode } => {
             vec![("password", password), ("passcode", passcode)]
         }
-        // Its token is the platform's and not read here.
-        SnowflakeLogin::WorkloadIdentity { .. } | SnowflakeLogin::CloudIdentity { .. } => {
-            Vec::new()
-        }
+        // Its token is the platform's, or a person's, and not read here.
+        SnowflakeLogin::WorkloadIdentity { .. }
+        | SnowflakeLogin::CloudIdentity { .. }
+        | SnowflakeLogin::ExternalBrowser => Vec::new(),
     }
 }

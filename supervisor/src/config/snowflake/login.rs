@@ -42,12 +42,13 @@ impl Account<'_, '_> {
             Authenticator::OAuthClientCredentials => self.client_credentials(authenticator),
             Authenticator::MfaPasscode => self.mfa_passcode(authenticator),
             Authenticator::WorkloadIdentity => self.workload_identity(),
+            Authenticator::ExternalBrowser => self.external_browser(),
         }
     }
 
     /// The secret without which a way to log in is none.
     fn credential(&mut self, authenticator: Authenticator) -> Option<Secret> {
-        let credential = authenticator.credential();
+        let credential = authenticator.credential()?;
         let secret = self.secret(credential.key())?;
         if secret.is_none() {
             let words = format!(
@@ -163,6 +164,20 @@ impl Account<'_, '_> {
         Some(SnowflakeLogin::CloudIdentity { platform, entra_resource: self.text(RESOURCE) })
     }
 
+    /// Nobody sits before a server, and what a person's login leaves ends within hours.
+    fn external_browser(&mut self) -> Option<SnowflakeLogin> {
+        if self.around.in_production() {
+            let words = "needs a person at a browser every few hours, and nobody sits before a \
+                         server in production; write \"key_pair\" and give the user a key pair";
+            self.blame("authenticator", words.to_owned());
+            return None;
+        }
+        let table = &self.table;
+        self.remarks
+            .push(format!("{table}: a person logs in at a browser, by `mcp-supervisor login`"));
+        Some(SnowflakeLogin::ExternalBrowser)
+    }
+
     /// What is written decides; then what the connection says; then what there is to log in with.
     pub(super) fn authenticator(&mut self) -> Option<Authenticator> {
         if let Some(word) = self.section.text("authenticator") {
@@ -177,7 +192,9 @@ impl Account<'_, '_> {
         match (written.as_slice(), named) {
             ([], Some(Ok(named))) => return Some(named),
             // A token may be of two kinds, which what is written does not tell.
-            ([Credential::Token], Some(Ok(named))) if named.credential() == Credential::Token => {
+            ([Credential::Token], Some(Ok(named)))
+                if named.credential() == Some(Credential::Token) =>
+            {
                 return Some(named);
             }
             ([], Some(Err(words))) => {

@@ -169,6 +169,12 @@ fn rules_name_everything_that_was_written_in_units_of_people() {
             "rotated at 1.5 MB, 1 old file is kept",
         ),
         (
+            "logs = { max_age = \"24h\", keep = \"720h\", merge = false }",
+            "logs",
+            "rotated at 50 MB or when 24 hours old, 10 old files are kept for 720 hours, compressed, \
+             a file for each slot",
+        ),
+        (
             "restart = { max_memory = \"512MB\" }",
             "memory",
             "replaced when it takes more than 512 MB",

@@ -239,6 +239,7 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
         "depends_on = [\"cache\"]\n[apps.cache]\nexec = \"other\"",
         "health = { start_timeout = \"9s\", heartbeat_timeout = \"14s\", drain_timeout = \"9s\" }",
         "logs = { max_size = \"1MB\", max_files = 2 }",
+        "logs = { max_age = \"24h\", keep = \"720h\", compress = false, merge = true }",
         "user = \"inherit\"\ngroup = \"inherit\"\numask = \"inherit\"\nnice = \"inherit\"",
         "resources = { open_files = \"inherit\", core = \"inherit\" }",
         "[supervisor]\ncgroups = \"off\"",
@@ -253,6 +254,7 @@ fn the_fingerprint_changes_exactly_with_what_a_worker_learns_at_its_start() {
     }
     let mut seen = vec![base, of("", "development")];
     for different in [
+        "logs.merge = false",
         "exec = [\"./plain.d/../mcp-worker\"]",
         "args = [\"-v\"]",
         "args = [\"\"]",

@@ -159,6 +159,27 @@ fn a_workload_of_a_cloud_needs_its_provider_and_no_secret() {
     }
 }
 
+#[test]
+fn a_person_at_a_browser_needs_a_user_and_no_production() {
+    let workplace = Workplace::new();
+    for word in ["external_browser", "externalbrowser", "EXTERNALBROWSER"] {
+        let app = workplace.query(&format!("{ACCOUNT}authenticator = \"{word}\"\n"));
+        let found = account(&app);
+        assert!(matches!(found.login, SnowflakeLogin::ExternalBrowser), "{found:?}");
+        assert_eq!(found.user.as_deref(), Some("MCP"));
+        let remarks = app.remarks.join("");
+        assert!(remarks.contains("`mcp-supervisor login`"), "{remarks}");
+    }
+    let way = "authenticator = \"external_browser\"\n";
+    let text = format!("{QUERY}{ACCOUNT}{way}");
+    let why = workplace.with(&text, "production", &[]).unwrap_err();
+    assert!(why.contains("apps.query.snowflake.authenticator"), "{why}");
+    assert!(why.contains("nobody sits before a server in production"), "{why}");
+    let nobody = format!("{QUERY}[apps.query.snowflake]\naccount = \"A\"\n{way}");
+    let why = workplace.problems(nobody, None);
+    assert!(why.contains("apps.query.snowflake.user") && why.contains("is missing"), "{why}");
+}
+
 /// What a worker needs to obtain tokens itself, but for the secret.
 const CLIENT: &str = "oauth_client_id = \"mcp\"\n\
                       oauth_token_url = \"https://idp.example.com/token\"\n";
@@ -422,7 +443,11 @@ fn a_connection_of_snowflake_s_own_files_fills_in_what_is_not_written() {
         (own.to_owned(), 0o620, "can be changed by others (mode 0620)"),
         (own.to_owned(), 0o644, "is open to others (mode 0644)"),
         (own.replace("\"canary\"", "\"canary"), 0o600, "is not TOML (line 4)"),
-        (own.replace("password", "authenticator = \"externalbrowser\"\nx"), 0o600, "a browser"),
+        (
+            own.replace("password", "authenticator = \"oauth_authorization_code\"\nx"),
+            0o600,
+            "a browser",
+        ),
         (
             own.replace(
                 "password",

@@ -89,7 +89,10 @@ pub(super) const KEYS: &[(&[&str], Fate)] = &[
         ],
         Dropped("logs are NAME.out.log and NAME.err.log in supervisor.log_directory, rotated"),
     ),
-    (&["merge_logs", "combine_logs"], Dropped("all workers of an app share its two logs anyway")),
+    (
+        &["merge_logs", "combine_logs"],
+        Dropped("all workers of an app share its two logs; logs.merge = false gives each its own"),
+    ),
     (&["log_date_format", "time", "log_type"], Dropped("lines are kept as the program wrote them")),
     (&["disable_logs"], Asked("output is always kept; logs.max_size and logs.max_files bound it")),
     (&["pid_file", "pid", "pm_pid_path"], Dropped("`mcp-supervisor pid NAME` prints process ids")),

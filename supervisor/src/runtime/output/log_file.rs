@@ -1,81 +1,148 @@
 //! A log file that is written at its end by `splice`, and rotated between two lines.
+//!
+//! A file that is due is rotated when its last line has ended. So that this comes soon, what waits
+//! in the FIFO is moved up to its next line end and not further. Nothing that is in a file is ever
+//! moved to another one: ended at any point, we leave each line in one file, once.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::fcntl::{SpliceFFlags, splice};
 
-use super::LINE_BYTES_MAX;
+use super::window::Window;
+use super::{CHUNK_BYTES, LINE_BYTES_MAX};
 use crate::config::OutputConfig;
-use crate::runtime::rotation::{self, open_plain};
+use crate::runtime::rotation::{self, Tidy, open_plain};
 
 /// A log file that is written at its end and rotated between two lines.
 pub(super) struct LogFile {
     path: PathBuf,
     file: File,
     end: i64,
-    pub(super) policy: OutputConfig,
+    policy: OutputConfig,
+    tidy: Tidy,
+    /// Somebody wants it rotated, whatever its size.
+    asked: bool,
+    /// How much was written since it became due.
+    overrun: usize,
 }
 
 impl LogFile {
-    pub(super) fn open(path: PathBuf, policy: OutputConfig) -> io::Result<LogFile> {
+    pub(super) fn open(path: PathBuf, policy: OutputConfig, tidy: Tidy) -> io::Result<LogFile> {
         // Not for appending: splice does not go there. The position is ours alone.
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = open_plain(&mut options, &path)?;
         let end = file.seek(SeekFrom::End(0))?.cast_signed();
-        Ok(LogFile { path, file, end, policy })
+        tidy.series(&path, policy);
+        Ok(LogFile { path, file, end, policy, tidy, asked: false, overrun: 0 })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn set_policy(&mut self, policy: OutputConfig) {
+        self.policy = policy;
+        self.tidy.series(&self.path, policy);
     }
 
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        *self = LogFile::open(self.path.clone(), self.policy)?;
+        *self = LogFile::open(self.path.clone(), self.policy, self.tidy.clone())?;
         Ok(())
     }
 
-    /// Moves up to so many bytes; a file that grew too large is rotated then.
+    /// Moves what is there, up to a chunk; a file that is due is rotated as soon as a line ends.
+    pub(super) fn take_from(&mut self, fifo: &OwnedFd, window: &mut Window) -> nix::Result<usize> {
+        self.make_room();
+        let left = self.policy.bytes_max.saturating_sub(self.end.cast_unsigned());
+        let bytes = match self.is_due() {
+            true if self.is_in_line() => window.first_line(fifo)?,
+            // It could not be rotated; the next chunk tries again.
+            true => CHUNK_BYTES,
+            false => usize::try_from(left).unwrap_or(CHUNK_BYTES).clamp(1, CHUNK_BYTES),
+        };
+        self.splice_from(fifo, bytes)
+    }
+
+    /// Moves up to so many bytes; whoever calls this has made room before.
     pub(super) fn splice_from(&mut self, fifo: &OwnedFd, bytes_max: usize) -> nix::Result<usize> {
-        self.follow_truncation();
+        if bytes_max == 0 {
+            return Ok(0);
+        }
+        let is_due = self.is_due();
         let flags = SpliceFFlags::SPLICE_F_MOVE | SpliceFFlags::SPLICE_F_NONBLOCK;
         let moved = splice(fifo, None, &self.file, Some(&mut self.end), bytes_max, flags)?;
-        if self.end.cast_unsigned() > self.policy.bytes_max {
-            // A rotation that fails leaves everything where it is; the next chunk tries again.
-            let _ = self.rotate();
+        if is_due {
+            self.overrun += moved;
         }
         Ok(moved)
     }
 
-    /// Begins a new file between two lines: the unfinished one moves over.
+    /// Follows what others did with the file, and rotates it if it is due and a line has ended, or
+    /// does not end. A rotation that fails leaves everything where it is.
+    pub(super) fn make_room(&mut self) {
+        self.look_around();
+        if self.is_due() && (self.overrun > LINE_BYTES_MAX || !self.is_in_line()) {
+            let _ = self.rotate();
+        }
+    }
+
+    /// Rotates the file whatever its size; false when that waits for the end of its last line.
+    pub(super) fn rotate_when_asked(&mut self) -> bool {
+        self.look_around();
+        self.asked = self.end > 0;
+        self.make_room();
+        !self.asked
+    }
+
+    /// Forgets what is in the file.
+    pub(super) fn empty(&mut self) -> io::Result<()> {
+        self.look_around();
+        self.file.set_len(0)?;
+        self.look_around();
+        self.asked = false;
+        Ok(())
+    }
+
+    /// Whether its age matters.
+    pub(super) fn has_age(&self) -> bool {
+        self.policy.age_max.is_some()
+    }
+
+    /// How long until it is rotated for its age.
+    pub(super) fn due_in(&self) -> Option<Duration> {
+        let age_max = self.policy.age_max.filter(|_| self.end > 0)?;
+        let about = self.file.metadata().ok()?;
+        Some(age_max.saturating_sub(rotation::age(&about)))
+    }
+
+    fn is_due(&self) -> bool {
+        self.asked
+            || self.end.cast_unsigned() >= self.policy.bytes_max
+            || self.due_in() == Some(Duration::ZERO)
+    }
+
+    /// Begins a new file.
     fn rotate(&mut self) -> io::Result<()> {
-        if !self.is_in_place() {
-            return self.reopen();
+        if self.is_in_place() {
+            rotation::rotate(&self.path, self.policy.files_max)?;
         }
-        let tail = self.unfinished_line()?;
-        rotation::rotate(&self.path, self.policy.files_max)?;
-        let old = std::mem::replace(self, LogFile::open(self.path.clone(), self.policy)?);
-        self.file.write_all_at(&tail, 0)?;
-        self.end = i64::try_from(tail.len()).unwrap_or(0);
-        old.file.set_len(old.end.cast_unsigned() - tail.len() as u64)
+        self.reopen()
     }
 
-    /// What stands after the last line's end. Nothing when the line is too long to be kept whole,
-    /// such as a progress bar's: then the file is cut in its middle.
-    fn unfinished_line(&self) -> io::Result<Vec<u8>> {
-        let end = self.end.cast_unsigned();
-        let length = end.min(LINE_BYTES_MAX as u64);
-        let mut block = vec![0u8; usize::try_from(length).unwrap_or(0)];
-        self.file.read_exact_at(&mut block, end - length)?;
-        let line_end = block.iter().rposition(|byte| *byte == b'\n');
-        Ok(line_end.map_or_else(Vec::new, |at| block.split_off(at + 1)))
-    }
-
-    /// Somebody emptied the file: go on at its end, not behind a hole.
-    fn follow_truncation(&mut self) {
-        if let Ok(about) = self.file.metadata() {
-            self.end = self.end.min(about.len().cast_signed());
+    /// Somebody removed the file: a new one takes its place. Somebody emptied it: go on at its
+    /// end, not behind a hole.
+    fn look_around(&mut self) {
+        let Ok(about) = self.file.metadata() else { return };
+        if about.nlink() == 0 && self.reopen().is_ok() {
+            return;
         }
+        self.end = self.end.min(about.len().cast_signed());
     }
 
     /// False when somebody renamed or removed the file under us.
@@ -86,16 +153,16 @@ impl LogFile {
     }
 
     pub(super) fn mark_gap(&mut self, bytes: u64) -> io::Result<()> {
-        self.follow_truncation();
+        self.look_around();
+        let end = if self.is_in_line() { "\n" } else { "" };
         let line = format!(
-            "\n[mcp-supervisor: {bytes} bytes of output were dropped here, the disk refused them]\n"
+            "{end}[mcp-supervisor: {bytes} bytes of output were dropped here, the disk refused them]\n"
         );
         self.append(line.as_bytes())
     }
 
     /// Whether the last that was written is the beginning of a line.
-    pub(super) fn is_in_line(&mut self) -> bool {
-        self.follow_truncation();
+    pub(super) fn is_in_line(&self) -> bool {
         let mut last = [0];
         let at = self.end.cast_unsigned().checked_sub(1);
         at.is_some_and(|at| self.file.read_exact_at(&mut last, at).is_ok()) && last != *b"\n"
@@ -103,7 +170,7 @@ impl LogFile {
 
     /// Ends a line that its program did not end.
     pub(super) fn end_line(&mut self) -> io::Result<()> {
-        self.follow_truncation();
+        self.look_around();
         self.append(b"\n")
     }
 

@@ -7,11 +7,16 @@
 //! When the disk is full, what is printed is dropped after a second, counted, and the gap is
 //! marked in the file once there is room again: a program must not stand still for its log.
 //!
-//! All runs of an app share a FIFO for each stream. Where a line of output says that a run is
-//! ready, each run has FIFOs of its own, for it must be known whose line it was.
+//! All runs of an app, or of a slot that has files of its own, share a FIFO for each stream. Where
+//! a line of output says that a run is ready, each run has FIFOs of its own, for it must be known
+//! whose line it was.
 
+mod asked;
+mod channel;
+mod key;
 mod log_file;
 mod pump;
+mod trouble;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,12 +35,21 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::Mode;
 
-use crate::config::OutputConfig;
-use crate::machine::{AppName, RunId};
-use crate::runtime::news::News;
-use log_file::LogFile;
-use pump::{Channel, Own, Pump};
+use mcp_protocol::control::Target;
 use tokio::sync::{mpsc, oneshot};
+
+use crate::config::OutputConfig;
+use crate::machine::{AppName, RunId, SlotId};
+use crate::runtime::news::News;
+use crate::runtime::rotation::Tidy;
+use channel::{Channel, Own};
+use key::Key;
+use log_file::LogFile;
+use pump::Pump;
+use trouble::Board;
+
+pub(crate) use key::Stream;
+pub use key::{app_of_log, log_files};
 
 /// How much a program may print while nobody reads.
 const PIPE_BYTES: i32 = 1024 * 1024;
@@ -47,15 +61,9 @@ const TURN_CHUNKS: u32 = 16;
 const LINE_BYTES_MAX: usize = 64 * 1024;
 /// How often a disk that refused is tried again.
 const RETRY_EVERY: Duration = Duration::from_millis(200);
-/// After so many refusals the program's output is dropped rather than held.
-const REFUSALS_MAX: u32 = 5;
-
-/// The two streams of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Stream {
-    Output,
-    Errors,
-}
+/// After that the program's output is dropped rather than held: less than a second, the pause
+/// before the last try included.
+const HOLD_MAX: Duration = Duration::from_millis(800);
 
 /// The pump's handle: opens FIFOs for programs and tells what was lost.
 #[derive(Debug)]
@@ -76,24 +84,9 @@ pub(crate) struct Outputs {
     wake: File,
     thread: Option<JoinHandle<()>>,
     dropped: Arc<AtomicU64>,
+    board: Board,
+    tidy: Tidy,
 }
-
-/// The names of the files that an app's output and its errors are kept in.
-#[must_use]
-pub fn log_files(app: &str) -> [String; 2] {
-    [Stream::Output, Stream::Errors].map(|stream| stream.log_file(app))
-}
-
-/// The app whose output or errors are kept in a file of this name.
-#[must_use]
-pub fn app_of_log(file: &str) -> Option<&str> {
-    [Stream::Output, Stream::Errors]
-        .iter()
-        .find_map(|stream| file.strip_suffix(&stream.log_file("")))
-}
-
-/// One stream of an app: what flows into one file.
-type Key = (AppName, Stream);
 
 /// What the loop tells the thread.
 enum Order {
@@ -104,6 +97,10 @@ enum Order {
     Leave(AppName),
     Policy(AppName, OutputConfig),
     Reopen,
+    /// Rotate these files; tell the names of those that wait for the end of a line.
+    Rotate(Target, oneshot::Sender<io::Result<Vec<String>>>),
+    /// Empty these files.
+    Empty(Target, oneshot::Sender<io::Result<()>>),
     /// Tell once everything that was written until now is in the files.
     Flush(oneshot::Sender<()>),
     Finish,
@@ -115,12 +112,16 @@ impl Outputs {
     pub(crate) fn start(
         directory: &Path,
         log_directory: &Path,
+        tidy: Tidy,
         inbox: mpsc::Sender<News>,
     ) -> io::Result<Outputs> {
         let (wake_read, wake) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let (orders, received) = channel();
         let dropped = Arc::new(AtomicU64::new(0));
-        let pump = Pump::new(wake_read.into(), Arc::clone(&dropped), inbox)?;
+        let board = Board::default();
+        let told = (Arc::clone(&dropped), board.clone());
+        let logs = log_directory.to_owned();
+        let pump = Pump::new(logs, tidy.clone(), wake_read.into(), told, inbox)?;
         let thread = std::thread::Builder::new()
             .name("output".to_owned())
             .spawn(move || pump.run(&received))?;
@@ -136,19 +137,21 @@ impl Outputs {
             wake: wake.into(),
             thread: Some(thread),
             dropped,
+            board,
+            tidy,
         })
     }
 
-    /// The writing end of an app's stream, for one process.
+    /// The writing end of a slot's stream, for one process.
     pub(crate) fn open(
         &mut self,
-        app: &AppName,
+        slot: &SlotId,
         stream: Stream,
         policy: OutputConfig,
     ) -> io::Result<OwnedFd> {
-        let key = (app.clone(), stream);
+        let key = Key::new(slot, stream, policy.merge);
         if !self.shared.contains_key(&key) {
-            let path = self.directory.join(format!("{app}.{}", stream.ending()));
+            let path = self.directory.join(key.fifo());
             match nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(()) | Err(Errno::EEXIST) => {}
                 Err(errno) => return Err(errno.into()),
@@ -163,11 +166,11 @@ impl Outputs {
     /// that the run is ready.
     pub(crate) fn open_own(
         &mut self,
-        (app, stream): (&AppName, Stream),
+        (slot, stream): (&SlotId, Stream),
         policy: OutputConfig,
         (run, line): (RunId, &str),
     ) -> io::Result<OwnedFd> {
-        let key = (app.clone(), stream);
+        let key = Key::new(slot, stream, policy.merge);
         self.find_earlier(&key, policy)?;
         let path = self.make_own(&key, run)?;
         self.own.entry(run).or_default().push(path.clone());
@@ -186,11 +189,11 @@ impl Outputs {
     /// Lets go of the FIFOs of apps that are not there any more; what is left in them is kept.
     pub(crate) fn retain(&mut self, is_there: impl Fn(&AppName) -> bool) {
         let mut gone = BTreeSet::new();
-        self.shared.retain(|(app, _), path| {
-            let stays = is_there(app);
+        self.shared.retain(|key, path| {
+            let stays = is_there(&key.app);
             if !stays {
                 remove(std::iter::once(&*path));
-                gone.insert(app.clone());
+                gone.insert(key.app.clone());
             }
             stays
         });
@@ -205,6 +208,25 @@ impl Outputs {
     /// Opens all files anew: somebody renamed them.
     pub(crate) fn reopen(&mut self) {
         self.tell(Order::Reopen);
+    }
+
+    /// Rotates files, whatever their size; tells the names of those that wait for a line to end.
+    pub(crate) fn rotate(&self, target: Target) -> oneshot::Receiver<io::Result<Vec<String>>> {
+        let (done, rotated) = oneshot::channel();
+        self.tell(Order::Rotate(target, done));
+        rotated
+    }
+
+    /// Empties files; what was rotated stays.
+    pub(crate) fn empty(&self, target: Target) -> oneshot::Receiver<io::Result<()>> {
+        let (done, emptied) = oneshot::channel();
+        self.tell(Order::Empty(target, done));
+        emptied
+    }
+
+    /// What an operator should know of an app's output, such as that the disk is full.
+    pub(crate) fn troubles(&self, app: &AppName) -> Vec<String> {
+        self.board.words(app)
     }
 
     /// Tells once everything that programs wrote until now is in their files; of a run's own FIFO,
@@ -242,8 +264,8 @@ impl Outputs {
         let _ = fcntl(&fifo, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
         if !self.kept.contains(key) {
             std::fs::create_dir_all(&self.log_directory)?;
-            let name = key.1.log_file(key.0.as_str());
-            let file = LogFile::open(self.log_directory.join(name), policy)?;
+            let path = self.log_directory.join(key.log_file());
+            let file = LogFile::open(path, policy, self.tidy.clone())?;
             self.tell(Order::Keep(key.clone(), Box::new(file)));
             self.kept.insert(key.clone());
         }
@@ -252,11 +274,12 @@ impl Outputs {
     }
 
     /// Makes a FIFO for one run. Its name is its own even if an earlier supervisor's run had the
-    /// same number and still writes; `@` is in no app's name.
-    fn make_own(&self, (app, stream): &Key, run: RunId) -> io::Result<PathBuf> {
+    /// same number and still writes.
+    fn make_own(&self, key: &Key, run: RunId) -> io::Result<PathBuf> {
+        let (begin, end) = key.own_fifos();
         for more in 0.. {
             let number = if more == 0 { run.0.to_string() } else { format!("{}-{more}", run.0) };
-            let path = self.directory.join(format!("{app}@{number}.{}", stream.ending()));
+            let path = self.directory.join(format!("{begin}{number}{end}"));
             match nix::unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR) {
                 Ok(()) => return Ok(path),
                 Err(Errno::EEXIST) => {}
@@ -272,7 +295,7 @@ impl Outputs {
         if !self.searched.insert(key.clone()) {
             return Ok(());
         }
-        let (begin, end) = (format!("{}@", key.0), format!(".{}", key.1.ending()));
+        let (begin, end) = key.own_fifos();
         for entry in std::fs::read_dir(&self.directory)?.flatten() {
             let (name, path) = (entry.file_name(), entry.path());
             let named = name.to_str().is_some_and(|n| n.starts_with(&begin) && n.ends_with(&end));
@@ -296,19 +319,6 @@ impl Outputs {
         // The thread outlives every order but the last; a full wake pipe wakes it as well.
         let _ = self.orders.send(order);
         let _ = (&self.wake).write(&[1]);
-    }
-}
-
-impl Stream {
-    fn ending(self) -> &'static str {
-        match self {
-            Stream::Output => "out",
-            Stream::Errors => "err",
-        }
-    }
-
-    fn log_file(self, app: &str) -> String {
-        format!("{app}.{}.log", self.ending())
     }
 }
 
@@ -341,18 +351,23 @@ mod tests {
     use super::*;
 
     fn policy(bytes_max: u64, files_max: u32) -> OutputConfig {
-        OutputConfig { bytes_max, files_max }
+        OutputConfig { bytes_max, files_max, ..OutputConfig::default() }
     }
 
     fn outputs(directory: &Path) -> (Outputs, mpsc::Receiver<News>) {
         let (inbox, news) = mpsc::channel(8);
-        (Outputs::start(directory, directory, inbox).unwrap(), news)
+        let (tidy, _) = Tidy::for_nobody();
+        (Outputs::start(directory, directory, tidy, inbox).unwrap(), news)
+    }
+
+    fn slot(app: &str, index: u32) -> SlotId {
+        SlotId { app: AppName::new(app), index }
     }
 
     #[test]
     fn a_burst_over_many_rotations_loses_doubles_and_splits_nothing() {
         let directory = tempfile::tempdir().unwrap();
-        let app = AppName::new("query");
+        let app = slot("query", 0);
         let mut outputs = outputs(directory.path()).0;
         let writer = outputs.open(&app, Stream::Output, policy(64 * 1024, 1000)).unwrap();
         let mut writer = File::from(writer);
@@ -389,7 +404,7 @@ mod tests {
     #[test]
     fn after_a_flush_the_last_word_is_in_the_file() {
         let directory = tempfile::tempdir().unwrap();
-        let app = AppName::new("query");
+        let app = slot("query", 0);
         let (mut outputs, _news) = outputs(directory.path());
         let stream = (&app, Stream::Errors);
         let shared = outputs.open(&app, Stream::Errors, policy(1 << 30, 1)).unwrap();
@@ -416,7 +431,7 @@ mod tests {
 
     fn its_last_words_are_kept(moved_before: bool) {
         let directory = tempfile::tempdir().unwrap();
-        let (app, other) = (AppName::new("query"), AppName::new("other"));
+        let (app, other) = (slot("query", 0), slot("other", 0));
         let (mut outputs, _news) = outputs(directory.path());
         let mut open = |app| outputs.open(app, Stream::Output, policy(1 << 20, 1)).unwrap();
         let (writer, _other) = (open(&app), open(&other));
@@ -424,7 +439,7 @@ mod tests {
         if moved_before {
             outputs.flush().blocking_recv().unwrap();
         }
-        outputs.retain(|app| *app == other);
+        outputs.retain(|app| *app == other.app);
         assert!(!directory.path().join("query.out").exists());
         assert!(directory.path().join("other.out").exists());
         outputs.flush().blocking_recv().unwrap();
@@ -442,7 +457,7 @@ mod tests {
     fn what_is_not_what_its_name_says_is_not_written_to() {
         let directory = tempfile::tempdir().unwrap();
         let place = |name: &str| directory.path().join(name);
-        let app = AppName::new("query");
+        let app = slot("query", 0);
         let (mut outputs, _news) = outputs(directory.path());
         std::fs::write(place("precious"), "kept").unwrap();
         let mut refused = |words: &str| {
@@ -472,7 +487,7 @@ mod tests {
     #[test]
     fn two_runs_with_fifos_of_their_own_never_share_a_line() {
         let directory = tempfile::tempdir().unwrap();
-        let app = AppName::new("query");
+        let app = slot("query", 0);
         let (mut outputs, mut news) = outputs(directory.path());
         let mut writers: Vec<File> = [RunId(1), RunId(2)]
             .map(|run| {
@@ -512,7 +527,7 @@ mod tests {
     #[test]
     fn a_line_is_waited_for_unless_it_is_too_long() {
         let directory = tempfile::tempdir().unwrap();
-        let app = AppName::new("query");
+        let app = slot("query", 0);
         let (mut outputs, mut news) = outputs(directory.path());
         let stream = (&app, Stream::Output);
         let writer = outputs.open_own(stream, policy(1 << 30, 1), (RunId(7), "up")).unwrap();
@@ -539,7 +554,7 @@ mod tests {
         let (held, left) = (fifo("query@1.out"), fifo("query@2.out"));
         let mut old = File::from(writing_end(&held).unwrap());
         old.write_all(b"before\nwhile nobody").unwrap();
-        let app = AppName::new("query");
+        let app = slot("query", 0);
         let (mut outputs, mut news) = outputs(directory.path());
         let stream = (&app, Stream::Output);
         let new = outputs.open_own(stream, policy(1 << 20, 1), (RunId(1), "listens")).unwrap();
@@ -552,5 +567,111 @@ mod tests {
         lines.sort_unstable();
         assert_eq!(lines, ["before", "the new one listens", "while nobody listens"]);
         assert!(!held.exists());
+    }
+
+    #[test]
+    fn slots_have_files_of_their_own_where_that_is_wanted() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut outputs, mut news) = outputs(directory.path());
+        let apart = OutputConfig { merge: false, ..policy(1 << 20, 1) };
+        for index in [0, 1] {
+            let slot = slot("query", index);
+            let writer = outputs.open(&slot, Stream::Output, apart).unwrap();
+            writeln!(File::from(writer), "slot {index}").unwrap();
+            let run = (RunId(u64::from(index)), "up");
+            let own = outputs.open_own((&slot, Stream::Errors), apart, run).unwrap();
+            writeln!(File::from(own), "{index} is up").unwrap();
+            assert!(matches!(news.blocking_recv(), Some(News::Ready { .. })));
+        }
+        outputs.finish();
+        let text = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
+        for index in [0, 1] {
+            assert_eq!(text(&format!("query[{index}].out.log")), format!("slot {index}\n"));
+            assert_eq!(text(&format!("query[{index}].err.log")), format!("{index} is up\n"));
+        }
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 4, "a FIFO is left");
+    }
+
+    #[test]
+    fn a_removed_file_is_made_anew_with_the_next_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut outputs, _news) = outputs(directory.path());
+        let slot = slot("query", 0);
+        let writer = outputs.open(&slot, Stream::Output, policy(1 << 20, 1)).unwrap();
+        let mut writer = File::from(writer);
+        let mut say = |line: &str| {
+            writer.write_all(line.as_bytes()).unwrap();
+            outputs.flush().blocking_recv().unwrap();
+        };
+        say("before\n");
+        let path = directory.path().join("query.out.log");
+        std::fs::remove_file(&path).unwrap();
+        say("after\n");
+        assert_eq!(said(directory.path()), "after\n");
+        // Whoever puts another file in its place wants that one.
+        let other = directory.path().join("other");
+        std::fs::write(&other, "another\n").unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        say("and more\n");
+        assert_eq!(said(directory.path()), "another\nand more\n");
+        File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        say("emptied\n");
+        assert_eq!(said(directory.path()), "emptied\n");
+    }
+
+    #[test]
+    fn files_are_rotated_and_emptied_when_asked_and_no_line_is_split() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut outputs, _news) = outputs(directory.path());
+        let text = |name: &str| std::fs::read_to_string(directory.path().join(name)).unwrap();
+        let mut writers: Vec<File> = ["one", "two"]
+            .map(|app| {
+                outputs.open(&slot(app, 0), Stream::Output, policy(1 << 20, 3)).unwrap().into()
+            })
+            .into();
+        for writer in &mut writers {
+            writer.write_all(b"first\n").unwrap();
+        }
+        writers[1].write_all(b"sec").unwrap();
+        std::fs::write(directory.path().join("gone.out.log"), "last\n").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        let waiting = outputs.rotate(Target::All).blocking_recv().unwrap().unwrap();
+        assert_eq!(waiting, ["two.out.log"]);
+        assert_eq!((text("one.out.log"), text("one.out.log.1")), (String::new(), "first\n".into()));
+        assert_eq!(text("gone.out.log.1"), "last\n");
+        assert_eq!(text("two.out.log"), "first\nsec");
+        writers[1].write_all(b"ond\nthird\n").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        assert_eq!(text("two.out.log.1"), "first\nsecond\n");
+        assert_eq!(text("two.out.log"), "third\n");
+        // Nothing is there to be rotated, and what is not meant is left alone.
+        outputs.rotate(Target::App("one".to_owned())).blocking_recv().unwrap().unwrap();
+        assert_eq!(text("one.out.log.1"), "first\n");
+        let two = Target::Slot { app: "two".to_owned(), slot: 0 };
+        std::fs::write(directory.path().join("one.out.log"), "kept\n").unwrap();
+        outputs.empty(two).blocking_recv().unwrap().unwrap();
+        assert_eq!((text("two.out.log"), text("one.out.log")), (String::new(), "kept\n".into()));
+        assert_eq!(text("two.out.log.1"), "first\nsecond\n");
+        outputs.finish();
+    }
+
+    #[test]
+    fn a_file_that_is_too_old_is_rotated_though_nobody_writes() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut outputs, _news) = outputs(directory.path());
+        let age_max = Some(Duration::from_millis(300));
+        let aged = OutputConfig { age_max, ..policy(1 << 20, 3) };
+        let writer = outputs.open(&slot("query", 0), Stream::Output, aged).unwrap();
+        File::from(writer).write_all(b"old\n").unwrap();
+        let deadline = std::time::Duration::from_secs(20);
+        let begun = crate::runtime::clock::since_boot();
+        let rotated = directory.path().join("query.out.log.1");
+        while !rotated.exists() {
+            assert!(crate::runtime::clock::since_boot() - begun < deadline, "it is not rotated");
+            std::thread::yield_now();
+        }
+        assert_eq!(std::fs::read_to_string(rotated).unwrap(), "old\n");
+        outputs.finish();
+        assert_eq!(said(directory.path()), "");
     }
 }

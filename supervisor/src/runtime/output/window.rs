@@ -48,6 +48,13 @@ impl Window {
         }
         Ok(Sight { bytes: &self.bytes[..there], full })
     }
+
+    /// How long the first line is; of one that does not end, how much of it is seen.
+    pub(super) fn first_line(&mut self, fifo: &OwnedFd) -> nix::Result<usize> {
+        let bytes = self.look(fifo)?.bytes;
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        Ok(end.map_or(bytes.len(), |at| at + 1))
+    }
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@
 
 mod account;
 mod bindings;
+pub mod browser;
 mod cells;
 mod connection;
 mod failure;
 mod fetch;
-mod gate;
+pub mod gate;
 mod kept;
 mod key;
 mod layer;
@@ -49,6 +50,8 @@ pub struct House {
     pub worker: String,
     /// Where refused credentials are remembered for all workers; in each worker alone without one.
     pub refusals: Option<PathBuf>,
+    /// Where logins of people at a browser are kept; there are none without one.
+    pub kept_logins: Option<PathBuf>,
     /// Time.
     pub clock: Clock,
     /// What the platform told the process.
@@ -75,8 +78,11 @@ impl SnowflakeWarehouse {
             |reason: String| WarehouseError::Settings { warehouse: name.clone(), reason };
         let endpoint = Endpoint::of(settings).map_err(unusable)?;
         let login = Login::new(settings, &endpoint, &house.variables).map_err(unusable)?;
+        let kept = browser::kept_for(house.kept_logins.as_deref(), &endpoint, settings);
+        let login = login.with_kept(kept);
         let directory = house.refusals.as_deref();
-        let gate = Gate::new(name.clone(), directory, &login.credential_version(), house.clock);
+        let version = login.credential_version();
+        let gate = Gate::new(name.clone(), directory, (&version, login.place()), house.clock);
         let wire = Wire::new(endpoint, house.clock).map_err(unusable)?;
         let account = Account { name, wire, login, gate, logins: AtomicU64::new(0) };
         Ok(SnowflakeWarehouse {

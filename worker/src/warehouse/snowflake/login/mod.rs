@@ -3,22 +3,25 @@
 //! What is sent is made anew for each login, for what proves who we are expires. Field names are
 //! those of Snowflake's own drivers. Secrets leave here in what is sent and nowhere else.
 
-use std::io::Read as _;
+mod method;
+
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::path::Path;
+use std::sync::{OnceLock, PoisonError};
 
 use mcp_protocol::hexadecimal::hex;
 use mcp_protocol::secret::Secret;
-use mcp_protocol::settings::{SnowflakeLogin, SnowflakeSettings};
-use ring::pbkdf2;
+use mcp_protocol::settings::SnowflakeSettings;
+use ring::{digest, pbkdf2};
 use serde_json::{Map, Value, json};
 
+use self::method::{Method, token_of};
 use super::account::Endpoint;
+use super::browser::Kept;
 use super::failure;
-use super::key::{self, KeyPair};
-use super::oauth::ClientCredentials;
+use super::key;
 use super::platform::{Platform, Variables};
+use super::wire::Reply;
 use crate::warehouse::WarehouseError;
 
 /// What we are called by what a session can show.
@@ -28,8 +31,12 @@ const APPLICATION: &str = "mcp-supervisor";
 const CLIENT: &str = "Go";
 /// A version of that driver; older ones are turned away one day.
 const CLIENT_VERSION: &str = "2.1.0";
-/// The longest token that is read from a file, in bytes.
-const TOKEN_BYTES_MAX: u64 = 64 * 1024;
+/// The parameter that asks for a token that can be kept.
+const KEPT: &str = "CLIENT_STORE_TEMPORARY_CREDENTIAL";
+/// What a person has to do.
+const AT_THE_DESK: &str = "run `mcp-supervisor login`, which opens a browser";
+/// How many bytes of a digest tell places apart.
+const PLACE_BYTES: usize = 6;
 /// How much work a guess at a credential costs whoever sees its version.
 const VERSION_ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 
@@ -41,22 +48,6 @@ pub(crate) struct Login {
     method: Method,
     query: Vec<(&'static str, String)>,
     version: OnceLock<String>,
-}
-
-enum Method {
-    KeyPair(KeyPair),
-    Password(Secret),
-    AccessToken(Secret),
-    OAuth(Secret),
-    ClientCredentials(ClientCredentials),
-    MfaPasscode {
-        password: Secret,
-        passcode: Secret,
-        /// What Snowflake gave in place of a further code.
-        remembered: Mutex<Option<Secret>>,
-    },
-    WorkloadIdentity(PathBuf),
-    CloudIdentity(Platform),
 }
 
 impl std::fmt::Debug for Login {
@@ -74,15 +65,7 @@ impl Login {
         variables: &Variables,
     ) -> Result<Login, String> {
         let method = Method::of(settings, variables)?;
-        let needs_user = match method {
-            Method::KeyPair(_) | Method::Password(_) | Method::MfaPasscode { .. } => true,
-            Method::AccessToken(_)
-            | Method::OAuth(_)
-            | Method::ClientCredentials(_)
-            | Method::WorkloadIdentity(_)
-            | Method::CloudIdentity(_) => false,
-        };
-        if needs_user && settings.user.is_none() {
+        if method.needs_user() && settings.user.is_none() {
             return Err("snowflake.user is missing; write who logs in".to_owned());
         }
         let query = [
@@ -102,6 +85,15 @@ impl Login {
         })
     }
 
+    /// With the place where a person's login is kept.
+    pub(crate) fn with_kept(self, kept: Option<Kept>) -> Login {
+        let method = match self.method {
+            Method::ExternalBrowser(_) => Method::ExternalBrowser(kept),
+            other => other,
+        };
+        Login { method, ..self }
+    }
+
     /// What is sent as `data` of a login request. Asks for a token first where one is needed.
     pub(crate) async fn data(
         &self,
@@ -116,7 +108,7 @@ impl Login {
         match &self.method {
             Method::KeyPair(pair) => {
                 put("AUTHENTICATOR", "SNOWFLAKE_JWT");
-                let user = self.user.as_deref().unwrap_or_default();
+                let user = self.user();
                 put("TOKEN", &pair.token(&self.account, user, now_unix));
             }
             Method::Password(password) => {
@@ -159,13 +151,40 @@ impl Login {
                 put("PROVIDER", platform.word());
                 put("TOKEN", self.attested(platform, now_unix).await?.expose());
             }
+            Method::ExternalBrowser(kept) => {
+                put("AUTHENTICATOR", "ID_TOKEN");
+                let token = kept.as_ref().and_then(Kept::token);
+                put("TOKEN", token.ok_or_else(|| self.logged_out(None))?.expose());
+                data["SESSION_PARAMETERS"][KEPT] = json!(true);
+            }
         }
         Ok(Value::Object(data))
+    }
+
+    /// Who logs in; empty where a token says it.
+    pub(crate) fn user(&self) -> &str {
+        self.user.as_deref().unwrap_or_default()
+    }
+
+    /// What is sent while a person logs in at a browser, to which what the step needs is added.
+    pub(crate) fn at_browser(&self) -> Map<String, Value> {
+        let mut data = self.common();
+        data.insert("LOGIN_NAME".to_owned(), json!(self.user));
+        data.insert("AUTHENTICATOR".to_owned(), json!("EXTERNALBROWSER"));
+        data["SESSION_PARAMETERS"][KEPT] = json!(true);
+        data
     }
 
     /// What is sent in the address of a login request.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         self.query.clone()
+    }
+
+    /// A short text for the role, warehouse, database and schema that are asked for.
+    pub(crate) fn place(&self) -> String {
+        let parts = self.query.iter().map(|(name, value)| format!("{name}{}:{value}", value.len()));
+        let whole: String = parts.collect();
+        hex(&digest::digest(&digest::SHA256, whole.as_bytes()).as_ref()[..PLACE_BYTES])
     }
 
     /// A short text that another credential would change, the same in every worker and at every
@@ -174,14 +193,45 @@ impl Login {
         self.version.get_or_init(|| self.made_version()).clone()
     }
 
-    /// Takes the `data` of an answer that let us in: it may hold what saves a further code.
+    /// Takes the `data` of an answer that let us in: it may hold what saves a further code, or a
+    /// person from coming back.
     pub(crate) fn welcomed(&self, data: &Value) {
-        if let (Method::MfaPasscode { remembered, .. }, Some(token)) =
-            (&self.method, data["mfaToken"].as_str().filter(|token| !token.is_empty()))
-        {
-            let token = Secret::new(token.to_owned());
-            *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        let given = |name: &str| {
+            let text = data[name].as_str().filter(|token| !token.is_empty());
+            text.map(|text| Secret::new(text.to_owned()))
+        };
+        match &self.method {
+            Method::MfaPasscode { remembered, .. } => {
+                if let Some(token) = given("mfaToken") {
+                    *remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+                }
+            }
+            Method::ExternalBrowser(Some(kept)) => {
+                let fresh = given("idToken").filter(|token| kept.token().as_ref() != Some(token));
+                if let Some(Err(error)) = fresh.map(|token| kept.keep(&token)) {
+                    tracing::warn!(%error, "a new token of a person's login is not kept");
+                }
+            }
+            Method::KeyPair(_)
+            | Method::Password(_)
+            | Method::AccessToken(_)
+            | Method::OAuth(_)
+            | Method::ClientCredentials(_)
+            | Method::WorkloadIdentity(_)
+            | Method::CloudIdentity(_)
+            | Method::ExternalBrowser(None) => {}
         }
+    }
+
+    /// Takes the answer that did not let us in, and what had been sent.
+    pub(crate) fn refused(&self, reply: &Reply, sent: &Value, now_unix: u64) -> WarehouseError {
+        let Reply { code, message, date, .. } = reply;
+        if let (Method::ExternalBrowser(Some(kept)), Some(token), true) =
+            (&self.method, sent["TOKEN"].as_str(), failure::is_about_id_token(code))
+        {
+            kept.forget(&Secret::new(token.to_owned()));
+        }
+        self.failed(code, message, *date, now_unix)
     }
 
     /// Takes an error answer: [`failure::of_login`] with what is known here of who logs in. What
@@ -198,7 +248,7 @@ impl Login {
             (Method::KeyPair(pair), WarehouseError::Refused { warehouse, reason })
                 if failure::is_about_key(code) =>
             {
-                let user = self.user.as_deref().unwrap_or_default();
+                let user = self.user();
                 let subject = key::subject(&self.account, user);
                 let fingerprint = pair.fingerprint();
                 let reason =
@@ -213,12 +263,24 @@ impl Login {
                     false => WarehouseError::Refused { warehouse, reason },
                 }
             }
+            (Method::ExternalBrowser(_), WarehouseError::Refused { reason, .. })
+                if failure::is_about_id_token(code) =>
+            {
+                self.logged_out(Some(&reason))
+            }
             (Method::MfaPasscode { remembered, .. }, error) => {
                 *remembered.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 error
             }
             (_, error) => error,
         }
+    }
+
+    fn logged_out(&self, why: Option<&str>) -> WarehouseError {
+        let why = why.map_or(String::new(), |why| format!(" any more: {why}"));
+        let user = self.user();
+        let reason = format!("{user} is not logged in there{why}; {AT_THE_DESK}");
+        WarehouseError::LoggedOut { warehouse: self.warehouse.clone(), reason }
     }
 
     /// What every login has. Answers as Arrow hold dates, times, numbers and binary as such, so no
@@ -273,7 +335,7 @@ impl Login {
     }
 
     fn made_version(&self) -> String {
-        let user = self.user.as_deref().unwrap_or_default();
+        let user = self.user();
         let fingerprint;
         let mut parts = vec![self.method.word(), self.account.as_str(), user];
         match &self.method {
@@ -291,6 +353,8 @@ impl Login {
             // The token changes by itself; where it is does not.
             Method::WorkloadIdentity(file) => parts.push(file.to_str().unwrap_or_default()),
             Method::CloudIdentity(platform) => parts.push(platform.word()),
+            // So is a person's, and whose it is stands above.
+            Method::ExternalBrowser(_) => {}
         }
         let whole: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
         let whole = Secret::new(whole);
@@ -301,72 +365,6 @@ impl Login {
         pbkdf2::derive(algorithm, VERSION_ROUNDS, salt.as_bytes(), secret, &mut hash);
         hex(&hash)
     }
-}
-
-impl Method {
-    fn of(settings: &SnowflakeSettings, variables: &Variables) -> Result<Method, String> {
-        Ok(match &settings.login {
-            SnowflakeLogin::KeyPair { private_key, passphrase } => {
-                let passphrase = passphrase.as_ref().map(Secret::expose);
-                let pair = KeyPair::open(private_key.expose(), passphrase);
-                Method::KeyPair(pair.map_err(|why| why.to_string())?)
-            }
-            SnowflakeLogin::Password { password } => Method::Password(password.clone()),
-            SnowflakeLogin::ProgrammaticAccessToken { token } => Method::AccessToken(token.clone()),
-            SnowflakeLogin::OAuth { token } => Method::OAuth(token.clone()),
-            SnowflakeLogin::OAuthClientCredentials {
-                client_id,
-                client_secret,
-                token_url,
-                scope,
-            } => {
-                let of_role = || settings.role.as_ref().map(|role| format!("session:role:{role}"));
-                let scope = scope.clone().or_else(of_role);
-                let client = ClientCredentials::new(client_id, client_secret, token_url, scope)?;
-                Method::ClientCredentials(client)
-            }
-            SnowflakeLogin::MfaPasscode { password, passcode } => Method::MfaPasscode {
-                password: password.clone(),
-                passcode: passcode.clone(),
-                remembered: Mutex::new(None),
-            },
-            SnowflakeLogin::WorkloadIdentity { token_file } => {
-                Method::WorkloadIdentity(token_file.clone())
-            }
-            SnowflakeLogin::CloudIdentity { platform, entra_resource } => Method::CloudIdentity(
-                Platform::new(*platform, entra_resource.as_deref(), variables)?,
-            ),
-        })
-    }
-
-    /// The word for it in the configuration.
-    fn word(&self) -> &'static str {
-        match self {
-            Method::KeyPair(_) => "key_pair",
-            Method::Password(_) => "password",
-            Method::AccessToken(_) => "programmatic_access_token",
-            Method::OAuth(_) => "oauth",
-            Method::ClientCredentials(_) => "oauth_client_credentials",
-            Method::MfaPasscode { .. } => "mfa_passcode",
-            Method::WorkloadIdentity(_) | Method::CloudIdentity(_) => "workload_identity",
-        }
-    }
-}
-
-/// The token in a file.
-fn token_of(path: &Path) -> Result<Secret, String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|why| why.to_string())?;
-    file.take(TOKEN_BYTES_MAX + 1).read_to_string(&mut text).map_err(|why| why.to_string())?;
-    let text = Secret::new(text);
-    let token = text.expose().trim();
-    if token.is_empty() {
-        return Err("the file is empty".to_owned());
-    }
-    if text.expose().len() as u64 > TOKEN_BYTES_MAX || token.contains(char::is_whitespace) {
-        return Err("the file holds more than a token".to_owned());
-    }
-    Ok(Secret::new(token.to_owned()))
 }
 
 #[cfg(test)]

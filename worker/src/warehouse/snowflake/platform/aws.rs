@@ -1,7 +1,8 @@
 //! What AWS lets a workload say of itself: a request to its token service, signed and not sent.
 //!
-//! Keys are looked for where AWS's own tools look: in the variables, at the container's endpoint
-//! (ECS, EKS), at the machine's (IMDSv2). They are asked for anew at each login, for they expire.
+//! Keys are looked for where AWS's own tools look: in the variables, by a web identity (EKS), in the
+//! profiles of AWS's files, at the container's endpoint (ECS, EKS), at the machine's (IMDSv2). They
+//! are asked for anew at each login, for they expire.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,9 @@ use mcp_protocol::secret::Secret;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
+use super::profile::{Origin, Profiles, Role, Way};
 use super::sigv4::{self, Key, Request, Scope};
-use super::{AUDIENCE, Platform, parsed};
+use super::{AUDIENCE, Platform, parsed, sts};
 
 /// Where a container of ECS finds what a relative address means.
 const CONTAINER: &str = "http://169.254.170.2";
@@ -20,22 +22,24 @@ const CONTAINER: &str = "http://169.254.170.2";
 const TICKET_S: &str = "60";
 
 /// What signs.
-struct Credentials {
-    id: String,
-    secret: Secret,
-    session: Option<Secret>,
+pub(super) struct Credentials {
+    pub(super) id: String,
+    pub(super) secret: Secret,
+    pub(super) session: Option<Secret>,
 }
 
 /// The signed request in base64, to be shown to Snowflake.
 pub(super) async fn attestation(platform: &Platform, now_unix: u64) -> Result<Secret, String> {
-    let credentials = credentials(platform).await?;
-    let region = region(platform).await?;
+    let way = Profiles::read(platform)?;
+    let way = way.way(platform.variable("AWS_PROFILE").map(Secret::expose))?;
+    let written = way.as_ref().and_then(|way| way.region.clone());
+    let region = region(platform, written).await?;
+    let credentials = credentials(platform, way, &region, now_unix).await?;
     Ok(signed(&credentials, &region, &moment(now_unix)))
 }
 
 fn signed(credentials: &Credentials, region: &str, at: &str) -> Secret {
-    let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let host = format!("sts.{region}.{domain}");
+    let host = sts::host(region);
     let query = [("Action", "GetCallerIdentity"), ("Version", "2011-06-15")];
     let mut headers = BTreeMap::from([
         ("host".to_owned(), host.clone()),
@@ -56,26 +60,80 @@ fn signed(credentials: &Credentials, region: &str, at: &str) -> Secret {
 }
 
 /// The moment as AWS writes it.
-fn moment(now_unix: u64) -> String {
+pub(super) fn moment(now_unix: u64) -> String {
     let at = i64::try_from(now_unix).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
     at.unwrap_or_default().strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
-async fn credentials(platform: &Platform) -> Result<Credentials, String> {
-    let id = platform.variable("AWS_ACCESS_KEY_ID");
-    let secret = platform.variable("AWS_SECRET_ACCESS_KEY");
-    if let (Some(id), Some(secret)) = (id, secret) {
-        return Ok(Credentials {
-            id: id.expose().to_owned(),
-            secret: secret.clone(),
-            session: platform.variable("AWS_SESSION_TOKEN").cloned(),
-        });
+async fn credentials(
+    platform: &Platform,
+    way: Option<Way>,
+    region: &str,
+    now_unix: u64,
+) -> Result<Credentials, String> {
+    if let Some(own) = in_variables(platform) {
+        return Ok(own);
     }
-    let answer = match container(platform)? {
-        Some(url) => platform.get(&url, container_headers(platform)?).await?,
-        None => machine(platform).await?,
+    let text = |name| platform.variable(name).map(Secret::expose);
+    let by_web = text("AWS_WEB_IDENTITY_TOKEN_FILE").zip(text("AWS_ROLE_ARN"));
+    if let Some((file, arn)) = by_web {
+        let session = text("AWS_ROLE_SESSION_NAME").map(str::to_owned);
+        let role = Role { arn: arn.to_owned(), session, external_id: None };
+        return sts::with_web_identity(platform, region, &role, &token(file)?).await;
+    }
+    let Some(Way { origin, roles, .. }) = way else {
+        return match container(platform)? {
+            Some(url) => in_container(platform, &url).await,
+            None => machine(platform).await,
+        };
     };
-    read(&parsed(&answer)?)
+    let mut own = of_origin(platform, origin, region).await?;
+    for role in &roles {
+        own = sts::with_keys(platform, region, role, &own, now_unix).await?;
+    }
+    Ok(own)
+}
+
+/// The first keys of a profile.
+async fn of_origin(
+    platform: &Platform,
+    origin: Origin,
+    region: &str,
+) -> Result<Credentials, String> {
+    match origin {
+        Origin::Keys { id, secret, session } => Ok(Credentials { id, secret, session }),
+        Origin::WebIdentity { role, token_file } => {
+            let token = token(&token_file.display().to_string())?;
+            sts::with_web_identity(platform, region, &role, &token).await
+        }
+        Origin::Variables => in_variables(platform).ok_or_else(|| {
+            "there are no keys in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; set them in the \
+             app's env"
+                .to_owned()
+        }),
+        Origin::Container => match container(platform)? {
+            Some(url) => in_container(platform, &url).await,
+            None => Err("there is no container's endpoint; set AWS_CONTAINER_CREDENTIALS_\
+                         RELATIVE_URI in the app's env"
+                .to_owned()),
+        },
+        Origin::Machine => machine(platform).await,
+    }
+}
+
+fn in_variables(platform: &Platform) -> Option<Credentials> {
+    Some(Credentials {
+        id: platform.variable("AWS_ACCESS_KEY_ID")?.expose().to_owned(),
+        secret: platform.variable("AWS_SECRET_ACCESS_KEY")?.clone(),
+        session: platform.variable("AWS_SESSION_TOKEN").cloned(),
+    })
+}
+
+/// The token of a web identity, which its giver replaces now and then.
+fn token(file: &str) -> Result<Secret, String> {
+    let text = std::fs::read_to_string(file).map_err(|why| format!("cannot read {file}: {why}"))?;
+    let text = Secret::new(text);
+    Ok(Secret::new(text.expose().trim().to_owned()))
 }
 
 fn read(answer: &Value) -> Result<Credentials, String> {
@@ -100,14 +158,14 @@ fn container(platform: &Platform) -> Result<Option<String>, String> {
     Ok(text("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI").map(|path| format!("{CONTAINER}{path}")))
 }
 
+async fn in_container(platform: &Platform, url: &str) -> Result<Credentials, String> {
+    read(&parsed(&platform.get(url, container_headers(platform)?).await?)?)
+}
+
 /// What a container shows there; the file is replaced now and then.
 fn container_headers(platform: &Platform) -> Result<HeaderMap, String> {
     let token = match platform.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE") {
-        Some(file) => {
-            let path = file.expose();
-            let text = std::fs::read_to_string(path);
-            Some(Secret::new(text.map_err(|why| format!("cannot read {path}: {why}"))?))
-        }
+        Some(file) => Some(token(file.expose())?),
         None => platform.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN").cloned(),
     };
     let mut headers = HeaderMap::new();
@@ -121,7 +179,7 @@ fn container_headers(platform: &Platform) -> Result<HeaderMap, String> {
 }
 
 /// The keys of the machine's role.
-async fn machine(platform: &Platform) -> Result<Vec<u8>, String> {
+async fn machine(platform: &Platform) -> Result<Credentials, String> {
     let base = &platform.places.aws;
     let headers = ticket(platform).await?;
     let roles = format!("{base}/latest/meta-data/iam/security-credentials/");
@@ -131,7 +189,7 @@ async fn machine(platform: &Platform) -> Result<Vec<u8>, String> {
     if role.is_empty() || !role.chars().all(plain) {
         return Err("the machine has no role; give it one".to_owned());
     }
-    platform.get(&format!("{roles}{role}"), headers).await
+    read(&parsed(&platform.get(&format!("{roles}{role}"), headers).await?)?)
 }
 
 /// Without a ticket, a page that a browser was led to could ask the endpoint as well.
@@ -148,10 +206,12 @@ async fn ticket(platform: &Platform) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-async fn region(platform: &Platform) -> Result<String, String> {
+/// What the variables say, else the profile, else the machine.
+async fn region(platform: &Platform, of_profile: Option<String>) -> Result<String, String> {
     let written = platform.variable("AWS_REGION").or(platform.variable("AWS_DEFAULT_REGION"));
-    let region = match written {
-        Some(region) => region.expose().to_owned(),
+    let written = written.map(|region| region.expose().to_owned());
+    let region = match written.or(of_profile) {
+        Some(region) => region,
         None => {
             let url = format!("{}/latest/meta-data/placement/region", platform.places.aws);
             let region = platform.get(&url, ticket(platform).await?).await?;

@@ -1,11 +1,13 @@
 //! A workload that shows who it is by what its platform says of it: AWS, Azure, Google Cloud.
 //!
 //! The platform is asked at an address that only its own machines and containers reach; through no
-//! proxy, and nowhere else. What it gives is good for minutes, so it is asked for at each login.
+//! proxy, and nowhere else, but for roles of AWS, which its token service gives. What it gives is good for minutes, so it is asked for at each login.
 //! What is sent for it follows Snowflake's own drivers for Python and Go.
 
 mod aws;
+mod profile;
 mod sigv4;
+mod sts;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -17,11 +19,11 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Url};
 use serde_json::Value;
 
-use super::account::is_loopback;
+use super::account::{self, is_loopback};
 use super::wire;
 
 /// The variables of its own process in which a platform tells where and as whom it may be asked.
-pub const VARIABLES: [&str; 14] = [
+pub const VARIABLES: [&str; 22] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -32,6 +34,14 @@ pub const VARIABLES: [&str; 14] = [
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ENDPOINT_URL_STS",
+    "HOME",
     "GCE_METADATA_HOST",
     "IDENTITY_ENDPOINT",
     "IDENTITY_HEADER",
@@ -49,6 +59,8 @@ const ENTRA_RESOURCE: &str = "api://fd3f753b-eed3-462c-b6a7-a4b5bb650aad";
 const MACHINE: &str = "http://169.254.169.254";
 /// How long an answer may take: the address is the machine's own, or not there at all.
 const LIMIT: Duration = Duration::from_secs(3);
+/// How long AWS's token service may take.
+const STS_LIMIT: Duration = Duration::from_secs(10);
 /// The longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
@@ -59,6 +71,8 @@ pub(super) struct Platform {
     variables: Variables,
     places: Places,
     http: Client,
+    /// For AWS's token service, which is on the Internet.
+    sts: Client,
 }
 
 /// Where each platform is asked.
@@ -91,12 +105,18 @@ impl Platform {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .map_err(|error| format!("cannot prepare HTTP: {error}"))?;
+        let sts = Client::builder()
+            .timeout(STS_LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(|error| format!("cannot prepare HTTPS: {error}"))?;
         Ok(Platform {
             cloud,
             entra_resource: entra_resource.unwrap_or(ENTRA_RESOURCE).to_owned(),
             variables: variables.clone(),
             places: Places::of(variables)?,
             http,
+            sts,
         })
     }
 

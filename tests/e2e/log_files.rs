@@ -1,0 +1,258 @@
+//! What becomes of log files: rotation at full speed, compression, a full disk, orders of operators.
+#![expect(clippy::disallowed_methods, reason = "a test mounts a disk, and times are promised")]
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use mcp_protocol::control::{Request, Target};
+use mcp_supervisor::runtime::ask;
+
+use crate::harness::{House, skip, wait_for};
+
+/// The length of a line of the printer, its end included.
+const LINE_BYTES: usize = 100;
+
+/// An app whose program prints, as `PRINTER` is told.
+fn printer(arguments: &str, logs: &str) -> String {
+    format!(
+        "[supervisor]\nmetrics = \"off\"\nwatch = false\n[apps.loud]\nready = \"10ms\"\n\
+         exec = [\"PRINTER\", {arguments}]\n[apps.loud.logs]\n{logs}\n"
+    )
+}
+
+/// The files of a series with their numbers, oldest first; the one that is written to has number 0.
+fn series(house: &House, name: &str) -> Vec<(u32, PathBuf)> {
+    let entries = std::fs::read_dir(house.path("logs")).unwrap().flatten();
+    let mut files: Vec<(u32, PathBuf)> = entries
+        .filter_map(|entry| {
+            let file = entry.file_name().into_string().unwrap();
+            let rest = file.strip_prefix(name)?.trim_end_matches(".zst").trim_start_matches('.');
+            Some((if rest.is_empty() { 0 } else { rest.parse().ok()? }, entry.path()))
+        })
+        .collect();
+    files.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    files
+}
+
+/// What is in a file, compressed or not.
+fn content(path: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut file = File::open(path).unwrap();
+    match path.extension().is_some_and(|ending| ending == "zst") {
+        true => zstd::stream::copy_decode(file, &mut bytes).unwrap(),
+        false => drop(file.read_to_end(&mut bytes).unwrap()),
+    }
+    bytes
+}
+
+/// The number of a line of the printer; none when it is not whole.
+fn number(line: &[u8]) -> Option<u64> {
+    let (digits, rest) = line.split_at_checked(10)?;
+    let whole = line.len() == LINE_BYTES && rest == [b" ", &[b'x'; 88][..], b"\n"].concat();
+    std::str::from_utf8(digits).ok()?.parse().ok().filter(|_| whole)
+}
+
+#[test]
+fn a_flood_over_rotations_and_compression_is_kept_whole() {
+    let logs = "max_size = \"5MB\"\nmax_files = 100";
+    let house = House::new(&printer("\"1500000\", \"report\"", logs));
+    let begun = Instant::now();
+    house.start();
+    wait_for("the end of the flood", || house.path("report").exists());
+    let took = begun.elapsed();
+    let compressed = |(number, path): &(u32, PathBuf)| {
+        *number < 2 || path.extension().is_some_and(|ending| ending == "zst")
+    };
+    // What is left is printed while older files are compressed.
+    std::fs::remove_file(house.path("report")).unwrap();
+    wait_for("the last line, and compression of all but the newest", || {
+        let files = series(&house, "loud.out.log");
+        files.len() == 60 && files.iter().all(compressed)
+    });
+    assert_eq!(house.run(&["stop"]).code, Some(0));
+    println!("150 MB within {took:?}");
+
+    let mut expected = 0;
+    let files = series(&house, "loud.out.log");
+    for (_, path) in &files {
+        let bytes = content(path);
+        assert!(bytes.len() <= 5_000_000 + LINE_BYTES, "{}: {}", path.display(), bytes.len());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            assert_eq!(number(line), Some(expected), "in {}", path.display());
+            expected += 1;
+        }
+    }
+    assert_eq!(expected, 3_000_000);
+    let on_disk: u64 = files.iter().map(|(_, path)| path.metadata().unwrap().len()).sum();
+    assert!(on_disk < 60_000_000, "{on_disk} bytes of 300 MB");
+}
+
+/// A small file system that is gone with its owner.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(at: PathBuf, bytes: u64) -> Option<SmallDisk> {
+        std::fs::create_dir_all(&at).unwrap();
+        let options = format!("size={bytes}");
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &options, "none"]).arg(&at);
+        mount.output().is_ok_and(|said| said.status.success()).then_some(SmallDisk(at))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_holds_nobody_and_what_is_lost_is_counted() {
+    let house = House::new(&printer("\"200000\", \"report\"", "max_size = \"1GB\""));
+    let Some(disk) = SmallDisk::mount(house.path("logs"), 8_000_000) else {
+        return skip(
+            "a_full_disk_holds_nobody_and_what_is_lost_is_counted",
+            "needs the right to mount a file system",
+        );
+    };
+    let ballast = house.path("logs/ballast");
+    std::fs::write(&ballast, vec![0; 4_000_000]).unwrap();
+    house.start();
+    wait_for("the end of the flood", || house.path("report").exists());
+    let waited: u64 = std::fs::read_to_string(house.path("report")).unwrap().parse().unwrap();
+    assert!(waited <= 1000, "a write took {waited} ms");
+    let remark = |status: &serde_json::Value| status["apps"][0]["remarks"].to_string();
+    let status = house.wait_until("the remark", |status| {
+        remark(status).contains("loud.out.log cannot be written (No space left on device)")
+    });
+    assert!(status["dropped_total"].as_u64().unwrap() > 10_000_000, "{status}");
+    let log = house.path("logs/loud.out.log");
+    let full = content(&log).len();
+
+    let begun = Instant::now();
+    std::fs::remove_file(&ballast).unwrap();
+    wait_for("the mark", || content(&log).len() > full);
+    let resumed = begun.elapsed();
+    assert!(resumed <= Duration::from_secs(1), "resumed after {resumed:?}");
+    let status = house.wait_until("the remark to go", |status| !remark(status).contains("cannot"));
+    let dropped = status["dropped_total"].as_u64().unwrap();
+
+    // What follows is complete, until the disk is full again.
+    std::fs::remove_file(house.path("report")).unwrap();
+    wait_for("new lines", || content(&log).len() > full + 1_000_000);
+    let bytes = content(&log);
+    let mark = format!(
+        "[mcp-supervisor: {dropped} bytes of output were dropped here, the disk refused them]\n"
+    );
+    let text = String::from_utf8(bytes).unwrap();
+    let (before, after) = text.split_once(&mark).unwrap_or_else(|| panic!("no {mark}"));
+    let whole = before.rfind('\n').map_or(0, |at| at + 1);
+    let lines = before.split_inclusive('\n').filter_map(|line| number(line.as_bytes()));
+    let kept: Vec<u64> = lines.collect();
+    assert!(kept.iter().copied().eq(0..kept.len() as u64), "what was written is whole");
+    // The one line in which the disk was full is cut, and ended.
+    let cut = before.len() - kept.len() * LINE_BYTES;
+    let cut = cut.saturating_sub(1) as u64;
+    assert_eq!(whole, before.len(), "the mark is a line of its own");
+    assert_eq!(kept.len() as u64 * LINE_BYTES as u64 + cut + dropped, 200_000 * LINE_BYTES as u64);
+    let next = after.split_inclusive('\n').next().unwrap();
+    assert_eq!(number(next.as_bytes()), Some(200_000), "{next}");
+    assert_eq!(house.run(&["stop"]).code, Some(0));
+    drop(disk);
+}
+
+#[test]
+fn a_workers_file_is_rotated_and_left_plain_while_somebody_writes_to_it() {
+    let more = "[apps.query.health]\nheartbeat_interval = \"10ms\"\n\
+                [apps.query.logs]\nmax_size = \"1KB\"\n";
+    let house = House::with_workers(1, "", more);
+    house.start();
+    let log = house.path("logs/application.log");
+    let rotated = |ending: &str| house.path(&format!("logs/application.log.{ending}"));
+    let open = || File::options().append(true).create(true).open(&log).unwrap();
+    let mut slow = open();
+    let line = |number: u32| format!("{number} {}\n", "x".repeat(1100));
+    slow.write_all(line(1).as_bytes()).unwrap();
+    wait_for("the first rotation", || rotated("1").exists());
+    // Another worker has opened the new file; this one is late.
+    open().write_all(line(2).as_bytes()).unwrap();
+    wait_for("the second rotation", || rotated("2").exists());
+    slow.write_all(b"late\n").unwrap();
+    open().write_all(line(3).as_bytes()).unwrap();
+    wait_for("the compression of what nobody has open", || rotated("2.zst").exists());
+    assert_eq!(content(&rotated("3")), (line(1) + "late\n").as_bytes());
+    assert_eq!(content(&rotated("2.zst")), line(2).as_bytes());
+    drop(slow);
+    wait_for("the compression of the late one's", || rotated("3.zst").exists());
+    wait_for("the plain one to go", || !rotated("3").exists());
+    assert_eq!(content(&rotated("3.zst")), (line(1) + "late\n").as_bytes());
+    assert_eq!(content(&rotated("1")), line(3).as_bytes());
+}
+
+#[test]
+fn operators_rotate_and_empty_files() {
+    let house = House::with_workers(1, "--print-lines 3", "[apps.query.logs]\nmerge = false\n");
+    house.start();
+    let socket = house.path("run/supervisor.sock");
+    let ask = |request: &Request| ask(&socket, request, &mut |_| {});
+    let place = |name: &str| house.path(&format!("logs/{name}"));
+    let length = |name: &str| place(name).metadata().map_or(0, |about| about.len());
+    wait_for("its lines", || length("query[0].out.log") == 21);
+    for channel in ["application.log", "audit.log"] {
+        std::fs::write(place(channel), "a line\n").unwrap();
+    }
+    let app = Some(Target::App("query".to_owned()));
+    ask(&Request::RotateLogs { target: app.clone() }).unwrap();
+    assert_eq!(length("query[0].out.log.1"), 21);
+    assert_eq!((length("query[0].out.log"), length("application.log")), (0, 7));
+    ask(&Request::RotateLogs { target: None }).unwrap();
+    assert_eq!(length("application.log.1"), 7);
+    assert!(!place("query[0].out.log.2").exists(), "there was nothing to rotate");
+    wait_for("the supervisor's own", || length("supervisor.log.1") > 0);
+
+    for channel in ["application.log", "audit.log"] {
+        std::fs::write(place(channel), "a line\n").unwrap();
+    }
+    ask(&Request::FlushLogs { target: None }).unwrap();
+    assert_eq!((length("application.log"), length("audit.log")), (0, 7));
+    assert_eq!(length("query[0].out.log.1"), 21, "what was rotated stays");
+    let error = ask(&Request::FlushLogs { target: Some(Target::App("nobody".to_owned())) });
+    assert!(error.unwrap_err().to_string().contains("nobody"));
+    std::fs::write(place("gone.err.log"), "a line\n").unwrap();
+    ask(&Request::FlushLogs { target: Some(Target::App("gone".to_owned())) }).unwrap();
+    assert_eq!(length("gone.err.log"), 0);
+}
+
+#[test]
+fn a_stream_takes_little_memory() {
+    let apps = 10;
+    let app = |number: u32| {
+        format!(
+            "[apps.loud{number}]\nready = \"10ms\"\nexec = [\"PRINTER\", \"50000\", \"report{number}\"]\n\
+             [apps.loud{number}.logs]\nmax_size = \"1MB\"\n"
+        )
+    };
+    let calm = "[supervisor]\nmetrics = \"off\"\nwatch = false\n[apps.calm]\nexec = [\"sleep\", \"1000\"]\n\
+                ready = \"10ms\"\n";
+    let house = House::new(calm);
+    house.start();
+    let resident = || {
+        let pid = house.status()["pid"].as_u64().unwrap();
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    };
+    let before = resident();
+    house.write(&(calm.to_owned() + &(0..apps).map(app).collect::<String>()));
+    assert_eq!(house.run(&["reload"]).code, Some(0));
+    wait_for("the end of the flood", || {
+        (0..apps).all(|number| house.path(&format!("report{number}")).exists())
+    });
+    let streams = 2 * u64::from(apps);
+    let each = resident().saturating_sub(before) / streams;
+    assert!(each <= 1_000_000, "{each} bytes for each of {streams} streams, compression included");
+    println!("{each} bytes for each of {streams} streams");
+}
