@@ -252,6 +252,12 @@ impl Supervisor {
         picture::status(&snapshot, &self.hands, self.clock.now(), self.clock.elapsed())
     }
 
+    /// All that is measured, to be written down elsewhere.
+    fn drawn(&mut self) -> metrics::Drawn {
+        let status = self.status();
+        metrics::drawn(&status, &self.hands, self.inbox.len())
+    }
+
     /// What news means to the machine.
     fn take_in(&mut self, news: News) -> Vec<Event> {
         match news {
@@ -271,10 +277,7 @@ impl Supervisor {
                 Vec::new()
             }
             News::Ready { run } => vec![Event::Ready { run }],
-            News::BootFailed { run, why } => {
-                self.hands.meter.boot_failed(run);
-                vec![Event::BootFailed { run, why }]
-            }
+            News::BootFailed { run, why } => vec![self.hands.boot_failed(run, why)],
             News::Heartbeat { run, vitals } => {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
@@ -319,10 +322,7 @@ impl Supervisor {
             }
             News::WhoIsLimited { answer } => told(answer, self.hands.limited()),
             News::Look { answer } => told(answer, self.look()),
-            News::Scrape { answer } => {
-                let status = self.status();
-                told(answer, metrics::drawn(&status, &self.hands, self.inbox.len()))
-            }
+            News::Scrape { answer } => told(answer, self.drawn()),
             News::Signal(signal) => self.signalled(signal),
         }
     }
