@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::admin::{Gathered, Wish};
+
 pub use details::{
     AppChange, AppDescription, AppFate, AppPlan, ChangesKept, LogTail, Presence, ProcessDetails,
 };
@@ -106,6 +108,15 @@ pub enum Request {
         /// Whose; without one all, those included that are of no app.
         target: Option<Target>,
     },
+    /// Open all log files anew: somebody renamed them.
+    ReopenLogs,
+    /// Something of the workers themselves.
+    Admin {
+        /// Of which app; of all that are run by our worker, without one.
+        app: Option<String>,
+        /// What.
+        wish: Wish,
+    },
 }
 
 impl Request {
@@ -132,6 +143,8 @@ impl Request {
             Request::Rollback { .. } => "rollback",
             Request::RotateLogs { .. } => "rotate_logs",
             Request::FlushLogs { .. } => "flush_logs",
+            Request::ReopenLogs => "reopen_logs",
+            Request::Admin { wish, .. } => wish.name(),
         }
     }
 }
@@ -218,6 +231,8 @@ pub enum Response {
     Description(Vec<AppDescription>),
     /// What was changed at run time.
     Changes(ChangesKept),
+    /// What the workers answered, by app.
+    Gathered(Vec<Gathered>),
 }
 
 /// Whose fault a failure was: it decides the exit code of the command.

@@ -1,10 +1,13 @@
 //! What a person may type, and nothing about how it is done. This file opens no file.
 
+mod admin;
 mod client;
 mod config;
 mod help;
 mod import;
 mod login;
+mod logs;
+mod when;
 mod words;
 
 use std::path::PathBuf;
@@ -13,10 +16,16 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mcp_protocol::control::{Scale, Target};
 
+pub use admin::{
+    CancelQuery, Circuit, CircuitCommand, MaintenanceCommand, MaintenanceOn, OfApp, OfConnection,
+    PoolCommand, PoolReset, Queries, QueriesCommand, SetLevel, WantedLevel,
+};
 pub use client::{ClientCommand, CreateKey, KeyCommand, ListKeys, RevokeKey, RotateKey};
 pub use config::{ConfigCommand, Diff, Rollback, ShowConfig};
 pub use import::{From, Import, Init};
 pub use login::Login;
+pub use logs::{LINES, LogChannel, Logs};
+pub use when::When;
 
 /// The configuration file when none is named.
 pub const DEFAULT_CONFIG: &str = "ecosystem.toml";
@@ -98,8 +107,23 @@ pub enum Command {
     Env(OneTarget),
     /// Say whether the supervisor runs, since when, and as which process
     Ping,
-    /// Show the last lines of the logs
+    /// Show the last lines of all logs, in the order in which they were written
+    ///
+    /// Rotated and compressed files are read too. Works without a supervisor. docs/logs.md says how
+    /// lines without a time are put in order.
+    #[command(visible_alias = "log")]
     Logs(Logs),
+    /// Begin new log files now, whatever the size of those there are
+    ///
+    /// Without TARGET, all of them: those of the supervisor and the workers as well.
+    RotateLogs(MaybeTargets),
+    /// Empty log files; those that were rotated stay, and so does the audit log
+    ///
+    /// Without TARGET, all of them: those of the supervisor and the workers as well.
+    Flush(MaybeTargets),
+    /// Open all log files anew, after a tool of your own has renamed them
+    #[command(visible_alias = "reloadLogs")]
+    ReloadLogs,
     /// Watch apps and workers on a live screen, with their logs and keys to reload, restart, stop
     #[command(visible_alias = "dash")]
     Monit,
@@ -132,6 +156,27 @@ pub enum Command {
     /// for all workers; without a browser on this machine, prints the address and takes the one at
     /// which the browser ended. Works whether the supervisor runs or not.
     Login(Login),
+    /// Show the clients' sessions that workers saw lately
+    Sessions(OfApp),
+    /// Show the statements that run for clients, or end one of them
+    Queries(Queries),
+    /// Have workers ask the warehouse something, and say how long that took, or why it failed
+    ///
+    /// Every worker of the app asks through a session of its pool. Exit code 1 when one gets no
+    /// answer.
+    TestConnection(OfConnection),
+    /// Replace the pools' sessions with the warehouse
+    #[command(subcommand)]
+    Pool(PoolCommand),
+    /// Turn new calls away for a while, and take them again
+    #[command(subcommand)]
+    Maintenance(MaintenanceCommand),
+    /// Log at another level, until `reload` or `forget`
+    LogLevel(SetLevel),
+    /// Show whether sessions with the warehouse are opened, or have it tried at once
+    Circuit(Circuit),
+    /// Print what workers hold as JSON: pools, sessions, statements
+    ExportState(OfApp),
     /// Print a JSON Schema of the configuration file, for editors
     ///
     /// `mcp-supervisor schema > ecosystem.schema.json`, then `#:schema ./ecosystem.schema.json` as
@@ -239,21 +284,6 @@ pub struct Signal {
     pub target: Target,
 }
 
-/// Arguments of `logs`.
-#[derive(Debug, Args)]
-pub struct Logs {
-    /// Only the output of this app, or of the app of this slot; without one, or with all,
-    /// everything, the supervisor's own log included
-    #[arg(value_name = "TARGET", value_parser = words::target)]
-    pub target: Option<Target>,
-    /// Go on and print new lines as they are written
-    #[arg(long, short)]
-    pub follow: bool,
-    /// How many of the last lines of each log
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 15)]
-    pub lines: usize,
-}
-
 /// Arguments of `client-config`.
 #[derive(Debug, Args)]
 pub struct ClientConfig {
@@ -325,7 +355,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 57] = [
+    const CASES: [(&str, Meant); 74] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -394,7 +424,7 @@ mod tests {
         ("pid query", |c| matches!(c, Command::Pid(_))),
         ("env query[0]", |c| matches!(c, Command::Env(_))),
         ("ping", |c| matches!(c, Command::Ping)),
-        ("logs query --lines 3", |c| matches!(c, Command::Logs(Logs { lines: 3, .. }))),
+        ("logs query --lines 3", |c| matches!(c, Command::Logs(Logs { lines: Some(3), .. }))),
         ("check", |c| matches!(c, Command::Check(_))),
         ("config history --json", |c| matches!(c, Command::Config(ConfigCommand::History(_)))),
         ("config diff", |c| {
@@ -419,6 +449,18 @@ mod tests {
         ("logs query[1]", |c| {
             matches!(c, Command::Logs(Logs { target: Some(Target::Slot { .. }), .. }))
         }),
+        (
+            "logs --since 10m --channel access,err --level warning",
+            |c| matches!(c, Command::Logs(logs) if logs.channels().len() == 2 && logs.count().is_none()),
+        ),
+        ("logs -f -n 5 --grep a.c --json", |c| {
+            matches!(c, Command::Logs(Logs { follow: true, json: true, lines: Some(5), .. }))
+        }),
+        ("flush", |c| matches!(c, Command::Flush(_))),
+        ("flush web", |c| matches!(c, Command::Flush(_))),
+        ("rotate-logs", |c| matches!(c, Command::RotateLogs(_))),
+        ("reload-logs", |c| matches!(c, Command::ReloadLogs)),
+        ("reloadLogs", |c| matches!(c, Command::ReloadLogs)),
         ("completion zsh", |c| matches!(c, Command::Completion(Completion { shell: Shell::Zsh }))),
         ("config show --origin", |c| {
             matches!(c, Command::Config(ConfigCommand::Show(ShowConfig { origin: true, .. })))
@@ -440,6 +482,37 @@ mod tests {
             matches!(c, Command::Client(ClientCommand::Key(KeyCommand::Rotate(RotateKey { grace, .. })))
                 if grace.is_zero())
         }),
+        ("sessions query --json", |c| matches!(c, Command::Sessions(OfApp { json: true, .. }))),
+        ("queries", |c| matches!(c, Command::Queries(Queries { command: None, .. }))),
+        ("queries query", |c| {
+            matches!(c, Command::Queries(Queries { command: None, of: OfApp { app: Some(_), .. } }))
+        }),
+        ("queries cancel 57.3", |c| {
+            matches!(c, Command::Queries(Queries { command: Some(QueriesCommand::Cancel(CancelQuery { id, .. })), .. })
+                if id == "57.3")
+        }),
+        ("test-connection --connection finance", |c| {
+            matches!(
+                c,
+                Command::TestConnection(OfConnection { connection: Some(_), app: None, .. })
+            )
+        }),
+        (
+            "pool reset query --wait 0s",
+            |c| matches!(c, Command::Pool(PoolCommand::Reset(PoolReset { wait, .. })) if wait.is_zero()),
+        ),
+        ("maintenance on query --reason upgrade --retry-after 5m", |c| {
+            matches!(c, Command::Maintenance(MaintenanceCommand::On(MaintenanceOn { retry_after, .. }))
+                if retry_after.as_secs() == 300)
+        }),
+        ("log-level debug query", |c| {
+            let debug = WantedLevel::Level(mcp_protocol::settings::LogLevel::Debug);
+            matches!(c, Command::LogLevel(SetLevel { level, .. }) if *level == debug)
+        }),
+        ("circuit reset --connection finance", |c| {
+            matches!(c, Command::Circuit(Circuit { command: Some(CircuitCommand::Reset(_)), .. }))
+        }),
+        ("export-state query", |c| matches!(c, Command::ExportState(OfApp { app: Some(_), .. }))),
         ("import pm2 dump.pm2", |c| matches!(c, Command::Import(Import::Pm2(_)))),
         ("import labs-yaml a.yaml -o b.toml", |c| {
             matches!(c, Command::Import(Import::LabsYaml(From { output: Some(_), .. })))
@@ -498,9 +571,20 @@ mod tests {
             ("reolad", "reload"),
             ("import pm2", "<FILE>"),
             ("import pm2 a.json --force", "--output"),
+            ("logs --json --raw", "cannot be used with"),
+            ("logs --follow --until 10m", "cannot be used with"),
+            ("logs --since soon", "2026-11-21T10:00"),
+            ("logs --grep (", "behind a"),
+            ("logs --level loud", "warn"),
+            ("logs --channel acess", "access"),
             ("client key create", "<CLIENT>"),
             ("client key create a --expires 0d", "90d"),
             ("client key create a --expires soon", "90d"),
+            ("queries cancel", "<ID>"),
+            ("log-level loud", "debug"),
+            ("maintenance", "Usage"),
+            ("maintenance on --retry-after 0s", "90d"),
+            ("pool reset --wait soon", "90d"),
             ("init --instances 0", "1..=256"),
             ("init --app a/b", "letters"),
             ("init --sample --exec run", "cannot be used with"),

@@ -7,6 +7,7 @@ macro_rules! say {
     }};
 }
 
+mod admin;
 mod change;
 mod check;
 mod client;
@@ -14,6 +15,7 @@ mod config;
 mod import;
 mod init;
 mod login;
+mod logs;
 mod look;
 mod service;
 mod targets;
@@ -216,7 +218,18 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Pid(cli::MaybeTargets { targets }) => look::pid(cli, &whom(targets)),
         Command::Env(cli::OneTarget { target }) => look::environment(cli, target),
         Command::Ping => look::ping(cli),
-        Command::Logs(logs) => look::logs(cli, logs),
+        Command::Logs(logs) => logs::logs(cli, logs),
+        Command::RotateLogs(cli::MaybeTargets { targets }) => {
+            let request = |target| Request::RotateLogs { target: Some(target) };
+            changes(cli, &whom(targets), "rotated the logs of", request)
+        }
+        Command::Flush(cli::MaybeTargets { targets }) => {
+            let request = |target| Request::FlushLogs { target: Some(target) };
+            changes(cli, &whom(targets), "emptied the logs of", request)
+        }
+        Command::ReloadLogs => {
+            change(cli, &Request::ReopenLogs, &[Target::All], "opened the logs anew of")
+        }
         Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
         Command::Init(wanted) => init::init(cli, wanted),
         Command::Import(wanted) => import::import(cli, wanted),
@@ -224,6 +237,14 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Config(wanted) => config::run(cli, wanted),
         Command::Client(wanted) => client::run(cli, wanted),
         Command::Login(wanted) => login::login(cli, wanted),
+        Command::Sessions(of) => admin::sessions(cli, of),
+        Command::Queries(wanted) => admin::queries(cli, wanted),
+        Command::TestConnection(wanted) => admin::test_connection(cli, wanted),
+        Command::Pool(cli::PoolCommand::Reset(wanted)) => admin::reset_pool(cli, wanted),
+        Command::Maintenance(wanted) => admin::maintenance(cli, wanted),
+        Command::LogLevel(wanted) => admin::log_level(cli, wanted),
+        Command::Circuit(wanted) => admin::circuit(cli, wanted),
+        Command::ExportState(of) => admin::export_state(cli, of),
         Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),

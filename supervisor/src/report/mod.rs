@@ -1,6 +1,7 @@
 //! Pictures for people: the table, progress lines, plans, client configurations. Text in, text
 //! out; who prints it is `main`.
 
+mod admin;
 mod changes;
 mod client_keys;
 mod clients;
@@ -8,12 +9,14 @@ mod details;
 mod draft;
 mod effective;
 mod history;
+mod log_lines;
 mod order;
 mod page;
 mod plan;
 mod table;
 mod words;
 
+pub use admin::told;
 pub use changes::{changes, changes_json, reload_plan, reload_plan_json};
 pub use client_keys::{ClientOf, clients, clients_json, key_json, keys, keys_json};
 pub use clients::{Entrance, client_config};
@@ -21,6 +24,7 @@ pub use details::{description, description_json};
 pub use draft::draft;
 pub use effective::{effective_json, effective_toml};
 pub use history::{history, history_json, meaning_diff, text_diff};
+pub use log_lines::{LogForm, LogLines, Surface};
 pub use order::left_alone;
 pub use page::{Colour, Page};
 pub use plan::{Plan, Running, plan, problems_json, refusal_json};

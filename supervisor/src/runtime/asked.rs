@@ -13,6 +13,7 @@ use super::{Supervisor, picture, vitals};
 use crate::config::{self, Config};
 use crate::machine::{AppName, Command, Event, RunId, Scale, Scope, SlotId};
 use crate::report::{unknown_app, unknown_slot};
+use crate::runtime::admin_note::By;
 use crate::runtime::clock::since_epoch;
 use crate::runtime::configuration::{Cause, Considered};
 use crate::runtime::hands::Hands;
@@ -26,6 +27,7 @@ impl Supervisor {
         &mut self,
         request: Request,
         answers: mpsc::Sender<Response>,
+        by: By,
     ) -> Vec<Event> {
         self.hands.meter.asked(request.name());
         let answer = match request {
@@ -39,11 +41,19 @@ impl Supervisor {
                 }
                 Err(refusal) => refusal.answer(),
             },
+            Request::Admin { app, wish } => {
+                self.hands.asked_by_operator(app, wish, (answers, by));
+                return Vec::new();
+            }
             Request::Reload { target } => return self.reload_asked(target, answers),
             Request::Roll { target } => return self.order(target, Command::Reload, answers),
             Request::Rollback { to } => return self.rollback_asked(to, answers),
             Request::Settle => return self.command(None, Command::Settle, answers),
             Request::Shutdown => return self.command(None, Command::Shutdown, answers),
+            Request::ReopenLogs => {
+                self.hands.reopen_logs();
+                Response::Done(Box::new(self.status()))
+            }
             Request::RotateLogs { target } => return self.rotate_logs(target, answers),
             Request::FlushLogs { target } => return self.flush_logs(target, answers),
             Request::Restart { target } => return self.order(target, Command::Restart, answers),
@@ -51,7 +61,10 @@ impl Supervisor {
             Request::Stop { target } => return self.order(target, Command::Stop, answers),
             Request::Delete { target } => return self.order(target, Command::Delete, answers),
             Request::Reset { target } => return self.order(target, Command::Reset, answers),
-            Request::Forget { target } => return self.order(target, Command::Forget, answers),
+            Request::Forget { target } => {
+                self.hands.let_file_say_levels(target.app());
+                return self.order(target, Command::Forget, answers);
+            }
             Request::Scale { app, to } => {
                 let command = Command::Scale { app: AppName::new(&app), to: scale(to) };
                 return self.command(Some(&Target::App(app)), command, answers);
