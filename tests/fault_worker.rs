@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
+use mcp_protocol::admin::{ActiveQuery, Outcome, SessionSeen, Wish};
 use mcp_protocol::env;
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
@@ -84,6 +85,8 @@ struct Faults {
     status: Option<String>,
     /// It prints what other workers and the supervisor tell it.
     gossip: bool,
+    /// It gives no answer to what administrators wish.
+    mute_to_wishes: bool,
     /// It says a number of itself, the next one each time, as fast as it can.
     notify_flood: bool,
 }
@@ -134,6 +137,7 @@ fn faults() -> Faults {
             "--counts" => faults.counts = true,
             "--status" => faults.status = Some(value()),
             "--gossip" => faults.gossip = true,
+            "--mute-to-wishes" => faults.mute_to_wishes = true,
             "--notify-flood" => faults.notify_flood = true,
             other => panic!("unknown argument {other}"),
         }
@@ -210,7 +214,11 @@ fn main() -> ExitCode {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
             Some(ToWorker::Adjust(to)) => {
-                let Adjustable { limits, log_level, access, sessions, offered: _ } = *to;
+                let Adjustable { limits, log_level, access, sessions, offered: _, maintenance } =
+                    *to;
+                if let Some(maintenance) = maintenance {
+                    println!("in maintenance by {}", maintenance.by);
+                }
                 println!("adjusted to {} rows and log level {log_level:?}", limits.rows_max);
                 let keys = access.clients.iter().flat_map(|client| &client.keys);
                 let ids: Vec<&str> = keys.map(|key| key.id.as_str()).collect();
@@ -224,7 +232,18 @@ fn main() -> ExitCode {
                     println!("{} {}", std::process::id(), in_words(news));
                 }
             }
-            Some(ToWorker::Drain { .. } | ToWorker::Settings(_) | ToWorker::ReopenLogs) => {}
+            Some(ToWorker::Do { ticket, wish }) if !faults.mute_to_wishes => {
+                println!("{} was to {}", std::process::id(), wish.name());
+                let outcome = Box::new(answered(*wish));
+                tell(&link, &FromWorker::Did { ticket, outcome });
+            }
+            Some(
+                ToWorker::Drain { .. }
+                | ToWorker::Settings(_)
+                | ToWorker::ReopenLogs
+                | ToWorker::Do { .. }
+                | ToWorker::Gathered { .. },
+            ) => {}
             None => break,
         }
     }
@@ -248,7 +267,52 @@ fn in_words(news: ToWorker) -> String {
         ToWorker::Settings(_)
         | ToWorker::Drain { .. }
         | ToWorker::ReopenLogs
-        | ToWorker::Adjust(_) => "was told something else".to_owned(),
+        | ToWorker::Adjust(_)
+        | ToWorker::Do { .. }
+        | ToWorker::Gathered { .. } => "was told something else".to_owned(),
+    }
+}
+
+/// What it says to an administrator's wish: it has one session and one statement.
+fn answered(wish: Wish) -> Outcome {
+    let own = std::process::id();
+    let query = |id: String| ActiveQuery {
+        id,
+        query_id: None,
+        waits: false,
+        client: Some("team".to_owned()),
+        session: None,
+        tool: Some("execute_query".to_owned()),
+        connection: "default".to_owned(),
+        started: 1,
+        elapsed_ms: 1_500,
+        class: "select".to_owned(),
+        statement_sha256: "0123456789abcdef".to_owned(),
+        statement: None,
+    };
+    match wish {
+        Wish::Queries => Outcome::Queries(vec![query(format!("{own}.1"))]),
+        Wish::CancelQuery { id } => {
+            let is_ours = id == format!("{own}.1");
+            Outcome::Cancelled(is_ours.then(|| query(id)))
+        }
+        Wish::Sessions => Outcome::Sessions(vec![SessionSeen {
+            tag: Some("00112233445566778899aabbccddeeff".to_owned()),
+            client: None,
+            program: Some("desk 1".to_owned()),
+            protocol: "2025-11-25".to_owned(),
+            first_seen: 1,
+            last_seen: 2,
+            messages: 3,
+        }]),
+        Wish::Maintain(maintenance) => Outcome::Maintained { maintenance, running: 1 },
+        Wish::ResetPools { .. }
+        | Wish::TestConnections { .. }
+        | Wish::Circuits
+        | Wish::ResetCircuits { .. }
+        | Wish::Maintained
+        | Wish::LogLevel(_)
+        | Wish::State => Outcome::Done,
     }
 }
 

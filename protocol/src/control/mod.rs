@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::admin::{Gathered, Wish};
+
 pub use details::{
     AppChange, AppDescription, AppFate, AppPlan, ChangesKept, LogTail, Presence, ProcessDetails,
 };
@@ -108,6 +110,13 @@ pub enum Request {
     },
     /// Open all log files anew: somebody renamed them.
     ReopenLogs,
+    /// Something of the workers themselves.
+    Admin {
+        /// Of which app; of all that are run by our worker, without one.
+        app: Option<String>,
+        /// What.
+        wish: Wish,
+    },
 }
 
 impl Request {
@@ -135,6 +144,7 @@ impl Request {
             Request::RotateLogs { .. } => "rotate_logs",
             Request::FlushLogs { .. } => "flush_logs",
             Request::ReopenLogs => "reopen_logs",
+            Request::Admin { wish, .. } => wish.name(),
         }
     }
 }
@@ -221,6 +231,8 @@ pub enum Response {
     Description(Vec<AppDescription>),
     /// What was changed at run time.
     Changes(ChangesKept),
+    /// What the workers answered, by app.
+    Gathered(Vec<Gathered>),
 }
 
 /// Whose fault a failure was: it decides the exit code of the command.

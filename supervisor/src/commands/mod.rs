@@ -7,6 +7,7 @@ macro_rules! say {
     }};
 }
 
+mod admin;
 mod change;
 mod check;
 mod client;
@@ -236,6 +237,14 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Config(wanted) => config::run(cli, wanted),
         Command::Client(wanted) => client::run(cli, wanted),
         Command::Login(wanted) => login::login(cli, wanted),
+        Command::Sessions(of) => admin::sessions(cli, of),
+        Command::Queries(wanted) => admin::queries(cli, wanted),
+        Command::TestConnection(wanted) => admin::test_connection(cli, wanted),
+        Command::Pool(cli::PoolCommand::Reset(wanted)) => admin::reset_pool(cli, wanted),
+        Command::Maintenance(wanted) => admin::maintenance(cli, wanted),
+        Command::LogLevel(wanted) => admin::log_level(cli, wanted),
+        Command::Circuit(wanted) => admin::circuit(cli, wanted),
+        Command::ExportState(of) => admin::export_state(cli, of),
         Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),
