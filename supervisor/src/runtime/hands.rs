@@ -216,6 +216,7 @@ impl Hands {
             self.config = Arc::new(config);
             self.renew_probes();
             self.adjust_workers();
+            self.tidy_channels();
         }
         self.forget_outputs();
         Ok(())

@@ -132,6 +132,7 @@ impl Supervisor {
                 tracing::warn!(app = %name, "{remark}");
             }
         }
+        self.hands.tidy_channels();
         let desired = self.hands.config.desired(self.hands.generation);
         let settle = self.own(Command::Settle);
         let remembered = Event::Remembered(self.hands.memory.changes.clone());
@@ -251,6 +252,12 @@ impl Supervisor {
         picture::status(&snapshot, &self.hands, self.clock.now(), self.clock.elapsed())
     }
 
+    /// All that is measured, to be written down elsewhere.
+    fn drawn(&mut self) -> metrics::Drawn {
+        let status = self.status();
+        metrics::drawn(&status, &self.hands, self.inbox.len())
+    }
+
     /// What news means to the machine.
     fn take_in(&mut self, news: News) -> Vec<Event> {
         match news {
@@ -263,18 +270,14 @@ impl Supervisor {
             }
             News::Ended { run } => self.ended(run).into_iter().collect(),
             News::WorkerConnected { run, pid, outbox, verdict } => {
-                let _ = verdict.send(self.hands.welcome(run, pid, outbox));
-                Vec::new()
+                told(verdict, self.hands.welcome(run, pid, outbox))
             }
             News::Vacated { run, grace } => {
                 self.hands.vacated(run, grace);
                 Vec::new()
             }
             News::Ready { run } => vec![Event::Ready { run }],
-            News::BootFailed { run, why } => {
-                self.hands.meter.boot_failed(run);
-                vec![Event::BootFailed { run, why }]
-            }
+            News::BootFailed { run, why } => vec![self.hands.boot_failed(run, why)],
             News::Heartbeat { run, vitals } => {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
@@ -310,10 +313,7 @@ impl Supervisor {
             }
             News::WhoIsLimited { answer } => told(answer, self.hands.limited()),
             News::Look { answer } => told(answer, self.look()),
-            News::Scrape { answer } => {
-                let status = self.status();
-                told(answer, metrics::drawn(&status, &self.hands, self.inbox.len()))
-            }
+            News::Scrape { answer } => told(answer, self.drawn()),
             News::Signal(signal) => self.signalled(signal),
         }
     }
