@@ -74,10 +74,11 @@ pub enum PoolError {
 /// The pool. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
+    pub(super) warehouse: Arc<dyn Warehouse>,
     pub(super) sessions: r2d2::Pool<Opener>,
     pub(super) permits: Arc<Semaphore>,
     circuit: Arc<Circuit>,
@@ -113,7 +114,7 @@ impl Pool {
         let generation = Arc::new(AtomicU64::new(0));
         let goodbye = Goodbye { runtime: runtime.clone() };
         let opener = Opener {
-            warehouse,
+            warehouse: Arc::clone(&warehouse),
             runtime,
             circuit: Arc::clone(&circuit),
             told,
@@ -133,6 +134,7 @@ impl Pool {
             .connection_customizer(Box::new(goodbye))
             .build_unchecked(opener);
         let inner = Arc::new(Inner {
+            warehouse,
             sessions,
             permits: Arc::new(Semaphore::new(max as usize)),
             circuit,
@@ -196,7 +198,10 @@ impl Pool {
         let work = Work { statement: statement.to_owned(), context: context.clone(), cancel };
         let task = tokio::spawn(run(loan, self.inner.clock, work, *limits));
         let ended = task.await;
-        course.tell(Stage::Ended);
+        // Of one that runs on, its session tells the end.
+        if !matches!(ended, Ok(Err(WarehouseError::Left { .. }))) {
+            course.tell(Stage::Ended);
+        }
         match ended {
             Ok(result) => {
                 timing.ended(&result);

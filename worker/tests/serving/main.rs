@@ -10,6 +10,7 @@ mod drain;
 mod mcp;
 mod news;
 mod official;
+mod played;
 mod pool;
 mod sessions;
 mod streams;

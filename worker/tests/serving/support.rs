@@ -507,10 +507,21 @@ pub(crate) async fn house_serving<S: Served>(
     bus: Bus,
     make: impl FnOnce(Server) -> S,
 ) -> House {
-    let clock = Clock::start();
     let warehouse = FakeWarehouse::default();
     let counts = Arc::clone(&warehouse.counts);
-    let pool = Pool::new(Arc::new(warehouse), &settings.pool, clock);
+    let account = (Arc::new(warehouse) as Arc<dyn Warehouse>, counts);
+    house_before(account, (listener, bus), settings, make).await
+}
+
+/// Opens a house before this account.
+pub(crate) async fn house_before<S: Served>(
+    (warehouse, counts): (Arc<dyn Warehouse>, Arc<Counts>),
+    (listener, bus): (std::net::TcpListener, Bus),
+    settings: &Settings,
+    make: impl FnOnce(Server) -> S,
+) -> House {
+    let clock = Clock::start();
+    let pool = Pool::new(warehouse, &settings.pool, clock);
     pool.open_min().await.expect("the pool opens");
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = tokio::sync::watch::channel(settings.limits.clone());
