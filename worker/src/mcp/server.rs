@@ -4,33 +4,27 @@
 
 use std::sync::Arc;
 
-use mcp_protocol::access::Level;
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams,
-    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, JsonObject,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
+    GetTaskResult, Implementation, InitializeRequestParams, InitializeResult, JsonObject,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Resource,
-    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolsCapability,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SubscriptionFilter, Tool, ToolsCapability, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::call::Call;
-use super::edge::resume::Resumable;
-use super::edge::session::Session;
-use super::news::News;
-use super::tools::errand::{Asked, Errand};
-use super::tools::{self, Desk, Reply, ToolError};
-use super::{complete, prompts, resources};
+use super::tools::Desk;
+use super::tools::errand::{Asked, Errand, Fate};
+use super::{complete, prompts, resources, tasks, tool_call};
 use crate::access::Caller;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::quota::Quotas;
-use crate::warehouse::Origin;
+use crate::warehouse::connections::Connections;
 use crate::warehouse::course::Course;
 
 /// What an assistant is told about the server as a whole.
@@ -46,10 +40,6 @@ refused unless this client may send them. Long answers are cut and say so (`trun
 /// take to show, in milliseconds.
 const FRESH_MS: u64 = 60_000;
 
-/// JSON-RPC, server's own range: try again.
-const LOST: ErrorCode = ErrorCode(-32000);
-const LOST_WORDS: &str = "the worker that ran this request was lost; call again";
-
 /// Fires when the worker begins to leave; a request carries it whose reply has no other end.
 #[derive(Debug, Clone, Default)]
 pub struct Leaving(pub CancellationToken);
@@ -57,12 +47,12 @@ pub struct Leaving(pub CancellationToken);
 /// The server. Cheap to clone; each request gets its own.
 #[derive(Clone)]
 pub struct Server {
-    desk: Arc<Desk>,
+    pub(super) desk: Arc<Desk>,
     /// Whose calls they are that came through no door.
     caller: Caller,
-    metrics: Arc<Metrics>,
-    audit: Audit,
-    clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) audit: Audit,
+    pub(super) clock: Clock,
 }
 
 impl Server {
@@ -79,7 +69,7 @@ impl Server {
     }
 
     /// Who sent this request.
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+    pub(super) fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         let head = context.extensions.get::<http::request::Parts>();
         let admitted = head.and_then(|head| head.extensions.get::<Caller>());
         admitted.unwrap_or(&self.caller).clone()
@@ -106,11 +96,12 @@ impl Server {
         caller: &'a Caller,
     ) -> Errand<'a> {
         let asked = Asked {
-            origin: origin(context),
+            origin: tool_call::origin(context),
             caller,
             cancel: &context.ct,
             course: Course::default(),
             resumable: None,
+            fate: Fate::Awaited,
         };
         Errand::new(&self.desk, method, asked)
     }
@@ -120,11 +111,18 @@ impl Server {
 pub trait Served: ServerHandler + Clone {
     /// How much clients may ask.
     fn quotas(&self) -> &Quotas;
+
+    /// The accounts that it asks.
+    fn connections(&self) -> &Connections;
 }
 
 impl Served for Server {
     fn quotas(&self) -> &Quotas {
         &self.desk.quotas
+    }
+
+    fn connections(&self) -> &Connections {
+        &self.desk.connections
     }
 }
 
@@ -137,6 +135,10 @@ impl ServerHandler for Server {
             .enable_resources()
             .enable_completions()
             .build();
+        let capabilities = match self.desk.connections.leave_running() {
+            true => tasks::offered(capabilities),
+            false => capabilities,
+        };
         let name = Implementation::new("mcp-supervisor", env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities)
             .with_server_info(name.with_title("Snowflake, read-only"))
@@ -152,6 +154,7 @@ impl ServerHandler for Server {
         let mut info = self.negotiate_initialize(&request)?;
         context.peer.set_peer_info(request);
         info.capabilities.tools = Some(ToolsCapability::default());
+        info.capabilities.extensions = None;
         Ok(info)
     }
 
@@ -205,47 +208,32 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(&context);
-        let (origin, counted) = (origin(&context), (&*self.metrics, self.clock));
-        let who = (request.name.as_ref(), &caller);
-        let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
-        let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
-            record.refused("the caller sees no such tool");
-            Call::begin(counted, ("unknown", &caller), &origin).unknown();
-            let message = format!("there is no tool `{}`; tools/list says which", request.name);
-            return Err(ErrorData::invalid_params(message, None));
-        };
-        let mut call = Call::begin(counted, (tool.label(), &caller), &origin);
-        let arguments = request.arguments.unwrap_or_default();
-        let (course, news) = News::wanted(&context, self.clock);
-        let resumable = resumable(&context, &caller, &arguments);
-        let taken_up = resumable.as_ref().is_some_and(|call| call.taken_up().is_some());
-        let asked = Asked { origin, caller: &caller, cancel: &context.ct, course, resumable };
-        let spreading = async move {
-            match news {
-                Some(news) => news.spread().await,
-                None => std::future::pending().await,
-            }
-        };
-        let result = tokio::select! {
-            never = spreading => match never {},
-            result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
-            () = context.ct.cancelled() => Err(ToolError::cancelled()),
-        };
-        call.ended(&result);
-        match &result {
-            Ok(reply) => record.answered(&reply.structured),
-            Err(ToolError::Refused(why)) => record.refused(why),
-            Err(error) if error.is_refusal() => record.refused(error.to_string()),
-            Err(error) if error.is_cancelled() => {}
-            Err(_) => record.failed(),
-        }
-        Ok(CallToolResponse::from(match result {
-            Ok(reply) => shown(reply, knows_links(&context)),
-            // Whatever became of it, the client may still have it anew.
-            Err(_) if taken_up => return Err(ErrorData::new(LOST, LOST_WORDS, None)),
-            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
-        }))
+        tasks::called(self, request, &context).await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        tasks::get(self, &request.task_id, &context).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        // A task here never asks for anything, so there is no answer to take.
+        tasks::opened(self, &request.task_id, &context).map(drop)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        tasks::cancel(self, &request.task_id, &context).await
     }
 
     async fn list_prompts(
@@ -303,71 +291,4 @@ impl ServerHandler for Server {
         let errand = self.errand("completion/complete", &context, &caller);
         Ok(CompleteResult::new(complete::complete(&errand, self.clock, &request).await?))
     }
-}
-
-/// What lets another worker take up this call, where it only reads a statement of its client's own.
-fn resumable(
-    context: &RequestContext<RoleServer>,
-    caller: &Caller,
-    arguments: &JsonObject,
-) -> Option<Resumable> {
-    let head = context.extensions.get::<http::request::Parts>()?;
-    let call = head.extensions.get::<Resumable>().cloned()?;
-    let statement = arguments.get("query").and_then(Value::as_str)?;
-    (caller.grant.level == Level::Read).then(|| call.of(statement))
-}
-
-/// Who asks, as far as the request tells.
-fn origin(context: &RequestContext<RoleServer>) -> Origin {
-    let head = context.extensions.get::<http::request::Parts>();
-    let header = |name: &str| {
-        let value = head?.headers.get(name)?.to_str().ok()?;
-        Some(value.to_owned())
-    };
-    let session = head.and_then(|head| head.extensions.get::<Arc<Session>>());
-    // Over HTTP the SDK knows of no client but the one that the message itself names.
-    let named = match head {
-        Some(_) => context.meta.client_info(),
-        None => context.client_info(),
-    };
-    let named = named.map(|client| format!("{} {}", client.name, client.version));
-    let client = session.map(|session| session.client.to_string()).or(named);
-    Origin {
-        client: client.or_else(|| header("user-agent")),
-        session: session.map(|session| session.tag.to_string()),
-        request: Some(context.id.to_string()),
-        tool: None,
-        traceparent: header("traceparent"),
-        caller: None,
-        reason: None,
-    }
-}
-
-/// Whether a client knows links to resources: those of the first version do not, nor do they say
-/// which version they speak.
-fn knows_links(context: &RequestContext<RoleServer>) -> bool {
-    const WITHOUT: &str = "2025-03-26";
-    match context.extensions.get::<http::request::Parts>() {
-        Some(head) => {
-            let version = head.headers.get("mcp-protocol-version");
-            version.and_then(|value| value.to_str().ok()).is_some_and(|value| value > WITHOUT)
-        }
-        None => {
-            let peer = context.peer.peer_info();
-            peer.is_some_and(|peer| peer.protocol_version.as_str() > WITHOUT)
-        }
-    }
-}
-
-fn shown(reply: Reply, knows_links: bool) -> CallToolResult {
-    let mut content = vec![ContentBlock::text(reply.text)];
-    content.extend(reply.link.filter(|_| knows_links).map(|link| {
-        let resource = Resource::new(link.uri, link.name)
-            .with_description(link.description)
-            .with_mime_type(link.mime_type);
-        ContentBlock::resource_link(resource)
-    }));
-    let mut result = CallToolResult::success(content);
-    result.structured_content = Some(reply.structured);
-    result
 }

@@ -48,6 +48,12 @@ impl Course {
         }
     }
 
+    /// How far the statement is, to be followed; nothing, where nobody follows it.
+    #[must_use]
+    pub fn stage(&self) -> Option<watch::Receiver<Stage>> {
+        self.0.as_ref().map(|told| told.subscribe())
+    }
+
     /// Tells how far the statement is.
     pub fn tell(&self, stage: Stage) {
         if let Some(told) = &self.0 {

@@ -12,6 +12,7 @@ mod health;
 mod mcp;
 mod news;
 mod official;
+mod played;
 mod pool;
 mod runbook;
 mod sessions;

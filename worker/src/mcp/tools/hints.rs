@@ -41,7 +41,7 @@ pub async fn helped(errand: &Errand<'_>, context: &Context, error: ToolError) ->
 }
 
 /// The warehouse's code of an error: six digits.
-fn code(message: &str) -> Option<&str> {
+pub(in crate::mcp) fn code(message: &str) -> Option<&str> {
     let digits =
         |at: usize| message.get(at..at + 6).filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
     match message.find("code ") {
