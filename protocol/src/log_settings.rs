@@ -54,17 +54,3 @@ pub enum LogLevel {
     /// Everything.
     Trace,
 }
-
-impl LogLevel {
-    /// Its name in a line and in the configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            LogLevel::Error => "error",
-            LogLevel::Warn => "warn",
-            LogLevel::Info => "info",
-            LogLevel::Debug => "debug",
-            LogLevel::Trace => "trace",
-        }
-    }
-}

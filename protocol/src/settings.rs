@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessSettings, AuditLevel, Grant};
+use crate::admin::Maintenance;
 pub use crate::log_settings::{LogLevel, LogSettings};
 use crate::offered::Offered;
 use crate::relay::SealingKeys;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub connections: BTreeMap<String, SnowflakeSettings>,
     /// The tools that the configuration declares.
     pub offered: Offered,
+    /// Whether new calls are turned away for now.
+    pub maintenance: Option<Maintenance>,
 }
 
 /// The part of [`Settings`] that a worker takes on while it runs. All else needs a new worker.
@@ -71,6 +74,8 @@ pub struct Adjustable {
     pub sessions: SealingKeys,
     /// The tools that the configuration declares; for calls that begin from now on.
     pub offered: Offered,
+    /// Whether new calls are turned away for now.
+    pub maintenance: Option<Maintenance>,
     /// The least severe level of single modules.
     pub log_levels: BTreeMap<String, LogLevel>,
     /// What a line says of a statement's text.
@@ -87,6 +92,7 @@ impl Settings {
             access: self.access.clone(),
             sessions: self.sessions.clone(),
             offered: self.offered.clone(),
+            maintenance: self.maintenance.clone(),
             log_levels: self.logs.levels.clone(),
             log_statements: self.logs.statements,
         }
@@ -94,8 +100,17 @@ impl Settings {
 
     /// Takes on what may change.
     pub fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions, offered, log_levels, log_statements } =
-            to;
+        let Adjustable {
+            limits,
+            log_level,
+            access,
+            sessions,
+            offered,
+            maintenance,
+            log_levels,
+            log_statements,
+        } = to;
+        self.maintenance = maintenance;
         self.limits = limits;
         self.access = access;
         self.sessions = sessions;
@@ -322,6 +337,7 @@ impl Default for Settings {
             tls: None,
             connections: BTreeMap::new(),
             offered: Offered::default(),
+            maintenance: None,
         }
     }
 }

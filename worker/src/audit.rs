@@ -93,6 +93,24 @@ impl Audit {
         });
     }
 
+    /// An administrator had something done, or was refused. That is written down whatever else is.
+    pub fn administered(
+        &self,
+        action: &str,
+        caller: Option<&Caller>,
+        (outcome, detail): (&str, Option<&str>),
+    ) {
+        let shown = caller.map(|caller| &caller.shown).filter(|shown| **shown != Shown::Nothing);
+        self.write_always(|_| {
+            let mut event = event("admin", outcome);
+            event.set("action", action);
+            event.set("client", caller.and_then(|caller| caller.name.as_deref()));
+            event.set("shown", shown.map(Shown::to_string));
+            event.set("reason", detail);
+            event
+        });
+    }
+
     /// A call of a tool begins; it is written down when what this gives is dropped.
     #[must_use]
     pub fn begin(
@@ -123,12 +141,14 @@ impl Audit {
     }
 
     fn write(&self, event: impl FnOnce(AuditLevel) -> Fields) {
-        let Some(desk) = &self.0 else { return };
-        let level = desk.access.borrow().audit;
-        if level == AuditLevel::Off {
-            return;
+        if self.is_on() {
+            self.write_always(event);
         }
-        let mut fields = event(level);
+    }
+
+    fn write_always(&self, event: impl FnOnce(AuditLevel) -> Fields) {
+        let Some(desk) = &self.0 else { return };
+        let mut fields = event(desk.access.borrow().audit);
         fields.fill(&desk.who);
         let timestamp = logs::timestamp();
         let (level, logger) = (LogLevel::Info, Channel::Audit.name());
@@ -200,7 +220,7 @@ impl Drop for Record {
     }
 }
 
-fn event(event: &'static str, outcome: &'static str) -> Fields {
+fn event(event: &'static str, outcome: &str) -> Fields {
     let mut fields = Fields::saying(&format!("{event} {outcome}"));
     fields.set("event", event);
     fields.set("outcome", outcome);

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::config::{self, Config, Found, Problems};
 use crate::machine::Machine;
+use crate::runtime::admin::Admin;
 use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{self, Clock};
 use crate::runtime::configuration::Ledger;
@@ -126,9 +128,7 @@ impl Supervisor {
         options: Options,
         lock: &socket::Lock,
     ) -> Result<Supervisor, StartError> {
-        let logs = &config.supervisor.log_directory;
-        std::fs::create_dir_all(logs)
-            .map_err(system(&format!("make the directory `{}`", logs.display())))?;
+        let logs = log_directory(&config)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);
         signals::watch_requests(&news).map_err(system("handle signals"))?;
         let keeper = rotation::Keeper::start().map_err(system("start the thread for old logs"))?;
@@ -168,6 +168,7 @@ impl Supervisor {
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
+            admin: Admin::open(&config.supervisor.state_directory),
             ledger,
             config: Arc::new(config),
         };
@@ -186,6 +187,14 @@ impl Supervisor {
             ended: false,
         })
     }
+}
+
+/// The directory of the logs, made where it was not there.
+fn log_directory(config: &Config) -> Result<&Path, StartError> {
+    let logs = &config.supervisor.log_directory;
+    std::fs::create_dir_all(logs)
+        .map_err(system(&format!("make the directory `{}`", logs.display())))?;
+    Ok(logs)
 }
 
 fn refuse(config: &Config, missing: &[Found]) -> Result<(), StartError> {

@@ -5,8 +5,11 @@
 //! a connection with `Connection: close`, then closes what idles, then answers what still runs.
 
 mod access_log;
+mod admin;
 mod body;
 mod connection;
+mod health;
+mod maintenance;
 mod mcp_route;
 mod mcp_streams;
 mod message;
@@ -33,8 +36,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+pub use health::{Health, Serving};
 use neighbours::{Neighbour, Neighbours};
-pub use routes::{Health, Serving, router};
+pub use routes::router;
 use tls::Certificate;
 pub use tls::TlsError;
 use traffic::Limits;

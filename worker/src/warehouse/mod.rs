@@ -8,13 +8,16 @@ mod care;
 pub mod circuit;
 pub(crate) mod collected;
 pub mod connections;
+pub mod contact;
 pub mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub(crate) mod journal;
+mod lent;
 pub mod open;
 mod opener;
 pub mod pool;
+pub mod running;
 pub mod snowflake;
 mod timing;
 
@@ -38,6 +41,9 @@ pub trait Warehouse: Send + Sync + 'static {
     /// # Errors
     /// When the warehouse cannot be reached or does not let us in.
     async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError>;
+
+    /// Forgets that credentials were refused, for an administrator who knows better.
+    fn forgive(&self) {}
 }
 
 /// One authenticated conversation with a warehouse.
