@@ -216,8 +216,7 @@ fn main() -> ExitCode {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
             Some(ToWorker::Adjust(to)) => {
-                let Adjustable { limits, log_level, access, sessions, offered: _, maintenance } =
-                    *to;
+                let Adjustable { limits, log_level, access, sessions, maintenance, .. } = *to;
                 if let Some(maintenance) = maintenance {
                     println!("in maintenance by {}", maintenance.by);
                 }

@@ -55,7 +55,7 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
     ),
     (
         "tracing_appender",
-        &["supervisor/src/runtime/logging.rs", "worker/src/logs.rs"],
+        &["supervisor/src/runtime/logging.rs", "worker/src/logs/files.rs"],
         "where lines go is decided once a process",
     ),
     (

@@ -9,6 +9,9 @@
 //! than [`frame::FRAME_BYTES_MAX`]. There is no socket, no clock and no async in this crate: bytes
 //! in, messages out, so that every line of it can be tested with a slice.
 //!
+//! Beside the socket they share the logs: [`logs`] names the files, [`log_line`] is the form of a line,
+//! and [`redact`] keeps secrets out of it.
+//!
 //! Golden bytes of every message lie in `tests/golden/`: a change of the wire is seen there first.
 
 pub mod access;
@@ -19,10 +22,13 @@ pub mod env;
 pub mod frame;
 pub mod handshake;
 pub mod hexadecimal;
+pub mod log_line;
+pub mod log_settings;
 pub mod logs;
 pub mod measure;
 pub mod message;
 pub mod offered;
+pub mod redact;
 pub mod relay;
 pub mod revoked;
 pub mod secret;

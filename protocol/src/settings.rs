@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::access::{AccessSettings, Grant};
+use crate::access::{AccessSettings, AuditLevel, Grant};
 use crate::admin::Maintenance;
+pub use crate::log_settings::{LogLevel, LogSettings};
 use crate::offered::Offered;
 use crate::relay::SealingKeys;
 use crate::secret::Secret;
@@ -75,6 +76,10 @@ pub struct Adjustable {
     pub offered: Offered,
     /// Whether new calls are turned away for now.
     pub maintenance: Option<Maintenance>,
+    /// The least severe level of single modules.
+    pub log_levels: BTreeMap<String, LogLevel>,
+    /// What a line says of a statement's text.
+    pub log_statements: AuditLevel,
 }
 
 impl Settings {
@@ -88,18 +93,31 @@ impl Settings {
             sessions: self.sessions.clone(),
             offered: self.offered.clone(),
             maintenance: self.maintenance.clone(),
+            log_levels: self.logs.levels.clone(),
+            log_statements: self.logs.statements,
         }
     }
 
     /// Takes on what may change.
     pub fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions, offered, maintenance } = to;
+        let Adjustable {
+            limits,
+            log_level,
+            access,
+            sessions,
+            offered,
+            maintenance,
+            log_levels,
+            log_statements,
+        } = to;
         self.maintenance = maintenance;
         self.limits = limits;
         self.access = access;
         self.sessions = sessions;
         self.offered = offered;
         self.logs.level = log_level;
+        self.logs.levels = log_levels;
+        self.logs.statements = log_statements;
     }
 }
 
@@ -298,30 +316,6 @@ pub struct StatementLimits {
     pub characters_max: u32,
 }
 
-/// Where and how to log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LogSettings {
-    /// The directory of the log files; none means standard error.
-    pub directory: Option<PathBuf>,
-    /// The least severe level that is written.
-    pub level: LogLevel,
-}
-
-/// How severe a log line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum LogLevel {
-    /// Someone must act.
-    Error,
-    /// It healed itself.
-    Warn,
-    /// A step of the service's life.
-    Info,
-    /// What a developer wants to know.
-    Debug,
-    /// Everything.
-    Trace,
-}
-
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -338,7 +332,7 @@ impl Default for Settings {
             warehouse: WarehouseSettings::Embedded { scale: SAMPLE_SCALE },
             pool: PoolSettings::default(),
             limits: StatementLimits::default(),
-            logs: LogSettings { directory: None, level: LogLevel::Info },
+            logs: LogSettings::default(),
             sessions: SealingKeys::default(),
             tls: None,
             connections: BTreeMap::new(),

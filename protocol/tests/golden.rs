@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mcp_protocol::access::{Allowed, Level};
+use mcp_protocol::access::{Allowed, AuditLevel, Level};
 use mcp_protocol::admin::{
     ActiveQuery, CircuitState, CircuitWord, ConnectionTest, Gathered, Maintenance, Outcome, Part,
     PoolOf, PoolReset, PoolState, SessionSeen, Wish, WorkerState,
@@ -21,6 +21,7 @@ use mcp_protocol::control::{
 };
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
+use mcp_protocol::log_line::LogFormat;
 use mcp_protocol::measure::{Exemplar, Measure, More, Series, Sizes, TraceId};
 use mcp_protocol::message::{
     CallOutcome, CertificateVitals, Circuit, FromWorker, Limit, NamedPool, PoolVitals, Refusals,
@@ -110,6 +111,10 @@ fn worker_messages(golden: &mut Golden) {
         logs: LogSettings {
             directory: Some(PathBuf::from("/var/log/mcp-supervisor")),
             level: LogLevel::Warn,
+            format: LogFormat::Text,
+            levels: [("mcp_worker::warehouse".to_owned(), LogLevel::Debug)].into(),
+            statements: AuditLevel::Text,
+            traces_to: Some("http://127.0.0.1:4318".to_owned()),
         },
         offered: offered(),
         ..Settings::default()

@@ -5,27 +5,23 @@
 //! counted. A statement is in it as its class and a hash, and as text only when the operator says
 //! so; keys, tokens and what an answer held are never in it.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mcp_protocol::access::{AccessSettings, AuditLevel};
-use mcp_protocol::hexadecimal::hex;
+use mcp_protocol::log_line::{Fields, LogLine};
 use mcp_protocol::logs::Channel;
-use mcp_protocol::settings::LogSettings;
-use ring::digest;
-use serde::Serialize;
+use mcp_protocol::settings::{LogLevel, LogSettings};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use crate::access::{Caller, Shown};
 use crate::clock::{Clock, Moment};
-use crate::logs::{self, LineWriter, Lines, LogError};
+use crate::logs::{self, Form, LineWriter, Lines, LogError};
+use crate::passage::Passage;
 use crate::settings::Identity;
 use crate::sql::{self, Level};
 
-/// The file's name in the log directory.
-pub const FILE_NAME: &str = Channel::Audit.file();
 /// The arguments of tools that are statements.
 const STATEMENTS: [&str; 3] = ["query", "statement", "sql"];
 
@@ -37,7 +33,8 @@ struct Desk {
     writer: LineWriter,
     /// Says how much is written down, as of now.
     access: watch::Receiver<Arc<AccessSettings>>,
-    identity: Identity,
+    who: Fields,
+    form: Form,
 }
 
 /// What steers the file; what is queued is written when this is dropped.
@@ -50,9 +47,9 @@ impl AuditFile {
         self.0.iter().for_each(Lines::reopen);
     }
 
-    /// Lines that did not fit into the queue.
+    /// Lines that were lost: no room in the queue, or on the disk.
     #[must_use]
-    pub fn dropped_total(&self) -> usize {
+    pub fn dropped_total(&self) -> u64 {
         self.0.as_ref().map_or(0, Lines::dropped_total)
     }
 }
@@ -76,15 +73,24 @@ impl Audit {
         let Some(directory) = &settings.directory else {
             return Ok((Audit::none(), AuditFile(None)));
         };
-        let (writer, lines) = logs::lines_to(Some(directory.join(FILE_NAME)))?;
-        let desk = Desk { writer, access, identity: identity.clone() };
+        let (who, form) =
+            (logs::who(identity), Form { format: settings.format, ..Form::default() });
+        let by = who.clone();
+        let missing = Box::new(move |count, why: &str| logs::missing(&by, form, count, why));
+        let (writer, lines) = logs::to_files(directory, &[Channel::Audit], missing)?;
+        let desk = Desk { writer, access, who, form };
         Ok((Audit(Some(Arc::new(desk))), AuditFile(Some(lines))))
     }
 
     /// Somebody was not let in.
-    pub fn refused_at_the_door(&self, shown: &Shown, why: &str) {
-        let shown = (*shown != Shown::Nothing).then(|| shown.to_string());
-        self.write(|_| Event { reason: Some(why), shown, ..Event::new("door", "refused") });
+    pub fn refused_at_the_door(&self, passage: &Passage, shown: &Shown, why: &str) {
+        self.write(|_| {
+            let mut event = event("door", "refused");
+            event.set("shown", (*shown != Shown::Nothing).then(|| shown.to_string()));
+            event.set("reason", why);
+            event.fill(&passage.fields());
+            event
+        });
     }
 
     /// An administrator had something done, or was refused. That is written down whatever else is.
@@ -95,12 +101,13 @@ impl Audit {
         (outcome, detail): (&str, Option<&str>),
     ) {
         let shown = caller.map(|caller| &caller.shown).filter(|shown| **shown != Shown::Nothing);
-        self.write_always(|_| Event {
-            action: Some(action),
-            client: caller.and_then(|caller| caller.name.as_deref()),
-            shown: shown.map(Shown::to_string),
-            reason: detail,
-            ..Event::new("admin", outcome)
+        self.write_always(|_| {
+            let mut event = event("admin", outcome);
+            event.set("action", action);
+            event.set("client", caller.and_then(|caller| caller.name.as_deref()));
+            event.set("shown", shown.map(Shown::to_string));
+            event.set("reason", detail);
+            event
         });
     }
 
@@ -110,13 +117,14 @@ impl Audit {
         &self,
         (tool, caller): (&str, &Caller),
         arguments: Option<&Map<String, Value>>,
-        clock: Clock,
+        (passage, clock): (&Passage, Clock),
     ) -> Record {
         let statement = self.is_on().then(|| statement(arguments)).flatten().map(str::to_owned);
         Record {
             audit: self.clone(),
             tool: tool.to_owned(),
             caller: caller.clone(),
+            passage: passage.fields(),
             statement,
             began: clock.now(),
             clock,
@@ -132,22 +140,20 @@ impl Audit {
         level.is_some_and(|level| level != AuditLevel::Off)
     }
 
-    fn write<'a>(&self, event: impl FnOnce(AuditLevel) -> Event<'a>) {
+    fn write(&self, event: impl FnOnce(AuditLevel) -> Fields) {
         if self.is_on() {
             self.write_always(event);
         }
     }
 
-    fn write_always<'a>(&self, event: impl FnOnce(AuditLevel) -> Event<'a>) {
+    fn write_always(&self, event: impl FnOnce(AuditLevel) -> Fields) {
         let Some(desk) = &self.0 else { return };
-        let level = desk.access.borrow().audit;
-        let Identity { app, slot, run, .. } = &desk.identity;
-        let Ok(timestamp) = logs::timestamp() else { return };
-        let line = Line { timestamp, app, slot: *slot, run: *run, event: event(level) };
-        let Ok(mut text) = serde_json::to_vec(&line) else { return };
-        text.push(b'\n');
-        // What does not fit is dropped and counted there.
-        let _ = desk.writer.clone().write_all(&text);
+        let mut fields = event(desk.access.borrow().audit);
+        fields.fill(&desk.who);
+        let timestamp = logs::timestamp();
+        let (level, logger) = (LogLevel::Info, Channel::Audit.name());
+        let line = LogLine { timestamp: &timestamp, level, logger, place: None, fields: &fields };
+        desk.writer.send(&[Channel::Audit], &line.written(desk.form.format, desk.form.colours));
     }
 }
 
@@ -160,6 +166,7 @@ pub struct Record {
     audit: Audit,
     tool: String,
     caller: Caller,
+    passage: Fields,
     statement: Option<String>,
     began: Moment,
     clock: Clock,
@@ -192,73 +199,30 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let took: Duration = self.clock.now().since(self.began);
+        let caller = &self.caller;
         self.audit.write(|level| {
-            let statement = self.statement.as_deref();
-            Event {
-                client: self.caller.name.as_deref(),
-                shown: (self.caller.shown != Shown::Nothing).then(|| self.caller.shown.to_string()),
-                tool: Some(&self.tool),
-                class: statement.map(|text| sql::decide(text, Level::Read).class().as_str()),
-                statement_sha256: statement.map(hash),
-                statement: statement.filter(|_| level == AuditLevel::Text),
-                reason: self.reason.as_deref(),
-                duration_ms: Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
-                rows: self.rows,
-                query_id: self.query_id.as_deref(),
-                ..Event::new("call", self.outcome)
+            let mut event = event("call", self.outcome);
+            event.set("client", caller.name.as_deref());
+            event.set("shown", (caller.shown != Shown::Nothing).then(|| caller.shown.to_string()));
+            event.set("tool", self.tool.as_str());
+            if let Some(text) = &self.statement {
+                event.set("class", sql::decide(text, Level::Read).class().as_str());
+                event.set("statement_sha256", logs::hash(text));
+                event.set("statement", (level == AuditLevel::Text).then_some(text.as_str()));
             }
+            event.set("reason", self.reason.as_deref());
+            event.set("duration_ms", u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+            event.set("rows", self.rows);
+            event.set("query_id", self.query_id.as_deref());
+            event.fill(&self.passage);
+            event
         });
     }
 }
 
-/// By what a statement is known that is not told.
-pub(crate) fn hash(statement: &str) -> String {
-    let sum = digest::digest(&digest::SHA256, statement.as_bytes());
-    hex(sum.as_ref())
-}
-
-/// A line, in the order in which a person reads it.
-#[derive(Serialize)]
-struct Line<'a> {
-    timestamp: String,
-    app: &'a str,
-    slot: u32,
-    run: u64,
-    #[serde(flatten)]
-    event: Event<'a>,
-}
-
-/// What happened.
-#[derive(Default, Serialize)]
-struct Event<'a> {
-    event: &'a str,
-    outcome: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shown: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    class: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    statement_sha256: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    statement: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    duration_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rows: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    query_id: Option<&'a str>,
-}
-
-impl<'a> Event<'a> {
-    fn new(event: &'a str, outcome: &'a str) -> Event<'a> {
-        Event { event, outcome, ..Event::default() }
-    }
+fn event(event: &'static str, outcome: &str) -> Fields {
+    let mut fields = Fields::saying(&format!("{event} {outcome}"));
+    fields.set("event", event);
+    fields.set("outcome", outcome);
+    fields
 }

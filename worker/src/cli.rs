@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use mcp_protocol::log_line::LogFormat;
 use mcp_protocol::settings::LogLevel;
 
 use crate::sql;
@@ -37,6 +38,10 @@ pub enum Command {
         /// The least severe level that is logged.
         #[arg(long, default_value = "warn", value_name = "LEVEL")]
         log_level: Level,
+        /// How log lines are written: an object of JSON each, or words for people, coloured on a
+        /// terminal.
+        #[arg(long, default_value = "text", value_name = "FORMAT")]
+        log_format: Format,
     },
     /// Log in to Snowflake at a browser, for all workers of this machine.
     ///
@@ -129,6 +134,24 @@ pub enum Level {
     Debug,
     /// Everything.
     Trace,
+}
+
+/// How log lines are written, as it is typed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Format {
+    /// An object of JSON each.
+    Json,
+    /// Words for people.
+    Text,
+}
+
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> LogFormat {
+        match format {
+            Format::Json => LogFormat::Json,
+            Format::Text => LogFormat::Text,
+        }
+    }
 }
 
 impl From<Level> for LogLevel {

@@ -55,6 +55,14 @@ fn since_epoch() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// Nanoseconds since 1970, as the machine has them; for what others compare with their own clock.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the room where clocks are read")]
+pub fn unix_nanos() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// How long the machine has run, the time it slept included: a clock that all its processes share
 /// and nobody sets. Zero when the kernel has none.
 #[must_use]

@@ -16,7 +16,8 @@
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
-//! - [`logs`], [`audit`], [`metrics`], [`tallies`], [`clock`] what everyone may use
+//! - [`logs`], [`audit`], [`metrics`], [`tallies`], [`clock`], [`passage`], [`traces`] what everyone may
+//!   use
 pub mod access;
 pub mod admin;
 pub mod audit;
@@ -31,6 +32,7 @@ pub mod link;
 pub mod logs;
 pub mod mcp;
 pub mod metrics;
+pub mod passage;
 pub mod quota;
 pub mod settings;
 mod signals;
@@ -39,5 +41,6 @@ pub mod sql_check;
 pub mod stdio;
 pub mod supervised;
 pub mod tallies;
+mod traces;
 pub mod warehouse;
 pub mod words;

@@ -55,10 +55,14 @@ fn main() -> ExitCode {
             }
             Err(error) => Err((FAILED, chain(&error))),
         },
-        Some(Command::Stdio { scale, log_level }) => {
+        Some(Command::Stdio { scale, log_level, log_format }) => {
             let settings = Settings {
                 warehouse: WarehouseSettings::Embedded { scale },
-                logs: LogSettings { directory: None, level: log_level.into() },
+                logs: LogSettings {
+                    level: log_level.into(),
+                    format: log_format.into(),
+                    ..LogSettings::default()
+                },
                 ..Settings::default()
             };
             in_runtime(stdio::serve(settings, open, clock), |_error| FAILED)

@@ -321,9 +321,18 @@ impl Worker {
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions, offered, maintenance } = to.clone();
+        let Adjustable {
+            limits,
+            log_level,
+            access,
+            sessions,
+            offered,
+            maintenance,
+            log_levels,
+            log_statements,
+        } = to.clone();
         self.office.maintain(maintenance);
-        self.logs.set_level(log_level);
+        self.logs.adjust(log_level, &log_levels, log_statements);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
@@ -347,7 +356,7 @@ impl Worker {
             metrics: &self.metrics,
             connections: self.service.as_ref().map(|service| &service.connections),
             pool_max: self.settings.pool.max,
-            lines_dropped: (self.logs.dropped_total() + self.audit.1.dropped_total()) as u64,
+            lines_dropped: self.logs.dropped_total() + self.audit.1.dropped_total(),
         };
         heartbeat.say(link);
     }
@@ -377,6 +386,7 @@ impl Worker {
                 if let Some(service) = &self.service {
                     service.connections.close(CLOSE_LIMIT).await;
                 }
+                self.logs.flush_traces(CLOSE_LIMIT, self.clock).await;
                 let logs_dropped = self.logs.dropped_total();
                 let audit_dropped = self.audit.1.dropped_total();
                 tracing::info!(phase = "done", logs_dropped, audit_dropped, "worker");

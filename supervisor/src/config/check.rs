@@ -16,7 +16,7 @@ use super::section::Section;
 use super::worker::LEVELS;
 use super::{
     AppConfig, Cgroups, Dashboard, StoredKey, SupervisorConfig, Surroundings, access, app,
-    log_files, order, policy,
+    log_files, order, policy, worker_logs,
 };
 use crate::machine::AppName;
 
@@ -100,6 +100,9 @@ fn supervisor(
             policy::STATE_DIRECTORY,
         ),
         log_level: section.choice("log_level", &LEVELS).unwrap_or(policy::LOG_LEVEL),
+        log_format: section
+            .choice("log_format", &worker_logs::FORMAT_MEANINGS)
+            .unwrap_or(policy::LOG_FORMAT),
         metrics: section.address_or_off("metrics").unwrap_or(Some(policy::METRICS)),
         dashboard: section
             .choice("dashboard", &[Dashboard::Auto, Dashboard::On, Dashboard::Off])

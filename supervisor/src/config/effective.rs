@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::file::{self, Node, Value};
 use super::keys::{FILE, Key, Kind};
 use super::layers::Laid;
-use super::{AppConfig, Config, ReadyBy, Surroundings, access, presets, program};
+use super::{AppConfig, Config, ReadyBy, Surroundings, access, presets, program, worker_logs};
 use crate::machine::AppName;
 
 /// A configuration as it is in force.
@@ -115,6 +115,8 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("health.probe.http", None),
         ("health.probe.command", None),
         ("snowflake.", None),
+        ("logs.levels", None),
+        ("traces.otlp", None),
         ("http.requests_per_second", None),
         ("http.concurrent_requests", None),
         ("tls.certificate_file", None),
@@ -139,7 +141,8 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
     if !ours {
         let tables = ["http.", "mcp.", "warehouse.", "pool.", "limits."];
         defaults.extend(tables.map(|table| (table, None)));
-        defaults.extend([("health.idle_grace", None), ("logs.level", None)]);
+        defaults.extend(worker_logs::OURS.map(|(_, key)| (key, None)));
+        defaults.push(("health.idle_grace", None));
         defaults.push(("ready", Some("\"2s\"")));
     }
     let warehouse = app.settings.as_ref().map(|settings| &settings.warehouse);

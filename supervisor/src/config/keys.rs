@@ -4,7 +4,7 @@
 //! file and the documentation mention each key all read this table.
 
 use super::access::keys as access;
-use super::{door, log_files, offered, process};
+use super::{door, log_files, offered, process, worker_logs};
 use crate::machine::INSTANCES_MAX;
 
 /// A key and what may stand behind it.
@@ -132,6 +132,7 @@ pub(super) const SUPERVISOR: &[Key] = &[
     key("log_directory", Kind::Text, r#""logs""#),
     key("state_directory", Kind::Text, r#""state""#),
     key("log_level", Kind::Choice(LEVELS), r#""info""#),
+    key("log_format", Kind::Choice(worker_logs::FORMATS), r#""text""#),
     key("metrics", Kind::AddressOrOff, r#""127.0.0.1:8001""#),
     key("dashboard", Kind::Choice(DASHBOARDS), r#""auto""#),
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
@@ -177,6 +178,7 @@ pub(super) const APP: &[Key] = &[
     key("connections", Kind::Named(SNOWFLAKE), ""),
     table("pool", POOL),
     table("limits", LIMITS),
+    table(worker_logs::TRACES, worker_logs::TRACES_KEYS),
     offered::TOOLS,
     offered::CORTEX,
 ];
@@ -227,6 +229,9 @@ const PROBE: &[Key] = &[
 
 const LOGS: &[Key] = &[
     key("level", Kind::Choice(LEVELS), r#""info""#),
+    worker_logs::MODULES,
+    worker_logs::FORMAT,
+    worker_logs::STATEMENTS,
     log_files::MAX_SIZE,
     log_files::MAX_AGE,
     log_files::MAX_FILES,

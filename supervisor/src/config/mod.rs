@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use mcp_protocol::log_line::LogFormat;
 use mcp_protocol::settings::{LogLevel, Settings};
 
 use crate::machine::{AppGoal, AppName, Desired};
@@ -63,6 +64,7 @@ mod variable_table;
 mod variables;
 mod watch;
 mod worker;
+mod worker_logs;
 mod world;
 
 #[cfg(test)]
@@ -236,6 +238,8 @@ pub struct SupervisorConfig {
     pub state_directory: PathBuf,
     /// The least severe level that the supervisor logs.
     pub log_level: LogLevel,
+    /// How it writes its log.
+    pub log_format: LogFormat,
     /// Where `/metrics` is served.
     pub metrics: Option<SocketAddr>,
     /// Whether the dashboard is served there.

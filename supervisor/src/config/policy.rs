@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use mcp_protocol::log_line::LogFormat;
 use mcp_protocol::settings::LogLevel;
 
 use super::OutputConfig;
@@ -20,6 +21,7 @@ pub(super) const STATE_DIRECTORY: &str = "state";
 /// The variable with the directory in which systemd hands secrets over.
 pub(super) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 pub(super) const LOG_LEVEL: LogLevel = LogLevel::Info;
+pub(super) const LOG_FORMAT: LogFormat = LogFormat::Text;
 pub(super) const METRICS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
 

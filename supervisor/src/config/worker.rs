@@ -1,18 +1,17 @@
 //! The settings of our own worker: the tables that only `mcp-worker` understands.
 
 use mcp_protocol::settings::{
-    LogLevel, LogSettings, McpSettings, PoolSettings, SAMPLE_SCALE, Settings, StatementLimits,
-    WarehouseSettings,
+    LogLevel, McpSettings, PoolSettings, SAMPLE_SCALE, Settings, StatementLimits, WarehouseSettings,
 };
 
 use super::check::{Around, not_above};
 use super::file::child_key;
 use super::problem::Report;
 use super::section::Section;
-use super::{access, door, offered, snowflake, variables};
+use super::{access, door, offered, snowflake, variables, worker_logs};
 
 /// The tables of an app that are for our own worker alone.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "http",
     "mcp",
     access::CLIENTS,
@@ -25,6 +24,7 @@ const TABLES: [&str; 12] = [
     "limits",
     "tools",
     "cortex",
+    worker_logs::TRACES,
 ];
 /// What each word for a level means, in the order of the table of keys.
 pub(super) const LEVELS: [LogLevel; 5] =
@@ -39,11 +39,13 @@ pub(super) fn refuse(app: Section<'_>, report: &mut Report) {
             "only mcp-worker has these settings; remove this table, or let `exec` start mcp-worker",
         );
     }
-    if let Some(node) = app.section("logs").node("level") {
+    let logs = app.section("logs");
+    for node in worker_logs::OURS.iter().filter_map(|(name, _)| logs.node(name)) {
         report.add(
             &node.key,
             node.place,
-            "only mcp-worker has a log level; remove this key and tell the program by `args` or `env`",
+            "only mcp-worker writes logs of its own; remove this key and tell the program by `args` \
+             or `env`",
         );
     }
 }
@@ -57,7 +59,7 @@ pub(super) fn settings(
     remarks: &mut Vec<String>,
 ) -> Settings {
     let default = Settings::default();
-    let (health, logs, mcp) = (app.section("health"), app.section("logs"), app.section("mcp"));
+    let (health, mcp) = (app.section("health"), app.section("mcp"));
     Settings {
         environment: around.environment.to_owned(),
         generation: 0,
@@ -73,10 +75,7 @@ pub(super) fn settings(
         warehouse: warehouse(app, around, report, remarks),
         pool: pool(app.section("pool"), default.pool, report),
         limits: limits(app.section("limits"), default.limits),
-        logs: LogSettings {
-            directory: Some(around.log_directory.to_owned()),
-            level: logs.choice("level", &LEVELS).unwrap_or(default.logs.level),
-        },
+        logs: worker_logs::read(app, around, report),
         // They are no configuration: whoever hands the settings over puts them in.
         sessions: default.sessions,
         // Nothing of a file: an administrator asks for it at run time.

@@ -8,11 +8,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mcp_protocol::log_line::{Colours, Fields, LogFormat, LogLine};
 use mcp_protocol::settings::LogLevel;
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
@@ -86,7 +92,11 @@ pub(crate) fn start(config: &Config, console: Console, tidy: Tidy) -> io::Result
     let (writer, guard) = queue(OwnLog::open(path, Arc::clone(&wishes), tidy)?);
     let (mut dropped, mut guards) = (vec![writer.error_counter()], vec![guard]);
     let (level, handle) = reload::Layer::new(filter(config.supervisor.log_level));
-    let to_file = fmt::layer().with_ansi(false).with_target(false).with_writer(writer);
+    let format = config.supervisor.log_format;
+    let in_words = (format == LogFormat::Text)
+        .then(|| fmt::layer().with_ansi(false).with_target(false).with_writer(writer.clone()));
+    let in_json =
+        (format == LogFormat::Json).then(|| fmt::layer().event_format(Json).with_writer(writer));
     let dropped_by_journal = Arc::default();
     let place = Path::new(journal::SOCKET);
     let journal = config.supervisor.journal.then(|| Journal::at(place, &dropped_by_journal));
@@ -105,8 +115,8 @@ pub(crate) fn start(config: &Config, console: Console, tidy: Tidy) -> io::Result
         guards.push(guard);
         fmt::layer().with_ansi(ansi).with_target(false).with_writer(writer)
     });
-    let lines = tracing_subscriber::registry().with(level).with(to_file).with(to_console);
-    lines.with(to_journal).init();
+    let lines = tracing_subscriber::registry().with(level).with(in_words).with(in_json);
+    lines.with(to_console).with(to_journal).init();
     if let Some(error) = refused {
         let place = place.display();
         tracing::warn!(%error, "supervisor.journal: nobody takes entries at {place}");
@@ -128,4 +138,46 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     Targets::new().with_default(level).with_target(LANDMARK, LevelFilter::INFO)
+}
+
+/// Lines of the same form as the workers'.
+struct Json;
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let metadata = event.metadata();
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        fields.set("pid", std::process::id());
+        let mut timestamp = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
+        let module = metadata.module_path().unwrap_or_default();
+        let line = LogLine {
+            timestamp: &timestamp,
+            level: severity(*metadata.level()),
+            logger: metadata.target(),
+            place: metadata.line().map(|line| (module, None, line)),
+            fields: &fields,
+        };
+        writer.write_str(&line.written(LogFormat::Json, Colours::Off))
+    }
+}
+
+fn severity(level: Level) -> LogLevel {
+    match level {
+        Level::ERROR => LogLevel::Error,
+        Level::WARN => LogLevel::Warn,
+        Level::INFO => LogLevel::Info,
+        Level::DEBUG => LogLevel::Debug,
+        Level::TRACE => LogLevel::Trace,
+    }
 }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 
 use crate::audit::Audit;
 use crate::clock::Clock;
+use crate::passage::Passage;
 use book::Book;
 pub use metadata::router;
 pub use refusal::Refusal;
@@ -162,7 +163,8 @@ impl Reception {
             Err(words) => Err(Refusal::malformed(words)),
         };
         admitted.map_err(|refusal| {
-            self.audit.refused_at_the_door(refusal.shown(), refusal.words());
+            let passage = Passage::within(&head.extensions);
+            self.audit.refused_at_the_door(&passage, refusal.shown(), refusal.words());
             refusal.with_metadata(book.metadata_url())
         })
     }

@@ -11,8 +11,8 @@ use mcp_protocol::admin::{
 use tokio_util::sync::CancellationToken;
 
 use super::Desk;
-use crate::audit;
 use crate::clock::{Moment, unix_seconds};
+use crate::logs;
 use crate::mcp::answer::cell_text;
 use crate::sql::{self, Level};
 use crate::warehouse::circuit::Why;
@@ -148,7 +148,7 @@ fn told(desk: &Desk, about: &About, underway: Underway, texts: Texts) -> ActiveQ
         started: unix_seconds().saturating_sub(elapsed.as_secs()),
         elapsed_ms: milliseconds(*elapsed),
         class: sql::decide(statement, Level::Read).class().as_str().to_owned(),
-        statement_sha256: audit::hash(statement),
+        statement_sha256: logs::hash(statement),
         statement: (texts == Texts::Told).then(text),
     }
 }

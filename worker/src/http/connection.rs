@@ -16,7 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tower::ServiceExt;
+use tracing::Instrument;
 
+use super::access_log::Entry;
 use super::body::{holding, metered};
 use super::names::{self, Secrecy};
 use super::traffic::{Activity, Limits, Traffic, Watched};
@@ -145,7 +147,8 @@ async fn answer(
     request.extensions_mut().insert(ConnectInfo(from));
     names.map(|names| request.extensions_mut().insert(names));
     request.extensions_mut().insert(presence);
-    let mut response = match hall.router.oneshot(request).await {
+    let entry = Entry::begin(&mut request, from, hall.clock);
+    let mut response = match hall.router.oneshot(request).instrument(entry.span()).await {
         Ok(response) => response,
         Err(never) => match never {},
     };
@@ -155,7 +158,7 @@ async fn answer(
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     // It runs until its last byte is written, or nobody wants it any more.
-    let response = response.map(|body| holding(body, running));
+    let response = entry.answer(response).map(|body| holding(body, running));
     Ok(match path {
         paths::MCP => response.map(|body| metered(body, hall.metrics)),
         _ => response,

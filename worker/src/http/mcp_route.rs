@@ -20,6 +20,7 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 use tokio::sync::watch;
+use tracing::field::display;
 
 use super::body::{LEVELS_MAX, is_deeper_than};
 use super::message::{
@@ -104,6 +105,7 @@ impl McpDoor {
     pub(super) async fn admit(&self, head: &mut Parts) -> Result<Caller, Refused> {
         let caller = self.reception.admit(head).await;
         let caller = caller.map_err(|refusal| Refused::from(refusal.response()))?;
+        tracing::Span::current().record("client", caller.name.as_deref());
         toll::pay(head, &caller)?;
         head.extensions.insert(caller.clone());
         Ok(caller)
@@ -152,8 +154,10 @@ impl McpDoor {
         }
         // Why is not told: it would tell a stranger which ids there are.
         let message = "there is no such session; begin a new one with initialize";
-        let refused = || refusal(StatusCode::NOT_FOUND, NO_SESSION, message, id).into();
-        session.map(|session| Some(Arc::new(session))).ok_or_else(refused)
+        let refused = || refusal(StatusCode::NOT_FOUND, NO_SESSION, message, id);
+        let session = session.ok_or_else(refused)?;
+        tracing::Span::current().record("session", display(&session.tag));
+        Ok(Some(Arc::new(session)))
     }
 
     /// Remembers who was here.
@@ -181,6 +185,7 @@ impl McpDoor {
             let Agreed { protocol_version: protocol } = result;
             let client = Client { name, version, protocol, capabilities: params.capabilities };
             let (session, id) = self.edge.begin(client, caller);
+            tracing::Span::current().record("session", display(&session.tag));
             self.note(&head.headers, caller, Some(&session));
             metrics.iter().for_each(|metrics| metrics.session_seen(session.tag));
             let id = HeaderValue::try_from(id).expect("base64url fits into a header");

@@ -4,6 +4,7 @@
 //! about to use it looks like a failure to that client. So the door first answers one more request
 //! a connection with `Connection: close`, then closes what idles, then answers what still runs.
 
+mod access_log;
 mod admin;
 mod body;
 mod connection;

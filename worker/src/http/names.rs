@@ -29,7 +29,7 @@ const GUARDED: [&str; 6] = ["/mcp", "/ws", "/status", "/health/detailed", "/admi
 /// How long a browser may remember what a page may send.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(10 * 60);
 /// What a page may send besides what every page may.
-const SENT: [&str; 8] = [
+const SENT: [&str; 9] = [
     "authorization",
     "content-type",
     "last-event-id",
@@ -38,9 +38,10 @@ const SENT: [&str; 8] = [
     "mcp-protocol-version",
     "mcp-session-id",
     "traceparent",
+    "x-request-id",
 ];
 /// What a page may read besides what every page may.
-const READ: [&str; 8] = [
+const READ: [&str; 9] = [
     "mcp-protocol-version",
     "mcp-session-id",
     "ratelimit",
@@ -49,6 +50,7 @@ const READ: [&str; 8] = [
     "ratelimit-remaining",
     "retry-after",
     "www-authenticate",
+    "x-request-id",
 ];
 
 /// Which names are ours, and which pages may come.

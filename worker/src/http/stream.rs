@@ -19,6 +19,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::Stage;
 use super::words::{RETRY, error_body, refusal};
@@ -248,7 +249,7 @@ fn stream(source: Source, mut terms: Terms) -> Response<Body> {
     let waiting = VecDeque::new();
     let gone_until = None;
     let streaming = Streaming { source, terms, seat, primed, waiting, ping_at, gone_until };
-    tokio::spawn(streaming.run());
+    tokio::spawn(streaming.run().in_current_span());
     event_stream(body)
 }
 

@@ -31,6 +31,7 @@ use super::{Stage, connection, maintenance};
 use crate::access::Reception;
 use crate::clock::{Clock, Moment};
 use crate::mcp::server::Served;
+use crate::passage::{Passage, REQUEST_ID};
 
 /// What both sides say they speak.
 const PROTOCOL: &str = "mcp";
@@ -109,8 +110,10 @@ pub(super) async fn upgrade<S: Served>(
     upgrade: WebSocketUpgrade,
     request: Request,
 ) -> Response {
-    let (head, _) = request.into_parts();
+    let (mut head, _) = request.into_parts();
     let mut own = head.clone();
+    // Each message is a request of its own.
+    head.headers.remove(REQUEST_ID);
     let caller = match door.reception.admit(&mut own).await {
         Ok(caller) => caller,
         Err(refusal) => return refusal.response(),
@@ -221,10 +224,13 @@ impl<S: Served> Conversation<S> {
     /// Admits a message, and hands it to the server.
     async fn pass_on(&mut self, mut message: RxJsonRpcMessage<RoleServer>) -> Next {
         let mut head = self.head.clone();
+        let passage = Passage::of(&head.headers);
+        head.extensions.insert(passage.clone());
         let caller = match self.door.reception.admit(&mut head).await {
             Ok(caller) => caller,
             Err(refusal) => return Next::Close(ending::NOT_ADMITTED, refusal.words().to_owned()),
         };
+        passage.span.record("client", caller.name.as_deref());
         match &mut message {
             JsonRpcMessage::Request(request) => {
                 let id = serde_json::to_value(&request.id).unwrap_or_default();

@@ -1,4 +1,7 @@
-//! A tool's call, which is counted however it ends, also when it is dropped.
+//! A tool's call, which is counted and timed however it ends, also when it is dropped: in the
+//! metrics, and as a line of `performance.log`.
+
+use std::sync::Arc;
 
 use mcp_protocol::measure::TraceId;
 use mcp_protocol::message::CallOutcome;
@@ -8,6 +11,8 @@ use crate::access::Caller;
 use crate::clock::{Clock, Moment};
 use crate::metrics::{Called, Ending, Metrics};
 use crate::warehouse::Origin;
+use crate::warehouse::course::{Part, Spent};
+use crate::warehouse::journal::milliseconds;
 
 /// A call under way.
 pub(super) struct Call<'a> {
@@ -16,6 +21,7 @@ pub(super) struct Call<'a> {
     tool: &'static str,
     caller: &'a Caller,
     trace: Option<TraceId>,
+    spent: Arc<Spent>,
     started: Moment,
     outcome: CallOutcome,
     ending: Ending,
@@ -31,7 +37,13 @@ impl<'a> Call<'a> {
         let (outcome, ending) = (CallOutcome::Cancelled, Ending::CANCELLED);
         let trace = origin.traceparent.as_deref().and_then(TraceId::of_traceparent);
         let started = clock.now();
-        Call { metrics, clock, tool, caller, trace, started, outcome, ending }
+        let spent = Arc::default();
+        Call { metrics, clock, tool, caller, trace, spent, started, outcome, ending }
+    }
+
+    /// Where its statements tell what they took.
+    pub(super) fn spent(&self) -> Arc<Spent> {
+        Arc::clone(&self.spent)
     }
 
     /// It came to its end.
@@ -57,6 +69,20 @@ impl Drop for Call<'_> {
         let took = self.clock.now().since(self.started);
         let client = self.caller.name.as_deref();
         self.metrics.tool_called(Called { tool, client, outcome, ending, took, trace });
-        tracing::debug!(tool, ?outcome, ?took, "tool call");
+        let parts = [Part::Wait, Part::Statement, Part::Fetch];
+        let [wait, statement, fetch] = parts.map(|part| self.spent.on(part));
+        // What is left is ours: to judge, to lay out, to write.
+        let rest = took.saturating_sub(wait + statement + fetch);
+        tracing::info!(
+            target: "performance",
+            outcome = outcome.name(),
+            wait_ms = milliseconds(wait),
+            query_duration_ms = milliseconds(statement),
+            fetch_ms = milliseconds(fetch),
+            render_ms = milliseconds(rest),
+            total_ms = milliseconds(took),
+            "tool_call"
+        );
+        tracing::Span::current().record("outcome", outcome.name());
     }
 }

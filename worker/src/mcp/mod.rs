@@ -2,6 +2,7 @@
 //! it may see of an answer.
 
 pub mod answer;
+mod asker;
 mod call;
 mod complete;
 pub mod configured;

@@ -15,10 +15,13 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+use tracing::field::Empty;
 
+use super::asker::{origin, passage};
 use super::tools::Desk;
 use super::tools::errand::{Asked, Errand, Fate};
-use super::{complete, prompts, resources, tasks, tool_call};
+use super::{complete, prompts, resources, tasks};
 use crate::access::Caller;
 use crate::audit::Audit;
 use crate::clock::Clock;
@@ -96,7 +99,7 @@ impl Server {
         caller: &'a Caller,
     ) -> Errand<'a> {
         let asked = Asked {
-            origin: tool_call::origin(context),
+            origin: origin(context),
             caller,
             cancel: &context.ct,
             course: Course::default(),
@@ -208,7 +211,10 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        tasks::called(self, request, &context).await
+        let tool = &*request.name;
+        let parent = &passage(&context).span;
+        let span = tracing::error_span!(parent: parent, "tool_call", tool, outcome = Empty);
+        tasks::called(self, request, &context).instrument(span).await
     }
 
     async fn get_task(
@@ -260,7 +266,8 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let caller = self.caller(&context);
-        resources::list(&self.errand("resources/list", &context, &caller), request).await
+        let errand = self.errand("resources/list", &context, &caller);
+        resources::list(&errand, request).instrument(passage(&context).span).await
     }
 
     async fn list_resource_templates(
@@ -279,7 +286,8 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let caller = self.caller(&context);
         let errand = self.errand("resources/read", &context, &caller);
-        Ok(resources::read(&errand, &request.uri).await?.into())
+        let read = resources::read(&errand, &request.uri);
+        Ok(read.instrument(passage(&context).span).await?.into())
     }
 
     async fn complete(
@@ -289,6 +297,7 @@ impl ServerHandler for Server {
     ) -> Result<CompleteResult, ErrorData> {
         let caller = self.caller(&context);
         let errand = self.errand("completion/complete", &context, &caller);
-        Ok(CompleteResult::new(complete::complete(&errand, self.clock, &request).await?))
+        let completed = complete::complete(&errand, self.clock, &request);
+        Ok(CompleteResult::new(completed.instrument(passage(&context).span).await?))
     }
 }

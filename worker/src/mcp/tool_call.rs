@@ -1,25 +1,17 @@
 //! One call of a tool from its request to its answer: who asks, what is counted and written down,
 //! and what the client is shown. What the tool does is not known here.
 
-use std::sync::Arc;
-
-use mcp_protocol::access::Level;
-use rmcp::model::{
-    CallToolRequestParams, CallToolResult, ContentBlock, ErrorCode, JsonObject, Resource,
-};
+use rmcp::model::{CallToolRequestParams, CallToolResult, ContentBlock, ErrorCode, Resource};
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::asker::{knows_links, origin, passage, resumable};
 use super::call::Call;
-use super::edge::resume::Resumable;
-use super::edge::session::Session;
 use super::news::News;
 use super::server::Server;
 use super::tools::errand::{Asked, Fate};
 use super::tools::{self, Reply, ToolError};
-use crate::access::Caller;
-use crate::warehouse::Origin;
 
 type Context = RequestContext<RoleServer>;
 
@@ -43,8 +35,9 @@ impl Server {
     ) -> Result<Came, ErrorData> {
         let caller = self.caller(context);
         let (origin, counted) = (origin(context), (&*self.metrics, self.clock));
+        let passage = passage(context);
         let who = (request.name.as_ref(), &caller);
-        let mut record = self.audit.begin(who, request.arguments.as_ref(), self.clock);
+        let mut record = self.audit.begin(who, request.arguments.as_ref(), (&passage, self.clock));
         let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
             record.refused("the caller sees no such tool");
             Call::begin(counted, ("unknown", &caller), &origin).unknown();
@@ -54,6 +47,7 @@ impl Server {
         let mut call = Call::begin(counted, (tool.label(), &caller), &origin);
         let arguments = request.arguments.unwrap_or_default();
         let (course, news) = News::wanted(context, self.clock);
+        let course = course.timed(call.spent());
         let resumable = resumable(context, &caller, &arguments);
         let taken_up = resumable.as_ref().is_some_and(|call| call.taken_up().is_some());
         let cancel = &context.ct;
@@ -93,60 +87,6 @@ pub(super) fn shown(came: Came, context: &Context) -> CallToolResult {
     match came {
         Ok(reply) => replied(reply, knows_links(context)),
         Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
-    }
-}
-
-/// What lets another worker take up this call, where it only reads a statement of its client's own.
-fn resumable(
-    context: &RequestContext<RoleServer>,
-    caller: &Caller,
-    arguments: &JsonObject,
-) -> Option<Resumable> {
-    let head = context.extensions.get::<http::request::Parts>()?;
-    let call = head.extensions.get::<Resumable>().cloned()?;
-    let statement = arguments.get("query").and_then(Value::as_str)?;
-    (caller.grant.level == Level::Read).then(|| call.of(statement))
-}
-
-/// Who asks, as far as the request tells.
-pub(super) fn origin(context: &RequestContext<RoleServer>) -> Origin {
-    let head = context.extensions.get::<http::request::Parts>();
-    let header = |name: &str| {
-        let value = head?.headers.get(name)?.to_str().ok()?;
-        Some(value.to_owned())
-    };
-    let session = head.and_then(|head| head.extensions.get::<Arc<Session>>());
-    // Over HTTP the SDK knows of no client but the one that the message itself names.
-    let named = match head {
-        Some(_) => context.meta.client_info(),
-        None => context.client_info(),
-    };
-    let named = named.map(|client| format!("{} {}", client.name, client.version));
-    let client = session.map(|session| session.client.to_string()).or(named);
-    Origin {
-        client: client.or_else(|| header("user-agent")),
-        session: session.map(|session| session.tag.to_string()),
-        request: Some(context.id.to_string()),
-        tool: None,
-        traceparent: header("traceparent"),
-        caller: None,
-        reason: None,
-    }
-}
-
-/// Whether a client knows links to resources: those of the first version do not, nor do they say
-/// which version they speak.
-fn knows_links(context: &RequestContext<RoleServer>) -> bool {
-    const WITHOUT: &str = "2025-03-26";
-    match context.extensions.get::<http::request::Parts>() {
-        Some(head) => {
-            let version = head.headers.get("mcp-protocol-version");
-            version.and_then(|value| value.to_str().ok()).is_some_and(|value| value > WITHOUT)
-        }
-        None => {
-            let peer = context.peer.peer_info();
-            peer.is_some_and(|peer| peer.protocol_version.as_str() > WITHOUT)
-        }
     }
 }
 

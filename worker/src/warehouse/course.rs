@@ -4,6 +4,8 @@
 //! that nobody follows tells nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -26,44 +28,105 @@ pub enum Stage {
 
 /// Where a statement's way is told.
 #[derive(Debug, Clone, Default)]
-pub struct Course(Option<Arc<watch::Sender<Stage>>>);
+pub struct Course {
+    told: Option<Arc<watch::Sender<Stage>>>,
+    spent: Option<Arc<Spent>>,
+}
+
+/// What the time of a call goes into, as far as the warehouse is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Waiting for a session.
+    Wait,
+    /// The statement, until its answer begins.
+    Statement,
+    /// The parts of a long answer.
+    Fetch,
+}
+
+/// How long the parts of a call took, all its statements together.
+#[derive(Debug, Default)]
+pub struct Spent {
+    wait: AtomicU64,
+    statement: AtomicU64,
+    fetch: AtomicU64,
+}
+
+impl Spent {
+    /// How long a part took so far.
+    #[must_use]
+    pub fn on(&self, part: Part) -> Duration {
+        Duration::from_micros(self.micros(part).load(Ordering::Relaxed))
+    }
+
+    fn micros(&self, part: Part) -> &AtomicU64 {
+        match part {
+            Part::Wait => &self.wait,
+            Part::Statement => &self.statement,
+            Part::Fetch => &self.fetch,
+        }
+    }
+}
 
 impl Course {
     /// A course that is followed.
     #[must_use]
     pub fn followed() -> (Course, watch::Receiver<Stage>) {
         let (told, stage) = watch::channel(Stage::Before);
-        (Course(Some(Arc::new(told))), stage)
+        (Course { told: Some(Arc::new(told)), spent: None }, stage)
     }
 
     /// The same course, followed by one more.
     #[must_use]
     pub fn watched(self) -> (Course, watch::Receiver<Stage>) {
-        match &self.0 {
+        match &self.told {
             Some(told) => {
                 let stage = told.subscribe();
                 (self, stage)
             }
-            None => Course::followed(),
+            None => {
+                let (course, stage) = Course::followed();
+                (Course { spent: self.spent, ..course }, stage)
+            }
         }
     }
 
     /// How far the statement is, to be followed; nothing, where nobody follows it.
     #[must_use]
     pub fn stage(&self) -> Option<watch::Receiver<Stage>> {
-        self.0.as_ref().map(|told| told.subscribe())
+        self.told.as_ref().map(|told| told.subscribe())
+    }
+
+    /// The same course, whose time is kept here.
+    #[must_use]
+    pub fn timed(self, spent: Arc<Spent>) -> Course {
+        Course { spent: Some(spent), ..self }
+    }
+
+    /// A part of the way took so long.
+    pub fn spent(&self, part: Part, time: Duration) {
+        if let Some(spent) = &self.spent {
+            let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+            spent.micros(part).fetch_add(micros, Ordering::Relaxed);
+        }
+    }
+
+    /// How long a part took so far; nothing where nobody keeps time.
+    #[must_use]
+    pub fn time(&self, part: Part) -> Duration {
+        self.spent.as_ref().map_or(Duration::ZERO, |spent| spent.on(part))
     }
 
     /// Tells how far the statement is.
     pub fn tell(&self, stage: Stage) {
-        if let Some(told) = &self.0 {
+        if let Some(told) = &self.told {
             told.send_replace(stage);
         }
     }
 
     /// Tells under which name the warehouse runs it.
     pub fn named(&self, query_id: &str) {
-        if self.0.is_some() {
+        if self.told.is_some() {
             self.tell(Stage::Running { query_id: Some(query_id.to_owned()) });
         }
     }

@@ -10,6 +10,7 @@ use r2d2::PooledConnection;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use super::course::Part;
 use super::opener::{Opener, Standing};
 use super::{Answer, Context, Limits, Session, WarehouseError};
 use crate::clock::Clock;
@@ -40,14 +41,18 @@ pub(super) async fn run(
     let kept = &mut *loan.session;
     let Some(session) = kept.session.as_mut() else { return Err(WarehouseError::Cancelled) };
     kept.standing = Standing::Busy;
-    tokio::select! {
+    let (began, course) = (clock.now(), work.context.course.clone());
+    let result = tokio::select! {
         result = asked(session.as_mut(), &work, &limits) => {
             kept.standing = Standing::Clean;
             kept.used_at = clock.now();
             result
         }
         error = given_up(clock, &work.cancel, limits.timeout) => Err(error),
-    }
+    };
+    let took = clock.now().since(began);
+    course.spent(Part::Statement, took.saturating_sub(course.time(Part::Fetch)));
+    result
 }
 
 async fn asked(

@@ -12,6 +12,7 @@ pub mod contact;
 pub mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+pub(crate) mod journal;
 pub mod left;
 mod lent;
 pub mod open;

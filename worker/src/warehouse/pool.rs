@@ -15,10 +15,12 @@ use r2d2::{NopErrorHandler, PooledConnection};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::circuit::Circuit;
 use super::contact::{Contact, Known};
-use super::course::Stage;
+use super::course::{Part, Stage};
+use super::journal::Entry;
 use super::lent::{Loan, Work, run};
 use super::opener::{Census, Goodbye, Opener, Openings};
 use super::running::Running;
@@ -183,23 +185,35 @@ impl Pool {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Answer, PoolError> {
-        let inner = &self.inner;
-        let (course, stage) = context.course.clone().watched();
-        let context = Context { course: course.clone(), ..context.clone() };
+        let mut entry = Entry::begin(statement, context, self.inner.clock);
+        let context = Context { course: entry.course(), ..context.clone() };
         let (statement, cancel) = (Arc::from(statement), cancel.child_token());
-        let _cancel_when_dropped = cancel.clone().drop_guard();
-        let asked = (&statement, &context.origin);
-        let _place = inner.running.begin(asked, stage, &cancel, inner.clock.now());
-        let mut timing = Timing::begin((&inner.tallies, inner.clock), &statement, &context);
+        let work = Work { statement, context, cancel };
+        let result = self.worked(work, limits).instrument(entry.span()).await;
+        entry.ended(&result);
+        result
+    }
+
+    async fn worked(&self, mut work: Work, limits: &Limits) -> Result<Answer, PoolError> {
+        let inner = &self.inner;
+        let (course, stage) = work.context.course.clone().watched();
+        work.context.course = course.clone();
+        let _cancel_when_dropped = work.cancel.clone().drop_guard();
+        let asked = (&work.statement, &work.context.origin);
+        let _place = inner.running.begin(asked, stage, &work.cancel, inner.clock.now());
+        let measured = (&inner.tallies, inner.clock);
+        let mut timing = Timing::begin(measured, &work.statement, &work.context);
         course.tell(Stage::Waiting);
+        let began = inner.clock.now();
         let loan = tokio::select! {
-            loan = self.borrow() => loan?,
-            () = cancel.cancelled() => return Err(WarehouseError::Cancelled.into()),
+            loan = self.borrow() => loan,
+            () = work.cancel.cancelled() => Err(WarehouseError::Cancelled.into()),
         };
+        course.spent(Part::Wait, inner.clock.now().since(began));
+        let loan = loan?;
         timing.running();
         course.tell(Stage::Running { query_id: None });
-        let work = Work { statement, context: context.clone(), cancel };
-        let task = tokio::spawn(run(loan, inner.clock, work, *limits));
+        let task = tokio::spawn(run(loan, inner.clock, work, *limits).in_current_span());
         let ended = task.await;
         // Of one that runs on, its session tells the end.
         if !matches!(ended, Ok(Err(WarehouseError::Left { .. }))) {

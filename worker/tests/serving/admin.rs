@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use mcp_protocol::access::{AccessSettings, AuditLevel, Grant};
 use mcp_protocol::relay::{SealingKey, SealingKeys};
-use mcp_protocol::settings::{LogLevel, LogSettings, McpSettings, PoolSettings, Settings};
+use mcp_protocol::settings::{LogSettings, McpSettings, PoolSettings, Settings};
 use mcp_worker::bus::Bus;
 use mcp_worker::settings::Identity;
 use serde_json::{Value, json};
@@ -322,7 +322,7 @@ async fn every_wish_is_written_down_with_its_asker_also_where_nothing_else_is() 
     let directory = tempfile::tempdir().expect("a directory");
     let mut settings = settings_with_clients();
     settings.logs =
-        LogSettings { directory: Some(directory.path().to_owned()), level: LogLevel::Info };
+        LogSettings { directory: Some(directory.path().to_owned()), ..LogSettings::default() };
     settings.access = AccessSettings { audit: AuditLevel::Off, ..settings.access };
     let house = house(&settings).await;
     asked(&house, "DELETE", "/api/debug/active-queries/7.99", None).await;

@@ -9,6 +9,7 @@ mod crossing;
 mod door;
 mod drain;
 mod health;
+mod logs;
 mod mcp;
 mod news;
 mod official;

@@ -8,7 +8,7 @@ pub(super) const LEVELS: &[&str] = &["read", "write", "destructive"];
 /// The words for whether callers must show who they are.
 pub(super) const AUTHENTICATION: &[&str] = &["auto", "required", "off"];
 /// The words for what is written down of each call.
-pub(super) const AUDIT: &[&str] = &["off", "hash", "text"];
+pub(in crate::config) const AUDIT: &[&str] = &["off", "hash", "text"];
 
 const fn count(name: &'static str, what: &'static str, example: &'static str) -> Key {
     key(name, Kind::Count { min: 1, max: u32::MAX, what }, example)

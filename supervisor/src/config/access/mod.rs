@@ -37,7 +37,7 @@ pub(super) const OAUTH: &str = "oauth";
 const ALL: &str = "*";
 /// What each word for a level means, in the order of the table of keys.
 const LEVELS: [Level; 3] = [Level::Read, Level::Write, Level::Destructive];
-const AUDIT: [AuditLevel; 3] = [AuditLevel::Off, AuditLevel::Hash, AuditLevel::Text];
+pub(super) const AUDIT: [AuditLevel; 3] = [AuditLevel::Off, AuditLevel::Hash, AuditLevel::Text];
 
 /// Whether callers must show who they are.
 #[derive(Clone, Copy, PartialEq, Eq)]

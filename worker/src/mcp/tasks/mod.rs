@@ -19,6 +19,7 @@ use rmcp::{ErrorData, RoleServer};
 use serde_json::{Value, json};
 
 use self::ticket::{Called, TASK_LIFE, Ticket};
+use super::asker::passage;
 use super::server::Server;
 use super::tool_call::{Came, shown};
 use super::tools::ToolError;
@@ -88,7 +89,8 @@ pub(super) async fn get(
 pub(super) async fn cancel(server: &Server, id: &str, context: &Context) -> Result<(), ErrorData> {
     let (ticket, pool) = opened(server, id, context)?;
     let caller = server.caller(context);
-    let mut record = server.audit.begin(("tasks/cancel", &caller), None, server.clock);
+    let mut record =
+        server.audit.begin(("tasks/cancel", &caller), None, (&passage(context), server.clock));
     let ended = async {
         match pool.state(&ticket.query_id).await? {
             State::Over => Ok(false),

@@ -5,11 +5,12 @@ use std::time::Duration;
 use mcp_protocol::access::Allowed;
 
 use super::cursor::CursorError;
-use super::hints;
+
 use crate::mcp::names::NameError;
 use crate::metrics::Ending;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::connections::NoSuchConnection;
+use crate::warehouse::journal::code;
 use crate::warehouse::pool::PoolError;
 
 /// Why a tool gives nothing back.
@@ -117,7 +118,7 @@ impl ToolError {
         else {
             return false;
         };
-        hints::code(message) == Some("000604")
+        code(message) == Some("000604")
     }
 
     /// Whether the caller may not do that, so that nothing was asked of the warehouse for it.

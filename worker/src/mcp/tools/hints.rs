@@ -9,6 +9,7 @@ use mcp_protocol::access::Allowed;
 use super::{Errand, ToolError};
 use crate::mcp::answer::cell_text;
 use crate::mcp::names::Name;
+use crate::warehouse::journal::code;
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::{Answer, Cell, Context, WarehouseError};
 
@@ -37,16 +38,6 @@ pub async fn helped(errand: &Errand<'_>, context: &Context, error: ToolError) ->
     match (error, hint) {
         (ToolError::Pool(error), Some(hint)) => ToolError::Hinted { error, hint },
         (error, _) => error,
-    }
-}
-
-/// The warehouse's code of an error: six digits.
-pub(in crate::mcp) fn code(message: &str) -> Option<&str> {
-    let digits =
-        |at: usize| message.get(at..at + 6).filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
-    match message.find("code ") {
-        Some(at) => digits(at + 5).or_else(|| digits(0)),
-        None => digits(0),
     }
 }
 

@@ -14,6 +14,7 @@ use super::tries::Tries;
 use super::wire::{self, Trouble};
 use crate::warehouse::WarehouseError;
 use crate::warehouse::collected::Collected;
+use crate::warehouse::course::Part;
 
 /// How long nothing may arrive while a part is read.
 const STALL_LIMIT: Duration = Duration::from_secs(30);
@@ -34,6 +35,14 @@ enum Broken {
 impl Fetch<'_> {
     /// Adds the rows of all parts until there are enough.
     pub(super) async fn all(&self, collected: &mut Collected) -> Result<(), WarehouseError> {
+        let clock = self.connection.account.wire.clock();
+        let began = clock.now();
+        let all = self.every_part(collected).await;
+        self.found.course.spent(Part::Fetch, clock.now().since(began));
+        all
+    }
+
+    async fn every_part(&self, collected: &mut Collected) -> Result<(), WarehouseError> {
         for (index, chunk) in self.found.chunks.iter().enumerate() {
             if chunk.row_count.is_some_and(|rows| collected.passes_over(rows)) {
                 continue;

@@ -56,6 +56,8 @@ pub(super) struct Found {
     pub(super) chunk_headers: Vec<(String, String)>,
     pub(super) database: Option<String>,
     pub(super) schema: Option<String>,
+    /// Where to tell how long its parts took.
+    pub(super) course: Course,
 }
 
 /// One part of a long answer.
@@ -268,6 +270,7 @@ impl Statement<'_> {
             chunk_headers,
             database: text(data, "finalDatabaseName"),
             schema: text(data, "finalSchemaName"),
+            course: self.course.clone(),
         };
         Ok((found, Inline { rowset, rowset_base64 }))
     }
