@@ -9,6 +9,9 @@
 #[path = "fault_worker/heartbeat.rs"]
 mod heartbeat;
 
+#[path = "fault_worker_wishes.rs"]
+mod wishes;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -19,7 +22,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::Duration;
 
-use mcp_protocol::admin::{ActiveQuery, Outcome, SessionSeen, Wish};
 use mcp_protocol::env;
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
@@ -234,7 +236,7 @@ fn main() -> ExitCode {
             }
             Some(ToWorker::Do { ticket, wish }) if !faults.mute_to_wishes => {
                 println!("{} was to {}", std::process::id(), wish.name());
-                let outcome = Box::new(answered(*wish));
+                let outcome = Box::new(wishes::answered(*wish));
                 tell(&link, &FromWorker::Did { ticket, outcome });
             }
             Some(
@@ -270,49 +272,6 @@ fn in_words(news: ToWorker) -> String {
         | ToWorker::Adjust(_)
         | ToWorker::Do { .. }
         | ToWorker::Gathered { .. } => "was told something else".to_owned(),
-    }
-}
-
-/// What it says to an administrator's wish: it has one session and one statement.
-fn answered(wish: Wish) -> Outcome {
-    let own = std::process::id();
-    let query = |id: String| ActiveQuery {
-        id,
-        query_id: None,
-        waits: false,
-        client: Some("team".to_owned()),
-        session: None,
-        tool: Some("execute_query".to_owned()),
-        connection: "default".to_owned(),
-        started: 1,
-        elapsed_ms: 1_500,
-        class: "select".to_owned(),
-        statement_sha256: "0123456789abcdef".to_owned(),
-        statement: None,
-    };
-    match wish {
-        Wish::Queries => Outcome::Queries(vec![query(format!("{own}.1"))]),
-        Wish::CancelQuery { id } => {
-            let is_ours = id == format!("{own}.1");
-            Outcome::Cancelled(is_ours.then(|| query(id)))
-        }
-        Wish::Sessions => Outcome::Sessions(vec![SessionSeen {
-            tag: Some("00112233445566778899aabbccddeeff".to_owned()),
-            client: None,
-            program: Some("desk 1".to_owned()),
-            protocol: "2025-11-25".to_owned(),
-            first_seen: 1,
-            last_seen: 2,
-            messages: 3,
-        }]),
-        Wish::Maintain(maintenance) => Outcome::Maintained { maintenance, running: 1 },
-        Wish::ResetPools { .. }
-        | Wish::TestConnections { .. }
-        | Wish::Circuits
-        | Wish::ResetCircuits { .. }
-        | Wish::Maintained
-        | Wish::LogLevel(_)
-        | Wish::State => Outcome::Done,
     }
 }
 

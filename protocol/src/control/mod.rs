@@ -5,6 +5,7 @@
 //! never cross a socket.
 
 mod details;
+mod name;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -117,36 +118,6 @@ pub enum Request {
         /// What.
         wish: Wish,
     },
-}
-
-impl Request {
-    /// Its name in metrics.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Request::Status => "status",
-            Request::Settle => "settle",
-            Request::Shutdown => "shutdown",
-            Request::Restart { .. } => "restart",
-            Request::Reload { .. } => "reload",
-            Request::Start { .. } => "start",
-            Request::Stop { .. } => "stop",
-            Request::Delete { .. } => "delete",
-            Request::Reset { .. } => "reset",
-            Request::Forget { .. } => "forget",
-            Request::Scale { .. } => "scale",
-            Request::Signal { .. } => "signal",
-            Request::Plan { .. } => "plan",
-            Request::Describe { .. } => "describe",
-            Request::Changes => "changes",
-            Request::Roll { .. } => "roll",
-            Request::Rollback { .. } => "rollback",
-            Request::RotateLogs { .. } => "rotate_logs",
-            Request::FlushLogs { .. } => "flush_logs",
-            Request::ReopenLogs => "reopen_logs",
-            Request::Admin { wish, .. } => wish.name(),
-        }
-    }
 }
 
 /// Which workers are meant.

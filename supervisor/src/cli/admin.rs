@@ -7,6 +7,32 @@ use mcp_protocol::settings::LogLevel;
 
 use super::words;
 
+/// What to ask of the workers themselves.
+#[derive(Debug, Subcommand)]
+pub enum WorkerCommand {
+    /// Show the clients' sessions that workers saw lately
+    Sessions(OfApp),
+    /// Show the statements that run for clients, or end one of them
+    Queries(Queries),
+    /// Have workers ask the warehouse something, and say how long that took, or why it failed
+    ///
+    /// Every worker of the app asks through a session of its pool. Exit code 1 when one gets no
+    /// answer.
+    TestConnection(OfConnection),
+    /// Replace the pools' sessions with the warehouse
+    #[command(subcommand)]
+    Pool(PoolCommand),
+    /// Turn new calls away for a while, and take them again
+    #[command(subcommand)]
+    Maintenance(MaintenanceCommand),
+    /// Log at another level, until `reload` or `forget`
+    LogLevel(SetLevel),
+    /// Show whether sessions with the warehouse are opened, or have it tried at once
+    Circuit(Circuit),
+    /// Print what workers hold as JSON: pools, sessions, statements
+    ExportState(OfApp),
+}
+
 /// What to do with pools of sessions with the warehouse.
 #[derive(Debug, Subcommand)]
 pub enum PoolCommand {

@@ -18,7 +18,7 @@ use mcp_protocol::control::{Scale, Target};
 
 pub use admin::{
     CancelQuery, Circuit, CircuitCommand, MaintenanceCommand, MaintenanceOn, OfApp, OfConnection,
-    PoolCommand, PoolReset, Queries, QueriesCommand, SetLevel, WantedLevel,
+    PoolCommand, PoolReset, Queries, QueriesCommand, SetLevel, WantedLevel, WorkerCommand,
 };
 pub use client::{ClientCommand, CreateKey, KeyCommand, ListKeys, RevokeKey, RotateKey};
 pub use config::{ConfigCommand, Diff, Rollback, ShowConfig};
@@ -156,27 +156,9 @@ pub enum Command {
     /// for all workers; without a browser on this machine, prints the address and takes the one at
     /// which the browser ended. Works whether the supervisor runs or not.
     Login(Login),
-    /// Show the clients' sessions that workers saw lately
-    Sessions(OfApp),
-    /// Show the statements that run for clients, or end one of them
-    Queries(Queries),
-    /// Have workers ask the warehouse something, and say how long that took, or why it failed
-    ///
-    /// Every worker of the app asks through a session of its pool. Exit code 1 when one gets no
-    /// answer.
-    TestConnection(OfConnection),
-    /// Replace the pools' sessions with the warehouse
-    #[command(subcommand)]
-    Pool(PoolCommand),
-    /// Turn new calls away for a while, and take them again
-    #[command(subcommand)]
-    Maintenance(MaintenanceCommand),
-    /// Log at another level, until `reload` or `forget`
-    LogLevel(SetLevel),
-    /// Show whether sessions with the warehouse are opened, or have it tried at once
-    Circuit(Circuit),
-    /// Print what workers hold as JSON: pools, sessions, statements
-    ExportState(OfApp),
+    /// Something of the workers themselves
+    #[command(flatten)]
+    Workers(WorkerCommand),
     /// Print a JSON Schema of the configuration file, for editors
     ///
     /// `mcp-supervisor schema > ecosystem.schema.json`, then `#:schema ./ecosystem.schema.json` as
@@ -482,37 +464,59 @@ mod tests {
             matches!(c, Command::Client(ClientCommand::Key(KeyCommand::Rotate(RotateKey { grace, .. })))
                 if grace.is_zero())
         }),
-        ("sessions query --json", |c| matches!(c, Command::Sessions(OfApp { json: true, .. }))),
-        ("queries", |c| matches!(c, Command::Queries(Queries { command: None, .. }))),
+        ("sessions query --json", |c| {
+            matches!(c, Command::Workers(WorkerCommand::Sessions(OfApp { json: true, .. })))
+        }),
+        ("queries", |c| {
+            matches!(c, Command::Workers(WorkerCommand::Queries(Queries { command: None, .. })))
+        }),
         ("queries query", |c| {
-            matches!(c, Command::Queries(Queries { command: None, of: OfApp { app: Some(_), .. } }))
+            matches!(
+                c,
+                Command::Workers(WorkerCommand::Queries(Queries {
+                    command: None,
+                    of: OfApp { app: Some(_), .. }
+                }))
+            )
         }),
         ("queries cancel 57.3", |c| {
-            matches!(c, Command::Queries(Queries { command: Some(QueriesCommand::Cancel(CancelQuery { id, .. })), .. })
+            matches!(c, Command::Workers(WorkerCommand::Queries(Queries { command: Some(QueriesCommand::Cancel(CancelQuery { id, .. })), .. }))
                 if id == "57.3")
         }),
         ("test-connection --connection finance", |c| {
             matches!(
                 c,
-                Command::TestConnection(OfConnection { connection: Some(_), app: None, .. })
+                Command::Workers(WorkerCommand::TestConnection(OfConnection {
+                    connection: Some(_),
+                    app: None,
+                    ..
+                }))
             )
         }),
         (
             "pool reset query --wait 0s",
-            |c| matches!(c, Command::Pool(PoolCommand::Reset(PoolReset { wait, .. })) if wait.is_zero()),
+            |c| matches!(c, Command::Workers(WorkerCommand::Pool(PoolCommand::Reset(PoolReset { wait, .. }))) if wait.is_zero()),
         ),
         ("maintenance on query --reason upgrade --retry-after 5m", |c| {
-            matches!(c, Command::Maintenance(MaintenanceCommand::On(MaintenanceOn { retry_after, .. }))
+            matches!(c, Command::Workers(WorkerCommand::Maintenance(MaintenanceCommand::On(MaintenanceOn { retry_after, .. })))
                 if retry_after.as_secs() == 300)
         }),
         ("log-level debug query", |c| {
             let debug = WantedLevel::Level(mcp_protocol::settings::LogLevel::Debug);
-            matches!(c, Command::LogLevel(SetLevel { level, .. }) if *level == debug)
+            matches!(c, Command::Workers(WorkerCommand::LogLevel(SetLevel { level, .. })) if *level == debug)
         }),
         ("circuit reset --connection finance", |c| {
-            matches!(c, Command::Circuit(Circuit { command: Some(CircuitCommand::Reset(_)), .. }))
+            matches!(
+                c,
+                Command::Workers(WorkerCommand::Circuit(Circuit {
+                    command: Some(CircuitCommand::Reset(_)),
+                    ..
+                }))
+            )
         }),
-        ("export-state query", |c| matches!(c, Command::ExportState(OfApp { app: Some(_), .. }))),
+        ("export-state query", |c| {
+            matches!(c, Command::Workers(WorkerCommand::ExportState(OfApp { app: Some(_), .. })))
+        }),
         ("import pm2 dump.pm2", |c| matches!(c, Command::Import(Import::Pm2(_)))),
         ("import labs-yaml a.yaml -o b.toml", |c| {
             matches!(c, Command::Import(Import::LabsYaml(From { output: Some(_), .. })))

@@ -9,7 +9,8 @@ use mcp_protocol::admin::told::{Missing, Told};
 use mcp_protocol::admin::{Maintenance, WAIT_MAX, Wish};
 use mcp_supervisor::cli::{
     CancelQuery, Circuit, CircuitCommand, Cli, MaintenanceCommand, MaintenanceOn, OfApp,
-    OfConnection, PoolReset, Queries, QueriesCommand, SetLevel, WantedLevel,
+    OfConnection, PoolCommand, PoolReset, Queries, QueriesCommand, SetLevel, WantedLevel,
+    WorkerCommand,
 };
 use mcp_supervisor::report;
 use mcp_supervisor::runtime::{self, since_epoch};
@@ -30,7 +31,20 @@ impl Form {
     }
 }
 
-pub(super) fn reset_pool(cli: &Cli, wanted: &PoolReset) -> Result<(), CommandError> {
+pub(super) fn run(cli: &Cli, wanted: &WorkerCommand) -> Result<(), CommandError> {
+    match wanted {
+        WorkerCommand::Sessions(of) => of_app(cli, of, Wish::Sessions),
+        WorkerCommand::Queries(wanted) => queries(cli, wanted),
+        WorkerCommand::TestConnection(wanted) => test_connection(cli, wanted),
+        WorkerCommand::Pool(PoolCommand::Reset(wanted)) => reset_pool(cli, wanted),
+        WorkerCommand::Maintenance(wanted) => maintenance(cli, wanted),
+        WorkerCommand::LogLevel(wanted) => log_level(cli, wanted),
+        WorkerCommand::Circuit(wanted) => circuit(cli, wanted),
+        WorkerCommand::ExportState(of) => ask(cli, of.app.as_deref(), Wish::State, Form::Json),
+    }
+}
+
+fn reset_pool(cli: &Cli, wanted: &PoolReset) -> Result<(), CommandError> {
     if wanted.wait > WAIT_MAX {
         let words = format!("--wait may be {} minutes at most", WAIT_MAX.as_secs() / 60);
         return Err(CommandError::Usage(words));
@@ -39,7 +53,7 @@ pub(super) fn reset_pool(cli: &Cli, wanted: &PoolReset) -> Result<(), CommandErr
     ask(cli, wanted.app.as_deref(), wish, Form::of(wanted.json))
 }
 
-pub(super) fn maintenance(cli: &Cli, wanted: &MaintenanceCommand) -> Result<(), CommandError> {
+fn maintenance(cli: &Cli, wanted: &MaintenanceCommand) -> Result<(), CommandError> {
     match wanted {
         MaintenanceCommand::On(MaintenanceOn { app, reason, retry_after, json }) => {
             let maintenance = Maintenance {
@@ -57,11 +71,7 @@ pub(super) fn maintenance(cli: &Cli, wanted: &MaintenanceCommand) -> Result<(), 
     }
 }
 
-pub(super) fn sessions(cli: &Cli, of: &OfApp) -> Result<(), CommandError> {
-    of_app(cli, of, Wish::Sessions)
-}
-
-pub(super) fn queries(cli: &Cli, wanted: &Queries) -> Result<(), CommandError> {
+fn queries(cli: &Cli, wanted: &Queries) -> Result<(), CommandError> {
     match &wanted.command {
         None => of_app(cli, &wanted.of, Wish::Queries),
         Some(QueriesCommand::Cancel(CancelQuery { id, json })) => {
@@ -70,12 +80,12 @@ pub(super) fn queries(cli: &Cli, wanted: &Queries) -> Result<(), CommandError> {
     }
 }
 
-pub(super) fn test_connection(cli: &Cli, wanted: &OfConnection) -> Result<(), CommandError> {
+fn test_connection(cli: &Cli, wanted: &OfConnection) -> Result<(), CommandError> {
     let wish = Wish::TestConnections { connection: wanted.connection.clone() };
     ask(cli, wanted.app.as_deref(), wish, Form::of(wanted.json))
 }
 
-pub(super) fn log_level(cli: &Cli, wanted: &SetLevel) -> Result<(), CommandError> {
+fn log_level(cli: &Cli, wanted: &SetLevel) -> Result<(), CommandError> {
     let level = match wanted.level {
         WantedLevel::Level(level) => Some(level),
         WantedLevel::File => None,
@@ -83,7 +93,7 @@ pub(super) fn log_level(cli: &Cli, wanted: &SetLevel) -> Result<(), CommandError
     ask(cli, wanted.app.as_deref(), Wish::LogLevel(level), Form::of(wanted.json))
 }
 
-pub(super) fn circuit(cli: &Cli, wanted: &Circuit) -> Result<(), CommandError> {
+fn circuit(cli: &Cli, wanted: &Circuit) -> Result<(), CommandError> {
     match &wanted.command {
         None => of_app(cli, &wanted.of, Wish::Circuits),
         Some(CircuitCommand::Reset(OfConnection { app, connection, json })) => {
@@ -91,10 +101,6 @@ pub(super) fn circuit(cli: &Cli, wanted: &Circuit) -> Result<(), CommandError> {
             ask(cli, app.as_deref(), wish, Form::of(*json))
         }
     }
-}
-
-pub(super) fn export_state(cli: &Cli, of: &OfApp) -> Result<(), CommandError> {
-    ask(cli, of.app.as_deref(), Wish::State, Form::Json)
 }
 
 fn of_app(cli: &Cli, OfApp { app, json }: &OfApp, wish: Wish) -> Result<(), CommandError> {

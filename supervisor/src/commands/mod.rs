@@ -219,17 +219,9 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Env(cli::OneTarget { target }) => look::environment(cli, target),
         Command::Ping => look::ping(cli),
         Command::Logs(logs) => logs::logs(cli, logs),
-        Command::RotateLogs(cli::MaybeTargets { targets }) => {
-            let request = |target| Request::RotateLogs { target: Some(target) };
-            changes(cli, &whom(targets), "rotated the logs of", request)
-        }
-        Command::Flush(cli::MaybeTargets { targets }) => {
-            let request = |target| Request::FlushLogs { target: Some(target) };
-            changes(cli, &whom(targets), "emptied the logs of", request)
-        }
-        Command::ReloadLogs => {
-            change(cli, &Request::ReopenLogs, &[Target::All], "opened the logs anew of")
-        }
+        Command::RotateLogs(wanted) => logs::rotate(cli, wanted),
+        Command::Flush(wanted) => logs::flush(cli, wanted),
+        Command::ReloadLogs => logs::reopen(cli),
         Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
         Command::Init(wanted) => init::init(cli, wanted),
         Command::Import(wanted) => import::import(cli, wanted),
@@ -237,14 +229,7 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Config(wanted) => config::run(cli, wanted),
         Command::Client(wanted) => client::run(cli, wanted),
         Command::Login(wanted) => login::login(cli, wanted),
-        Command::Sessions(of) => admin::sessions(cli, of),
-        Command::Queries(wanted) => admin::queries(cli, wanted),
-        Command::TestConnection(wanted) => admin::test_connection(cli, wanted),
-        Command::Pool(cli::PoolCommand::Reset(wanted)) => admin::reset_pool(cli, wanted),
-        Command::Maintenance(wanted) => admin::maintenance(cli, wanted),
-        Command::LogLevel(wanted) => admin::log_level(cli, wanted),
-        Command::Circuit(wanted) => admin::circuit(cli, wanted),
-        Command::ExportState(of) => admin::export_state(cli, of),
+        Command::Workers(wanted) => admin::run(cli, wanted),
         Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),

@@ -6,6 +6,7 @@
 //! is kept here and handed to each with its settings. Nothing here waits; nothing here decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use mcp_protocol::admin::{Gathered, Maintenance, Outcome, Part, Wish};
@@ -51,6 +52,17 @@ enum Asker {
     Operator { answers: mpsc::Sender<Response>, by: By },
 }
 
+/// What the loop hears of wishes.
+#[derive(Debug)]
+pub(crate) enum AdminNews {
+    /// A client at a worker's door wishes something of all workers of its app.
+    Wished { run: RunId, ticket: u64, wish: Box<Wish> },
+    /// A worker did what was wished, or tells it.
+    Did { run: RunId, number: u64, outcome: Box<Outcome> },
+    /// The time is over in which workers can answer.
+    Over { number: u64 },
+}
+
 /// A wish on its way.
 #[derive(Debug)]
 struct Gathering {
@@ -63,7 +75,9 @@ struct Gathering {
 }
 
 impl Admin {
-    pub(crate) fn new(maintenance: Kept) -> Admin {
+    /// With what an earlier supervisor kept in the state directory.
+    pub(crate) fn open(state_directory: &Path) -> Admin {
+        let maintenance = Kept::open(state_directory);
         let (gatherings, levels) = (BTreeMap::new(), BTreeMap::new());
         Admin { gatherings, numbers: 0, maintenance, levels }
     }
@@ -88,8 +102,23 @@ impl Admin {
 }
 
 impl Hands {
+    /// Takes in what is new of wishes.
+    pub(crate) fn heed_administrators(&mut self, news: AdminNews) {
+        match news {
+            AdminNews::Wished { run, ticket, wish } => self.asked_by_worker(run, ticket, *wish),
+            AdminNews::Did { run, number, outcome } => self.did(run, number, *outcome),
+            AdminNews::Over { number } => self.gathering_over(number),
+        }
+    }
+
+    /// A worker's connection is gone.
+    pub(crate) fn link_lost(&mut self, run: RunId) {
+        self.answers_no_more(run);
+        self.processes.get_mut(run).into_iter().for_each(|one| one.link = None);
+    }
+
     /// A client at a worker's door has a wish, for the workers of that worker's app.
-    pub(crate) fn asked_by_worker(&mut self, run: RunId, ticket: u64, wish: Wish) {
+    fn asked_by_worker(&mut self, run: RunId, ticket: u64, wish: Wish) {
         let Some(process) = self.processes.get(run) else { return };
         let app = process.slot.app.clone();
         self.gather(vec![app], wish, Asker::Worker { run, ticket });
@@ -162,7 +191,7 @@ impl Hands {
         let inbox = self.inbox.clone();
         tokio::spawn(async move {
             pause(patience).await;
-            let _ = inbox.send(News::GatheringOver { number }).await;
+            let _ = inbox.send(News::Admin(AdminNews::Over { number })).await;
         });
     }
 
@@ -198,7 +227,7 @@ impl Hands {
     }
 
     /// A worker answered.
-    pub(crate) fn did(&mut self, run: RunId, number: u64, outcome: Outcome) {
+    fn did(&mut self, run: RunId, number: u64, outcome: Outcome) {
         let Some(gathering) = self.admin.gatherings.get_mut(&number) else { return };
         if !gathering.awaited.remove(&run) {
             return;
@@ -223,7 +252,7 @@ impl Hands {
     }
 
     /// All have answered, or their time is over.
-    pub(crate) fn gathering_over(&mut self, number: u64) {
+    fn gathering_over(&mut self, number: u64) {
         let Some(gathering) = self.admin.gatherings.remove(&number) else { return };
         let Gathering { wish, asker, parts, .. } = gathering;
         let all = bounded(parts);

@@ -15,6 +15,7 @@ use mcp_protocol::message::FromWorker;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::machine::RunId;
+use crate::runtime::admin::AdminNews;
 use crate::runtime::admin_note::By;
 use crate::runtime::clock::pause;
 use crate::runtime::news::{News, OUTBOX_MAX, WORKER_OUTBOX_MAX};
@@ -155,8 +156,10 @@ fn news_of(run: RunId, message: FromWorker) -> Option<News> {
         FromWorker::Seek { ticket, session, request } => {
             News::Errand { run, errand: Errand::Seek { ticket, session, request } }
         }
-        FromWorker::Ask { ticket, wish } => News::Wished { run, ticket, wish: *wish },
-        FromWorker::Did { ticket, outcome } => News::Did { run, number: ticket, outcome },
+        FromWorker::Ask { ticket, wish } => News::Admin(AdminNews::Wished { run, ticket, wish }),
+        FromWorker::Did { ticket, outcome } => {
+            News::Admin(AdminNews::Did { run, number: ticket, outcome })
+        }
     })
 }
 

@@ -294,21 +294,12 @@ impl Supervisor {
                 self.hands.take_keys(keys);
                 Vec::new()
             }
-            News::Wished { run, ticket, wish } => {
-                self.hands.asked_by_worker(run, ticket, wish);
-                Vec::new()
-            }
-            News::Did { run, number, outcome } => {
-                self.hands.did(run, number, *outcome);
-                Vec::new()
-            }
-            News::GatheringOver { number } => {
-                self.hands.gathering_over(number);
+            News::Admin(news) => {
+                self.hands.heed_administrators(news);
                 Vec::new()
             }
             News::LinkLost { run } => {
-                self.hands.answers_no_more(run);
-                self.hands.processes.get_mut(run).into_iter().for_each(|one| one.link = None);
+                self.hands.link_lost(run);
                 Vec::new()
             }
             News::Asked { request, answers, by } => self.asked(request, answers, by),

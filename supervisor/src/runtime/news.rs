@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use mcp_protocol::admin::{Outcome, Wish};
 use mcp_protocol::control::{Request, Response};
 use mcp_protocol::message::{ToWorker, Vitals};
 use mcp_protocol::relay::SealingKeys;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{AppName, DrainCause, RunId, Trust};
+use crate::runtime::admin::AdminNews;
 use crate::runtime::admin_note::By;
 use crate::runtime::look::Look;
 use crate::runtime::memory::Roots;
@@ -60,12 +60,8 @@ pub(crate) enum News {
     Errand { run: RunId, errand: Errand },
     /// Session ids are sealed with new keys, which are in their file already.
     KeysRenewed(SealingKeys),
-    /// A client at a worker's door wishes something of all workers of its app.
-    Wished { run: RunId, ticket: u64, wish: Wish },
-    /// A worker did what was wished, or tells it.
-    Did { run: RunId, number: u64, outcome: Box<Outcome> },
-    /// The time is over in which workers can answer a wish.
-    GatheringOver { number: u64 },
+    /// Something of what administrators wish.
+    Admin(AdminNews),
     /// A worker's connection is gone.
     LinkLost { run: RunId },
     /// An operator wants something.

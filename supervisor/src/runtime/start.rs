@@ -25,8 +25,8 @@ use crate::runtime::news::{INBOX_MAX, News};
 use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
-    Supervisor, link, maintenance, notification, orphans, output, port_owner, preflight, processes,
-    relay, rotation, run_lock, session_keys, signals, state, tombstones, totals, web,
+    Supervisor, link, notification, orphans, output, port_owner, preflight, processes, relay,
+    rotation, run_lock, session_keys, signals, state, tombstones, totals, web,
 };
 
 /// Reads the configuration file anew.
@@ -168,7 +168,7 @@ impl Supervisor {
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
-            admin: Admin::new(maintenance::Kept::open(&config.supervisor.state_directory)),
+            admin: Admin::open(&config.supervisor.state_directory),
             ledger,
             config: Arc::new(config),
         };
