@@ -76,6 +76,8 @@ struct Faults {
     /// While this file exists its heartbeats say that its warehouse refuses the credentials, and that
     /// another connection cannot be reached.
     refused_when: Option<PathBuf>,
+    /// While this file exists nothing is well but that it serves: see `heartbeat`.
+    ailing_when: Option<PathBuf>,
     /// Of everything that a worker may count it counts one for each request.
     counts: bool,
     /// What it says of itself at once.
@@ -128,6 +130,7 @@ fn faults() -> Faults {
             "--bind" => faults.bind = Some(value()),
             "--sick-when" => faults.sick_when = Some(value().into()),
             "--refused-when" => faults.refused_when = Some(value().into()),
+            "--ailing-when" => faults.ailing_when = Some(value().into()),
             "--counts" => faults.counts = true,
             "--status" => faults.status = Some(value()),
             "--gossip" => faults.gossip = true,

@@ -47,7 +47,7 @@ const ROOMS: [(&str, &[&str], &str); 7] = [
         // The last one calls a function of that name, which tells systemd.
         &[
             "supervisor/src/runtime/board.rs",
-            "supervisor/src/runtime/tail.rs",
+            "supervisor/src/logs/follow.rs",
             "supervisor/src/runtime/watch.rs",
             "supervisor/src/runtime/systemd.rs",
         ],

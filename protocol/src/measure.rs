@@ -389,6 +389,35 @@ mod tests {
     }
 
     #[test]
+    fn a_heartbeat_is_short_when_little_happens_and_fits_a_frame_when_much_does() {
+        use crate::frame::{FRAME_BYTES_MAX, encode};
+        use crate::message::{FromWorker, SERIES_MAX, SESSIONS_MAX, Vitals};
+
+        let version = "0.1.0".to_owned();
+        let idle = Vitals { version, ..Vitals::default() };
+        let bytes = |vitals: &Vitals| encode(&FromWorker::Heartbeat(vitals.clone())).unwrap().len();
+        assert!(bytes(&idle) <= 64, "{}", bytes(&idle));
+        let Kind::Histogram(ends) = Measure::CallSeconds.family().kind else { panic!() };
+        let exemplar = Exemplar { trace: TraceId([0xAB; 16]), size: 1.0, at_ms: u64::MAX };
+        let count = |labels: &[&str], sizes: Sizes| Series {
+            measure: Measure::CallSeconds.number(),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            more: More::Sizes(sizes),
+        };
+        let mut one = Sizes::default();
+        one.count(ends, 0.02, Some(exemplar));
+        let busy = Vitals { series: vec![count(&["execute_query", "ok"], one)], ..idle.clone() };
+        assert!(bytes(&busy) <= bytes(&idle) + 100, "{}", bytes(&busy));
+        let mut all = Sizes::default();
+        ends.iter().chain(&[f64::MAX]).for_each(|end| all.count(ends, *end, Some(exemplar)));
+        all.buckets.iter_mut().for_each(|(_, many)| *many = u64::MAX);
+        let longest = count(&[&"x".repeat(64), "cancelled"], all);
+        let series = vec![longest; SERIES_MAX];
+        let full = Vitals { series, sessions: vec![u64::MAX; SESSIONS_MAX], ..idle };
+        assert!(bytes(&full) < FRAME_BYTES_MAX, "{}", bytes(&full));
+    }
+
+    #[test]
     fn a_trace_is_read_from_a_good_traceparent_alone() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let trace = TraceId::of_traceparent(good).unwrap();

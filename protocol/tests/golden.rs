@@ -308,6 +308,7 @@ fn control_messages(golden: &mut Golden) {
     golden.add("rollback", &Request::Rollback { to: 3 });
     golden.add("rotate-logs", &Request::RotateLogs { target: None });
     golden.add("flush-logs", &Request::FlushLogs { target: Some(Target::App("query".to_owned())) });
+    golden.add("reopen-all-logs", &Request::ReopenLogs);
     let status = || Box::new(status());
     golden.add("answer-progress", &Response::Progress(status()));
     golden.add("answer-status", &Response::Status(status()));

@@ -4,6 +4,7 @@
 //!
 //! - [`cli`] what a person may type, and nothing about how it is done
 //! - [`config`] from `ecosystem.toml` to what is meant, or every problem at once
+//! - [`logs`] log files as operators read them: merged by time, over rotations, and followed
 //! - [`monit`] the live screen: a model, its drawing, and the terminal under it
 //! - [`report`] pictures for people: tables, JSON, progress lines, client configurations
 //! - [`roads`] from other programs' configurations, or from nothing, to one of ours; pure
@@ -12,6 +13,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod logs;
 pub mod machine;
 pub mod monit;
 pub mod report;

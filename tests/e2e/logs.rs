@@ -58,7 +58,7 @@ fn logs_of_an_app_that_is_gone_can_be_read() {
     wait_for("the app to go", || !house.run(&["status"]).out.contains("brief"));
     let said = house.run(&["logs", "brief"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.out.contains("brief.out.log | here"), "{said:?}");
+    assert!(said.out.contains("brief out  | here"), "{said:?}");
     assert!(said.err.contains("there is no app brief any more"), "{said:?}");
 }
 
@@ -66,29 +66,30 @@ fn logs_of_an_app_that_is_gone_can_be_read() {
 fn logs_shows_the_last_lines_of_each_log_and_follows() {
     let house = House::with_workers(1, "--print-lines 100", "");
     house.start();
-    let last = "query.out.log | line 98\nquery.out.log | line 99\n";
+    let last = "query out | line 98\nquery out | line 99\n";
+    let out = ["logs", "query", "--channel", "out", "--lines"];
     // What a program printed a moment ago is on its way to the file.
     wait_for(last, || {
-        let said = house.run(&["logs", "query", "--lines", "2"]);
+        let said = house.run(&[&out[..], &["2"]].concat());
         assert_eq!(said.code, Some(0), "{said:?}");
         said.out == last
     });
     // The supervisor's own lines are on their way as well.
     wait_for("the supervisor's own lines", || {
         let said = house.run(&["logs"]);
-        said.out.contains("supervisor.log") && said.out.contains("phase=\"ready\"")
+        said.out.contains("supervisor | 20") && said.out.contains("phase=\"ready\"")
     });
     assert_eq!(house.run(&["logs", "nobody"]).code, Some(2));
 
     let mut follower = house
-        .command(&["logs", "query", "--lines", "1", "--follow"])
+        .command(&[&out[..], &["1", "--follow"]].concat())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
-    assert_eq!(lines.next().unwrap().unwrap(), "query.out.log | line 99");
+    assert_eq!(lines.next().unwrap().unwrap(), "query out | line 99");
     assert_eq!(house.run(&["restart"]).code, Some(0));
-    assert_eq!(lines.next().unwrap().unwrap(), "query.out.log | line 0");
+    assert_eq!(lines.next().unwrap().unwrap(), "query out | line 0");
     follower.kill().unwrap();
     follower.wait().unwrap();
 }
@@ -168,4 +169,128 @@ fn one_line_a_transition_names_app_slot_run_pid_and_phase() {
                 && line.contains("phase=\"ready\"")
         })
     });
+}
+
+/// A program that says something with a level and a time every hundredth of a second, in a slot of
+/// which it does not know.
+const TALKER: &str = "[supervisor]\nmetrics = \"off\"\n[apps.talk]\nready = \"10ms\"\n\
+     exec = [\"sh\", \"-c\", \"while :; do i=$((i+1)); \
+     echo $(date -u +%Y-%m-%dT%H:%M:%S.%NZ) WARN talk $i; sleep 0.01; done\"]\n\
+     [apps.talk.logs]\nmax_size = \"1KB\"\nmax_files = 200\n";
+
+#[test]
+fn following_sees_each_line_once_over_rotations_and_a_restart_of_the_supervisor() {
+    let house = House::new(TALKER);
+    house.start();
+    let arguments = ["logs", "talk", "--channel", "out", "--lines", "0", "--follow", "--raw"];
+    let mut follower = house.command(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    let mut next = || {
+        let line = lines.next().unwrap().unwrap();
+        line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let first = next();
+    for number in first + 1..first + 200 {
+        assert_eq!(next(), number, "a line is lost or doubled");
+    }
+    assert!(house.path("logs/talk.out.log.3").exists(), "nothing was rotated");
+    assert_eq!(house.run(&["stop"]).code, Some(0));
+    house.start();
+    let mut before = next();
+    while before != 1 {
+        let number = next();
+        assert!(number == before + 1 || number == 1, "{number} after {before}");
+        before = number;
+    }
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}
+
+#[test]
+fn what_somebody_looks_for_is_found_in_all_logs_together() {
+    let house = House::with_workers(2, "--print-lines 3", "");
+    house.start();
+    let lines = |arguments: &[&str]| -> Vec<serde_json::Value> {
+        let said = house.run(&[&["logs", "--json"], arguments].concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    wait_for("both workers' lines", || lines(&["--grep", "^line 2$", "--since", "1h"]).len() == 2);
+    wait_for("the line of slot 1", || {
+        let found = lines(&["query:1", "--channel", "supervisor", "--since", "today"]);
+        found.iter().any(|line| line["line"].as_str().unwrap().contains("phase=\"ready\""))
+            && found.iter().all(|line| line["slot"] == 1 && line["app"] == "query")
+    });
+    let all = lines(&["--lines", "1000"]);
+    let times: Vec<&str> = all.iter().filter_map(|line| line["timestamp"].as_str()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(lines(&["--level", "error"]).iter().all(|line| line["level"] == "error"));
+    assert!(lines(&["--until", "1h"]).is_empty());
+    let said = house.run(&["logs", "--grep", "nobody says this"]);
+    assert!(said.err.contains("no line of") && said.code == Some(0), "{said:?}");
+}
+
+#[test]
+fn what_cannot_be_looked_for_is_refused_with_a_way_out() {
+    let house = House::with_workers(1, "", "");
+    for (option, value, words) in [
+        ("--grep", "a(b", "\\("),
+        ("--since", "noon", "today"),
+        ("--until", "tomorrow", "10m"),
+        ("--level", "loud", "warn"),
+        ("--channel", "acess", "access"),
+    ] {
+        let said = house.run(&["logs", option, value]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.contains(words), "{option} {value}: {said:?}");
+    }
+    let said = house.run(&["logs", "--since", "10m", "--until", "1h"]);
+    assert!(said.code == Some(2) && said.err.contains("nothing is between"), "{said:?}");
+    let said = house.run(&["logs"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let place = house.path("logs").display().to_string();
+    assert!(said.err.contains("no logs in") && said.err.contains(&place), "{said:?}");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_following_at_once() {
+    let house = House::with_workers(1, "", "");
+    house.start();
+    let mut child = house
+        .command(&["logs", "--follow"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut String::new()).unwrap();
+    drop(out);
+    // Nothing more is written, and it leaves all the same.
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn logs_are_emptied_rotated_and_opened_anew_when_somebody_says_so() {
+    let house = House::new(TICKER);
+    house.start();
+    let log = house.path("logs/tick.out.log");
+    let own = house.path("logs/supervisor.log");
+    wait_for("a line", || std::fs::metadata(&log).is_ok_and(|about| about.len() > 0));
+    let said = house.run(&["rotate-logs"]);
+    assert!(said.code == Some(0) && said.err.contains("rotated the logs of all"), "{said:?}");
+    wait_for("the supervisor's own file", || house.path("logs/supervisor.log.1").exists());
+    let old = std::fs::metadata(&own).unwrap().len();
+    let said = house.run(&["flush", "tick"]);
+    assert!(said.code == Some(0) && said.err.contains("emptied the logs of tick"), "{said:?}");
+    assert!(std::fs::metadata(&own).unwrap().len() >= old, "that of another was emptied");
+    std::fs::rename(&log, house.path("logs/mine")).unwrap();
+    assert_eq!(house.run(&["reloadLogs"]).code, Some(0));
+    wait_for("a new file", || std::fs::metadata(&log).is_ok_and(|about| about.len() > 0));
+    let mine = std::fs::metadata(house.path("logs/mine")).unwrap().len();
+    wait_for("more lines", || std::fs::metadata(&log).is_ok_and(|about| about.len() > 50));
+    assert_eq!(std::fs::metadata(house.path("logs/mine")).unwrap().len(), mine);
+    for command in ["flush", "rotate-logs"] {
+        let said = house.run(&[command, "tock"]);
+        assert!(said.code == Some(2) && said.err.contains("did you mean `tick`"), "{said:?}");
+    }
 }

@@ -106,6 +106,8 @@ pub enum Request {
         /// Whose; without one all, those included that are of no app.
         target: Option<Target>,
     },
+    /// Open all log files anew: somebody renamed them.
+    ReopenLogs,
 }
 
 impl Request {
@@ -132,6 +134,7 @@ impl Request {
             Request::Rollback { .. } => "rollback",
             Request::RotateLogs { .. } => "rotate_logs",
             Request::FlushLogs { .. } => "flush_logs",
+            Request::ReopenLogs => "reopen_logs",
         }
     }
 }

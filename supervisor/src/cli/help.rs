@@ -24,7 +24,7 @@ The service:
 Look:
   status            Every worker: state, process, uptime, restarts, memory   [also: ls, list]
   describe TARGET   Everything about an app              [also: show, info, desc]
-  logs [TARGET]     The last lines of the logs; --follow goes on
+  logs [TARGET]     The last lines of all logs, by time; --follow goes on; --since, --grep, ...
   monit             A live screen: apps, slots, logs, keys to act        [also: dash]
   pid [TARGET]      Process ids, one a line
   env TARGET        The environment of a running process
@@ -38,6 +38,12 @@ Change what runs (TARGET: one or more of: an app, a slot such as query[2], all):
   scale APP N       Another number of workers: 4, +2, -2
   reset TARGET      Forget deaths; whoever waits or gave up starts at once
   signal SIG TARGET Send a signal to processes                    [also: sendSignal]
+
+Log files (they are rotated by themselves):
+  rotate-logs [TARGET]
+                    Begin new files now
+  flush [TARGET]    Empty them; rotated ones stay
+  reload-logs       Open them anew, after a tool of yours renamed them  [also: reloadLogs]
 
 Changes made here outlive the supervisor, until the file is told or they are dropped:
   save              Show them, and the lines that would make them part of the file

@@ -5,6 +5,8 @@ mod config;
 mod help;
 mod import;
 mod login;
+mod logs;
+mod when;
 mod words;
 
 use std::path::PathBuf;
@@ -17,6 +19,8 @@ pub use client::{ClientCommand, CreateKey, KeyCommand, ListKeys, RevokeKey, Rota
 pub use config::{ConfigCommand, Diff, Rollback, ShowConfig};
 pub use import::{From, Import, Init};
 pub use login::Login;
+pub use logs::{LINES, LogChannel, Logs};
+pub use when::When;
 
 /// The configuration file when none is named.
 pub const DEFAULT_CONFIG: &str = "ecosystem.toml";
@@ -98,8 +102,23 @@ pub enum Command {
     Env(OneTarget),
     /// Say whether the supervisor runs, since when, and as which process
     Ping,
-    /// Show the last lines of the logs
+    /// Show the last lines of all logs, in the order in which they were written
+    ///
+    /// Rotated and compressed files are read too. Works without a supervisor. docs/logs.md says how
+    /// lines without a time are put in order.
+    #[command(visible_alias = "log")]
     Logs(Logs),
+    /// Begin new log files now, whatever the size of those there are
+    ///
+    /// Without TARGET, all of them: those of the supervisor and the workers as well.
+    RotateLogs(MaybeTargets),
+    /// Empty log files; those that were rotated stay, and so does the audit log
+    ///
+    /// Without TARGET, all of them: those of the supervisor and the workers as well.
+    Flush(MaybeTargets),
+    /// Open all log files anew, after a tool of your own has renamed them
+    #[command(visible_alias = "reloadLogs")]
+    ReloadLogs,
     /// Watch apps and workers on a live screen, with their logs and keys to reload, restart, stop
     #[command(visible_alias = "dash")]
     Monit,
@@ -239,21 +258,6 @@ pub struct Signal {
     pub target: Target,
 }
 
-/// Arguments of `logs`.
-#[derive(Debug, Args)]
-pub struct Logs {
-    /// Only the output of this app, or of the app of this slot; without one, or with all,
-    /// everything, the supervisor's own log included
-    #[arg(value_name = "TARGET", value_parser = words::target)]
-    pub target: Option<Target>,
-    /// Go on and print new lines as they are written
-    #[arg(long, short)]
-    pub follow: bool,
-    /// How many of the last lines of each log
-    #[arg(long, short = 'n', value_name = "N", default_value_t = 15)]
-    pub lines: usize,
-}
-
 /// Arguments of `client-config`.
 #[derive(Debug, Args)]
 pub struct ClientConfig {
@@ -325,7 +329,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 57] = [
+    const CASES: [(&str, Meant); 64] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -394,7 +398,7 @@ mod tests {
         ("pid query", |c| matches!(c, Command::Pid(_))),
         ("env query[0]", |c| matches!(c, Command::Env(_))),
         ("ping", |c| matches!(c, Command::Ping)),
-        ("logs query --lines 3", |c| matches!(c, Command::Logs(Logs { lines: 3, .. }))),
+        ("logs query --lines 3", |c| matches!(c, Command::Logs(Logs { lines: Some(3), .. }))),
         ("check", |c| matches!(c, Command::Check(_))),
         ("config history --json", |c| matches!(c, Command::Config(ConfigCommand::History(_)))),
         ("config diff", |c| {
@@ -419,6 +423,18 @@ mod tests {
         ("logs query[1]", |c| {
             matches!(c, Command::Logs(Logs { target: Some(Target::Slot { .. }), .. }))
         }),
+        (
+            "logs --since 10m --channel access,err --level warning",
+            |c| matches!(c, Command::Logs(logs) if logs.channels().len() == 2 && logs.count().is_none()),
+        ),
+        ("logs -f -n 5 --grep a.c --json", |c| {
+            matches!(c, Command::Logs(Logs { follow: true, json: true, lines: Some(5), .. }))
+        }),
+        ("flush", |c| matches!(c, Command::Flush(_))),
+        ("flush web", |c| matches!(c, Command::Flush(_))),
+        ("rotate-logs", |c| matches!(c, Command::RotateLogs(_))),
+        ("reload-logs", |c| matches!(c, Command::ReloadLogs)),
+        ("reloadLogs", |c| matches!(c, Command::ReloadLogs)),
         ("completion zsh", |c| matches!(c, Command::Completion(Completion { shell: Shell::Zsh }))),
         ("config show --origin", |c| {
             matches!(c, Command::Config(ConfigCommand::Show(ShowConfig { origin: true, .. })))
@@ -498,6 +514,12 @@ mod tests {
             ("reolad", "reload"),
             ("import pm2", "<FILE>"),
             ("import pm2 a.json --force", "--output"),
+            ("logs --json --raw", "cannot be used with"),
+            ("logs --follow --until 10m", "cannot be used with"),
+            ("logs --since soon", "2026-11-21T10:00"),
+            ("logs --grep (", "behind a"),
+            ("logs --level loud", "warn"),
+            ("logs --channel acess", "access"),
             ("client key create", "<CLIENT>"),
             ("client key create a --expires 0d", "90d"),
             ("client key create a --expires soon", "90d"),

@@ -1,17 +1,12 @@
-//! Commands that only look: the table, one app, process ids, environments, logs.
-
-use std::collections::BTreeSet;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+//! Commands that only look: the table, one app, process ids, environments.
 
 use mcp_protocol::control::{Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli};
-use mcp_supervisor::config;
 use mcp_supervisor::report;
-use mcp_supervisor::runtime::{self, FollowError, SUPERVISOR_LOG, WORKER_LOG, log_files};
+use mcp_supervisor::runtime;
 
 use super::targets::each;
-use super::{CommandError, load, page, print, print_json, socket, surroundings, system};
+use super::{CommandError, page, print, print_json, socket, system};
 
 pub(super) fn status(cli: &Cli, output: &cli::Output) -> Result<(), CommandError> {
     let status = picture(cli)?;
@@ -21,7 +16,7 @@ pub(super) fn status(cli: &Cli, output: &cli::Output) -> Result<(), CommandError
     print(&report::status_table(&status, page()))
 }
 
-fn picture(cli: &Cli) -> Result<Status, CommandError> {
+pub(super) fn picture(cli: &Cli) -> Result<Status, CommandError> {
     Ok(runtime::ask(&socket(cli)?, &Request::Status, &mut |_| {})?)
 }
 
@@ -105,90 +100,4 @@ pub(super) fn environment(cli: &Cli, target: &Target) -> Result<(), CommandError
         .collect();
     lines.sort();
     print(&lines.concat())
-}
-
-pub(super) fn logs(cli: &Cli, wanted: &cli::Logs) -> Result<(), CommandError> {
-    let (directory, apps) = log_places(cli)?;
-    let names = match wanted.target.as_ref().and_then(Target::app) {
-        Some(app) if !apps.contains(app) && !logged_apps(&directory).contains(app) => {
-            let known = apps.iter().map(String::as_str);
-            return Err(CommandError::Usage(report::unknown_app(app, known)));
-        }
-        Some(app) => {
-            if !apps.contains(app) {
-                say!("there is no app {app} any more; this is what it left");
-            }
-            log_files(app).to_vec()
-        }
-        None => {
-            let mut names = vec![SUPERVISOR_LOG.to_owned(), WORKER_LOG.to_owned()];
-            names.extend(apps.iter().flat_map(|app| log_files(app)));
-            names
-        }
-    };
-    if let Some(Target::Slot { app, .. }) = &wanted.target {
-        say!("lines are kept by app, not by slot: these are those of all slots of {app}");
-    }
-    let mut out = BufWriter::new(io::stdout().lock());
-    let width = names.iter().map(String::len).max().unwrap_or(0);
-    let mut show = |name: &str, line: &[u8]| {
-        writeln!(out, "{name:<width$} | {}", report::printable(line))?;
-        out.flush()
-    };
-    for name in &names {
-        let path = directory.join(name);
-        let lines = runtime::last_lines(&path, wanted.lines)
-            .map_err(system(&format!("read `{}`", path.display())))?;
-        for line in lines {
-            show(name, &line).map_err(CommandError::Output)?;
-        }
-    }
-    if wanted.follow {
-        match runtime::follow(&directory, &names, &mut show) {
-            Ok(()) => {}
-            Err(FollowError::Show(error)) => return Err(CommandError::Output(error)),
-            Err(FollowError::Watch(source)) => {
-                let operation = format!("follow the logs in `{}`", directory.display());
-                return Err(CommandError::System { operation, source });
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The directory of the logs and the apps: of the running supervisor, else of the file, else what
-/// can be found.
-fn log_places(cli: &Cli) -> Result<(PathBuf, BTreeSet<String>), CommandError> {
-    let asked = picture(cli);
-    if let Err(error @ CommandError::Config { .. }) = asked {
-        return Err(error);
-    }
-    if let Ok(status) = asked {
-        let apps = status.apps.into_iter().map(|app| app.name).collect();
-        return Ok((status.log_directory, apps));
-    }
-    match load(cli) {
-        Ok(config) => {
-            let apps = config.apps.keys().map(ToString::to_string).collect();
-            Ok((config.supervisor.log_directory, apps))
-        }
-        Err(unusable @ CommandError::Config { .. }) => {
-            let directory = config::logs_of(&cli.config, cli.env.as_deref(), &surroundings(cli)?);
-            let apps = logged_apps(&directory);
-            if apps.is_empty() && !directory.join(SUPERVISOR_LOG).exists() {
-                return Err(unusable);
-            }
-            let (file, logs) = (cli.config.display(), directory.display());
-            say!("{file} cannot be used (`check` says why); this is what lies in {logs}");
-            Ok((directory, apps))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The apps of which log files lie in a directory.
-fn logged_apps(directory: &Path) -> BTreeSet<String> {
-    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter_map(|name| runtime::app_of_log(&name).map(str::to_owned)).collect()
 }

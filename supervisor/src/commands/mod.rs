@@ -14,6 +14,7 @@ mod config;
 mod import;
 mod init;
 mod login;
+mod logs;
 mod look;
 mod service;
 mod targets;
@@ -216,7 +217,18 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Pid(cli::MaybeTargets { targets }) => look::pid(cli, &whom(targets)),
         Command::Env(cli::OneTarget { target }) => look::environment(cli, target),
         Command::Ping => look::ping(cli),
-        Command::Logs(logs) => look::logs(cli, logs),
+        Command::Logs(logs) => logs::logs(cli, logs),
+        Command::RotateLogs(cli::MaybeTargets { targets }) => {
+            let request = |target| Request::RotateLogs { target: Some(target) };
+            changes(cli, &whom(targets), "rotated the logs of", request)
+        }
+        Command::Flush(cli::MaybeTargets { targets }) => {
+            let request = |target| Request::FlushLogs { target: Some(target) };
+            changes(cli, &whom(targets), "emptied the logs of", request)
+        }
+        Command::ReloadLogs => {
+            change(cli, &Request::ReopenLogs, &[Target::All], "opened the logs anew of")
+        }
         Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
         Command::Init(wanted) => init::init(cli, wanted),
         Command::Import(wanted) => import::import(cli, wanted),

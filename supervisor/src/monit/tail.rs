@@ -1,15 +1,18 @@
 //! The last lines of one log file, read anew only when the file has changed.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
 
 use super::model::Log;
-use crate::report::printable;
+use crate::logs::{Entry, last_entries};
+use crate::report::{Colour, LogForm, LogLines, Page, Surface};
 
-/// How much of the end of a file is looked at, whatever is in it: a screen shows no more.
-const BYTES_MAX: u64 = 64 * 1024;
+/// So many lines are looked at, and so much of each: a screen shows no more.
+const LINES_MAX: usize = 500;
+const LINE_CHARS_MAX: usize = 1000;
 
 /// A file, and what it looked like at the last look.
 #[derive(Debug, Default)]
@@ -36,11 +39,8 @@ impl Tail {
             return None;
         }
         let path = self.path.clone();
-        Some(match last_lines(&path) {
-            Ok(lines) => Log { path, lines, trouble: None },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                Log { path, lines: Vec::new(), trouble: None }
-            }
+        Some(match last_entries(&path, LINES_MAX) {
+            Ok(entries) => Log { path, lines: words(&entries), trouble: None },
             Err(error) => {
                 Log { path, lines: Vec::new(), trouble: Some(format!("cannot read it: {error}")) }
             }
@@ -48,23 +48,12 @@ impl Tail {
     }
 }
 
-fn last_lines(path: &Path) -> io::Result<Vec<String>> {
-    let mut file = File::open(path)?;
-    let start = file.metadata()?.len().saturating_sub(BYTES_MAX);
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    file.take(BYTES_MAX).read_to_end(&mut bytes)?;
-    let mut tail = bytes.as_slice();
-    if start > 0 {
-        // The first line is only the end of one, unless it is all there is.
-        let line_end = tail.iter().position(|byte| *byte == b'\n');
-        tail = line_end.map_or(tail, |at| &tail[at + 1..]);
-    }
-    let tail = tail.strip_suffix(b"\n").unwrap_or(tail);
-    if tail.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(tail.split(|byte| *byte == b'\n').map(printable).collect())
+/// The lines as `logs` shows them.
+fn words(entries: &[Entry]) -> Vec<String> {
+    let page = Page { colour: Colour::Plain, width: None };
+    let log = LogLines::new(LogForm::Words, Surface::Terminal, page, TimeZone::system());
+    let lines = entries.iter().flat_map(|entry| log.body(entry));
+    lines.map(|line| line.chars().take(LINE_CHARS_MAX).collect()).collect()
 }
 
 #[cfg(test)]
@@ -82,8 +71,16 @@ mod tests {
         assert_eq!(tail.news().unwrap().lines, ["one", "\\u{1b}[2Jtwo\tx"]);
         assert_eq!(tail.news(), None);
         std::fs::write(&path, format!("{}\nlast\n", "x".repeat(200_000))).unwrap();
-        assert_eq!(tail.news().unwrap().lines, ["last"]);
-        std::fs::write(&path, "y".repeat(200_000)).unwrap();
-        assert_eq!(tail.news().unwrap().lines, ["y".repeat(65_536)]);
+        assert_eq!(tail.news().unwrap().lines, ["x".repeat(LINE_CHARS_MAX), "last".to_owned()]);
+        std::fs::write(&path, "short\n".repeat(2 * LINES_MAX)).unwrap();
+        assert_eq!(tail.news().unwrap().lines, vec!["short"; LINES_MAX]);
+    }
+
+    #[test]
+    fn what_workers_write_is_shown_in_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("application.log");
+        std::fs::write(&path, "{\"level\":\"warn\",\"message\":\"slow\",\"rows\":3}\n").unwrap();
+        assert_eq!(Tail::of(path).news().unwrap().lines, ["WARN  slow rows=3"]);
     }
 }

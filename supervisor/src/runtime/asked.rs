@@ -44,6 +44,10 @@ impl Supervisor {
             Request::Rollback { to } => return self.rollback_asked(to, answers),
             Request::Settle => return self.command(None, Command::Settle, answers),
             Request::Shutdown => return self.command(None, Command::Shutdown, answers),
+            Request::ReopenLogs => {
+                self.hands.reopen_logs();
+                Response::Done(Box::new(self.status()))
+            }
             Request::RotateLogs { target } => return self.rotate_logs(target, answers),
             Request::FlushLogs { target } => return self.flush_logs(target, answers),
             Request::Restart { target } => return self.order(target, Command::Restart, answers),

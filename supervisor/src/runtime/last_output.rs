@@ -10,9 +10,9 @@ use std::time::Duration;
 use mcp_protocol::control::LogTail;
 use tokio::sync::oneshot;
 
+use crate::logs::last_lines;
 use crate::runtime::clock::in_time;
 use crate::runtime::output::log_files;
-use crate::runtime::tail::last_lines;
 
 /// How many of the last lines are told.
 const LINES: usize = 10;
@@ -82,15 +82,7 @@ fn written_at(file: &Path) -> Duration {
 
 /// The last lines of a log, those before its last rotation included.
 fn lines(file: &Path) -> Vec<String> {
-    let mut lines = last_lines(file, LINES).unwrap_or_default();
-    if lines.len() < LINES {
-        let mut rotated = file.as_os_str().to_owned();
-        rotated.push(".1");
-        let missing = LINES - lines.len();
-        let mut before = last_lines(Path::new(&rotated), missing).unwrap_or_default();
-        before.append(&mut lines);
-        lines = before;
-    }
+    let lines = last_lines(file, LINES).unwrap_or_default();
     let shown =
         |line: &Vec<u8>| String::from_utf8_lossy(line).chars().take(LINE_CHARS_MAX).collect();
     lines.iter().map(shown).collect()

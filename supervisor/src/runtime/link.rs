@@ -184,7 +184,8 @@ fn only_looks(request: &Request) -> bool {
         | Request::Scale { .. }
         | Request::Signal { .. }
         | Request::RotateLogs { .. }
-        | Request::FlushLogs { .. } => false,
+        | Request::FlushLogs { .. }
+        | Request::ReopenLogs => false,
     }
 }
 

@@ -1,10 +1,12 @@
 //! The supervisor's own log: one line a transition, to `supervisor.log`, never in the loop's way.
 //!
 //! Lines go through a queue that drops and counts when the disk is slow. In the foreground they
-//! are shown on standard error as well.
+//! are shown on standard error as well, and where it is wanted in systemd's journal.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mcp_protocol::settings::LogLevel;
 use tracing::level_filters::LevelFilter;
@@ -15,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::config::{Config, OutputConfig};
+use crate::runtime::journal::{self, Journal};
 use crate::runtime::own_log::{OwnLog, Wishes};
 use crate::runtime::rotation::Tidy;
 
@@ -41,14 +44,17 @@ pub enum Console {
 pub(crate) struct Logging {
     _guards: Vec<WorkerGuard>,
     dropped: Vec<ErrorCounter>,
+    /// Lines that the journal did not take.
+    dropped_by_journal: Arc<AtomicU64>,
     wishes: Arc<Wishes>,
     level: reload::Handle<Targets, Registry>,
 }
 
 impl Logging {
-    /// Lines that were dropped because the disk was too slow.
+    /// Lines that were dropped because the disk, or the journal, was too slow.
     pub(crate) fn dropped_lines(&self) -> u64 {
-        self.dropped.iter().map(|counter| counter.dropped_lines() as u64).sum()
+        let of_files: u64 = self.dropped.iter().map(|one| one.dropped_lines() as u64).sum();
+        of_files + self.dropped_by_journal.load(Ordering::Relaxed)
     }
 
     /// From now on logs what is at least this severe.
@@ -81,16 +87,31 @@ pub(crate) fn start(config: &Config, console: Console, tidy: Tidy) -> io::Result
     let (mut dropped, mut guards) = (vec![writer.error_counter()], vec![guard]);
     let (level, handle) = reload::Layer::new(filter(config.supervisor.log_level));
     let to_file = fmt::layer().with_ansi(false).with_target(false).with_writer(writer);
-    let to_console = (console == Console::Shown).then(|| {
-        let ansi = io::IsTerminal::is_terminal(&io::stderr());
+    let dropped_by_journal = Arc::default();
+    let place = Path::new(journal::SOCKET);
+    let journal = config.supervisor.journal.then(|| Journal::at(place, &dropped_by_journal));
+    let (to_journal, refused) = match journal {
+        None => (None, None),
+        Some(Ok(journal)) => (Some(journal), None),
+        Some(Err(error)) => (None, Some(error)),
+    };
+    let ansi = io::stderr().is_terminal();
+    // Under systemd standard error goes to the journal too: a line is not to be there twice.
+    let shown = console == Console::Shown && (ansi || to_journal.is_none());
+    let to_console = shown.then(|| {
         // A terminal that is held with Ctrl-S must not hold the supervisor.
         let (writer, guard) = queue(io::stderr());
         dropped.push(writer.error_counter());
         guards.push(guard);
         fmt::layer().with_ansi(ansi).with_target(false).with_writer(writer)
     });
-    tracing_subscriber::registry().with(level).with(to_file).with(to_console).init();
-    Ok(Logging { _guards: guards, dropped, wishes, level: handle })
+    let lines = tracing_subscriber::registry().with(level).with(to_file).with(to_console);
+    lines.with(to_journal).init();
+    if let Some(error) = refused {
+        let place = place.display();
+        tracing::warn!(%error, "supervisor.journal: nobody takes entries at {place}");
+    }
+    Ok(Logging { _guards: guards, dropped, dropped_by_journal, wishes, level: handle })
 }
 
 /// A writer that never blocks who logs: it drops and counts instead.

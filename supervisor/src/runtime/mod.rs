@@ -21,11 +21,13 @@ mod hands;
 mod history;
 mod in_flight;
 mod javascript;
+mod journal;
 mod last_output;
 mod link;
 mod listeners;
 mod logging;
 mod logs;
+mod look;
 mod lookout;
 mod memory;
 mod metrics;
@@ -48,7 +50,6 @@ mod replace;
 mod rotation;
 mod run_lock;
 mod schedule;
-mod scrape;
 mod session_keys;
 mod signals;
 mod socket;
@@ -57,20 +58,20 @@ mod spawn;
 mod start;
 mod state;
 mod systemd;
-mod tail;
 mod tombstones;
 mod totals;
 mod tree;
 mod vitals;
 mod watch;
 mod watched;
+mod web;
 mod wellbeing;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use mcp_protocol::control::{Response, Status};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, RunId, Scope, Urgency};
 use clock::Clock;
@@ -99,7 +100,6 @@ pub use preflight::missing;
 pub use replace::{Existing, make_file, replace_in_kind};
 pub use socket::SocketError;
 pub use start::{Loader, Options, StartError, run};
-pub use tail::{FollowError, follow, last_lines};
 pub use wire::WireError;
 
 /// The loop and what it owns.
@@ -302,15 +302,11 @@ impl Supervisor {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()
             }
-            News::WhoIsLimited { answer } => {
-                let _ = answer.send(self.hands.limited());
-                Vec::new()
-            }
+            News::WhoIsLimited { answer } => told(answer, self.hands.limited()),
+            News::Look { answer } => told(answer, self.look()),
             News::Scrape { answer } => {
                 let status = self.status();
-                let waiting = self.inbox.len();
-                let _ = answer.send(metrics::drawn(&status, &self.hands, waiting));
-                Vec::new()
+                told(answer, metrics::drawn(&status, &self.hands, self.inbox.len()))
             }
             News::Signal(signal) => self.signalled(signal),
         }
@@ -323,13 +319,15 @@ impl Supervisor {
         let ended = ended.map(|(process, exit)| {
             self.hands.relay.left(&process.slot.app, run);
             let exit = self.hands.out_of_cpu_time(&process, exit);
+            if !process.exec_failed {
+                self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
+            }
             (process, exit)
         });
         self.hands.outputs.release(run);
         self.hands.forget_outputs();
         self.hands.let_go_of_addresses();
-        let (process, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
-        self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
+        let (_, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
         Some(Event::Exited { run, exit })
     }
 
@@ -366,6 +364,12 @@ impl Supervisor {
         self.requests += 1;
         RequestId(self.requests)
     }
+}
+
+/// Answers whoever waits; one who has gone meanwhile is told nothing.
+fn told<T>(answer: oneshot::Sender<T>, news: T) -> Vec<Event> {
+    let _ = answer.send(news);
+    Vec::new()
 }
 
 async fn next_tick(watchdog: &mut Option<tokio::time::Interval>) {

@@ -11,6 +11,7 @@ use mcp_protocol::relay::SealingKeys;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{AppName, DrainCause, RunId, Trust};
+use crate::runtime::look::Look;
 use crate::runtime::memory::Roots;
 use crate::runtime::metrics::Drawn;
 use crate::runtime::notification::Said;
@@ -73,6 +74,8 @@ pub(crate) enum News {
     WhoIsLimited { answer: oneshot::Sender<Roots> },
     /// So much memory a worker takes with its descendants.
     Measured { run: RunId, memory_bytes: u64 },
+    /// Somebody wants to see how everything is.
+    Look { answer: oneshot::Sender<Look> },
     /// Somebody wants to read the metrics.
     Scrape { answer: oneshot::Sender<Drawn> },
     /// A signal came.

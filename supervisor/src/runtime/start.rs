@@ -24,7 +24,7 @@ use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
     Supervisor, link, notification, orphans, output, port_owner, preflight, processes, relay,
-    rotation, run_lock, scrape, session_keys, signals, state, tombstones, totals,
+    rotation, run_lock, session_keys, signals, state, tombstones, totals, web,
 };
 
 /// Reads the configuration file anew.
@@ -195,18 +195,18 @@ fn refuse(config: &Config, missing: &[Found]) -> Result<(), StartError> {
     }
 }
 
-/// Where `/metrics` is served, if it is.
+/// Where metrics, health and the dashboard are served, if they are.
 fn serve_metrics(
     config: &Config,
     news: &mpsc::Sender<News>,
 ) -> Result<Option<SocketAddr>, StartError> {
     let Some(address) = config.supervisor.metrics else { return Ok(None) };
-    let bound = scrape::bind(address).map_err(|source| {
+    let bound = web::bind(address).map_err(|source| {
         let owner = port_owner::in_words(address);
         StartError::Metrics { address, owner, source }
     })?;
     let served = bound.local_addr().ok();
-    tokio::spawn(scrape::serve(bound, news.clone()));
+    tokio::spawn(web::serve(bound, news.clone()));
     Ok(served)
 }
 

@@ -65,6 +65,7 @@ impl<'a> Timing<'a> {
                 | WarehouseError::Unsupported { .. }
                 | WarehouseError::Connect { .. }
                 | WarehouseError::Refused { .. }
+                | WarehouseError::LoggedOut { .. }
                 | WarehouseError::Settings { .. }
                 | WarehouseError::Interrupted { .. },
             ) => "error",

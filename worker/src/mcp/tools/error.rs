@@ -189,7 +189,8 @@ fn ending_of_pool(error: &PoolError) -> Ending {
         PoolError::Open { .. } | PoolError::Warehouse(WarehouseError::Connect { .. }) => {
             Ending::wrong("unreachable", "503")
         }
-        PoolError::Refused { .. } | PoolError::Warehouse(WarehouseError::Refused { .. }) => {
+        PoolError::Refused { .. }
+        | PoolError::Warehouse(WarehouseError::Refused { .. } | WarehouseError::LoggedOut { .. }) => {
             Ending::wrong("credentials", "503")
         }
         PoolError::Warehouse(WarehouseError::Statement { .. }) => Ending::wrong("statement", "400"),

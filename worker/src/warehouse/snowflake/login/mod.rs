@@ -12,7 +12,7 @@ use std::sync::{OnceLock, PoisonError};
 use mcp_protocol::hexadecimal::hex;
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::SnowflakeSettings;
-use ring::pbkdf2;
+use ring::{digest, pbkdf2};
 use serde_json::{Map, Value, json};
 
 use self::method::{Method, token_of};
@@ -35,6 +35,8 @@ const CLIENT_VERSION: &str = "2.1.0";
 const KEPT: &str = "CLIENT_STORE_TEMPORARY_CREDENTIAL";
 /// What a person has to do.
 const AT_THE_DESK: &str = "run `mcp-supervisor login`, which opens a browser";
+/// How many bytes of a digest tell places apart.
+const PLACE_BYTES: usize = 6;
 /// How much work a guess at a credential costs whoever sees its version.
 const VERSION_ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 
@@ -176,6 +178,13 @@ impl Login {
     /// What is sent in the address of a login request.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         self.query.clone()
+    }
+
+    /// A short text for the role, warehouse, database and schema that are asked for.
+    pub(crate) fn place(&self) -> String {
+        let parts = self.query.iter().map(|(name, value)| format!("{name}{}:{value}", value.len()));
+        let whole: String = parts.collect();
+        hex(&digest::digest(&digest::SHA256, whole.as_bytes()).as_ref()[..PLACE_BYTES])
     }
 
     /// A short text that another credential would change, the same in every worker and at every
