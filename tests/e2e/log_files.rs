@@ -86,7 +86,9 @@ fn a_flood_over_rotations_and_compression_is_kept_whole() {
         }
     }
     assert_eq!(expected, 2_000_000);
-    assert!(files.iter().take_while(|(number, _)| *number > 1).any(|(_, path)| is_compressed(path)));
+    assert!(
+        files.iter().take_while(|(number, _)| *number > 1).any(|(_, path)| is_compressed(path))
+    );
     assert!(!is_compressed(&files[files.len() - 2].1), "the newest rotated file stays plain");
 }
 
