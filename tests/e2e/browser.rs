@@ -153,7 +153,9 @@ fn decoded(text: &str) -> Vec<u8> {
     for four in text.trim_end_matches('=').as_bytes().chunks(4) {
         let bits = four.iter().fold(0, |bits, letter| bits << 6 | value(*letter).unwrap());
         let bits = bits << (6 * (4 - four.len()));
-        bytes.extend((0..four.len() - 1).map(|place| (bits >> (16 - 8 * place) & 255) as u8));
+        bytes.extend(
+            (0..four.len() - 1).map(|place| u8::try_from(bits >> (16 - 8 * place) & 255).unwrap()),
+        );
     }
     bytes
 }

@@ -5,6 +5,7 @@
 //! A house checks when it is torn down that no process and no socket is left.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admin;
 mod alerts;
 mod birth;
 mod boot;

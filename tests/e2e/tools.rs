@@ -1,5 +1,6 @@
 //! Programs of others that judge our metrics; where they are absent, they are fetched below the
 //! target directory, once.
+#![expect(clippy::disallowed_methods, reason = "they are programs of their own")]
 
 use std::fs;
 use std::io::Write;

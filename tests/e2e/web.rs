@@ -1,4 +1,5 @@
 //! The supervisor's own address: health, state and events, who is answered, and what it costs.
+#![expect(clippy::disallowed_methods, reason = "tests wait for conditions until a deadline")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;

@@ -1,4 +1,5 @@
-//! `logs`: what was written, and what is written from now on, to standard output.
+//! `logs`: what was written, and what is written from now on, to standard output; and what else is
+//! done to log files.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
@@ -8,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use mcp_protocol::control::Target;
+use mcp_protocol::control::{Request, Target};
 use mcp_supervisor::cli::{self, Cli};
 use mcp_supervisor::config;
 use mcp_supervisor::logs::{Audience, Entry, FollowError, Kind, Past, ShowError, Source, Wanted};
@@ -16,7 +17,9 @@ use mcp_supervisor::report::{self, LogForm, LogLines, Surface};
 use mcp_supervisor::runtime::{self, SUPERVISOR_LOG, log_files};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::change::{change, changes};
 use super::look::picture;
+use super::targets::whom;
 use super::{CommandError, load, page, surroundings};
 
 pub(super) fn logs(cli: &Cli, typed: &cli::Logs) -> Result<(), CommandError> {
@@ -49,6 +52,20 @@ pub(super) fn logs(cli: &Cli, typed: &cli::Logs) -> Result<(), CommandError> {
         Some(Err(FollowError::Show(error))) => Err(CommandError::Output(error)),
         Some(Err(FollowError::Read(source))) => Err(cannot_read(&directory, source)),
     }
+}
+
+pub(super) fn rotate(cli: &Cli, wanted: &cli::MaybeTargets) -> Result<(), CommandError> {
+    let request = |target| Request::RotateLogs { target: Some(target) };
+    changes(cli, &whom(&wanted.targets), "rotated the logs of", request)
+}
+
+pub(super) fn flush(cli: &Cli, wanted: &cli::MaybeTargets) -> Result<(), CommandError> {
+    let request = |target| Request::FlushLogs { target: Some(target) };
+    changes(cli, &whom(&wanted.targets), "emptied the logs of", request)
+}
+
+pub(super) fn reopen(cli: &Cli) -> Result<(), CommandError> {
+    change(cli, &Request::ReopenLogs, &[Target::All], "opened the logs anew of")
 }
 
 fn wanted(typed: &cli::Logs, target: Target) -> Result<Wanted, CommandError> {

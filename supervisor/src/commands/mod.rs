@@ -7,6 +7,7 @@ macro_rules! say {
     }};
 }
 
+mod admin;
 mod change;
 mod check;
 mod client;
@@ -218,17 +219,9 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Env(cli::OneTarget { target }) => look::environment(cli, target),
         Command::Ping => look::ping(cli),
         Command::Logs(logs) => logs::logs(cli, logs),
-        Command::RotateLogs(cli::MaybeTargets { targets }) => {
-            let request = |target| Request::RotateLogs { target: Some(target) };
-            changes(cli, &whom(targets), "rotated the logs of", request)
-        }
-        Command::Flush(cli::MaybeTargets { targets }) => {
-            let request = |target| Request::FlushLogs { target: Some(target) };
-            changes(cli, &whom(targets), "emptied the logs of", request)
-        }
-        Command::ReloadLogs => {
-            change(cli, &Request::ReopenLogs, &[Target::All], "opened the logs anew of")
-        }
+        Command::RotateLogs(wanted) => logs::rotate(cli, wanted),
+        Command::Flush(wanted) => logs::flush(cli, wanted),
+        Command::ReloadLogs => logs::reopen(cli),
         Command::Monit => Ok(monit::run(&socket(cli)?, page().colour)?),
         Command::Init(wanted) => init::init(cli, wanted),
         Command::Import(wanted) => import::import(cli, wanted),
@@ -236,6 +229,7 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Config(wanted) => config::run(cli, wanted),
         Command::Client(wanted) => client::run(cli, wanted),
         Command::Login(wanted) => login::login(cli, wanted),
+        Command::Workers(wanted) => admin::run(cli, wanted),
         Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),

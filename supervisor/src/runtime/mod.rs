@@ -4,6 +4,8 @@
 //! carries out the actions that come back. Nothing here decides, nothing in the loop waits.
 //! Signs of life come before deadlines: the inbox is emptied before time is allowed to pass.
 
+mod admin;
+mod admin_note;
 mod answer;
 mod api_keys;
 mod asked;
@@ -29,6 +31,7 @@ mod logging;
 mod logs;
 mod look;
 mod lookout;
+mod maintenance;
 mod memory;
 mod metrics;
 mod news;
@@ -93,7 +96,7 @@ pub use javascript::{JavaScriptError, evaluate};
 pub use listeners::BindError;
 use logging::LANDMARK;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
-pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan, stop};
+pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan, stop, wish};
 pub use orphans::Survivors;
 pub use output::{app_of_log, log_files};
 pub use preflight::missing;
@@ -249,6 +252,12 @@ impl Supervisor {
         picture::status(&snapshot, &self.hands, self.clock.now(), self.clock.elapsed())
     }
 
+    /// All that is measured, to be written down elsewhere.
+    fn drawn(&mut self) -> metrics::Drawn {
+        let status = self.status();
+        metrics::drawn(&status, &self.hands, self.inbox.len())
+    }
+
     /// What news means to the machine.
     fn take_in(&mut self, news: News) -> Vec<Event> {
         match news {
@@ -261,18 +270,14 @@ impl Supervisor {
             }
             News::Ended { run } => self.ended(run).into_iter().collect(),
             News::WorkerConnected { run, pid, outbox, verdict } => {
-                let _ = verdict.send(self.hands.welcome(run, pid, outbox));
-                Vec::new()
+                told(verdict, self.hands.welcome(run, pid, outbox))
             }
             News::Vacated { run, grace } => {
                 self.hands.vacated(run, grace);
                 Vec::new()
             }
             News::Ready { run } => vec![Event::Ready { run }],
-            News::BootFailed { run, why } => {
-                self.hands.meter.boot_failed(run);
-                vec![Event::BootFailed { run, why }]
-            }
+            News::BootFailed { run, why } => vec![self.hands.boot_failed(run, why)],
             News::Heartbeat { run, vitals } => {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
@@ -289,11 +294,15 @@ impl Supervisor {
                 self.hands.take_keys(keys);
                 Vec::new()
             }
-            News::LinkLost { run } => {
-                self.hands.processes.get_mut(run).into_iter().for_each(|one| one.link = None);
+            News::Admin(news) => {
+                self.hands.heed_administrators(news);
                 Vec::new()
             }
-            News::Asked { request, answers } => self.asked(request, answers),
+            News::LinkLost { run } => {
+                self.hands.link_lost(run);
+                Vec::new()
+            }
+            News::Asked { request, answers, by } => self.asked(request, answers, by),
             News::Refresh { app, cause, why } => vec![Event::Refresh { app, cause, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
             News::SourcesChanged(trust) => self.sources_changed(trust),
@@ -304,10 +313,7 @@ impl Supervisor {
             }
             News::WhoIsLimited { answer } => told(answer, self.hands.limited()),
             News::Look { answer } => told(answer, self.look()),
-            News::Scrape { answer } => {
-                let status = self.status();
-                told(answer, metrics::drawn(&status, &self.hands, self.inbox.len()))
-            }
+            News::Scrape { answer } => told(answer, self.drawn()),
             News::Signal(signal) => self.signalled(signal),
         }
     }
@@ -315,6 +321,7 @@ impl Supervisor {
     /// Reaps a child, and lets go of what was there for it.
     fn ended(&mut self, run: RunId) -> Option<Event> {
         self.hands.sample_last(run, self.clock.elapsed());
+        self.hands.answers_no_more(run);
         let ended = self.hands.processes.reap(run);
         let ended = ended.map(|(process, exit)| {
             self.hands.relay.left(&process.slot.app, run);

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::config::{self, Config, Found, Problems};
 use crate::machine::Machine;
+use crate::runtime::admin::Admin;
 use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{self, Clock};
 use crate::runtime::configuration::Ledger;
@@ -161,6 +163,7 @@ impl Supervisor {
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
+            admin: Admin::open(&config.supervisor.state_directory),
             ledger,
             config: Arc::new(config),
         };
@@ -179,6 +182,30 @@ impl Supervisor {
             ended: false,
         })
     }
+}
+
+/// The supervisor's own log, and who keeps older files in order.
+fn open_logs(
+    config: &Config,
+    console: Console,
+) -> Result<(rotation::Keeper, logging::Logging), StartError> {
+    let logs = &config.supervisor.log_directory;
+    std::fs::create_dir_all(logs)
+        .map_err(system(&format!("make the directory `{}`", logs.display())))?;
+    let keeper = rotation::Keeper::start().map_err(system("start the thread for old logs"))?;
+    let logging = logging::start(config, console, keeper.tidy()).map_err(system("open the log"))?;
+    Ok((keeper, logging))
+}
+
+/// The thread that keeps what programs print.
+fn start_output(
+    config: &Config,
+    keeper: &rotation::Keeper,
+    news: &mpsc::Sender<News>,
+) -> Result<output::Outputs, StartError> {
+    let (run, logs) = (&config.supervisor.run_directory, &config.supervisor.log_directory);
+    output::Outputs::start(run, logs, keeper.tidy(), news.clone())
+        .map_err(system("start the thread for output"))
 }
 
 fn refuse(config: &Config, missing: &[Found]) -> Result<(), StartError> {
@@ -209,30 +236,6 @@ fn open_relay(config: &Config, news: &mpsc::Sender<News>) -> Result<relay::Relay
     let keys = session_keys::open(state).map_err(system("make keys for session ids"))?;
     tokio::spawn(session_keys::renew(state.clone(), keys.clone(), news.clone()));
     Ok(relay::Relay::new(keys, tombstones::Tombstones::open(state)))
-}
-
-/// The supervisor's own log, and who keeps older files in order.
-fn open_logs(
-    config: &Config,
-    console: Console,
-) -> Result<(rotation::Keeper, logging::Logging), StartError> {
-    let logs = &config.supervisor.log_directory;
-    std::fs::create_dir_all(logs)
-        .map_err(system(&format!("make the directory `{}`", logs.display())))?;
-    let keeper = rotation::Keeper::start().map_err(system("start the thread for old logs"))?;
-    let logging = logging::start(config, console, keeper.tidy()).map_err(system("open the log"))?;
-    Ok((keeper, logging))
-}
-
-/// The thread that keeps what programs print.
-fn start_output(
-    config: &Config,
-    keeper: &rotation::Keeper,
-    news: &mpsc::Sender<News>,
-) -> Result<output::Outputs, StartError> {
-    let (run, logs) = (&config.supervisor.run_directory, &config.supervisor.log_directory);
-    output::Outputs::start(run, logs, keeper.tidy(), news.clone())
-        .map_err(system("start the thread for output"))
 }
 
 fn system(operation: &str) -> impl Fn(io::Error) -> StartError + '_ {

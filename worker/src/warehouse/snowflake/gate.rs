@@ -133,6 +133,18 @@ impl Gate {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
+    /// Lets these credentials be tried once more, by whichever worker comes first.
+    pub(super) fn forget(&self) {
+        if let Some(file) = &self.file
+            && let Err(error) = fs::remove_file(file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(file = %file.display(), %error, "cannot forget refused credentials");
+            return;
+        }
+        self.know(Known::Nothing);
+    }
+
     /// The file, held by us alone. Without a place to keep it each worker is on its own.
     async fn locked(&self) -> Result<Option<Flock<File>>, WarehouseError> {
         let Some(path) = &self.file else { return Ok(None) };

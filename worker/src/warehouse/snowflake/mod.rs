@@ -109,4 +109,8 @@ impl Warehouse for SnowflakeWarehouse {
         let session = SnowflakeSession::open(connection, Arc::clone(&self.worker)).await?;
         Ok(Box::new(session))
     }
+
+    fn forgive(&self) {
+        self.account.gate.forget();
+    }
 }

@@ -151,12 +151,7 @@ impl Login {
                 put("PROVIDER", platform.word());
                 put("TOKEN", self.attested(platform, now_unix).await?.expose());
             }
-            Method::ExternalBrowser(kept) => {
-                put("AUTHENTICATOR", "ID_TOKEN");
-                let token = kept.as_ref().and_then(Kept::token);
-                put("TOKEN", token.ok_or_else(|| self.logged_out(None))?.expose());
-                data["SESSION_PARAMETERS"][KEPT] = json!(true);
-            }
+            Method::ExternalBrowser(kept) => self.put_kept(kept.as_ref(), &mut data)?,
         }
         Ok(Value::Object(data))
     }
@@ -164,6 +159,19 @@ impl Login {
     /// Who logs in; empty where a token says it.
     pub(crate) fn user(&self) -> &str {
         self.user.as_deref().unwrap_or_default()
+    }
+
+    /// What a person's login left.
+    fn put_kept(
+        &self,
+        kept: Option<&Kept>,
+        data: &mut Map<String, Value>,
+    ) -> Result<(), WarehouseError> {
+        let token = kept.and_then(Kept::token).ok_or_else(|| self.logged_out(None))?;
+        data.insert("AUTHENTICATOR".to_owned(), json!("ID_TOKEN"));
+        data.insert("TOKEN".to_owned(), json!(token.expose()));
+        data["SESSION_PARAMETERS"][KEPT] = json!(true);
+        Ok(())
     }
 
     /// What is sent while a person logs in at a browser, to which what the step needs is added.
