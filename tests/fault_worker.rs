@@ -9,6 +9,9 @@
 #[path = "fault_worker/heartbeat.rs"]
 mod heartbeat;
 
+#[path = "fault_worker_wishes.rs"]
+mod wishes;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd};
@@ -76,12 +79,16 @@ struct Faults {
     /// While this file exists its heartbeats say that its warehouse refuses the credentials, and that
     /// another connection cannot be reached.
     refused_when: Option<PathBuf>,
+    /// While this file exists nothing is well but that it serves: see `heartbeat`.
+    ailing_when: Option<PathBuf>,
     /// Of everything that a worker may count it counts one for each request.
     counts: bool,
     /// What it says of itself at once.
     status: Option<String>,
     /// It prints what other workers and the supervisor tell it.
     gossip: bool,
+    /// It gives no answer to what administrators wish.
+    mute_to_wishes: bool,
     /// It says a number of itself, the next one each time, as fast as it can.
     notify_flood: bool,
 }
@@ -128,9 +135,11 @@ fn faults() -> Faults {
             "--bind" => faults.bind = Some(value()),
             "--sick-when" => faults.sick_when = Some(value().into()),
             "--refused-when" => faults.refused_when = Some(value().into()),
+            "--ailing-when" => faults.ailing_when = Some(value().into()),
             "--counts" => faults.counts = true,
             "--status" => faults.status = Some(value()),
             "--gossip" => faults.gossip = true,
+            "--mute-to-wishes" => faults.mute_to_wishes = true,
             "--notify-flood" => faults.notify_flood = true,
             other => panic!("unknown argument {other}"),
         }
@@ -207,7 +216,11 @@ fn main() -> ExitCode {
         match hear::<ToWorker>(&link, &mut decoder) {
             Some(ToWorker::Drain { .. }) if !faults.ignore_drain => break,
             Some(ToWorker::Adjust(to)) => {
-                let Adjustable { limits, log_level, access, sessions, offered: _ } = *to;
+                let Adjustable { limits, log_level, access, sessions, offered: _, maintenance } =
+                    *to;
+                if let Some(maintenance) = maintenance {
+                    println!("in maintenance by {}", maintenance.by);
+                }
                 println!("adjusted to {} rows and log level {log_level:?}", limits.rows_max);
                 let keys = access.clients.iter().flat_map(|client| &client.keys);
                 let ids: Vec<&str> = keys.map(|key| key.id.as_str()).collect();
@@ -221,7 +234,18 @@ fn main() -> ExitCode {
                     println!("{} {}", std::process::id(), in_words(news));
                 }
             }
-            Some(ToWorker::Drain { .. } | ToWorker::Settings(_) | ToWorker::ReopenLogs) => {}
+            Some(ToWorker::Do { ticket, wish }) if !faults.mute_to_wishes => {
+                println!("{} was to {}", std::process::id(), wish.name());
+                let outcome = Box::new(wishes::answered(*wish));
+                tell(&link, &FromWorker::Did { ticket, outcome });
+            }
+            Some(
+                ToWorker::Drain { .. }
+                | ToWorker::Settings(_)
+                | ToWorker::ReopenLogs
+                | ToWorker::Do { .. }
+                | ToWorker::Gathered { .. },
+            ) => {}
             None => break,
         }
     }
@@ -245,7 +269,9 @@ fn in_words(news: ToWorker) -> String {
         ToWorker::Settings(_)
         | ToWorker::Drain { .. }
         | ToWorker::ReopenLogs
-        | ToWorker::Adjust(_) => "was told something else".to_owned(),
+        | ToWorker::Adjust(_)
+        | ToWorker::Do { .. }
+        | ToWorker::Gathered { .. } => "was told something else".to_owned(),
     }
 }
 

@@ -101,6 +101,8 @@ pub struct Grant {
     pub databases: Allowed,
     /// How much it may ask.
     pub quota: Quota,
+    /// Whether it may see and steer the workers themselves.
+    pub admin: bool,
 }
 
 /// How far statements may go; each includes the ones before.
@@ -168,6 +170,7 @@ impl Default for Grant {
             warehouses: none(),
             databases: Allowed::Any,
             quota: Quota::default(),
+            admin: false,
         }
     }
 }

@@ -12,6 +12,7 @@
 //! Golden bytes of every message lie in `tests/golden/`: a change of the wire is seen there first.
 
 pub mod access;
+pub mod admin;
 pub mod api_key;
 pub mod control;
 pub mod env;

@@ -50,55 +50,60 @@ pub enum Kind {
     Histogram(&'static [f64]),
 }
 
-/// What a worker measures. New ones go to the end: the place is the number on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Measure {
-    /// Calls of tools that came to their end.
-    Calls,
-    /// How long they took.
-    CallSeconds,
-    /// Calls that gave no answer, by what was wrong.
-    CallErrors,
-    /// Statements that came to their end.
-    Statements,
-    /// How long they took, the wait for a session not included.
-    StatementSeconds,
-    /// Rows that they gave.
-    StatementRows,
-    /// Bytes of their rows.
-    StatementBytes,
-    /// How long callers waited for a session.
-    AcquireSeconds,
-    /// HTTP requests answered, by path and class of status.
-    Responses,
-    /// How long the head of the answer took.
-    ResponseSeconds,
-    /// Bodies of requests to `/mcp`.
-    RequestBytes,
-    /// Bodies of its answers.
-    ResponseBytes,
-    /// Numbers that were not counted, for there were too many series.
-    SeriesDropped,
+macro_rules! measures {
+    ($($measure:ident: $kind:expr, $name:literal, [$($label:literal),*], $help:literal;)*) => {
+        /// What a worker measures. New ones go to the end: the place is the number on the wire.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Measure {
+            $(#[doc = $help] $measure,)*
+        }
+
+        impl Measure {
+            /// All of them, each at the place of its number.
+            pub const ALL: [Measure; FAMILIES.len()] = [$(Measure::$measure),*];
+        }
+
+        /// What is exported of each measure, at the place of its number. The first label is always
+        /// `app`, which the supervisor knows; the worker says the others.
+        const FAMILIES: &[Family] = &[$(Family {
+            name: $name,
+            help: $help,
+            kind: $kind,
+            labels: &["app", $($label),*],
+        }),*];
+    };
+}
+
+measures! {
+    Calls: Kind::Counter, "mcp_requests_total", ["tool", "client", "outcome", "status"],
+        "Tool calls that came to their end.";
+    CallSeconds: Kind::Histogram(WAITS), "mcp_request_duration_seconds", ["tool", "outcome"],
+        "How long tool calls took.";
+    CallErrors: Kind::Counter, "mcp_errors_total", ["kind"],
+        "Tool calls that gave no answer, by what was wrong.";
+    Statements: Kind::Counter, "mcp_queries_total", ["connection", "kind", "outcome"],
+        "Statements that the warehouse was asked.";
+    StatementSeconds: Kind::Histogram(WAITS), "query_duration_seconds", ["connection", "kind"],
+        "How long statements took, the wait for a session not included.";
+    StatementRows: Kind::Counter, "mcp_query_rows_total", ["connection"],
+        "Rows that statements gave.";
+    StatementBytes: Kind::Counter, "mcp_query_bytes_total", ["connection"],
+        "Bytes of the rows that statements gave.";
+    AcquireSeconds: Kind::Histogram(MOMENTS), "pool_acquire_seconds", ["connection"],
+        "How long callers waited for a warehouse session.";
+    Responses: Kind::Counter, "mcp_http_responses_total", ["path", "status"],
+        "HTTP requests answered, by path and class of status.";
+    ResponseSeconds: Kind::Histogram(WAITS), "mcp_http_request_duration_seconds", ["path"],
+        "How long an HTTP request waited for the head of its answer.";
+    RequestBytes: Kind::Histogram(SIZES), "mcp_request_size_bytes", [],
+        "Bodies of requests to /mcp.";
+    ResponseBytes: Kind::Histogram(SIZES), "mcp_response_size_bytes", [],
+        "Bodies of answers of /mcp, as far as they were written.";
+    SeriesDropped: Kind::Counter, "mcp_series_dropped_total", [],
+        "Numbers that a worker did not count, for it had too many series.";
 }
 
 impl Measure {
-    /// All of them, each at the place of its number.
-    pub const ALL: [Measure; 13] = [
-        Measure::Calls,
-        Measure::CallSeconds,
-        Measure::CallErrors,
-        Measure::Statements,
-        Measure::StatementSeconds,
-        Measure::StatementRows,
-        Measure::StatementBytes,
-        Measure::AcquireSeconds,
-        Measure::Responses,
-        Measure::ResponseSeconds,
-        Measure::RequestBytes,
-        Measure::ResponseBytes,
-        Measure::SeriesDropped,
-    ];
-
     /// Its number on the wire.
     #[must_use]
     pub fn number(self) -> u16 {
@@ -111,91 +116,10 @@ impl Measure {
         Measure::ALL.get(usize::from(number)).copied()
     }
 
-    /// What is exported. The first label is always `app`, which the supervisor knows; the worker
-    /// says the others.
+    /// What is exported.
     #[must_use]
     pub const fn family(self) -> Family {
-        let (name, help, kind, labels): (_, _, _, &'static [&'static str]) = match self {
-            Measure::Calls => (
-                "mcp_requests_total",
-                "Tool calls that came to their end.",
-                Kind::Counter,
-                &["app", "tool", "client", "outcome", "status"],
-            ),
-            Measure::CallSeconds => (
-                "mcp_request_duration_seconds",
-                "How long tool calls took.",
-                Kind::Histogram(WAITS),
-                &["app", "tool", "outcome"],
-            ),
-            Measure::CallErrors => (
-                "mcp_errors_total",
-                "Tool calls that gave no answer, by what was wrong.",
-                Kind::Counter,
-                &["app", "kind"],
-            ),
-            Measure::Statements => (
-                "mcp_queries_total",
-                "Statements that the warehouse was asked.",
-                Kind::Counter,
-                &["app", "connection", "kind", "outcome"],
-            ),
-            Measure::StatementSeconds => (
-                "query_duration_seconds",
-                "How long statements took, the wait for a session not included.",
-                Kind::Histogram(WAITS),
-                &["app", "connection", "kind"],
-            ),
-            Measure::StatementRows => (
-                "mcp_query_rows_total",
-                "Rows that statements gave.",
-                Kind::Counter,
-                &["app", "connection"],
-            ),
-            Measure::StatementBytes => (
-                "mcp_query_bytes_total",
-                "Bytes of the rows that statements gave.",
-                Kind::Counter,
-                &["app", "connection"],
-            ),
-            Measure::AcquireSeconds => (
-                "pool_acquire_seconds",
-                "How long callers waited for a warehouse session.",
-                Kind::Histogram(MOMENTS),
-                &["app", "connection"],
-            ),
-            Measure::Responses => (
-                "mcp_http_responses_total",
-                "HTTP requests answered, by path and class of status.",
-                Kind::Counter,
-                &["app", "path", "status"],
-            ),
-            Measure::ResponseSeconds => (
-                "mcp_http_request_duration_seconds",
-                "How long an HTTP request waited for the head of its answer.",
-                Kind::Histogram(WAITS),
-                &["app", "path"],
-            ),
-            Measure::RequestBytes => (
-                "mcp_request_size_bytes",
-                "Bodies of requests to /mcp.",
-                Kind::Histogram(SIZES),
-                &["app"],
-            ),
-            Measure::ResponseBytes => (
-                "mcp_response_size_bytes",
-                "Bodies of answers of /mcp, as far as they were written.",
-                Kind::Histogram(SIZES),
-                &["app"],
-            ),
-            Measure::SeriesDropped => (
-                "mcp_series_dropped_total",
-                "Numbers that a worker did not count, for it had too many series.",
-                Kind::Counter,
-                &["app"],
-            ),
-        };
-        Family { name, help, kind, labels }
+        FAMILIES[self as usize]
     }
 }
 
@@ -357,6 +281,10 @@ mod tests {
             assert_eq!(Measure::of_number(measure.number()), Some(measure));
             assert_eq!(measure.family().labels.first(), Some(&"app"));
         }
+        for measure in Measure::ALL {
+            let named = measure.family().kind == Kind::Counter;
+            assert_eq!(named, measure.family().name.ends_with("_total"), "{measure:?}");
+        }
         assert_eq!(Measure::of_number(999), None);
     }
 
@@ -386,6 +314,35 @@ mod tests {
         sizes.add(&older);
         assert_eq!(sizes.exemplar(0).map(|kept| kept.at_ms), Some(7));
         assert_eq!(sizes.exemplars.len(), 1);
+    }
+
+    #[test]
+    fn a_heartbeat_is_short_when_little_happens_and_fits_a_frame_when_much_does() {
+        use crate::frame::{FRAME_BYTES_MAX, encode};
+        use crate::message::{FromWorker, SERIES_MAX, SESSIONS_MAX, Vitals};
+
+        let version = "0.1.0".to_owned();
+        let idle = Vitals { version, ..Vitals::default() };
+        let bytes = |vitals: &Vitals| encode(&FromWorker::Heartbeat(vitals.clone())).unwrap().len();
+        assert!(bytes(&idle) <= 64, "{}", bytes(&idle));
+        let Kind::Histogram(ends) = Measure::CallSeconds.family().kind else { panic!() };
+        let exemplar = Exemplar { trace: TraceId([0xAB; 16]), size: 1.0, at_ms: u64::MAX };
+        let count = |labels: &[&str], sizes: Sizes| Series {
+            measure: Measure::CallSeconds.number(),
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            more: More::Sizes(sizes),
+        };
+        let mut one = Sizes::default();
+        one.count(ends, 0.02, Some(exemplar));
+        let busy = Vitals { series: vec![count(&["execute_query", "ok"], one)], ..idle.clone() };
+        assert!(bytes(&busy) <= bytes(&idle) + 100, "{}", bytes(&busy));
+        let mut all = Sizes::default();
+        ends.iter().chain(&[f64::MAX]).for_each(|end| all.count(ends, *end, Some(exemplar)));
+        all.buckets.iter_mut().for_each(|(_, many)| *many = u64::MAX);
+        let longest = count(&[&"x".repeat(64), "cancelled"], all);
+        let series = vec![longest; SERIES_MAX];
+        let full = Vitals { series, sessions: vec![u64::MAX; SESSIONS_MAX], ..idle };
+        assert!(bytes(&full) < FRAME_BYTES_MAX, "{}", bytes(&full));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::admin::{Outcome, Part, Wish};
 use crate::measure::Series;
 use crate::relay::{Circular, Revocation, SessionTag, Statement};
 use crate::settings::{Adjustable, Settings};
@@ -39,6 +40,21 @@ pub enum ToWorker {
     /// Sessions that were ended before this worker came; at most
     /// [`REVOCATIONS_MAX`](crate::relay::REVOCATIONS_MAX) at once, right after the settings.
     Revoked(Vec<Revocation>),
+    /// An administrator wants this of every worker of the app; to be answered by
+    /// [`FromWorker::Did`].
+    Do {
+        /// Comes back with the answer.
+        ticket: u64,
+        /// What.
+        wish: Box<Wish>,
+    },
+    /// The answer to [`FromWorker::Ask`].
+    Gathered {
+        /// Which question it answers.
+        ticket: u64,
+        /// What each worker of the app answered, by slot.
+        parts: Vec<Part>,
+    },
 }
 
 /// What a worker tells the supervisor.
@@ -74,6 +90,20 @@ pub enum FromWorker {
         session: SessionTag,
         /// The request's JSON-RPC id, as JSON text.
         request: String,
+    },
+    /// An administrator at this worker's door wants this of every worker of the app.
+    Ask {
+        /// Comes back with the answer.
+        ticket: u64,
+        /// What.
+        wish: Box<Wish>,
+    },
+    /// The answer to [`ToWorker::Do`].
+    Did {
+        /// Which wish it answers.
+        ticket: u64,
+        /// What was done, or is told.
+        outcome: Box<Outcome>,
     },
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessSettings, Grant};
+use crate::admin::Maintenance;
 use crate::offered::Offered;
 use crate::relay::SealingKeys;
 use crate::secret::Secret;
@@ -55,6 +56,8 @@ pub struct Settings {
     pub connections: BTreeMap<String, SnowflakeSettings>,
     /// The tools that the configuration declares.
     pub offered: Offered,
+    /// Whether new calls are turned away for now.
+    pub maintenance: Option<Maintenance>,
 }
 
 /// The part of [`Settings`] that a worker takes on while it runs. All else needs a new worker.
@@ -70,6 +73,8 @@ pub struct Adjustable {
     pub sessions: SealingKeys,
     /// The tools that the configuration declares; for calls that begin from now on.
     pub offered: Offered,
+    /// Whether new calls are turned away for now.
+    pub maintenance: Option<Maintenance>,
 }
 
 impl Settings {
@@ -82,12 +87,14 @@ impl Settings {
             access: self.access.clone(),
             sessions: self.sessions.clone(),
             offered: self.offered.clone(),
+            maintenance: self.maintenance.clone(),
         }
     }
 
     /// Takes on what may change.
     pub fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions, offered } = to;
+        let Adjustable { limits, log_level, access, sessions, offered, maintenance } = to;
+        self.maintenance = maintenance;
         self.limits = limits;
         self.access = access;
         self.sessions = sessions;
@@ -336,6 +343,7 @@ impl Default for Settings {
             tls: None,
             connections: BTreeMap::new(),
             offered: Offered::default(),
+            maintenance: None,
         }
     }
 }

@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mcp_protocol::access::{Allowed, Level};
+use mcp_protocol::admin::{
+    ActiveQuery, CircuitState, CircuitWord, ConnectionTest, Gathered, Maintenance, Outcome, Part,
+    PoolOf, PoolReset, PoolState, SessionSeen, Wish, WorkerState,
+};
 use mcp_protocol::control::{
     AppChange, AppDescription, AppFate, AppPlan, AppStatus, ChangesKept, FailingProbe,
     FailureCause, Finished, LogTail, Presence, ProcessDetails, Replaced, Request, Response,
@@ -149,6 +153,124 @@ fn worker_messages(golden: &mut Golden) {
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
     relayed(golden);
+    wishes(golden);
+}
+
+fn maintenance() -> Maintenance {
+    Maintenance {
+        since: 1_800_000_000,
+        reason: Some("an upgrade".to_owned()),
+        retry_after_seconds: 300,
+        by: "user 0".to_owned(),
+    }
+}
+
+fn active_query() -> ActiveQuery {
+    let text = str::to_owned;
+    ActiveQuery {
+        id: text("57.3"),
+        query_id: Some(text("01b2")),
+        waits: false,
+        client: Some(text("team")),
+        session: Some(text("00ff")),
+        tool: Some(text("execute_query")),
+        connection: text("default"),
+        started: 1_800_000_000,
+        elapsed_ms: 1_500,
+        class: text("select"),
+        statement_sha256: text("9f86"),
+        statement: None,
+    }
+}
+
+fn outcomes() -> Vec<Outcome> {
+    let text = str::to_owned;
+    let pool = PoolState { active: 1, idle: 2, total: 3, max: 4, ..PoolState::default() };
+    let circuit = |state| CircuitState {
+        connection: text("default"),
+        state,
+        reason: Some(text("no route")),
+        failures: 2,
+        retry_in_ms: Some(500),
+    };
+    let session = SessionSeen {
+        tag: Some(text("00ff")),
+        client: Some(text("team")),
+        program: Some(text("desk 1")),
+        protocol: text("2025-11-25"),
+        first_seen: 1_800_000_000,
+        last_seen: 1_800_000_001,
+        messages: 3,
+    };
+    let reset = PoolReset {
+        connection: text("default"),
+        before: pool,
+        after: PoolState::default(),
+        closed: 2,
+        still_busy: 1,
+    };
+    let test = ConnectionTest {
+        connection: text("default"),
+        account: Some(text("ORG-ACCOUNT")),
+        latency_ms: 12,
+        role: Some(text("ANALYST")),
+        warehouse: None,
+        error: None,
+    };
+    let state = WorkerState {
+        version: text("0.1.0"),
+        uptime_seconds: 60,
+        maintenance: Some(maintenance()),
+        pools: vec![PoolOf { connection: text("default"), pool }],
+        circuits: vec![circuit(CircuitWord::Shut)],
+        sessions: vec![session.clone()],
+        queries: vec![active_query()],
+    };
+    vec![
+        Outcome::Refused(text("it is still starting")),
+        Outcome::Reset(vec![reset]),
+        Outcome::Sessions(vec![session]),
+        Outcome::Queries(vec![active_query()]),
+        Outcome::Cancelled(Some(active_query())),
+        Outcome::Tested(vec![test]),
+        Outcome::Circuits(vec![circuit(CircuitWord::Open), circuit(CircuitWord::Refused)]),
+        Outcome::Maintained { maintenance: Some(maintenance()), running: 2 },
+        Outcome::Done,
+        Outcome::State(Box::new(state)),
+    ]
+}
+
+fn wishes(golden: &mut Golden) {
+    let connection = || Some("finance".to_owned());
+    let wishes = [
+        Wish::ResetPools { wait_seconds: 30 },
+        Wish::Sessions,
+        Wish::Queries,
+        Wish::CancelQuery { id: "57.3".to_owned() },
+        Wish::TestConnections { connection: connection() },
+        Wish::Circuits,
+        Wish::ResetCircuits { connection: connection() },
+        Wish::Maintain(Some(maintenance())),
+        Wish::Maintained,
+        Wish::LogLevel(Some(LogLevel::Debug)),
+        Wish::State,
+    ];
+    for wish in wishes {
+        golden.add(wish.name(), &ToWorker::Do { ticket: 7, wish: Box::new(wish.clone()) });
+    }
+    for (number, outcome) in outcomes().into_iter().enumerate() {
+        let outcome = Box::new(outcome);
+        golden.add(&format!("did-{number}"), &FromWorker::Did { ticket: 7, outcome });
+    }
+    golden.add("ask", &FromWorker::Ask { ticket: 7, wish: Box::new(Wish::Queries) });
+    let part = Part { slot: 2, run: 57, pid: 4121, outcome: None };
+    golden.add("gathered", &ToWorker::Gathered { ticket: 7, parts: vec![part.clone()] });
+    let settings = Settings { maintenance: Some(maintenance()), ..Settings::default() };
+    golden.add("adjust-maintenance", &ToWorker::Adjust(Box::new(settings.adjustable())));
+    let app = Some("query".to_owned());
+    golden.add("request-admin", &Request::Admin { app, wish: Wish::Maintained });
+    let gathered = Gathered { app: "query".to_owned(), parts: vec![part] };
+    golden.add("response-gathered", &Response::Gathered(vec![gathered]));
 }
 
 /// What a heartbeat carries of what was counted.

@@ -27,7 +27,7 @@ use mcp_worker::bus::Bus;
 use serde_json::Value;
 
 use fixtures::Fixtures;
-use support::{house_serving, listener};
+use support::{Colleagues, house_serving, listener};
 
 /// What a scenario came to: checks that succeeded and failed, and the words of those that failed.
 #[derive(Debug, Default)]
@@ -57,7 +57,12 @@ fn run(test: &str, revision: &str, expected: &str) {
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let settings = settings();
-    let opening = house_serving(listener(), &settings, Bus::alone(), Fixtures::new);
+    let opening = house_serving(
+        listener(),
+        &settings,
+        Colleagues { bus: Bus::alone(), office: None },
+        Fixtures::new,
+    );
     let house = runtime.block_on(opening);
     let results = tempfile::tempdir().unwrap();
     let url = format!("http://{}/mcp", house.address);

@@ -300,7 +300,8 @@ fn a_flood_of_output_holds_nobody_up() {
     let house = House::new(
         "[supervisor]\nmetrics = \"off\"\n[apps.calm]\nexec = [\"sleep\", \"1000\"]\n\
          ready = \"20ms\"\n[apps.flood]\nexec = [\"FAULT_WORKER\", \"--flood\"]\n\
-         ready = \"20ms\"\n[apps.flood.logs]\nmax_size = \"1MB\"\nmax_files = 2\n",
+         ready = \"20ms\"\n[apps.flood.logs]\nmax_size = \"1MB\"\nmax_files = 2\n\
+         compress = false\n",
     );
     house.start();
     let log = house.path("logs/flood.out.log.2");

@@ -7,7 +7,8 @@ use crate::harness::{House, wait_for};
 
 #[test]
 fn a_burst_of_output_is_kept_whole_over_rotations() {
-    let rotation = "[apps.query.logs]\nmax_size = \"1KB\"\nmax_files = 1000";
+    let rotation = "[apps.query.logs]\nmax_size = \"1KB\"\nmax_files = 1000\n\
+                    compress = false";
     let house = House::with_workers(1, "--print-lines 5000", rotation);
     house.start();
     assert_eq!(house.run(&["stop"]).code, Some(0));
@@ -96,7 +97,7 @@ fn logs_shows_the_last_lines_of_each_log_and_follows() {
 /// A program that prints a number a hundred times a second.
 const TICKER: &str = "[supervisor]\nmetrics = \"off\"\n[apps.tick]\nready = \"10ms\"\n\
      exec = [\"sh\", \"-c\", \"while :; do i=$((i+1)); echo tick $i; sleep 0.01; done\"]\n\
-     [apps.tick.logs]\nmax_size = \"1KB\"\nmax_files = 3\n";
+     [apps.tick.logs]\nmax_size = \"1KB\"\nmax_files = 3\ncompress = false\n";
 
 #[test]
 fn a_removed_or_emptied_log_begins_anew_and_keeps_its_past() {

@@ -5,9 +5,12 @@
 //! A house checks when it is torn down that no process and no socket is left.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admin;
+mod alerts;
 mod birth;
 mod boot;
 mod broken;
+mod browser;
 mod changes;
 mod check;
 mod clients;
@@ -15,6 +18,7 @@ mod config_changes;
 mod config_history;
 mod crash;
 mod cycles;
+mod dashboard;
 mod harness;
 mod log_files;
 mod login;
@@ -22,6 +26,7 @@ mod logs;
 mod metrics;
 mod monit;
 mod order;
+mod prometheus;
 mod readiness;
 mod refresh;
 mod relay;
@@ -38,3 +43,4 @@ mod systemd;
 mod tools;
 mod tree;
 mod verbs;
+mod web;

@@ -1,5 +1,6 @@
 //! Programs of others that judge our metrics; where they are absent, they are fetched below the
 //! target directory, once.
+#![expect(clippy::disallowed_methods, reason = "they are programs of their own")]
 
 use std::fs;
 use std::io::Write;
@@ -19,14 +20,35 @@ pub(crate) struct Tool {
     path: Option<PathBuf>,
 }
 
-/// Prometheus' own tool, from the system or from its Debian package.
+impl Tool {
+    /// A command that is not run yet.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        if let Some(path) = &self.path {
+            command.env("PYTHONPATH", path);
+        }
+        command
+    }
+}
+
+/// Prometheus' own tool.
 pub(crate) fn promtool() -> Option<Tool> {
+    of_prometheus("promtool")
+}
+
+/// Prometheus itself.
+pub(crate) fn prometheus() -> Option<Tool> {
+    of_prometheus("prometheus")
+}
+
+/// A program of Prometheus, from the system or from its Debian package.
+fn of_prometheus(name: &str) -> Option<Tool> {
     let _turn = TURN.lock();
-    if succeeds(Command::new("promtool").arg("--version")) {
-        return Some(Tool { program: "promtool".into(), path: None });
+    if succeeds(Command::new(name).arg("--version")) {
+        return Some(Tool { program: name.into(), path: None });
     }
     let directory = directory("prometheus");
-    let program = directory.join("usr/bin/promtool");
+    let program = directory.join("usr/bin").join(name);
     if !program.exists() {
         fs::create_dir_all(&directory).ok()?;
         // The list of packages may be older than the archive.
@@ -53,11 +75,8 @@ pub(crate) fn python_with_parser() -> Option<Tool> {
 
 /// What a tool says to this input, on both of its streams. That it finds fault is no failure.
 pub(crate) fn fed(tool: &Tool, arguments: &[&str], input: &str) -> String {
-    let mut command = Command::new(&tool.program);
+    let mut command = tool.command();
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    if let Some(path) = &tool.path {
-        command.env("PYTHONPATH", path);
-    }
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // Its output fits into a pipe, so that it reads all before anyone has to read it.

@@ -24,10 +24,14 @@ pub(super) fn beat(
     let (_never, wait) = mpsc::channel::<()>();
     std::thread::spawn(move || {
         let _keep = _never;
-        let mut told = 0;
+        let (mut told, mut failures) = (0, 0);
         loop {
             let requests_total = requests.load(Ordering::Relaxed);
             let mut vitals = Vitals { requests_total, ..Vitals::default() };
+            if faults.ailing_when.as_ref().is_some_and(|file| file.exists()) {
+                failures += 1;
+                ail(&mut vitals, failures);
+            }
             if faults.refused_when.as_ref().is_some_and(|file| file.exists()) {
                 vitals.pool.logins = Logins::Refused;
                 let pool = PoolVitals { logins: Logins::Failing, ..PoolVitals::default() };
@@ -41,6 +45,34 @@ pub(super) fn beat(
             let _ = wait.recv_timeout(every);
         }
     });
+}
+
+/// All sessions are in use and more cannot be opened, a call failed after 20 seconds, log lines were
+/// lost, and the certificate ends tomorrow and cannot be renewed.
+fn ail(vitals: &mut Vitals, failures: u64) {
+    vitals.pool = PoolVitals { total: 10, idle: 0, max: 10, ..PoolVitals::default() };
+    vitals.pool.open_failures_total = failures;
+    vitals.log_lines_dropped_total = failures;
+    #[expect(clippy::disallowed_methods, reason = "certificates end by the calendar")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let expires_at = now.expect("it is after 1970").as_secs() + 24 * 60 * 60;
+    vitals.certificate = Some(CertificateVitals { expires_at, renewal_fails: true });
+    let mut failed = |measure: Measure, more: More| {
+        let value = |label: &&'static str| match *label {
+            "tool" => "execute_query".to_owned(),
+            "outcome" => "error".to_owned(),
+            "status" => "500".to_owned(),
+            _client => String::new(),
+        };
+        let labels = measure.family().labels[1..].iter().map(value).collect();
+        vitals.series.push(Series { measure: measure.number(), labels, more });
+    };
+    failed(Measure::Calls, More::Count(1));
+    if let Kind::Histogram(ends) = Measure::CallSeconds.family().kind {
+        let mut sizes = Sizes::default();
+        sizes.count(ends, 20.0, None);
+        failed(Measure::CallSeconds, More::Sizes(sizes));
+    }
 }
 
 /// Counts so many more of everything; each label is its own name.

@@ -11,6 +11,8 @@ use mcp_worker::warehouse::{Context, Warehouse};
 use tokio_util::sync::CancellationToken;
 
 use crate::house::{TIMEOUT, limits, pool_settings, settings, warehouse};
+use crate::server::faults::{Endpoint, Fault};
+use crate::server::record::Seen;
 use crate::server::{Config, Server};
 
 fn guarded() -> Server {
@@ -115,6 +117,39 @@ async fn each_way_to_log_in_says_what_it_is() {
             None => assert_eq!(data["PASSWORD"], "right"),
         }
     }
+}
+
+/// A role that is not granted says nothing against the password: another role is another try.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_that_was_refused_is_tried_once_and_another_one_anew() {
+    let server = guarded();
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let with_role = |password: &str, role: &str| {
+        let clock = Clock::start();
+        let role = Some(role.to_owned());
+        let settings = SnowflakeSettings { role, ..settings(&server.url(), password) };
+        let warehouse: Arc<dyn Warehouse> =
+            Arc::new(warehouse(&settings, Some(directory.path()), clock));
+        Pool::new(warehouse, &pool_settings(4), clock)
+    };
+    let message = "Role 'TYPO' specified in the connect string is not granted to this user.";
+    server.fail(Endpoint::Login, 1, Fault::Refused { code: "390189", message });
+    let error = asked(&with_role("right", "TYPO")).await.expect_err("nobody has this role");
+    assert!(matches!(error, PoolError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("until another one is written or /"), "{error}");
+    // A restart.
+    let again = asked(&with_role("right", "TYPO")).await.expect_err("it is remembered");
+    assert_eq!(again.to_string(), error.to_string());
+    assert_eq!(server.look(|seen| seen.requests_to(Endpoint::Login)), 1);
+    asked(&with_role("right", "READER")).await.expect("this role is granted");
+    // A password stays refused, whatever the role.
+    for role in ["READER", "OTHER"] {
+        let error = asked(&with_role("wrong", role)).await.expect_err("it is wrong");
+        assert!(error.to_string().contains("until the credentials change"), "{error}");
+    }
+    let wrong =
+        |seen: &Seen| seen.logins.iter().filter(|login| login.data["PASSWORD"] == "wrong").count();
+    assert_eq!(server.look(wrong), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

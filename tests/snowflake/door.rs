@@ -7,6 +7,7 @@ use std::time::Duration;
 use mcp_protocol::relay::{SealingKey, SealingKeys};
 use mcp_protocol::settings::Settings;
 use mcp_worker::access::{Caller, Reception};
+use mcp_worker::admin::Office;
 use mcp_worker::bus::Bus;
 use mcp_worker::http::{Door, Health, Serving, Stage};
 use mcp_worker::mcp::edge::Edge;
@@ -49,14 +50,17 @@ fn door(
     let server = McpServer::new(desk, Caller::nobody(), (Arc::clone(&metrics), house.clock));
     let (serving, watched) = watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 0, run: 1, pid: std::process::id() };
+    let (identity, (_, access)) =
+        (Arc::new(identity), watch::channel(Arc::new(settings.access.clone())));
     let health = Health {
-        identity: Arc::new(identity),
+        identity: Arc::clone(&identity),
         environment: settings.environment.clone(),
         connections,
         serving: watched,
+        metrics: Arc::clone(&metrics),
+        office: Office::alone(identity, access.clone(), house.clock),
     };
     let (stage, stages) = Door::stage();
-    let (_, access) = watch::channel(Arc::new(settings.access.clone()));
     let (_, keys) = watch::channel(settings.sessions.clone());
     let edge = Edge::new(keys, bus, house.clock);
     let entrance = (server, Reception::new(access), edge);

@@ -13,6 +13,7 @@ mod server_itself;
 
 mod house;
 
+mod admin;
 mod answers;
 mod browser;
 mod connections;

@@ -87,6 +87,23 @@ impl Audit {
         self.write(|_| Event { reason: Some(why), shown, ..Event::new("door", "refused") });
     }
 
+    /// An administrator had something done, or was refused. That is written down whatever else is.
+    pub fn administered(
+        &self,
+        action: &str,
+        caller: Option<&Caller>,
+        (outcome, detail): (&str, Option<&str>),
+    ) {
+        let shown = caller.map(|caller| &caller.shown).filter(|shown| **shown != Shown::Nothing);
+        self.write_always(|_| Event {
+            action: Some(action),
+            client: caller.and_then(|caller| caller.name.as_deref()),
+            shown: shown.map(Shown::to_string),
+            reason: detail,
+            ..Event::new("admin", outcome)
+        });
+    }
+
     /// A call of a tool begins; it is written down when what this gives is dropped.
     #[must_use]
     pub fn begin(
@@ -116,11 +133,14 @@ impl Audit {
     }
 
     fn write<'a>(&self, event: impl FnOnce(AuditLevel) -> Event<'a>) {
+        if self.is_on() {
+            self.write_always(event);
+        }
+    }
+
+    fn write_always<'a>(&self, event: impl FnOnce(AuditLevel) -> Event<'a>) {
         let Some(desk) = &self.0 else { return };
         let level = desk.access.borrow().audit;
-        if level == AuditLevel::Off {
-            return;
-        }
         let Identity { app, slot, run, .. } = &desk.identity;
         let Ok(timestamp) = logs::timestamp() else { return };
         let line = Line { timestamp, app, slot: *slot, run: *run, event: event(level) };
@@ -191,7 +211,8 @@ impl Drop for Record {
     }
 }
 
-fn hash(statement: &str) -> String {
+/// By what a statement is known that is not told.
+pub(crate) fn hash(statement: &str) -> String {
     let sum = digest::digest(&digest::SHA256, statement.as_bytes());
     hex(sum.as_ref())
 }
@@ -216,6 +237,8 @@ struct Event<'a> {
     client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shown: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

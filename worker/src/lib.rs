@@ -11,12 +11,14 @@
 //! - [`bus`] what the workers of an app tell each other over it
 //! - [`http`] the door: inherited listener, limits, health
 //! - [`access`] who calls, and what that caller may do
+//! - [`admin`] what an administrator may have all workers of the app do
 //! - [`quota`] how much clients may ask of all workers together
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
 //! - [`logs`], [`audit`], [`metrics`], [`tallies`], [`clock`] what everyone may use
 pub mod access;
+pub mod admin;
 pub mod audit;
 pub mod bus;
 pub mod cli;

@@ -188,7 +188,9 @@ async fn open(socket: &Path, identity: &Identity) -> Result<(Link, Settings), Li
         | ToWorker::Adjust(_)
         | ToWorker::Told(_)
         | ToWorker::Sought { .. }
-        | ToWorker::Revoked(_) => return Err(LinkError::NoSettings),
+        | ToWorker::Revoked(_)
+        | ToWorker::Do { .. }
+        | ToWorker::Gathered { .. } => return Err(LinkError::NoSettings),
     };
     let (outgoing, queue) = mpsc::channel(QUEUE_MAX);
     let writer = tokio::spawn(write_all(stream, queue));

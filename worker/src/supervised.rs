@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access::{Caller, Reception};
+use crate::admin::Office;
 use crate::audit::{Audit, AuditFile};
 use crate::bus::Bus;
 use crate::clock::{Clock, Moment};
@@ -72,6 +73,9 @@ pub async fn serve(
     let boot = tokio::spawn(boot(open, settings.clone(), house));
     let metrics = Arc::new(Metrics::default());
     let quotas = Quotas::shared(&socket, &identity.app, Arc::clone(&metrics));
+    let identity = Arc::new(identity);
+    let office = Office::linked(link.speaker(), Arc::clone(&identity), access.subscribe(), clock);
+    office.maintain(settings.maintenance.clone());
     let worker = Worker {
         lifecycle: Lifecycle::new(settings.idle_grace),
         metrics,
@@ -81,7 +85,8 @@ pub async fn serve(
         sessions: watch::channel(settings.sessions.clone()).0,
         configured: watch::channel(configured::ready(&settings.offered)).0,
         bus: Bus::linked(link.speaker(), clock),
-        identity: Arc::new(identity),
+        office,
+        identity,
         listener: Some(listener),
         service: None,
         settings,
@@ -158,6 +163,7 @@ struct Worker {
     sessions: watch::Sender<SealingKeys>,
     configured: watch::Sender<Configured>,
     bus: Bus,
+    office: Office,
     logs: Logs,
     audit: Audited,
     clock: Clock,
@@ -263,6 +269,8 @@ impl Worker {
                 self.bus.sought(ticket, statement.map(|one| *one));
             }
             ToWorker::Revoked(sessions) => self.bus.revoked(sessions),
+            ToWorker::Do { ticket, wish } => self.office.begin(ticket, *wish),
+            ToWorker::Gathered { ticket, parts } => self.office.gathered(ticket, parts),
             // Settings are handed over once; a second set is for a run to come.
             ToWorker::Settings(_) => {}
         }
@@ -296,7 +304,10 @@ impl Worker {
             environment: settings.environment.clone(),
             connections: connections.clone(),
             serving: self.serving.subscribe(),
+            metrics: Arc::clone(&self.metrics),
+            office: self.office.clone(),
         };
+        self.office.opens(&connections);
         let (stage, watched) = Door::stage();
         let reception = Reception::new(self.access.subscribe()).with_audit(audit.clone());
         let edge = Edge::new(self.sessions.subscribe(), self.bus.clone(), self.clock);
@@ -310,7 +321,8 @@ impl Worker {
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable { limits, log_level, access, sessions, offered } = to.clone();
+        let Adjustable { limits, log_level, access, sessions, offered, maintenance } = to.clone();
+        self.office.maintain(maintenance);
         self.logs.set_level(log_level);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);

@@ -5,12 +5,15 @@
 //! never cross a socket.
 
 mod details;
+mod name;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::admin::{Gathered, Wish};
 
 pub use details::{
     AppChange, AppDescription, AppFate, AppPlan, ChangesKept, LogTail, Presence, ProcessDetails,
@@ -108,35 +111,13 @@ pub enum Request {
     },
     /// Open all log files anew: somebody renamed them.
     ReopenLogs,
-}
-
-impl Request {
-    /// Its name in metrics.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Request::Status => "status",
-            Request::Settle => "settle",
-            Request::Shutdown => "shutdown",
-            Request::Restart { .. } => "restart",
-            Request::Reload { .. } => "reload",
-            Request::Start { .. } => "start",
-            Request::Stop { .. } => "stop",
-            Request::Delete { .. } => "delete",
-            Request::Reset { .. } => "reset",
-            Request::Forget { .. } => "forget",
-            Request::Scale { .. } => "scale",
-            Request::Signal { .. } => "signal",
-            Request::Plan { .. } => "plan",
-            Request::Describe { .. } => "describe",
-            Request::Changes => "changes",
-            Request::Roll { .. } => "roll",
-            Request::Rollback { .. } => "rollback",
-            Request::RotateLogs { .. } => "rotate_logs",
-            Request::FlushLogs { .. } => "flush_logs",
-            Request::ReopenLogs => "reopen_logs",
-        }
-    }
+    /// Something of the workers themselves.
+    Admin {
+        /// Of which app; of all that are run by our worker, without one.
+        app: Option<String>,
+        /// What.
+        wish: Wish,
+    },
 }
 
 /// Which workers are meant.
@@ -221,6 +202,8 @@ pub enum Response {
     Description(Vec<AppDescription>),
     /// What was changed at run time.
     Changes(ChangesKept),
+    /// What the workers answered, by app.
+    Gathered(Vec<Gathered>),
 }
 
 /// Whose fault a failure was: it decides the exit code of the command.

@@ -45,6 +45,20 @@ Log files (they are rotated by themselves):
   flush [TARGET]    Empty them; rotated ones stay
   reload-logs       Open them anew, after a tool of yours renamed them  [also: reloadLogs]
 
+Workers and their clients (APP: one app; without it every app of mcp-worker):
+  sessions [APP]    Sessions of clients that were seen lately
+  queries [APP]     Statements that run; `queries cancel ID` ends one
+  test-connection [APP]
+                    Whether the warehouse answers, how fast, in which role
+  pool reset [APP]  Replace the sessions with the warehouse, without a failed call
+  circuit [APP]     Whether sessions are opened; `circuit reset` has it tried at once
+  maintenance on|off|status [APP]
+                    Turn new calls away for a while, and take them again
+  log-level LEVEL [APP]
+                    Log more or less, until `reload` or `forget`
+  export-state [APP]
+                    Everything that workers hold, as JSON
+
 Changes made here outlive the supervisor, until the file is told or they are dropped:
   save              Show them, and the lines that would make them part of the file
   forget [TARGET]   Drop them: the file holds again

@@ -1,5 +1,6 @@
 //! What a person may type, and nothing about how it is done. This file opens no file.
 
+mod admin;
 mod client;
 mod config;
 mod help;
@@ -15,6 +16,10 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use mcp_protocol::control::{Scale, Target};
 
+pub use admin::{
+    CancelQuery, Circuit, CircuitCommand, MaintenanceCommand, MaintenanceOn, OfApp, OfConnection,
+    PoolCommand, PoolReset, Queries, QueriesCommand, SetLevel, WantedLevel, WorkerCommand,
+};
 pub use client::{ClientCommand, CreateKey, KeyCommand, ListKeys, RevokeKey, RotateKey};
 pub use config::{ConfigCommand, Diff, Rollback, ShowConfig};
 pub use import::{From, Import, Init};
@@ -151,6 +156,9 @@ pub enum Command {
     /// for all workers; without a browser on this machine, prints the address and takes the one at
     /// which the browser ended. Works whether the supervisor runs or not.
     Login(Login),
+    /// Something of the workers themselves
+    #[command(flatten)]
+    Workers(WorkerCommand),
     /// Print a JSON Schema of the configuration file, for editors
     ///
     /// `mcp-supervisor schema > ecosystem.schema.json`, then `#:schema ./ecosystem.schema.json` as
@@ -329,7 +337,7 @@ mod tests {
 
     type Meant = fn(&Command) -> bool;
 
-    const CASES: [(&str, Meant); 64] = [
+    const CASES: [(&str, Meant); 74] = [
         ("ls", |c| matches!(c, Command::Status(_))),
         ("list", |c| matches!(c, Command::Status(_))),
         ("status --json", |c| matches!(c, Command::Status(Output { json: true }))),
@@ -456,6 +464,59 @@ mod tests {
             matches!(c, Command::Client(ClientCommand::Key(KeyCommand::Rotate(RotateKey { grace, .. })))
                 if grace.is_zero())
         }),
+        ("sessions query --json", |c| {
+            matches!(c, Command::Workers(WorkerCommand::Sessions(OfApp { json: true, .. })))
+        }),
+        ("queries", |c| {
+            matches!(c, Command::Workers(WorkerCommand::Queries(Queries { command: None, .. })))
+        }),
+        ("queries query", |c| {
+            matches!(
+                c,
+                Command::Workers(WorkerCommand::Queries(Queries {
+                    command: None,
+                    of: OfApp { app: Some(_), .. }
+                }))
+            )
+        }),
+        ("queries cancel 57.3", |c| {
+            matches!(c, Command::Workers(WorkerCommand::Queries(Queries { command: Some(QueriesCommand::Cancel(CancelQuery { id, .. })), .. }))
+                if id == "57.3")
+        }),
+        ("test-connection --connection finance", |c| {
+            matches!(
+                c,
+                Command::Workers(WorkerCommand::TestConnection(OfConnection {
+                    connection: Some(_),
+                    app: None,
+                    ..
+                }))
+            )
+        }),
+        (
+            "pool reset query --wait 0s",
+            |c| matches!(c, Command::Workers(WorkerCommand::Pool(PoolCommand::Reset(PoolReset { wait, .. }))) if wait.is_zero()),
+        ),
+        ("maintenance on query --reason upgrade --retry-after 5m", |c| {
+            matches!(c, Command::Workers(WorkerCommand::Maintenance(MaintenanceCommand::On(MaintenanceOn { retry_after, .. })))
+                if retry_after.as_secs() == 300)
+        }),
+        ("log-level debug query", |c| {
+            let debug = WantedLevel::Level(mcp_protocol::settings::LogLevel::Debug);
+            matches!(c, Command::Workers(WorkerCommand::LogLevel(SetLevel { level, .. })) if *level == debug)
+        }),
+        ("circuit reset --connection finance", |c| {
+            matches!(
+                c,
+                Command::Workers(WorkerCommand::Circuit(Circuit {
+                    command: Some(CircuitCommand::Reset(_)),
+                    ..
+                }))
+            )
+        }),
+        ("export-state query", |c| {
+            matches!(c, Command::Workers(WorkerCommand::ExportState(OfApp { app: Some(_), .. })))
+        }),
         ("import pm2 dump.pm2", |c| matches!(c, Command::Import(Import::Pm2(_)))),
         ("import labs-yaml a.yaml -o b.toml", |c| {
             matches!(c, Command::Import(Import::LabsYaml(From { output: Some(_), .. })))
@@ -523,6 +584,11 @@ mod tests {
             ("client key create", "<CLIENT>"),
             ("client key create a --expires 0d", "90d"),
             ("client key create a --expires soon", "90d"),
+            ("queries cancel", "<ID>"),
+            ("log-level loud", "debug"),
+            ("maintenance", "Usage"),
+            ("maintenance on --retry-after 0s", "90d"),
+            ("pool reset --wait soon", "90d"),
             ("init --instances 0", "1..=256"),
             ("init --app a/b", "letters"),
             ("init --sample --exec run", "cannot be used with"),

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use mcp_protocol::admin::REASON_CHARS_MAX;
 use mcp_protocol::control::{Scale, Target};
 use nix::sys::signal::Signal;
 
+use super::admin::WantedLevel;
 use crate::config::nearest;
 
 /// `all`, `query`, or one slot: `query[2]`, or `query:2` for shells that take brackets for
@@ -71,6 +73,26 @@ pub(super) fn scale(text: &str) -> Result<Scale, String> {
             0 => Err("write 1 or more; `stop APP` stops all workers of an app".to_owned()),
             count => Ok(Scale::To(count)),
         },
+    }
+}
+
+/// A level by its name, or `file`.
+pub(super) fn level(text: &str) -> Result<WantedLevel, String> {
+    if text == "file" {
+        return Ok(WantedLevel::File);
+    }
+    let level = text.parse().map(WantedLevel::Level);
+    level.map_err(|known| format!("there is no such level; write one of {known}, or file"))
+}
+
+/// Why, in words that fit into an answer.
+pub(super) fn reason(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        0 => Err("write why, or leave it out".to_owned()),
+        count if count > REASON_CHARS_MAX => {
+            Err(format!("write at most {REASON_CHARS_MAX} characters"))
+        }
+        _ => Ok(text.to_owned()),
     }
 }
 

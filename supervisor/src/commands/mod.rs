@@ -7,6 +7,7 @@ macro_rules! say {
     }};
 }
 
+mod admin;
 mod change;
 mod check;
 mod client;
@@ -228,6 +229,7 @@ fn carry_out(cli: &Cli) -> Result<(), CommandError> {
         Command::Config(wanted) => config::run(cli, wanted),
         Command::Client(wanted) => client::run(cli, wanted),
         Command::Login(wanted) => login::login(cli, wanted),
+        Command::Workers(wanted) => admin::run(cli, wanted),
         Command::Schema => print_json(&schema()),
         Command::ClientConfig(wanted) => client_config(cli, wanted),
         Command::Completion(cli::Completion { shell }) => print_bytes(&cli::completion(*shell)),

@@ -15,8 +15,8 @@ use super::program::absolute;
 use super::section::Section;
 use super::worker::LEVELS;
 use super::{
-    AppConfig, Cgroups, StoredKey, SupervisorConfig, Surroundings, access, app, log_files, order,
-    policy,
+    AppConfig, Cgroups, Dashboard, StoredKey, SupervisorConfig, Surroundings, access, app,
+    log_files, order, policy,
 };
 use crate::machine::AppName;
 
@@ -101,6 +101,9 @@ fn supervisor(
         ),
         log_level: section.choice("log_level", &LEVELS).unwrap_or(policy::LOG_LEVEL),
         metrics: section.address_or_off("metrics").unwrap_or(Some(policy::METRICS)),
+        dashboard: section
+            .choice("dashboard", &[Dashboard::Auto, Dashboard::On, Dashboard::Off])
+            .unwrap_or(Dashboard::Auto),
         cgroups: section.choice("cgroups", &[Cgroups::Auto, Cgroups::Off]).unwrap_or(Cgroups::Auto),
         watch: section.boolean("watch").unwrap_or(true),
         journal: section.boolean("journal").unwrap_or(false),

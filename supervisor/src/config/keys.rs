@@ -95,6 +95,8 @@ impl Kind {
 pub(super) const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace"];
 /// The words for whether each run has a cgroup of its own, in the order of what they mean.
 pub(super) const CGROUPS: &[&str] = &["auto", "off"];
+/// The words for whether people may see the dashboard, in the order of what they mean.
+pub(super) const DASHBOARDS: &[&str] = &["auto", "on", "off"];
 /// The words for where the data is.
 pub(super) const WAREHOUSES: &[&str] = &["embedded", "snowflake"];
 /// The words for who says who a workload is.
@@ -131,6 +133,7 @@ pub(super) const SUPERVISOR: &[Key] = &[
     key("state_directory", Kind::Text, r#""state""#),
     key("log_level", Kind::Choice(LEVELS), r#""info""#),
     key("metrics", Kind::AddressOrOff, r#""127.0.0.1:8001""#),
+    key("dashboard", Kind::Choice(DASHBOARDS), r#""auto""#),
     key("cgroups", Kind::Choice(CGROUPS), r#""auto""#),
     key("watch", Kind::Boolean, "true"),
     key("journal", Kind::Boolean, "false"),

@@ -238,6 +238,8 @@ pub struct SupervisorConfig {
     pub log_level: LogLevel,
     /// Where `/metrics` is served.
     pub metrics: Option<SocketAddr>,
+    /// Whether the dashboard is served there.
+    pub dashboard: Dashboard,
     /// Whether each run has a cgroup of its own.
     pub cgroups: Cgroups,
     /// Whether changed files are read without being asked.
@@ -246,6 +248,17 @@ pub struct SupervisorConfig {
     pub journal: bool,
     /// How much is kept of its own log.
     pub logs: OutputConfig,
+}
+
+/// `supervisor.dashboard`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dashboard {
+    /// At a loopback address only: it shows logs.
+    Auto,
+    /// To whoever reaches the address.
+    On,
+    /// Nowhere.
+    Off,
 }
 
 /// `supervisor.cgroups`.

@@ -79,6 +79,8 @@ pub(super) fn settings(
         },
         // They are no configuration: whoever hands the settings over puts them in.
         sessions: default.sessions,
+        // Nothing of a file: an administrator asks for it at run time.
+        maintenance: None,
         tls: door::tls(app, around, report, remarks),
         connections: snowflake::connections(app, around, report, remarks),
         offered: offered::read(app, report),

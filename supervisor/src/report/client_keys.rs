@@ -139,7 +139,7 @@ fn level(level: Level) -> &'static str {
 }
 
 /// Lines whose cells begin below each other.
-fn columns(rows: &[Vec<String>]) -> String {
+pub(super) fn columns(rows: &[Vec<String>]) -> String {
     let mut widths: BTreeMap<usize, usize> = BTreeMap::new();
     for (column, cell) in rows.iter().flat_map(|row| row.iter().enumerate()) {
         let width = widths.entry(column).or_default();

@@ -1,6 +1,7 @@
 //! Pictures for people: the table, progress lines, plans, client configurations. Text in, text
 //! out; who prints it is `main`.
 
+mod admin;
 mod changes;
 mod client_keys;
 mod clients;
@@ -15,6 +16,7 @@ mod plan;
 mod table;
 mod words;
 
+pub use admin::told;
 pub use changes::{changes, changes_json, reload_plan, reload_plan_json};
 pub use client_keys::{ClientOf, clients, clients_json, key_json, keys, keys_json};
 pub use clients::{Entrance, client_config};

@@ -181,13 +181,23 @@ pub fn taken_in(socket: &Path, id: &str, wanted: Wanted) -> Result<bool, AskErro
 /// # Errors
 /// When the file cannot be written.
 pub fn note_key_event(log_directory: &Path, event: &str, key: &StoredKey) -> Result<(), KeyError> {
+    note_event(
+        log_directory,
+        json!({
+            "event": event, "outcome": "ok", "client": key.client,
+            "shown": format!("key {}", key.id), "by_uid": nix::unistd::getuid().as_raw(),
+        }),
+    )
+}
+
+/// Writes down what somebody did, with the time of now.
+pub(crate) fn note_event(log_directory: &Path, event: Value) -> Result<(), KeyError> {
     let path = log_directory.join(AUDIT_LOG);
     let time = jiff::Timestamp::try_from(std::time::UNIX_EPOCH + since_epoch()).unwrap_or_default();
-    let line: Value = json!({
-        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(),
-        "event": event, "outcome": "ok", "client": key.client, "shown": format!("key {}", key.id),
-        "by_uid": nix::unistd::getuid().as_raw(),
-    });
+    let mut line = json!({ "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string() });
+    if let (Some(line), Value::Object(event)) = (line.as_object_mut(), event) {
+        line.extend(event);
+    }
     append(log_directory, &path, &format!("{line}\n")).map_err(|source| KeyError::File {
         operation: "write",
         path,

@@ -13,6 +13,7 @@ use super::{Supervisor, picture, vitals};
 use crate::config::{self, Config};
 use crate::machine::{AppName, Command, Event, RunId, Scale, Scope, SlotId};
 use crate::report::{unknown_app, unknown_slot};
+use crate::runtime::admin_note::By;
 use crate::runtime::clock::since_epoch;
 use crate::runtime::configuration::{Cause, Considered};
 use crate::runtime::hands::Hands;
@@ -26,6 +27,7 @@ impl Supervisor {
         &mut self,
         request: Request,
         answers: mpsc::Sender<Response>,
+        by: By,
     ) -> Vec<Event> {
         self.hands.meter.asked(request.name());
         let answer = match request {
@@ -39,6 +41,10 @@ impl Supervisor {
                 }
                 Err(refusal) => refusal.answer(),
             },
+            Request::Admin { app, wish } => {
+                self.hands.asked_by_operator(app, wish, (answers, by));
+                return Vec::new();
+            }
             Request::Reload { target } => return self.reload_asked(target, answers),
             Request::Roll { target } => return self.order(target, Command::Reload, answers),
             Request::Rollback { to } => return self.rollback_asked(to, answers),
@@ -55,7 +61,10 @@ impl Supervisor {
             Request::Stop { target } => return self.order(target, Command::Stop, answers),
             Request::Delete { target } => return self.order(target, Command::Delete, answers),
             Request::Reset { target } => return self.order(target, Command::Reset, answers),
-            Request::Forget { target } => return self.order(target, Command::Forget, answers),
+            Request::Forget { target } => {
+                self.hands.let_file_say_levels(target.app());
+                return self.order(target, Command::Forget, answers);
+            }
             Request::Scale { app, to } => {
                 let command = Command::Scale { app: AppName::new(&app), to: scale(to) };
                 return self.command(Some(&Target::App(app)), command, answers);

@@ -222,6 +222,7 @@ impl Supervisor {
     ) -> Result<Event, Considered> {
         match self.consider(cause, Trust::Whole, target) {
             Considered::Unchanged | Considered::Taken => {
+                self.hands.let_file_say_levels(None);
                 self.systemd.reloading();
                 Ok(self.configured())
             }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::machine::{Action, AppName, Event, Notice, PhaseName, RequestId, RunId, SlotId};
 use crate::report::with_causes;
+use crate::runtime::admin::Admin;
 use crate::runtime::answer::Waiter;
 use crate::runtime::clock;
 use crate::runtime::configuration::Ledger;
@@ -68,6 +69,8 @@ pub(crate) struct Hands {
     pub(crate) relay: Relay,
     /// What we measure of ourselves.
     pub(crate) meter: Meter,
+    /// What administrators wish of workers.
+    pub(crate) admin: Admin,
 }
 
 impl Hands {
@@ -169,7 +172,10 @@ impl Hands {
         let Some(settings) = &mut process.settings else {
             return Err(format!("app `{}` is not run by mcp-worker", process.slot.app));
         };
-        settings.sessions = self.relay.keys.clone();
+        let mut wanted = settings.adjustable();
+        wanted.sessions = self.relay.keys.clone();
+        self.admin.lay_over(&process.slot.app, &mut wanted);
+        settings.adjust(wanted);
         let mut settings = settings.clone();
         settings.generation = generation;
         let revoked = self.relay.revoked(&process.slot.app);
@@ -210,6 +216,7 @@ impl Hands {
             self.config = Arc::new(config);
             self.renew_probes();
             self.adjust_workers();
+            self.tidy_channels();
         }
         self.forget_outputs();
         Ok(())
@@ -228,6 +235,7 @@ impl Hands {
         let wanted = app.and_then(|app| Some(app.settings.as_ref()?.adjustable()));
         let (Some(mut wanted), Some(told)) = (wanted, &mut process.settings) else { return };
         wanted.sessions = self.relay.keys.clone();
+        self.admin.lay_over(&process.slot.app, &mut wanted);
         if told.adjustable() == wanted {
             return;
         }

@@ -15,6 +15,8 @@ use mcp_protocol::message::FromWorker;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::machine::RunId;
+use crate::runtime::admin::AdminNews;
+use crate::runtime::admin_note::By;
 use crate::runtime::clock::pause;
 use crate::runtime::news::{News, OUTBOX_MAX, WORKER_OUTBOX_MAX};
 use crate::runtime::relay::Errand;
@@ -30,13 +32,6 @@ const OPERATORS_MAX: usize = 64;
 const REASON_CHARS_MAX: usize = 2_000;
 /// How long to wait after the kernel had no descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// A peer, as the kernel knows it.
-#[derive(Debug, Clone, Copy)]
-struct Credentials {
-    pid: i32,
-    uid: u32,
-}
 
 /// Takes connections in, for ever.
 pub(crate) async fn accept(listener: Listener, inbox: mpsc::Sender<News>) {
@@ -94,9 +89,9 @@ async fn converse(stream: Stream, inbox: mpsc::Sender<News>, operators: &Semapho
     }
 }
 
-fn credentials(stream: &Stream) -> Option<Credentials> {
+fn credentials(stream: &Stream) -> Option<By> {
     let credentials = stream.peer_creds().ok()?;
-    Some(Credentials { pid: credentials.pid()?, uid: credentials.euid()? })
+    Some(By { pid: credentials.pid()?, uid: credentials.euid()? })
 }
 
 /// A worker's link: from the loop's verdict to the end of the connection.
@@ -104,7 +99,7 @@ async fn worker(
     stream: &Stream,
     mut inbound: Inbound,
     inbox: &mpsc::Sender<News>,
-    (run, peer): (RunId, Credentials),
+    (run, peer): (RunId, By),
 ) -> Result<(), WireError> {
     let (outbox, mut messages) = mpsc::channel(WORKER_OUTBOX_MAX);
     let (verdict, judged) = oneshot::channel();
@@ -161,6 +156,10 @@ fn news_of(run: RunId, message: FromWorker) -> Option<News> {
         FromWorker::Seek { ticket, session, request } => {
             News::Errand { run, errand: Errand::Seek { ticket, session, request } }
         }
+        FromWorker::Ask { ticket, wish } => News::Admin(AdminNews::Wished { run, ticket, wish }),
+        FromWorker::Did { ticket, outcome } => {
+            News::Admin(AdminNews::Did { run, number: ticket, outcome })
+        }
     })
 }
 
@@ -170,6 +169,7 @@ fn only_looks(request: &Request) -> bool {
         Request::Status | Request::Plan { .. } | Request::Describe { .. } | Request::Changes => {
             true
         }
+        Request::Admin { wish, .. } => wish.only_looks(),
         Request::Settle
         | Request::Shutdown
         | Request::Restart { .. }
@@ -194,7 +194,7 @@ async fn operator(
     stream: &Stream,
     mut inbound: Inbound,
     inbox: &mpsc::Sender<News>,
-    peer: Credentials,
+    peer: By,
     welcome: Welcome,
 ) -> Result<(), WireError> {
     let own = nix::unistd::geteuid().as_raw();
@@ -212,7 +212,7 @@ async fn operator(
         tracing::info!(pid = peer.pid, uid = peer.uid, ?request, "an operator asked");
     }
     let (answers, mut answered) = mpsc::channel::<Response>(OUTBOX_MAX);
-    inbox.send(News::Asked { request, answers }).await.map_err(|_| WireError::Closed)?;
+    inbox.send(News::Asked { request, answers, by: peer }).await.map_err(|_| WireError::Closed)?;
     while let Some(response) = answered.recv().await {
         match send(stream, &response).await {
             Err(WireError::Frame(error)) => {
@@ -231,7 +231,8 @@ async fn operator(
             | Response::Failed { .. }
             | Response::Plan(_)
             | Response::Description(_)
-            | Response::Changes(_) => break,
+            | Response::Changes(_)
+            | Response::Gathered(_) => break,
         }
     }
     Ok(())

@@ -114,6 +114,12 @@ impl Hands {
         }
     }
 
+    /// Tells the keeper how much is kept of the workers' files.
+    pub(super) fn tidy_channels(&self) {
+        let (tidy, policy) = (self.keeper.tidy(), self.channel_policy());
+        self.channels().for_each(|file| tidy.series(&file, policy));
+    }
+
     fn rotate_channels(&self, files: Vec<PathBuf>) -> io::Result<()> {
         let policy = self.channel_policy();
         let rotate = |file: &Path| {

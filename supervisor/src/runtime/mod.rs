@@ -4,6 +4,8 @@
 //! carries out the actions that come back. Nothing here decides, nothing in the loop waits.
 //! Signs of life come before deadlines: the inbox is emptied before time is allowed to pass.
 
+mod admin;
+mod admin_note;
 mod answer;
 mod api_keys;
 mod asked;
@@ -27,7 +29,9 @@ mod link;
 mod listeners;
 mod logging;
 mod logs;
+mod look;
 mod lookout;
+mod maintenance;
 mod memory;
 mod metrics;
 mod news;
@@ -49,7 +53,6 @@ mod replace;
 mod rotation;
 mod run_lock;
 mod schedule;
-mod scrape;
 mod session_keys;
 mod signals;
 mod socket;
@@ -64,13 +67,14 @@ mod tree;
 mod vitals;
 mod watch;
 mod watched;
+mod web;
 mod wellbeing;
 mod wire;
 
 use std::collections::{BTreeSet, VecDeque};
 
 use mcp_protocol::control::{Response, Status};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{Action, Command, Event, Machine, Outcome, RequestId, RunId, Scope, Urgency};
 use clock::Clock;
@@ -92,7 +96,7 @@ pub use javascript::{JavaScriptError, evaluate};
 pub use listeners::BindError;
 use logging::LANDMARK;
 pub use logging::{Console, FILE_NAME as SUPERVISOR_LOG};
-pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan, stop};
+pub use operator::{AskError, ask, changes, describe, end_survivors, glance, plan, stop, wish};
 pub use orphans::Survivors;
 pub use output::{app_of_log, log_files};
 pub use preflight::missing;
@@ -128,6 +132,7 @@ impl Supervisor {
                 tracing::warn!(app = %name, "{remark}");
             }
         }
+        self.hands.tidy_channels();
         let desired = self.hands.config.desired(self.hands.generation);
         let settle = self.own(Command::Settle);
         let remembered = Event::Remembered(self.hands.memory.changes.clone());
@@ -247,6 +252,12 @@ impl Supervisor {
         picture::status(&snapshot, &self.hands, self.clock.now(), self.clock.elapsed())
     }
 
+    /// All that is measured, to be written down elsewhere.
+    fn drawn(&mut self) -> metrics::Drawn {
+        let status = self.status();
+        metrics::drawn(&status, &self.hands, self.inbox.len())
+    }
+
     /// What news means to the machine.
     fn take_in(&mut self, news: News) -> Vec<Event> {
         match news {
@@ -259,18 +270,14 @@ impl Supervisor {
             }
             News::Ended { run } => self.ended(run).into_iter().collect(),
             News::WorkerConnected { run, pid, outbox, verdict } => {
-                let _ = verdict.send(self.hands.welcome(run, pid, outbox));
-                Vec::new()
+                told(verdict, self.hands.welcome(run, pid, outbox))
             }
             News::Vacated { run, grace } => {
                 self.hands.vacated(run, grace);
                 Vec::new()
             }
             News::Ready { run } => vec![Event::Ready { run }],
-            News::BootFailed { run, why } => {
-                self.hands.meter.boot_failed(run);
-                vec![Event::BootFailed { run, why }]
-            }
+            News::BootFailed { run, why } => vec![self.hands.boot_failed(run, why)],
             News::Heartbeat { run, vitals } => {
                 self.hands.note_vitals(run, *vitals);
                 vec![Event::Heartbeat { run }]
@@ -287,11 +294,15 @@ impl Supervisor {
                 self.hands.take_keys(keys);
                 Vec::new()
             }
-            News::LinkLost { run } => {
-                self.hands.processes.get_mut(run).into_iter().for_each(|one| one.link = None);
+            News::Admin(news) => {
+                self.hands.heed_administrators(news);
                 Vec::new()
             }
-            News::Asked { request, answers } => self.asked(request, answers),
+            News::LinkLost { run } => {
+                self.hands.link_lost(run);
+                Vec::new()
+            }
+            News::Asked { request, answers, by } => self.asked(request, answers, by),
             News::Refresh { app, cause, why } => vec![Event::Refresh { app, cause, why }],
             News::Measured { run, memory_bytes } => vec![Event::Measured { run, memory_bytes }],
             News::SourcesChanged(trust) => self.sources_changed(trust),
@@ -300,16 +311,9 @@ impl Supervisor {
                 self.hands.lookout.note_trouble(app, trouble);
                 Vec::new()
             }
-            News::WhoIsLimited { answer } => {
-                let _ = answer.send(self.hands.limited());
-                Vec::new()
-            }
-            News::Scrape { answer } => {
-                let status = self.status();
-                let waiting = self.inbox.len();
-                let _ = answer.send(metrics::drawn(&status, &self.hands, waiting));
-                Vec::new()
-            }
+            News::WhoIsLimited { answer } => told(answer, self.hands.limited()),
+            News::Look { answer } => told(answer, self.look()),
+            News::Scrape { answer } => told(answer, self.drawn()),
             News::Signal(signal) => self.signalled(signal),
         }
     }
@@ -317,17 +321,20 @@ impl Supervisor {
     /// Reaps a child, and lets go of what was there for it.
     fn ended(&mut self, run: RunId) -> Option<Event> {
         self.hands.sample_last(run, self.clock.elapsed());
+        self.hands.answers_no_more(run);
         let ended = self.hands.processes.reap(run);
         let ended = ended.map(|(process, exit)| {
             self.hands.relay.left(&process.slot.app, run);
             let exit = self.hands.out_of_cpu_time(&process, exit);
+            if !process.exec_failed {
+                self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
+            }
             (process, exit)
         });
         self.hands.outputs.release(run);
         self.hands.forget_outputs();
         self.hands.let_go_of_addresses();
-        let (process, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
-        self.hands.meter.ended(run, &process.slot, exit, self.clock.elapsed());
+        let (_, exit) = ended.filter(|(process, _)| !process.exec_failed)?;
         Some(Event::Exited { run, exit })
     }
 
@@ -364,6 +371,12 @@ impl Supervisor {
         self.requests += 1;
         RequestId(self.requests)
     }
+}
+
+/// Answers whoever waits; one who has gone meanwhile is told nothing.
+fn told<T>(answer: oneshot::Sender<T>, news: T) -> Vec<Event> {
+    let _ = answer.send(news);
+    Vec::new()
 }
 
 async fn next_tick(watchdog: &mut Option<tokio::time::Interval>) {

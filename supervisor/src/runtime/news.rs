@@ -11,6 +11,9 @@ use mcp_protocol::relay::SealingKeys;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::machine::{AppName, DrainCause, RunId, Trust};
+use crate::runtime::admin::AdminNews;
+use crate::runtime::admin_note::By;
+use crate::runtime::look::Look;
 use crate::runtime::memory::Roots;
 use crate::runtime::metrics::Drawn;
 use crate::runtime::notification::Said;
@@ -57,10 +60,12 @@ pub(crate) enum News {
     Errand { run: RunId, errand: Errand },
     /// Session ids are sealed with new keys, which are in their file already.
     KeysRenewed(SealingKeys),
+    /// Something of what administrators wish.
+    Admin(AdminNews),
     /// A worker's connection is gone.
     LinkLost { run: RunId },
     /// An operator wants something.
-    Asked { request: Request, answers: mpsc::Sender<Response> },
+    Asked { request: Request, answers: mpsc::Sender<Response>, by: By },
     /// The workers of an app are due to be replaced, and why.
     Refresh { app: AppName, cause: DrainCause, why: String },
     /// The configuration's files changed, and may be read, if not trusted further than this.
@@ -73,6 +78,8 @@ pub(crate) enum News {
     WhoIsLimited { answer: oneshot::Sender<Roots> },
     /// So much memory a worker takes with its descendants.
     Measured { run: RunId, memory_bytes: u64 },
+    /// Somebody wants to see how everything is.
+    Look { answer: oneshot::Sender<Look> },
     /// Somebody wants to read the metrics.
     Scrape { answer: oneshot::Sender<Drawn> },
     /// A signal came.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use interprocess::local_socket::tokio::Stream;
+use mcp_protocol::admin::{Gathered, Wish};
 use mcp_protocol::control::{
     AppDescription, AppPlan, ChangesKept, FailureCause, Request, Response, Status, Target,
 };
@@ -142,6 +143,17 @@ pub fn describe(socket: &Path, target: Target) -> Result<Vec<AppDescription>, As
 pub fn changes(socket: &Path) -> Result<ChangesKept, AskError> {
     match answer(socket, &Request::Changes, &mut |_| {})? {
         Response::Changes(changes) => Ok(changes),
+        _ => Err(AskError::OddAnswer),
+    }
+}
+
+/// What the workers of an app, or of all apps, answer to an administrator's wish.
+///
+/// # Errors
+/// See [`AskError`].
+pub fn wish(socket: &Path, app: Option<String>, wish: Wish) -> Result<Vec<Gathered>, AskError> {
+    match answer(socket, &Request::Admin { app, wish }, &mut |_| {})? {
+        Response::Gathered(all) => Ok(all),
         _ => Err(AskError::OddAnswer),
     }
 }

@@ -10,6 +10,7 @@ use crate::machine::{
     AppName, AppView, Change, Finished, Moment, PhaseName, Presence, RollView, RunId, SlotView,
     Snapshot,
 };
+use crate::report::moment;
 use crate::runtime::hands::Hands;
 
 /// The whole picture.
@@ -84,6 +85,20 @@ fn changes(name: &AppName, change: &Change, in_file: Option<u32>) -> Vec<String>
     words
 }
 
+/// What administrators asked of an app's workers that holds until it is said otherwise.
+fn asked_for(name: &AppName, hands: &Hands) -> Vec<String> {
+    let maintenance = hands.admin.maintenance.of(name).map(|maintenance| {
+        let why = maintenance.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+        let (since, by) = (moment(Duration::from_secs(maintenance.since)), &maintenance.by);
+        format!("in maintenance{why} since {since}, by {by} (`maintenance off {name}` ends it)")
+    });
+    let level = hands.admin.level(name).map(|level| {
+        let level = level.name();
+        format!("workers log at level {level}, until `reload` or `forget {name}`")
+    });
+    maintenance.into_iter().chain(level).collect()
+}
+
 /// Whether an app is to run, as operators are told.
 pub(crate) fn presence(presence: Presence) -> control::Presence {
     match presence {
@@ -105,10 +120,14 @@ fn app_status(app: &AppView, hands: &Hands, now: Moment) -> AppStatus {
         name: app.name.to_string(),
         listen: hands.listeners.address(&app.name).map(|address| address.to_string()),
         roll,
-        changes: match &app.change {
-            Some(change) => changes(&app.name, change, app.instances_in_file),
-            None => Vec::new(),
-        },
+        changes: [
+            asked_for(&app.name, hands),
+            match &app.change {
+                Some(change) => changes(&app.name, change, app.instances_in_file),
+                None => Vec::new(),
+            },
+        ]
+        .concat(),
         remarks: remarks(app, hands),
         depends_on: depends_on(&app.name, hands),
         slots: app.slots.iter().map(|slot| slot_status(slot, hands, now)).collect(),

@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
 use crate::config::{self, Config, Found, Problems};
 use crate::machine::Machine;
+use crate::runtime::admin::Admin;
 use crate::runtime::cgroup::Cgroups;
 use crate::runtime::clock::{self, Clock};
 use crate::runtime::configuration::Ledger;
@@ -24,7 +26,7 @@ use crate::runtime::socket::{self, SocketError};
 use crate::runtime::systemd::Systemd;
 use crate::runtime::{
     Supervisor, link, notification, orphans, output, port_owner, preflight, processes, relay,
-    rotation, run_lock, scrape, session_keys, signals, state, tombstones, totals,
+    rotation, run_lock, session_keys, signals, state, tombstones, totals, web,
 };
 
 /// Reads the configuration file anew.
@@ -126,9 +128,7 @@ impl Supervisor {
         options: Options,
         lock: &socket::Lock,
     ) -> Result<Supervisor, StartError> {
-        let logs = &config.supervisor.log_directory;
-        std::fs::create_dir_all(logs)
-            .map_err(system(&format!("make the directory `{}`", logs.display())))?;
+        let logs = log_directory(&config)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);
         signals::watch_requests(&news).map_err(system("handle signals"))?;
         let keeper = rotation::Keeper::start().map_err(system("start the thread for old logs"))?;
@@ -168,6 +168,7 @@ impl Supervisor {
             inbox: news,
             waiting: BTreeMap::new(),
             memory: state::Memory::open(&config.supervisor.state_directory),
+            admin: Admin::open(&config.supervisor.state_directory),
             ledger,
             config: Arc::new(config),
         };
@@ -188,6 +189,14 @@ impl Supervisor {
     }
 }
 
+/// The directory of the logs, made where it was not there.
+fn log_directory(config: &Config) -> Result<&Path, StartError> {
+    let logs = &config.supervisor.log_directory;
+    std::fs::create_dir_all(logs)
+        .map_err(system(&format!("make the directory `{}`", logs.display())))?;
+    Ok(logs)
+}
+
 fn refuse(config: &Config, missing: &[Found]) -> Result<(), StartError> {
     match config::problems_at(config, missing) {
         Some(problems) => Err(StartError::Missing { problems }),
@@ -195,18 +204,18 @@ fn refuse(config: &Config, missing: &[Found]) -> Result<(), StartError> {
     }
 }
 
-/// Where `/metrics` is served, if it is.
+/// Where metrics, health and the dashboard are served, if they are.
 fn serve_metrics(
     config: &Config,
     news: &mpsc::Sender<News>,
 ) -> Result<Option<SocketAddr>, StartError> {
     let Some(address) = config.supervisor.metrics else { return Ok(None) };
-    let bound = scrape::bind(address).map_err(|source| {
+    let bound = web::bind(address).map_err(|source| {
         let owner = port_owner::in_words(address);
         StartError::Metrics { address, owner, source }
     })?;
     let served = bound.local_addr().ok();
-    tokio::spawn(scrape::serve(bound, news.clone()));
+    tokio::spawn(web::serve(bound, news.clone()));
     Ok(served)
 }
 

@@ -131,6 +131,18 @@ impl Reception {
         Reception { audit, ..self }
     }
 
+    /// Where those are written down who are not let in.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// What is configured, as of now.
+    #[must_use]
+    pub fn access(&self) -> watch::Receiver<Arc<AccessSettings>> {
+        self.access.clone()
+    }
+
     /// Who sends a request with this head. What was shown is not in it any more afterwards,
     /// whatever came of it.
     ///

@@ -12,7 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use futures::future::BoxFuture;
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use mcp_protocol::measure::Measure;
 use mcp_protocol::settings::Settings;
@@ -28,8 +28,9 @@ use super::message::{
 };
 use super::stream::{self, Prime, Terms, Work};
 use super::words::{INVALID_REQUEST, NO_SESSION, PARSE_ERROR, RETRY, Refused, refusal};
-use super::{Stage, toll};
+use super::{Stage, maintenance, toll};
 use crate::access::{Caller, Reception};
+use crate::admin::{Office, Visit};
 use crate::clock::Clock;
 use crate::mcp::edge::Edge;
 use crate::mcp::edge::calls::Call;
@@ -50,6 +51,7 @@ pub(super) struct McpDoor {
     service: Service,
     reception: Reception,
     pub(super) edge: Arc<Edge>,
+    office: Office,
     stage: watch::Receiver<Stage>,
     leaving: Leaving,
     body_bytes_max: usize,
@@ -62,6 +64,7 @@ impl McpDoor {
     pub(super) fn new(
         settings: &Settings,
         (server, reception, edge): (impl Served, Reception, Arc<Edge>),
+        office: Office,
         stage: watch::Receiver<Stage>,
         clock: Clock,
     ) -> McpDoor {
@@ -83,6 +86,7 @@ impl McpDoor {
             }),
             reception,
             edge,
+            office,
             leaving: leaving(stage.clone()),
             stage,
             body_bytes_max,
@@ -148,6 +152,18 @@ impl McpDoor {
         session.map(|session| Some(Arc::new(session))).ok_or_else(refused)
     }
 
+    /// Remembers who was here.
+    fn note(&self, headers: &HeaderMap, caller: &Caller, session: Option<&Session>) {
+        let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let (program, protocol) = match session {
+            Some(session) => (Some(session.client.to_string()), session.client.protocol.clone()),
+            None => (text(header::USER_AGENT), text(PROTOCOL_VERSION).unwrap_or_default()),
+        };
+        let (session, client) = (session.map(|one| one.tag), caller.name.as_deref());
+        let client = client.map(str::to_owned);
+        self.office.visitors().note(Visit { session, client, program, protocol });
+    }
+
     /// Lets a client introduce itself, and begins a session for it.
     async fn introduce(&self, head: Parts, body: Bytes, caller: &Caller) -> Response<Body> {
         let metrics = head.extensions.get::<Arc<Metrics>>().cloned();
@@ -161,6 +177,7 @@ impl McpDoor {
             let Agreed { protocol_version: protocol } = result;
             let client = Client { name, version, protocol, capabilities: params.capabilities };
             let (session, id) = self.edge.begin(client, caller);
+            self.note(&head.headers, caller, Some(&session));
             metrics.iter().for_each(|metrics| metrics.session_seen(session.tag));
             let id = HeaderValue::try_from(id).expect("base64url fits into a header");
             head.headers.insert(SESSION_ID, id);
@@ -252,11 +269,20 @@ async fn answered(door: Arc<McpDoor>, request: Request<Body>) -> Result<Response
     }
     let Envelope { id, method } = envelope(&head.headers, &body)?;
     let method = method.unwrap_or_default();
+    if id.is_some() {
+        let taken = door.office.maintenance();
+        let refused = maintenance::turned_away(taken.borrow().as_ref(), &method, id.clone());
+        if let Some(refused) = refused {
+            return Err(refused.into());
+        }
+    }
     if method == "initialize" {
         accept_both(&mut head.headers);
         return Ok(readable(door.introduce(head, body.clone(), &caller).await, id));
     }
-    if let Some(session) = door.session(&head, &caller, id.clone())? {
+    let session = door.session(&head, &caller, id.clone())?;
+    door.note(&head.headers, &caller, session.as_deref());
+    if let Some(session) = session {
         // Clients of a version that does not ask for the header are known by their session.
         let version = HeaderValue::try_from(&session.client.protocol);
         if let (false, Ok(version)) = (head.headers.contains_key(PROTOCOL_VERSION), version) {

@@ -4,8 +4,11 @@
 //! about to use it looks like a failure to that client. So the door first answers one more request
 //! a connection with `Connection: close`, then closes what idles, then answers what still runs.
 
+mod admin;
 mod body;
 mod connection;
+mod health;
+mod maintenance;
 mod mcp_route;
 mod mcp_streams;
 mod message;
@@ -32,8 +35,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+pub use health::{Health, Serving};
 use neighbours::{Neighbour, Neighbours};
-pub use routes::{Health, Serving, router};
+pub use routes::router;
 use tls::Certificate;
 pub use tls::TlsError;
 use traffic::Limits;

@@ -24,8 +24,8 @@ use super::words::{INVALID_REQUEST, refusal};
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// How an entry of the configuration says that every port is meant; no page comes from there.
 const ANY_PORT: &str = ":*";
-/// Paths on which an address is no name of ours.
-const GUARDED: [&str; 2] = ["/mcp", "/ws"];
+/// Paths on which an address is no name of ours; one that ends in `/` stands for all below it.
+const GUARDED: [&str; 6] = ["/mcp", "/ws", "/status", "/health/detailed", "/admin/", "/api/"];
 /// How long a browser may remember what a page may send.
 const PREFLIGHT_AGE: Duration = Duration::from_secs(10 * 60);
 /// What a page may send besides what every page may.
@@ -105,7 +105,10 @@ impl Names {
 
     /// Whether a request with this head may be answered; else the status and the words.
     fn check(&self, head: &Parts) -> Result<(), (StatusCode, &'static str)> {
-        let guarded = GUARDED.iter().any(|path| head.uri.path() == *path);
+        let asked = head.uri.path();
+        let is_meant =
+            |path: &&str| asked == *path || path.ends_with('/') && asked.starts_with(*path);
+        let guarded = GUARDED.iter().any(is_meant);
         let mut hosts = head.headers.get_all(header::HOST).iter();
         let host = match (hosts.next(), hosts.next()) {
             (Some(_), Some(_)) => return Err((StatusCode::BAD_REQUEST, "one Host, not two")),
@@ -280,7 +283,9 @@ mod tests {
         assert_eq!(status("/mcp", &[("host", "other.example:8443")]), None);
         assert_eq!(status("/livez", &[("host", "10.1.2.3:8000")]), None);
         assert_eq!(status("/mcp", &[("host", "10.1.2.3:8000")]), Some(403));
-        assert_eq!(status("/ws", &[("host", "10.1.2.3:8000")]), Some(403));
+        for path in ["/ws", "/status", "/health/detailed", "/admin/export-state", "/api/sessions"] {
+            assert_eq!(status(path, &[("host", "10.1.2.3:8000")]), Some(403), "{path}");
+        }
         assert_eq!(status("/livez", &[]), None);
         assert_eq!(status("/mcp", &[]), Some(400));
         assert_eq!(status("/mcp", &[("host", "a b")]), Some(400));

@@ -16,6 +16,7 @@ use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 use http::StatusCode;
 use http::request::Parts;
+use mcp_protocol::admin::Maintenance;
 use mcp_protocol::settings::Settings;
 use rmcp::ServiceExt;
 use rmcp::model::{GetExtensions, JsonRpcMessage};
@@ -26,7 +27,7 @@ use tokio::sync::watch;
 use super::body::{LEVELS_MAX, is_deeper_than};
 use super::toll::{self, Stamp, Toll};
 use super::words::{INVALID_REQUEST, PARSE_ERROR, RETRY, error_body, refusal};
-use super::{Stage, connection};
+use super::{Stage, connection, maintenance};
 use crate::access::Reception;
 use crate::clock::{Clock, Moment};
 use crate::mcp::server::Served;
@@ -52,6 +53,7 @@ pub(super) struct SocketDoor<S> {
     server: S,
     reception: Reception,
     toll: Arc<Toll>,
+    maintenance: watch::Receiver<Option<Maintenance>>,
     stage: watch::Receiver<Stage>,
     message_bytes_max: usize,
     write_timeout: Duration,
@@ -82,13 +84,22 @@ impl<S: Served> SocketDoor<S> {
     pub(super) fn new(
         settings: &Settings,
         (server, reception): (S, Reception),
-        toll: Arc<Toll>,
+        (toll, maintenance): (Arc<Toll>, watch::Receiver<Option<Maintenance>>),
         stage: watch::Receiver<Stage>,
         clock: Clock,
     ) -> SocketDoor<S> {
         let message_bytes_max = usize::try_from(settings.http.body_bytes_max).unwrap_or(usize::MAX);
         let write_timeout = settings.http.write_timeout;
-        SocketDoor { server, reception, toll, stage, message_bytes_max, write_timeout, clock }
+        SocketDoor {
+            server,
+            reception,
+            toll,
+            maintenance,
+            stage,
+            message_bytes_max,
+            write_timeout,
+            clock,
+        }
     }
 }
 
@@ -106,6 +117,10 @@ pub(super) async fn upgrade<S: Served>(
     };
     if let Err(refused) = toll::pay(&own, &caller) {
         return refused.into_response();
+    }
+    let taken = door.maintenance.borrow().clone();
+    if let Some(refused) = maintenance::turned_away(taken.as_ref(), "", None) {
+        return refused;
     }
     let upgrade = upgrade
         .protocols([PROTOCOL])
@@ -222,6 +237,11 @@ impl<S: Served> Conversation<S> {
                 };
                 if let Some(words) = words {
                     return self.refuse(id, words, Value::Null).await;
+                }
+                let taken = self.door.maintenance.borrow().clone();
+                let method = request.request.method();
+                if let Some((words, data)) = maintenance::refusal_of(taken.as_ref(), method) {
+                    return self.refuse(id, (RETRY, words), data).await;
                 }
                 match self.door.toll.ask(&caller) {
                     Ok(paid) => drop(self.running.insert(id.to_string(), paid)),

@@ -120,6 +120,22 @@ impl Circuit {
         *state = State::Open { until: now + wait, streak, why };
     }
 
+    /// Lets a session be opened at once, whatever went wrong before.
+    pub fn reset(&self) {
+        self.succeeded();
+    }
+
+    /// Why no session is opened, how often in a row that went wrong, and when the next try may be;
+    /// `None` when sessions are opened.
+    #[must_use]
+    pub fn trouble(&self) -> Option<(Why, u32, Option<Moment>)> {
+        match &*self.state() {
+            State::Closed => None,
+            State::Open { until, streak, why } => Some((why.clone(), streak + 1, Some(*until))),
+            State::Shut => Some((Why::Shut, 0, None)),
+        }
+    }
+
     /// Nothing will be opened any more.
     pub fn shut(&self) {
         *self.state() = State::Shut;
@@ -234,6 +250,18 @@ mod tests {
         assert_eq!(circuit.position(at(31)), message::Circuit::HalfOpen);
         assert_eq!(circuit.logins(), Logins::Refused);
         assert_eq!(circuit.refusal(at(31)), None);
+    }
+
+    #[test]
+    fn a_reset_lets_the_next_one_try_at_once() {
+        let circuit = Circuit::default();
+        (0..3).for_each(|_| circuit.failed(at(1), &unreachable(), |wait| wait));
+        assert!(matches!(circuit.trouble(), Some((Why::Failed(_), 3, Some(_)))));
+        circuit.reset();
+        assert_eq!((circuit.refusal(at(1)), circuit.trouble()), (None, None));
+        circuit.shut();
+        circuit.reset();
+        assert_eq!(circuit.refusal(at(1)), Some(Why::Shut));
     }
 
     #[test]

@@ -140,6 +140,13 @@ impl Connections {
         &self.inner.default.pool
     }
 
+    /// All of them, the default one first.
+    pub fn each(&self) -> impl Iterator<Item = (&About, &Pool)> {
+        let named = self.inner.named.values();
+        let all = std::iter::once(&self.inner.default).chain(named);
+        all.map(|connection| (&connection.about, &connection.pool))
+    }
+
     /// The one that a call asks for.
     ///
     /// # Errors
@@ -193,17 +200,12 @@ impl Connections {
 
     /// Replaces the sessions of all of them, as [`Pool::reset`] does.
     pub fn reset(&self) {
-        let named = self.inner.named.values();
-        for connection in std::iter::once(&self.inner.default).chain(named) {
-            connection.pool.reset();
-        }
+        self.each().for_each(|(_, pool)| pool.reset());
     }
 
     /// Closes all of them side by side, each as [`Pool::close`] does.
     pub async fn close(&self, limit: Duration) {
-        let named = self.inner.named.values();
-        let all = std::iter::once(&self.inner.default).chain(named);
-        futures::future::join_all(all.map(|connection| connection.pool.close(limit))).await;
+        futures::future::join_all(self.each().map(|(_, pool)| pool.close(limit))).await;
     }
 }
 

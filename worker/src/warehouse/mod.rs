@@ -8,12 +8,15 @@ mod care;
 pub mod circuit;
 pub(crate) mod collected;
 pub mod connections;
+pub mod contact;
 pub mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;
+mod lent;
 pub mod open;
 mod opener;
 pub mod pool;
+pub mod running;
 pub mod snowflake;
 mod timing;
 
@@ -37,6 +40,9 @@ pub trait Warehouse: Send + Sync + 'static {
     /// # Errors
     /// When the warehouse cannot be reached or does not let us in.
     async fn connect(&self) -> Result<Box<dyn Session>, WarehouseError>;
+
+    /// Forgets that credentials were refused, for an administrator who knows better.
+    fn forgive(&self) {}
 }
 
 /// One authenticated conversation with a warehouse.

@@ -3,8 +3,9 @@
 //! Everything here runs on r2d2's own threads or must not block; what r2d2 keeps is a session with
 //! its standing, so that one whose statement was not seen to end is never used again.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mcp_protocol::message::Logins;
 use r2d2::{CustomizeConnection, ManageConnection};
@@ -12,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::circuit::Circuit;
+use super::contact::Contact;
 use super::pool::PoolError;
 use super::{Session, Warehouse, WarehouseError};
 use crate::clock::{Clock, Moment, shortened};
@@ -41,19 +43,47 @@ pub(super) enum Standing {
     Busy,
 }
 
+/// How many sessions live, from login to goodbye, by their generation.
+#[derive(Debug, Default)]
+pub(super) struct Census(Mutex<BTreeMap<u64, u64>>);
+
+impl Census {
+    pub(super) fn total(&self) -> u64 {
+        self.before(u64::MAX)
+    }
+
+    /// Those of generations before this one.
+    pub(super) fn before(&self, generation: u64) -> u64 {
+        self.lock().range(..generation).map(|(_, count)| count).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Counts a session from its login to its goodbye.
-pub(super) struct Alive(Arc<AtomicU64>);
+pub(super) struct Alive {
+    census: Arc<Census>,
+    generation: u64,
+}
 
 impl Alive {
-    fn begin(count: &Arc<AtomicU64>) -> Alive {
-        count.fetch_add(1, Ordering::SeqCst);
-        Alive(Arc::clone(count))
+    fn begin(census: &Arc<Census>, generation: u64) -> Alive {
+        *census.lock().entry(generation).or_default() += 1;
+        Alive { census: Arc::clone(census), generation }
     }
 }
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        let mut counts = self.census.lock();
+        if let Some(count) = counts.get_mut(&self.generation) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.generation);
+            }
+        }
     }
 }
 
@@ -63,7 +93,8 @@ pub(super) struct Opener {
     pub(super) runtime: Handle,
     pub(super) circuit: Arc<Circuit>,
     pub(super) told: watch::Sender<Openings>,
-    pub(super) alive: Arc<AtomicU64>,
+    pub(super) alive: Arc<Census>,
+    pub(super) contact: Arc<Contact>,
     pub(super) clock: Clock,
     /// The number of the sessions that are wanted; those of an earlier one are let go.
     pub(super) generation: Arc<AtomicU64>,
@@ -85,7 +116,8 @@ impl ManageConnection for Opener {
         let generation = self.generation.load(Ordering::SeqCst);
         match self.runtime.block_on(self.warehouse.connect()) {
             Ok(session) => {
-                let alive = Alive::begin(&self.alive);
+                let alive = Alive::begin(&self.alive, generation);
+                self.contact.answered();
                 if self.circuit.is_shut() {
                     self.runtime.block_on(session.close());
                     return Err(OpenError("the pool is closed".to_owned()));
@@ -102,6 +134,7 @@ impl ManageConnection for Opener {
                     (WarehouseError::LoggedOut { .. }, Logins::LoggedOut) => {}
                     _other => tracing::warn!(%error, "cannot open a warehouse session"),
                 }
+                self.contact.failed(&error);
                 self.circuit.failed(self.clock.now(), &error, shortened);
                 self.told.send_modify(|seen| seen.failed += 1);
                 Err(OpenError(error.to_string()))

@@ -13,20 +13,21 @@ use mcp_protocol::message::PoolVitals;
 use mcp_protocol::settings::PoolSettings;
 use r2d2::{NopErrorHandler, PooledConnection};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::circuit::Circuit;
+use super::contact::{Contact, Known};
 use super::course::Stage;
-use super::opener::{Goodbye, Opener, Openings, Standing};
+use super::lent::{Loan, Work, run};
+use super::opener::{Census, Goodbye, Opener, Openings};
+use super::running::Running;
 use super::timing::Timing;
-use super::{Answer, Context, Limits, Session, Warehouse, WarehouseError, care};
+use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
 use crate::clock::{Clock, Moment};
 use crate::quota::Refusal;
 use crate::tallies::Tallies;
 
-/// How long a cancelled or overdue statement may take to end before its session is retired.
-const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait before looking again for a session that is being opened.
 const OPENING_SLICE: Duration = Duration::from_millis(10);
 /// How often r2d2 is asked to open one for a caller that waits.
@@ -81,22 +82,19 @@ pub(super) struct Inner {
     pub(super) sessions: r2d2::Pool<Opener>,
     pub(super) permits: Arc<Semaphore>,
     circuit: Arc<Circuit>,
+    pub(super) contact: Arc<Contact>,
+    running: Arc<Running>,
+    warehouse: Arc<dyn Warehouse>,
     openings: watch::Receiver<Openings>,
-    settings: PoolSettings,
-    clock: Clock,
-    alive: Arc<AtomicU64>,
-    generation: Arc<AtomicU64>,
+    pub(super) settings: PoolSettings,
+    pub(super) clock: Clock,
+    pub(super) alive: Arc<Census>,
+    pub(super) generation: Arc<AtomicU64>,
     waiting: AtomicU64,
     timeouts: AtomicU64,
     /// The most permits that were out at once.
     peak: AtomicU32,
     tallies: Tallies,
-}
-
-/// A session on loan. The session goes back before the permit does.
-pub(super) struct Loan {
-    pub(super) session: PooledConnection<Opener>,
-    pub(super) _permit: OwnedSemaphorePermit,
 }
 
 impl Pool {
@@ -109,15 +107,16 @@ impl Pool {
         let circuit = Arc::new(Circuit::default());
         let (told, openings) = watch::channel(Openings::default());
         let runtime = Handle::current();
-        let alive = Arc::new(AtomicU64::new(0));
+        let (alive, contact) = (Arc::new(Census::default()), Arc::new(Contact::default()));
         let generation = Arc::new(AtomicU64::new(0));
         let goodbye = Goodbye { runtime: runtime.clone() };
         let opener = Opener {
-            warehouse,
+            warehouse: Arc::clone(&warehouse),
             runtime,
             circuit: Arc::clone(&circuit),
             told,
             alive: Arc::clone(&alive),
+            contact: Arc::clone(&contact),
             clock,
             generation: Arc::clone(&generation),
         };
@@ -136,6 +135,9 @@ impl Pool {
             sessions,
             permits: Arc::new(Semaphore::new(max as usize)),
             circuit,
+            contact,
+            running: Arc::default(),
+            warehouse,
             openings,
             settings: PoolSettings { max, ..settings.clone() },
             clock,
@@ -181,9 +183,14 @@ impl Pool {
         limits: &Limits,
         cancel: &CancellationToken,
     ) -> Result<Answer, PoolError> {
-        let course = &context.course;
-        let measured = (&self.inner.tallies, self.inner.clock);
-        let mut timing = Timing::begin(measured, statement, context);
+        let inner = &self.inner;
+        let (course, stage) = context.course.clone().watched();
+        let context = Context { course: course.clone(), ..context.clone() };
+        let (statement, cancel) = (Arc::from(statement), cancel.child_token());
+        let _cancel_when_dropped = cancel.clone().drop_guard();
+        let asked = (&statement, &context.origin);
+        let _place = inner.running.begin(asked, stage, &cancel, inner.clock.now());
+        let mut timing = Timing::begin((&inner.tallies, inner.clock), &statement, &context);
         course.tell(Stage::Waiting);
         let loan = tokio::select! {
             loan = self.borrow() => loan?,
@@ -191,19 +198,46 @@ impl Pool {
         };
         timing.running();
         course.tell(Stage::Running { query_id: None });
-        let cancel = cancel.child_token();
-        let _cancel_when_dropped = cancel.clone().drop_guard();
-        let work = Work { statement: statement.to_owned(), context: context.clone(), cancel };
-        let task = tokio::spawn(run(loan, self.inner.clock, work, *limits));
+        let work = Work { statement, context: context.clone(), cancel };
+        let task = tokio::spawn(run(loan, inner.clock, work, *limits));
         let ended = task.await;
         course.tell(Stage::Ended);
         match ended {
             Ok(result) => {
                 timing.ended(&result);
+                match &result {
+                    Ok(_) => inner.contact.answered(),
+                    Err(error) => inner.contact.failed(error),
+                }
                 Ok(result?)
             }
             Err(_) => Err(PoolError::Closed),
         }
+    }
+
+    /// The statements on their way.
+    #[must_use]
+    pub fn running(&self) -> &Running {
+        &self.inner.running
+    }
+
+    /// How the last contact with the warehouse went.
+    #[must_use]
+    pub fn contact(&self) -> Known {
+        self.inner.contact.known()
+    }
+
+    /// Whether sessions are opened.
+    #[must_use]
+    pub fn circuit(&self) -> &Circuit {
+        &self.inner.circuit
+    }
+
+    /// Lets sessions be opened at once, whatever went wrong before; credentials that were refused
+    /// are tried once more.
+    pub fn forgive(&self) {
+        self.inner.warehouse.forgive();
+        self.inner.circuit.reset();
     }
 
     /// The pool at this moment.
@@ -234,8 +268,13 @@ impl Pool {
     /// Replaces every session, without a call that fails: idle ones are closed now, busy ones when
     /// what runs in them has ended, and new ones are opened when they are needed.
     pub fn reset(&self) {
-        self.inner.generation.fetch_add(1, Ordering::SeqCst);
-        drop(care::borrow_idle(&self.inner));
+        care::replace_all(&self.inner);
+    }
+
+    /// The same, and waits until the sessions of before are gone and the smallest number of new
+    /// ones is open; tells how many are gone, and how many still had a statement at the limit.
+    pub async fn reset_within(&self, limit: Duration) -> (u64, u64) {
+        care::replaced_within(self, &self.inner, limit).await
     }
 
     /// Waits for what runs, then says goodbye in every session; gives up after `limit`.
@@ -249,7 +288,7 @@ impl Pool {
         let Ok(_all) = self.inner.permits.acquire_many(self.inner.settings.max).await else {
             return;
         };
-        while self.inner.alive.load(Ordering::SeqCst) > 0 {
+        while self.inner.alive.total() > 0 {
             match self.inner.sessions.try_get() {
                 Some(mut kept) => {
                     if let Some(session) = kept.session.take() {
@@ -318,60 +357,10 @@ impl Pool {
 
     fn exhausted(&self) -> PoolError {
         self.inner.timeouts.fetch_add(1, Ordering::Relaxed);
+        self.inner.contact.exhausted(self.inner.clock.now());
         let settings = &self.inner.settings;
         PoolError::Exhausted { waited: settings.acquire_timeout, max: settings.max }
     }
-}
-
-/// One statement on its way through a session.
-struct Work {
-    statement: String,
-    context: Context,
-    cancel: CancellationToken,
-}
-
-/// Runs the statement to its end, also when nobody waits for it any more.
-async fn run(
-    mut loan: Loan,
-    clock: Clock,
-    work: Work,
-    limits: Limits,
-) -> Result<Answer, WarehouseError> {
-    let kept = &mut *loan.session;
-    let Some(session) = kept.session.as_mut() else { return Err(WarehouseError::Cancelled) };
-    kept.standing = Standing::Busy;
-    tokio::select! {
-        result = asked(session.as_mut(), &work, &limits) => {
-            kept.standing = Standing::Clean;
-            kept.used_at = clock.now();
-            result
-        }
-        error = given_up(clock, &work.cancel, limits.timeout) => Err(error),
-    }
-}
-
-async fn asked(
-    session: &mut dyn Session,
-    Work { statement, context, cancel }: &Work,
-    limits: &Limits,
-) -> Result<Answer, WarehouseError> {
-    match &context.post {
-        None => session.query(statement, context, limits, cancel).await,
-        Some(post) => session.post(post, context, limits, cancel).await.map(Answer::of_service),
-    }
-}
-
-/// Returns when a statement that should have ended, was given time to, and did not.
-async fn given_up(clock: Clock, cancel: &CancellationToken, limit: Duration) -> WarehouseError {
-    let overdue_at = clock.now() + limit + CANCEL_PATIENCE;
-    let error = tokio::select! {
-        () = cancel.cancelled() => WarehouseError::Cancelled,
-        () = clock.until(overdue_at) => WarehouseError::TimedOut { after: limit },
-    };
-    cancel.cancel();
-    clock.until(clock.now() + CANCEL_PATIENCE).await;
-    tracing::warn!("a statement did not end when it was told to; its session is retired");
-    error
 }
 
 /// Counts a caller that waits, until it is dropped.

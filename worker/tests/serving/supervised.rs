@@ -64,7 +64,9 @@ impl Supervisor {
                 | FromWorker::Tell(_)
                 | FromWorker::StatementBegan(_)
                 | FromWorker::StatementEnded { .. }
-                | FromWorker::Seek { .. }) => return (news, heartbeats),
+                | FromWorker::Seek { .. }
+                | FromWorker::Ask { .. }
+                | FromWorker::Did { .. }) => return (news, heartbeats),
             }
         }
     }
@@ -247,10 +249,12 @@ async fn what_is_wrong_with_a_named_connection_ends_no_worker_and_is_reported() 
         }
     }
     let mut client = Client::connect(stage.address).await.expect("connects");
-    let health = client.get("/health").await.expect("an answer").json();
-    assert_eq!(health["pool"]["total"], 1, "{health}");
-    let finance = &health["connections"]["finance"];
-    assert_eq!((&finance["total"], &finance["logins"]), (&json!(0), &json!("fine")), "{health}");
+    let health = client.get("/health/detailed").await.expect("an answer").json();
+    let components = &health["components"];
+    assert_eq!(components["connection_pool"]["total"], 1, "{health}");
+    let finance = &components["connections"]["finance"];
+    assert_eq!(finance["connection_pool"]["total"], 0, "{health}");
+    assert_eq!(finance["database"]["status"], "unknown", "nobody asked it: {health}");
     stage.supervisor.say(&ToWorker::Drain { grace: Duration::from_secs(10) }).await;
     assert_eq!(stage.supervisor.hear_news().await.0, FromWorker::Drained);
     assert!(stage.worker.await.expect("no panic").is_ok());

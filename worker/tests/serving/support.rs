@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use mcp_protocol::access::AccessSettings;
 use mcp_protocol::settings::Settings;
 use mcp_worker::access::{Caller, Reception};
+use mcp_worker::admin::Office;
 use mcp_worker::audit::{Audit, AuditFile};
 use mcp_worker::bus::Bus;
 use mcp_worker::clock::Clock;
@@ -123,6 +124,11 @@ impl Session for FakeSession {
             let message = "No active warehouse selected in the current session (Snowflake's code \
                            000606)";
             return Err(WarehouseError::Statement { message: message.to_owned() });
+        }
+        if told == "unreachable" {
+            let (warehouse, reason) =
+                ("the fake account".to_owned(), "no route (Snowflake's code 390318)");
+            return Err(WarehouseError::Connect { warehouse, reason: reason.to_owned() });
         }
         if told == "wrong" {
             return Err(WarehouseError::Statement { message: "no such column: WRONG".to_owned() });
@@ -472,6 +478,14 @@ pub(crate) struct House {
     pub(crate) access: tokio::sync::watch::Sender<Arc<AccessSettings>>,
     pub(crate) audit: AuditFile,
     pub(crate) configured: tokio::sync::watch::Sender<Configured>,
+    pub(crate) office: Office,
+}
+
+/// The other workers that a house is to know.
+pub(crate) struct Colleagues {
+    pub(crate) bus: Bus,
+    /// Its place among them, where it has one already.
+    pub(crate) office: Option<Office>,
 }
 
 /// A listener on a free port.
@@ -497,14 +511,23 @@ pub(crate) async fn house_among(
     settings: &Settings,
     bus: Bus,
 ) -> House {
-    house_serving(listener, settings, bus, |server| server).await
+    house_with(listener, settings, Colleagues { bus, office: None }).await
+}
+
+/// Opens a house on this listener that knows these others.
+pub(crate) async fn house_with(
+    listener: std::net::TcpListener,
+    settings: &Settings,
+    colleagues: Colleagues,
+) -> House {
+    house_serving(listener, settings, colleagues, |server| server).await
 }
 
 /// Opens a house on this listener whose door serves what is made of its server.
 pub(crate) async fn house_serving<S: Served>(
     listener: std::net::TcpListener,
     settings: &Settings,
-    bus: Bus,
+    Colleagues { bus, office }: Colleagues,
     make: impl FnOnce(Server) -> S,
 ) -> House {
     let clock = Clock::start();
@@ -526,11 +549,17 @@ pub(crate) async fn house_serving<S: Served>(
     let server = Server::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
     let server = server.with_audit(audit.clone());
     let (serving, _) = tokio::sync::watch::channel(Serving::Ready);
+    let identity = Arc::new(identity);
+    let office =
+        office.unwrap_or_else(|| Office::alone(Arc::clone(&identity), access.subscribe(), clock));
+    office.opens(&connections);
     let health = Health {
-        identity: Arc::new(identity),
+        identity,
         environment: settings.environment.clone(),
         connections,
         serving: serving.subscribe(),
+        metrics: Arc::clone(&metrics),
+        office: office.clone(),
     };
     let (stage, watched) = Door::stage();
     let reception = Reception::new(access.subscribe()).with_audit(audit);
@@ -540,5 +569,5 @@ pub(crate) async fn house_serving<S: Served>(
     let address = listener.local_addr().expect("an address");
     let counted = (Arc::clone(&metrics), clock);
     let door = Door::open(listener, settings, router, stage, counted).expect("a door");
-    House { address, door, pool, metrics, counts, serving, access, audit: file, configured }
+    House { address, door, pool, metrics, counts, serving, access, audit: file, configured, office }
 }

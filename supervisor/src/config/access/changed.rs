@@ -56,7 +56,8 @@ fn client(client: &ClientSettings) -> String {
         [one] => format!("key {one}"),
         several => format!("keys {}", several.join(", ")),
     };
-    format!("{} ({}, {keys})", client.name, level(client.grant.level))
+    let admin = if client.grant.admin { ", admin" } else { "" };
+    format!("{} ({}{admin}, {keys})", client.name, level(client.grant.level))
 }
 
 fn level(level: Level) -> &'static str {

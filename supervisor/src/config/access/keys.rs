@@ -72,6 +72,7 @@ pub(in crate::config) const CLIENT: &[Key] = &[
     SCANNED,
     key("subjects", Kind::Texts, "[]"),
     key("certificates", Kind::Texts, "[]"),
+    key("admin", Kind::Boolean, "false"),
 ];
 
 /// `[apps.NAME.oauth]`.

@@ -142,6 +142,8 @@ fn grant(section: Section<'_>, base: &Grant, report: &mut Report) -> Grant {
         level: section.choice("level", &LEVELS).unwrap_or(base.level),
         toolsets: toolsets(section, report).unwrap_or_else(|| base.toolsets.clone()),
         quota: quota(section, &base.quota),
+        // Said of each client by itself: nobody is an administrator by default.
+        admin: section.boolean("admin").unwrap_or(false),
     }
 }
 

@@ -4,7 +4,9 @@
 //! `docs/metrics.md` is held equal to both. Labels are bounded: app, slot, connection and words
 //! that are known when this is built; never a run, a process id or a session.
 
-use mcp_protocol::measure::{Family, Kind, Measure};
+#[cfg(test)]
+use mcp_protocol::measure::Measure;
+use mcp_protocol::measure::{Family, Kind};
 
 /// Upper ends of buckets for a turn of the loop, in seconds.
 const TURNS: &[f64] =
@@ -17,6 +19,7 @@ macro_rules! families {
         $(pub(super) const $constant: Family =
             Family { name: $name, help: $help, kind: $kind, labels: &[$($label),*] };)*
         /// All of them.
+        #[cfg(test)]
         const OWN: &[Family] = &[$($constant),*];
     };
 }
@@ -151,6 +154,7 @@ families! {
 }
 
 /// All that can be exported, workers' numbers included.
+#[cfg(test)]
 pub(crate) fn all() -> impl Iterator<Item = Family> {
     OWN.iter().copied().chain(Measure::ALL.map(Measure::family))
 }

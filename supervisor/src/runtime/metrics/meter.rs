@@ -12,7 +12,7 @@ use mcp_protocol::measure::{Family, Kind, Sizes};
 
 use super::families::{DRAIN, LAG, RELOAD};
 use crate::machine::{
-    Action, AppName, DrainCause, Exit, KillCause, Notice, PhaseName, RunId, SlotId,
+    Action, AppName, DrainCause, Event, Exit, KillCause, Notice, PhaseName, RunId, SlotId,
 };
 use crate::runtime::clock;
 use crate::runtime::hands::Hands;
@@ -58,6 +58,12 @@ impl Hands {
         };
         let process = run.and_then(|run| self.processes.get(run));
         self.meter.decided(action, process.map(|process| &process.slot), now);
+    }
+
+    /// A run said that it cannot serve, and why.
+    pub(crate) fn boot_failed(&mut self, run: RunId, why: String) -> Event {
+        self.meter.boot_failed(run);
+        Event::BootFailed { run, why }
     }
 }
 
@@ -146,7 +152,7 @@ impl Meter {
     }
 
     /// A run said that it cannot serve.
-    pub(crate) fn boot_failed(&mut self, run: RunId) {
+    fn boot_failed(&mut self, run: RunId) {
         self.ends.entry(run).or_insert("boot_failed");
     }
 

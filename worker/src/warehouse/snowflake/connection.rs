@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::failure;
-use super::gate::Gate;
+use super::gate::{Blame, Gate};
 use super::login::Login;
 use super::tries::Tries;
 use super::wire::{Bearer, Reply, Trouble, Wire};
@@ -102,6 +102,18 @@ impl Pass {
     }
 }
 
+/// Why a login came to nothing, and what is to be changed before the next one.
+struct NotLetIn {
+    error: WarehouseError,
+    blame: Blame,
+}
+
+impl From<WarehouseError> for NotLetIn {
+    fn from(error: WarehouseError) -> NotLetIn {
+        NotLetIn { error, blame: Blame::Credentials }
+    }
+}
+
 /// Why there is no token.
 pub(super) enum NoPass {
     /// The session ended at the server, and with it all that it held.
@@ -127,12 +139,15 @@ impl Connection {
             let clock = visitor.account.wire.clock();
             let result =
                 clock.within(LOGIN_LIMIT, visitor.introduce()).await.unwrap_or_else(|| {
-                    Err(visitor
-                        .unreachable(&format!("no answer to the login within {LOGIN_LIMIT:?}")))
+                    let words = format!("no answer to the login within {LOGIN_LIMIT:?}");
+                    Err(visitor.unreachable(&words).into())
                 });
-            attempt.ended(result.as_ref().err()).await;
-            let result = result.map_err(|error| match error {
-                WarehouseError::Refused { reason, .. } => visitor.account.gate.refused(&reason),
+            let ended = result.as_ref().err().map(|not| (&not.error, not.blame));
+            attempt.ended(ended).await;
+            let result = result.map_err(|NotLetIn { error, blame }| match error {
+                WarehouseError::Refused { reason, .. } => {
+                    visitor.account.gate.refused(&reason, blame)
+                }
                 other => other,
             });
             let arrived = |tokens| Arrived { account: visitor.account, tokens: Some(tokens) };
@@ -144,7 +159,7 @@ impl Connection {
         Ok(welcome)
     }
 
-    async fn introduce(&self) -> Result<(Welcome, Tokens), WarehouseError> {
+    async fn introduce(&self) -> Result<(Welcome, Tokens), NotLetIn> {
         let Account { wire, login, logins, .. } = &*self.account;
         let data = login.data(wire.http(), unix_seconds()).await?;
         let mut url = wire.url("/session/v1/login-request", Uuid::new_v4());
@@ -153,7 +168,8 @@ impl Connection {
         let reply = wire.post(url, Bearer::Nobody, &json!({ "data": &data })).await;
         let reply = reply.map_err(|trouble| self.not_let_in(&trouble))?;
         if !reply.success {
-            return Err(login.refused(&reply, &data, unix_seconds()));
+            let error = login.refused(&reply, &data, unix_seconds());
+            return Err(NotLetIn { error, blame: failure::blame(&reply.code) });
         }
         login.welcomed(&reply.data);
         let given = self.tokens_of(&reply.data, ["token", "masterToken", "validityInSeconds"]);

@@ -7,6 +7,7 @@
 //! well. A login that may have been counted against the user is never called worth trying again:
 //! five wrong ones lock a user. Snowflake's own words and code are always kept, before the remedy.
 
+use super::gate::Blame;
 use crate::warehouse::WarehouseError;
 
 /// From here on a clock counts as wrong, in seconds: Snowflake takes no login token older.
@@ -208,6 +209,12 @@ pub(crate) fn of_login(
     }
 }
 
+/// What a login was refused for: a role or an object that is not there says that the credentials
+/// are right.
+pub(crate) fn blame(code: &str) -> Blame {
+    if ["390189", "390201"].contains(&code) { Blame::Place } else { Blame::Credentials }
+}
+
 /// Whether a code says that the token that a login was made with is not believed.
 pub(crate) fn is_about_key(code: &str) -> bool {
     JWT.contains(&code)
@@ -263,7 +270,8 @@ const STATEMENTS: &[(&[&str], &str)] = &[
     (
         &["000606"],
         "write snowflake.warehouse, or give the user a DEFAULT_WAREHOUSE; the role needs USAGE on \
-         it",
+         it, and one that is suspended and has no AUTO_RESUME is resumed with `ALTER WAREHOUSE … \
+         RESUME`",
     ),
     (
         &["090073"],
@@ -444,6 +452,7 @@ mod tests {
         for (code, message, remedy) in [
             ("000604", "SQL execution canceled", "run it again"),
             ("000606", "No active warehouse selected in the current session.", "DEFAULT_WAREHOUSE"),
+            ("000606", "No active warehouse selected in the current session.", "RESUME"),
             ("000630", "Statement reached its timeout of 60 second(s)", "limits.statement_timeout"),
             ("000904", "invalid identifier 'X'", "describe_view"),
             (

@@ -2,7 +2,8 @@
 //!
 //! A few refused logins lock a user out. So what Snowflake refused is remembered in a file that is
 //! named after the credentials, where every worker and every restart looks first; it is forgotten
-//! when the credentials change, for then the name does. The first login is made by one worker while
+//! when the credentials change, for then the name does. What was refused is not always the
+//! credentials: a role or a warehouse that is not there is forgotten when another one is written. The first login is made by one worker while
 //! the others wait; once it went well, the others may log in side by side for a while.
 
 use std::fs::{self, File, OpenOptions};
@@ -23,8 +24,18 @@ const TRUSTED_FOR: Duration = Duration::from_secs(60);
 const TURN_SLICE: Duration = Duration::from_millis(20);
 /// How long another worker's login is waited for.
 const TURN_LIMIT: Duration = Duration::from_secs(60);
-/// How the file begins of credentials that were refused; the reason follows.
-const REFUSED: &str = "refused: ";
+/// How the file begins of credentials that were refused; the place, if it was that which was not
+/// to be had, and the reason follow.
+const REFUSED: &str = "refused";
+
+/// What was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// Who logs in, or what for it was shown.
+    Credentials,
+    /// The role, warehouse, database or schema that was asked for.
+    Place,
+}
 
 /// The directory beside the supervisor's socket where refused credentials are remembered.
 pub const REFUSALS: &str = "refused-logins";
@@ -38,6 +49,8 @@ pub(super) fn forgive(directory: &Path, version: &str) {
 #[derive(Clone)]
 pub(super) struct Gate {
     warehouse: String,
+    /// A short text for the role, warehouse, database and schema that are asked for.
+    place: String,
     /// Where it is remembered; in this worker alone without one.
     file: Option<PathBuf>,
     clock: Clock,
@@ -55,6 +68,7 @@ enum Known {
     /// Noted: in the file too, whose removal asks for another try.
     Refused {
         reason: String,
+        blame: Blame,
         noted: bool,
     },
 }
@@ -70,12 +84,12 @@ impl Gate {
     pub(super) fn new(
         warehouse: String,
         directory: Option<&Path>,
-        version: &str,
+        (version, place): (&str, String),
         clock: Clock,
     ) -> Gate {
         let file = directory.map(|directory| directory.join(version));
         let known = Arc::new(Mutex::new(Known::Nothing));
-        Gate { warehouse, file, clock, known, turn: Arc::default() }
+        Gate { warehouse, place, file, clock, known, turn: Arc::default() }
     }
 
     /// Waits for the turn to log in.
@@ -92,9 +106,9 @@ impl Gate {
         }
         let mut lock = self.locked().await?;
         if let Some(lock) = lock.as_mut()
-            && let Some(reason) = refusal_in(lock)
+            && let Some((reason, blame)) = refusal_in(lock, &self.place)
         {
-            self.know(Known::Refused { reason, noted: true });
+            self.know(Known::Refused { reason, blame, noted: true });
             self.is_trusted()?;
         }
         Ok(Attempt { gate: self.clone(), _turn: Some(turn), lock })
@@ -111,12 +125,24 @@ impl Gate {
                 self.know(Known::Nothing);
                 Ok(false)
             }
-            Known::Refused { reason, .. } => Err(self.refused(&reason)),
+            Known::Refused { reason, blame, .. } => Err(self.refused(&reason, blame)),
         }
     }
 
     fn know(&self, known: Known) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+    }
+
+    /// Lets these credentials be tried once more, by whichever worker comes first.
+    pub(super) fn forget(&self) {
+        if let Some(file) = &self.file
+            && let Err(error) = fs::remove_file(file)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(file = %file.display(), %error, "cannot forget refused credentials");
+            return;
+        }
+        self.know(Known::Nothing);
     }
 
     /// The file, held by us alone. Without a place to keep it each worker is on its own.
@@ -145,42 +171,51 @@ impl Gate {
     }
 
     /// What is told of a refusal, the first time and ever after.
-    pub(super) fn refused(&self, reason: &str) -> WarehouseError {
+    pub(super) fn refused(&self, reason: &str, blame: Blame) -> WarehouseError {
         let or_removed = match &self.file {
             Some(file) => format!(" or {} is removed", file.display()),
             None => String::new(),
         };
-        let reason = format!(
-            "{reason}. So as not to lock the user it is not tried again until the credentials \
-             change{or_removed}"
-        );
+        let reason = match blame {
+            Blame::Credentials => format!(
+                "{reason}. So as not to lock the user it is not tried again until the credentials \
+                 change{or_removed}"
+            ),
+            Blame::Place => {
+                format!("{reason}. It is not tried again until another one is written{or_removed}")
+            }
+        };
         WarehouseError::Refused { warehouse: self.warehouse.clone(), reason }
     }
 }
 
 impl Attempt {
     /// Remembers how it went, for all who come after.
-    pub(super) async fn ended(mut self, error: Option<&WarehouseError>) {
-        let reason = match error {
+    pub(super) async fn ended(mut self, error: Option<(&WarehouseError, Blame)>) {
+        let refused = match error {
             None => None,
-            Some(WarehouseError::Refused { reason, .. }) => Some(reason.clone()),
+            Some((WarehouseError::Refused { reason, .. }, blame)) => Some((reason.clone(), blame)),
             // Nothing was said about the credentials.
             Some(_) => return,
         };
-        let note = reason.as_ref().map_or(String::new(), |reason| format!("{REFUSED}{reason}"));
-        // At once for this worker, whoever holds the file.
-        self.gate.know(match &reason {
-            None => Known::LetIn { at: self.gate.clock.now() },
-            Some(reason) => Known::Refused { reason: reason.clone(), noted: false },
+        let place = &self.gate.place;
+        let note = refused.as_ref().map_or(String::new(), |(reason, blame)| match blame {
+            Blame::Credentials => format!("{REFUSED}: {reason}"),
+            Blame::Place => format!("{REFUSED} {place}: {reason}"),
         });
-        if self.lock.is_none() && reason.is_some() {
+        // At once for this worker, whoever holds the file.
+        let known = |refused: &Option<(String, Blame)>, noted| match refused.clone() {
+            None => Known::LetIn { at: self.gate.clock.now() },
+            Some((reason, blame)) => Known::Refused { reason, blame, noted },
+        };
+        self.gate.know(known(&refused, false));
+        if self.lock.is_none() && refused.is_some() {
             self.lock = self.gate.locked().await.ok().flatten();
         }
         let Some(lock) = self.lock.as_mut() else { return };
-        match (write(lock, &note), reason) {
-            (Ok(()), Some(reason)) => self.gate.know(Known::Refused { reason, noted: true }),
-            (Ok(()), None) => {}
-            (Err(error), _) => tracing::warn!(%error, "cannot remember how a login ended"),
+        match write(lock, &note) {
+            Ok(()) => self.gate.know(known(&refused, true)),
+            Err(error) => tracing::warn!(%error, "cannot remember how a login ended"),
         }
     }
 }
@@ -192,11 +227,16 @@ fn open(path: &Path) -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)
 }
 
-fn refusal_in(file: &mut File) -> Option<String> {
+fn refusal_in(file: &mut File, place: &str) -> Option<(String, Blame)> {
     let mut text = String::new();
     file.rewind().ok()?;
     file.read_to_string(&mut text).ok()?;
-    text.strip_prefix(REFUSED).map(str::to_owned)
+    let (head, reason) = text.split_once(": ")?;
+    match head.strip_prefix(REFUSED)?.trim_start() {
+        "" => Some((reason.to_owned(), Blame::Credentials)),
+        refused if refused == place => Some((reason.to_owned(), Blame::Place)),
+        _another => None,
+    }
 }
 
 fn write(file: &mut File, note: &str) -> std::io::Result<()> {

@@ -81,7 +81,8 @@ impl SnowflakeWarehouse {
         let kept = browser::kept_for(house.kept_logins.as_deref(), &endpoint, settings);
         let login = login.with_kept(kept);
         let directory = house.refusals.as_deref();
-        let gate = Gate::new(name.clone(), directory, &login.credential_version(), house.clock);
+        let version = login.credential_version();
+        let gate = Gate::new(name.clone(), directory, (&version, login.place()), house.clock);
         let wire = Wire::new(endpoint, house.clock).map_err(unusable)?;
         let account = Account { name, wire, login, gate, logins: AtomicU64::new(0) };
         Ok(SnowflakeWarehouse {
@@ -107,5 +108,9 @@ impl Warehouse for SnowflakeWarehouse {
         let connection = Connection::new(Arc::clone(&self.account));
         let session = SnowflakeSession::open(connection, Arc::clone(&self.worker)).await?;
         Ok(Box::new(session))
+    }
+
+    fn forgive(&self) {
+        self.account.gate.forget();
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{OnceLock, PoisonError};
 use mcp_protocol::hexadecimal::hex;
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::SnowflakeSettings;
-use ring::pbkdf2;
+use ring::{digest, pbkdf2};
 use serde_json::{Map, Value, json};
 
 use self::method::{Method, token_of};
@@ -35,6 +35,8 @@ const CLIENT_VERSION: &str = "2.1.0";
 const KEPT: &str = "CLIENT_STORE_TEMPORARY_CREDENTIAL";
 /// What a person has to do.
 const AT_THE_DESK: &str = "run `mcp-supervisor login`, which opens a browser";
+/// How many bytes of a digest tell places apart.
+const PLACE_BYTES: usize = 6;
 /// How much work a guess at a credential costs whoever sees its version.
 const VERSION_ROUNDS: NonZeroU32 = NonZeroU32::new(100_000).expect("not zero");
 
@@ -149,12 +151,7 @@ impl Login {
                 put("PROVIDER", platform.word());
                 put("TOKEN", self.attested(platform, now_unix).await?.expose());
             }
-            Method::ExternalBrowser(kept) => {
-                put("AUTHENTICATOR", "ID_TOKEN");
-                let token = kept.as_ref().and_then(Kept::token);
-                put("TOKEN", token.ok_or_else(|| self.logged_out(None))?.expose());
-                data["SESSION_PARAMETERS"][KEPT] = json!(true);
-            }
+            Method::ExternalBrowser(kept) => self.put_kept(kept.as_ref(), &mut data)?,
         }
         Ok(Value::Object(data))
     }
@@ -162,6 +159,19 @@ impl Login {
     /// Who logs in; empty where a token says it.
     pub(crate) fn user(&self) -> &str {
         self.user.as_deref().unwrap_or_default()
+    }
+
+    /// What a person's login left.
+    fn put_kept(
+        &self,
+        kept: Option<&Kept>,
+        data: &mut Map<String, Value>,
+    ) -> Result<(), WarehouseError> {
+        let token = kept.and_then(Kept::token).ok_or_else(|| self.logged_out(None))?;
+        data.insert("AUTHENTICATOR".to_owned(), json!("ID_TOKEN"));
+        data.insert("TOKEN".to_owned(), json!(token.expose()));
+        data["SESSION_PARAMETERS"][KEPT] = json!(true);
+        Ok(())
     }
 
     /// What is sent while a person logs in at a browser, to which what the step needs is added.
@@ -176,6 +186,13 @@ impl Login {
     /// What is sent in the address of a login request.
     pub(crate) fn query(&self) -> Vec<(&'static str, String)> {
         self.query.clone()
+    }
+
+    /// A short text for the role, warehouse, database and schema that are asked for.
+    pub(crate) fn place(&self) -> String {
+        let parts = self.query.iter().map(|(name, value)| format!("{name}{}:{value}", value.len()));
+        let whole: String = parts.collect();
+        hex(&digest::digest(&digest::SHA256, whole.as_bytes()).as_ref()[..PLACE_BYTES])
     }
 
     /// A short text that another credential would change, the same in every worker and at every

@@ -1,7 +1,11 @@
 //! What is sent to log in, way by way, and that no secret is anywhere else.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 
+use mcp_protocol::settings::SnowflakeLogin;
+
+use super::key::KeyPair;
 use super::*;
 
 const NOW: u64 = 1_700_000_000;
@@ -82,6 +86,7 @@ fn every_way() -> Vec<SnowflakeLogin> {
         },
         SnowflakeLogin::MfaPasscode { password: secret("canary"), passcode: secret("canary2") },
         SnowflakeLogin::WorkloadIdentity { token_file: PathBuf::from("/nowhere") },
+        SnowflakeLogin::ExternalBrowser,
     ]
 }
 
@@ -229,6 +234,42 @@ fn a_key_that_snowflake_does_not_know_is_told_with_its_fingerprint() {
     assert!(reason.contains("logged in as XY12345.MCP"), "{reason}");
     let why = login.failed("390101", "User access disabled.", Some(NOW), NOW).to_string();
     assert!(!why.contains("SHA256"), "{why}");
+}
+
+#[tokio::test]
+async fn what_a_person_s_login_left_is_sent_replaced_and_let_go() {
+    let directory = tempfile::tempdir().unwrap();
+    let settings = settings(SnowflakeLogin::ExternalBrowser);
+    let kept = |user: &str, host: &str| {
+        let host = Some(host.to_owned());
+        let endpoint = Endpoint::of(&SnowflakeSettings { host, ..settings.clone() }).unwrap();
+        Kept::new(directory.path(), &endpoint, user)
+    };
+    let own = kept("Mcp", "a.example.com");
+    let login = of(&settings).with_kept(Some(own.clone()));
+    let why = login.data(&reqwest::Client::new(), NOW).await.unwrap_err();
+    assert!(matches!(why, WarehouseError::LoggedOut { .. }), "{why:?}");
+    own.keep(&secret("one")).unwrap();
+    let sent = data(&login).await;
+    assert_eq!((&sent["AUTHENTICATOR"], &sent["TOKEN"]), (&json!("ID_TOKEN"), &json!("one")));
+    assert_eq!(sent["SESSION_PARAMETERS"]["CLIENT_STORE_TEMPORARY_CREDENTIAL"], true);
+    // Another user's, and another place's, is another one; the case of letters is not.
+    assert_eq!(kept("Other", "a.example.com").token(), None);
+    assert_eq!(kept("Mcp", "b.example.com").token(), None);
+    assert_eq!(kept("MCP", "A.example.com").token(), Some(secret("one")));
+    login.welcomed(&json!({ "idToken": "two" }));
+    assert_eq!(data(&login).await["TOKEN"], "two");
+    // A refusal of the one before says nothing about this one.
+    let refused = |code: &str| Reply { code: code.to_owned(), ..Reply::default() };
+    let why = login.refused(&refused("390195"), &sent, NOW);
+    assert!(matches!(why, WarehouseError::LoggedOut { .. }), "{why:?}");
+    assert_eq!(own.token(), Some(secret("two")));
+    let sent = data(&login).await;
+    let why = login.refused(&refused("390189"), &sent, NOW);
+    assert!(matches!(why, WarehouseError::Refused { .. }), "{why:?}");
+    assert_eq!(own.token(), Some(secret("two")));
+    let _ = login.refused(&refused("390110"), &sent, NOW);
+    assert_eq!(own.token(), None);
 }
 
 #[test]

@@ -1,0 +1,75 @@
+//! A session on loan, and the one statement that runs in it.
+//!
+//! It runs to its end also when nobody waits for it any more. One that does not end when it is told
+//! to takes its session with it: nobody else may ever meet what it left there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use r2d2::PooledConnection;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
+
+use super::opener::{Opener, Standing};
+use super::{Answer, Context, Limits, Session, WarehouseError};
+use crate::clock::Clock;
+
+/// How long a cancelled or overdue statement may take to end before its session is retired.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A session on loan. The session goes back before the permit does.
+pub(super) struct Loan {
+    pub(super) session: PooledConnection<Opener>,
+    pub(super) _permit: OwnedSemaphorePermit,
+}
+
+/// One statement on its way through a session.
+pub(super) struct Work {
+    pub(super) statement: Arc<str>,
+    pub(super) context: Context,
+    pub(super) cancel: CancellationToken,
+}
+
+/// Runs the statement to its end, also when nobody waits for it any more.
+pub(super) async fn run(
+    mut loan: Loan,
+    clock: Clock,
+    work: Work,
+    limits: Limits,
+) -> Result<Answer, WarehouseError> {
+    let kept = &mut *loan.session;
+    let Some(session) = kept.session.as_mut() else { return Err(WarehouseError::Cancelled) };
+    kept.standing = Standing::Busy;
+    tokio::select! {
+        result = asked(session.as_mut(), &work, &limits) => {
+            kept.standing = Standing::Clean;
+            kept.used_at = clock.now();
+            result
+        }
+        error = given_up(clock, &work.cancel, limits.timeout) => Err(error),
+    }
+}
+
+async fn asked(
+    session: &mut dyn Session,
+    Work { statement, context, cancel }: &Work,
+    limits: &Limits,
+) -> Result<Answer, WarehouseError> {
+    match &context.post {
+        None => session.query(statement, context, limits, cancel).await,
+        Some(post) => session.post(post, context, limits, cancel).await.map(Answer::of_service),
+    }
+}
+
+/// Returns when a statement that should have ended, was given time to, and did not.
+async fn given_up(clock: Clock, cancel: &CancellationToken, limit: Duration) -> WarehouseError {
+    let overdue_at = clock.now() + limit + CANCEL_PATIENCE;
+    let error = tokio::select! {
+        () = cancel.cancelled() => WarehouseError::Cancelled,
+        () = clock.until(overdue_at) => WarehouseError::TimedOut { after: limit },
+    };
+    cancel.cancel();
+    clock.until(clock.now() + CANCEL_PATIENCE).await;
+    tracing::warn!("a statement did not end when it was told to; its session is retired");
+    error
+}
