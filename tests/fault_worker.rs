@@ -260,6 +260,9 @@ fn in_words(news: ToWorker) -> String {
     match news {
         ToWorker::Told(Circular::Cancel { request, .. }) => format!("was told to cancel {request}"),
         ToWorker::Told(Circular::Revoke { .. }) => "was told that a session ended".to_owned(),
+        ToWorker::Told(Circular::TakenUp { request, .. }) => {
+            format!("was told that {request} was taken up")
+        }
         ToWorker::Sought { ticket, statement } => match statement {
             Some(statement) => format!("found {} for {ticket}", statement.query_id),
             None => format!("found nothing for {ticket}"),

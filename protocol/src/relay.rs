@@ -50,6 +50,16 @@ pub enum Circular {
         /// When it would have expired, in seconds since 1970: nobody has to remember it longer.
         until: u64,
     },
+    /// The client came back to another worker, which has taken the statement up: whoever began it
+    /// is to let it run and wait for it no longer.
+    TakenUp {
+        /// Whose request.
+        session: SessionTag,
+        /// The request's JSON-RPC id, as JSON text.
+        request: String,
+        /// Which run of it, for a client may use an id again.
+        serial: u64,
+    },
 }
 
 /// A session that was ended.
@@ -127,7 +137,9 @@ impl Circular {
     #[must_use]
     pub fn is_passable(&self) -> bool {
         match self {
-            Circular::Cancel { request, .. } => request.len() <= REQUEST_BYTES_MAX,
+            Circular::Cancel { request, .. } | Circular::TakenUp { request, .. } => {
+                request.len() <= REQUEST_BYTES_MAX
+            }
             Circular::Revoke { .. } => true,
         }
     }

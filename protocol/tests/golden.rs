@@ -313,6 +313,9 @@ fn relayed(golden: &mut Golden) {
     };
     golden.add("told-cancel", &ToWorker::Told(cancel()));
     golden.add("told-revoke", &ToWorker::Told(revoke()));
+    let taken_up = || Circular::TakenUp { session, request: request(), serial: 7 };
+    golden.add("told-taken-up", &ToWorker::Told(taken_up()));
+    golden.add("tell-taken-up", &FromWorker::Tell(taken_up()));
     golden.add("sought", &ToWorker::Sought { ticket: 7, statement: Some(Box::new(statement())) });
     let revoked = Revocation { session, until: 1_800_000_000 };
     golden.add("revoked", &ToWorker::Revoked(vec![revoked]));

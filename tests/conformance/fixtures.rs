@@ -7,14 +7,15 @@ use std::time::Duration;
 use mcp_worker::clock::Clock;
 use mcp_worker::mcp::server::{Served, Server};
 use mcp_worker::quota::Quotas;
+use mcp_worker::warehouse::connections::Connections;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CompleteRequestParams, CompleteResult, CompletionInfo,
-    DiscoverResult, GetPromptRequestParams, GetPromptResponse, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
-    LoggingMessageNotificationParam, PaginatedRequestParams, ProgressNotificationParam,
-    ReadResourceRequestParams, ReadResourceResponse, Reference, ServerConfig,
-    SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter, Tool,
-    UnsubscribeRequestParams,
+    CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, CompletionInfo, DiscoverResult, GetPromptRequestParams, GetPromptResponse,
+    GetTaskParams, GetTaskResult, JsonObject, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, LoggingLevel, LoggingMessageNotificationParam,
+    PaginatedRequestParams, ProgressNotificationParam, ReadResourceRequestParams,
+    ReadResourceResponse, Reference, ServerConfig, SetLevelRequestParams, SubscribeRequestParams,
+    SubscriptionFilter, Tool, UnsubscribeRequestParams, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 
 use crate::content;
 use crate::inputs::{self, Given, Tampered};
+use crate::tasks;
 
 type Context = RequestContext<RoleServer>;
 type Page = Option<PaginatedRequestParams>;
@@ -81,6 +83,10 @@ impl Served for Fixtures {
     fn quotas(&self) -> &Quotas {
         self.server.quotas()
     }
+
+    fn connections(&self) -> &Connections {
+        self.server.connections()
+    }
 }
 
 impl ServerHandler for Fixtures {
@@ -122,6 +128,7 @@ impl ServerHandler for Fixtures {
 
     async fn list_tools(&self, page: Page, context: Context) -> Result<ListToolsResult, ErrorData> {
         let mut list = self.server.list_tools(page, context).await?;
+        list.tools.extend(tasks::tools().into_iter().map(typed::<Tool>));
         list.tools.extend(content::tools().into_iter().map(typed::<Tool>));
         Ok(list)
     }
@@ -155,10 +162,43 @@ impl ServerHandler for Fixtures {
         if let Some(result) = content::result(tool) {
             return Ok(call_response(result));
         }
+        if let Some(result) = tasks::greeting(tool, request.arguments.as_ref()) {
+            return Ok(call_response(result));
+        }
         if let Some(result) = self.told(tool, &context).await {
             return Ok(call_response(result));
         }
+        let request = match tasks::statement(tool, request.arguments.as_ref()) {
+            Some(arguments) => {
+                CallToolRequestParams::new("execute_query").with_arguments(arguments)
+            }
+            None => request,
+        };
         self.server.call_tool(request, context).await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: Context,
+    ) -> Result<GetTaskResult, ErrorData> {
+        self.server.get_task(request, context).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        self.server.update_task(request, context).await
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: Context,
+    ) -> Result<(), ErrorData> {
+        self.server.cancel_task(request, context).await
     }
 
     async fn list_prompts(

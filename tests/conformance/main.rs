@@ -6,6 +6,9 @@
 //! `npm` or the network the test says SKIP.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../snowflake/server/mod.rs"]
+#[expect(dead_code, reason = "it is shared with the tests of the connection")]
+mod account;
 mod content;
 mod fixtures;
 mod inputs;
@@ -15,6 +18,7 @@ mod skipping;
 #[path = "../../worker/tests/serving/support.rs"]
 #[expect(dead_code, reason = "the house is shared with the other tests of the door")]
 mod support;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,9 +35,9 @@ use support::{Colleagues, house_serving, listener};
 
 /// What a scenario came to: checks that succeeded and failed, and the words of those that failed.
 #[derive(Debug, Default)]
-struct Outcome {
-    succeeded: usize,
-    failed: Vec<String>,
+pub(crate) struct Outcome {
+    pub(crate) succeeded: usize,
+    pub(crate) failed: Vec<String>,
 }
 
 #[test]
@@ -107,14 +111,14 @@ fn extensions(requirements: &Path) -> Vec<String> {
 }
 
 /// Whoever comes is let in, and sees the tools that are always listed.
-fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.access.anonymous = Some(Grant::default());
     settings
 }
 
 /// What the suite wrote: a directory a scenario, named by it and the time, with a list of checks.
-fn outcomes(results: &Path) -> BTreeMap<String, Outcome> {
+pub(crate) fn outcomes(results: &Path) -> BTreeMap<String, Outcome> {
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     for directory in fs::read_dir(results).unwrap() {
         let directory = directory.unwrap();

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_protocol::relay::{SealingKey, SealingKeys};
 use mcp_protocol::settings::Settings;
 use mcp_worker::access::{Caller, Reception};
 use mcp_worker::admin::Office;
 use mcp_worker::bus::Bus;
+use mcp_worker::clock::Clock;
 use mcp_worker::http::{Door, Health, Serving, Stage};
 use mcp_worker::mcp::edge::Edge;
 use mcp_worker::mcp::server::Server as McpServer;
@@ -16,6 +16,7 @@ use mcp_worker::mcp::tools::Desk;
 use mcp_worker::metrics::Metrics;
 use mcp_worker::settings::Identity;
 use mcp_worker::warehouse::connections::Connections;
+use mcp_worker::warehouse::pool::Pool;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -33,21 +34,24 @@ struct Open {
 
 async fn open(config: Config, max: u32) -> Open {
     let house = House::warm(config, max).await;
-    let (door, address, serving) = door(&house, &Settings::default(), Bus::alone());
+    let (door, address, serving) =
+        door(&house.pool, house.clock, &Settings::default(), Bus::alone());
     Open { house, door, address, _serving: serving }
 }
 
-/// A door before this house's pool, among the others of this bus.
-fn door(
-    house: &House,
+/// A door before this pool, among the others of this bus.
+pub(crate) fn door(
+    pool: &Pool,
+    clock: Clock,
     settings: &Settings,
     bus: Bus,
 ) -> (Door, SocketAddr, watch::Sender<Serving>) {
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = watch::channel(settings.limits.clone());
-    let connections = Connections::single(house.pool.clone());
-    let desk = Desk::new(connections.clone(), limits);
-    let server = McpServer::new(desk, Caller::nobody(), (Arc::clone(&metrics), house.clock));
+    let connections = Connections::single(pool.clone());
+    let (_, keys) = watch::channel(settings.sessions.clone());
+    let desk = Desk::new(connections.clone(), limits).with_sealing_keys(keys.clone());
+    let server = McpServer::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
     let (serving, watched) = watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 0, run: 1, pid: std::process::id() };
     let (identity, (_, access)) =
@@ -58,17 +62,16 @@ fn door(
         connections,
         serving: watched,
         metrics: Arc::clone(&metrics),
-        office: Office::alone(identity, access.clone(), house.clock),
+        office: Office::alone(identity, access.clone(), clock),
     };
     let (stage, stages) = Door::stage();
-    let (_, keys) = watch::channel(settings.sessions.clone());
-    let edge = Edge::new(keys, bus, house.clock);
+    let edge = Edge::new(keys, bus, clock);
     let entrance = (server, Reception::new(access), edge);
-    let router = mcp_worker::http::router(settings, entrance, health, stages, house.clock);
+    let router = mcp_worker::http::router(settings, entrance, health, stages, clock);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.set_nonblocking(true).expect("a listener can be non-blocking");
     let address = listener.local_addr().expect("a listener has an address");
-    let counted = (metrics, house.clock);
+    let counted = (metrics, clock);
     let door = Door::open(listener, settings, router, stage, counted).expect("a door");
     (door, address, serving)
 }
@@ -165,62 +168,4 @@ async fn what_runs_when_the_grace_of_a_drain_is_over_ends_at_the_server_too() {
     assert_eq!(seen.open_sessions, 0);
     let ends: Vec<_> = seen.executions_of("SELECT SLEEP").iter().map(|run| run.ended).collect();
     assert!(ends.iter().all(|end| end.is_some_and(|(_, end)| end == End::Aborted)), "{ends:?}");
-}
-
-/// The first bytes of a reply that hold this.
-async fn until(reply: &mut reqwest::Response, wanted: &str) -> String {
-    let mut text = String::new();
-    while !text.contains(wanted) {
-        let bytes = tokio::time::timeout(PATIENCE, reply.chunk()).await.expect("in time");
-        let bytes = bytes.expect("no error").unwrap_or_else(|| panic!("no {wanted}: {text}"));
-        text.push_str(&String::from_utf8_lossy(&bytes));
-    }
-    text
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_comes_back_to_another_worker_gets_its_answer_without_a_second_execution() {
-    let house = House::warm(quick(), 4).await;
-    let current = SealingKey::new(1, &[1; 32], 0);
-    let sessions = SealingKeys { current, previous: None };
-    let settings = Settings { sessions, ..Settings::default() };
-    let bus = Bus::alone();
-    let (_one, one, _serving) = door(&house, &settings, bus.clone());
-    let (_other, other, _other_serving) = door(&house, &settings, bus.sibling());
-    let client = Open::client();
-    let accepted = ("Accept", "application/json, text/event-stream");
-    let info = json!({ "name": "desk", "version": "1" });
-    let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": info });
-    let begin = json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": params });
-    let begun = client.post(format!("http://{one}/mcp")).header(accepted.0, accepted.1);
-    let begun = begun.json(&begin).send().await.expect("an answer");
-    let session = begun.headers()["mcp-session-id"].clone();
-    let query = "SELECT SLEEP 3";
-    let params = json!({ "name": "execute_query", "arguments": { "query": query } });
-    let call = json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params });
-    let asked = client.post(format!("http://{one}/mcp")).header(accepted.0, accepted.1);
-    let asked = asked.header("Mcp-Session-Id", &session).json(&call);
-    let mut asked = asked.send().await.expect("a head");
-    let first = until(&mut asked, "data: \n\n").await;
-    let event = first.strip_prefix("id: ").and_then(|rest| rest.split_once('\n'));
-    let event = event.unwrap_or_else(|| panic!("no id: {first}")).0.to_owned();
-    assert!(house.server.wait(PATIENCE, |seen| seen.executions_of(query).len() == 1).await);
-    let ended = async {
-        loop {
-            let back = client.get(format!("http://{other}/mcp")).header(accepted.0, accepted.1);
-            let back = back.header("Mcp-Session-Id", &session).header("Last-Event-ID", &event);
-            let mut back = back.send().await.expect("a head");
-            let told = until(&mut back, "\"jsonrpc\"").await;
-            if !told.contains("-32000") {
-                break told;
-            }
-        }
-    };
-    // The first worker may not have heard yet what the warehouse calls the statement.
-    let told = tokio::time::timeout(PATIENCE, ended).await.expect("an answer");
-    let last = told.lines().rev().find_map(|line| line.strip_prefix("data: ")).expect("data");
-    let answer: Value = serde_json::from_str(last).expect("JSON");
-    assert_eq!(answer["id"], 7, "{answer}");
-    assert!(answer["result"]["structuredContent"]["query_id"].is_string(), "{answer}");
-    assert_eq!(house.server.look(|seen| seen.executions_of(query).len()), 1, "run again");
 }

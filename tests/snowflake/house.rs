@@ -114,6 +114,7 @@ impl House {
             | Endpoint::Query
             | Endpoint::Result
             | Endpoint::Abort
+            | Endpoint::Monitor
             | Endpoint::Chunk
             | Endpoint::Rest
             | Endpoint::Other => House::warm(config, 1).await,

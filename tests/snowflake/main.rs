@@ -15,20 +15,27 @@ mod house;
 
 mod admin;
 mod answers;
+mod back;
 mod browser;
 mod connections;
 mod course;
 mod credentials;
 mod door;
 mod ending;
+mod history;
 mod isolation;
+mod killed;
 mod living;
 mod logins;
 mod matrix;
 mod once;
 mod pages;
+#[path = "../../worker/tests/serving/played.rs"]
+#[allow(dead_code, reason = "it is shared with the tests of the door")]
+mod played;
 mod proxy;
 mod reads;
 mod roles;
 mod secrets;
 mod services;
+mod tasks;

@@ -63,6 +63,7 @@ fn row(name: &'static str, at: Endpoint, times: usize, fault: Fault, expect: Exp
         | Endpoint::Heartbeat
         | Endpoint::Close
         | Endpoint::Abort
+        | Endpoint::Monitor
         | Endpoint::Rest
         | Endpoint::Other => READ,
     };

@@ -1,6 +1,6 @@
 //! Values beside a statement, and long answers page by page, on the wire.
 
-use mcp_worker::warehouse::{Answer, Binding, Context, Limits, Page};
+use mcp_worker::warehouse::{Answer, Binding, Context, Limits, Page, Run};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +21,7 @@ fn keeping(rows: usize) -> Context {
 }
 
 fn page_of(answer: &Answer, offset: u64, context: &Context) -> Context {
-    let page = Page { query_id: answer.query_id.clone(), offset };
+    let page = Page { query_id: answer.query_id.clone(), offset, run: Run::Kept };
     Context { page: Some(page), ..context.clone() }
 }
 
@@ -120,13 +120,14 @@ async fn no_more_is_kept_than_may_be_read_and_no_total_is_made_up() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_is_no_longer_kept_is_told_with_the_remedy() {
     let house = House::warm(Config::default(), 1).await;
-    let page = Some(Page { query_id: "01b2-no-such-query".to_owned(), offset: 0 });
+    let page = Some(Page { query_id: "01b2-no-such-query".to_owned(), offset: 0, run: Run::Kept });
     let context = Context { page, ..Context::default() };
     let limits = Limits { rows_max: 10, bytes_max: BIG, timeout: TIMEOUT };
     let cancel = CancellationToken::new();
     let error = house.pool.query("SELECT 1", &context, &limits, &cancel).await.expect_err("gone");
     assert!(error.to_string().contains("from its beginning"), "{error}");
-    let page = Some(Page { query_id: "../session?delete=true".to_owned(), offset: 0 });
+    let page =
+        Some(Page { query_id: "../session?delete=true".to_owned(), offset: 0, run: Run::Kept });
     let context = Context { page, ..Context::default() };
     let requests = house.server.look(|seen| seen.requests.values().sum::<usize>());
     let error = house.pool.query("SELECT 1", &context, &limits, &cancel).await.expect_err("none");

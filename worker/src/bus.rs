@@ -195,7 +195,7 @@ impl Bus {
 
     fn note(&self, circular: &Circular) {
         match circular {
-            Circular::Cancel { .. } => {}
+            Circular::Cancel { .. } | Circular::TakenUp { .. } => {}
             Circular::Revoke { session, until } => {
                 self.revoked(vec![Revocation { session: *session, until: *until }]);
             }

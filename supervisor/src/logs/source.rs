@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use mcp_protocol::logs::Channel;
 
-use crate::runtime::{SUPERVISOR_LOG, app_of_log, log_files};
+use crate::runtime::{SUPERVISOR_LOG, log_files};
 
 /// The ending of a compressed file.
 pub(super) const PACKED: &str = ".zst";
@@ -62,13 +62,16 @@ impl Source {
         } else if let Some(channel) = channel() {
             Kind::Worker(channel)
         } else {
-            let owner = app_of_log(file).filter(|owner| !owner.is_empty())?;
+            let [output, errors] = log_files("");
+            let owner_of = |ending: &str| file.strip_suffix(ending).filter(|one| !one.is_empty());
+            let (owner, stream) = match (owner_of(&output), owner_of(&errors)) {
+                (Some(owner), _) => (owner, Stream::Output),
+                (None, owner) => (owner?, Stream::Errors),
+            };
             let (app, slot) = match owner.strip_suffix(']').and_then(|rest| rest.split_once('[')) {
                 Some((app, slot)) => (app, Some(slot.parse().ok()?)),
                 None => (owner, None),
             };
-            let is_output = log_files(owner)[0] == file;
-            let stream = if is_output { Stream::Output } else { Stream::Errors };
             Kind::Output { app: app.to_owned(), slot, stream }
         };
         Some(Source { kind, file: file.to_owned() })

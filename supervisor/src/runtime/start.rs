@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -128,12 +127,9 @@ impl Supervisor {
         options: Options,
         lock: &socket::Lock,
     ) -> Result<Supervisor, StartError> {
-        let logs = log_directory(&config)?;
+        let (keeper, logging) = open_logs(&config, options.console)?;
         let (news, inbox) = mpsc::channel(INBOX_MAX);
         signals::watch_requests(&news).map_err(system("handle signals"))?;
-        let keeper = rotation::Keeper::start().map_err(system("start the thread for old logs"))?;
-        let logging = logging::start(&config, options.console, keeper.tidy())
-            .map_err(system("open the log"))?;
         let locks = run_lock::directory(&config.supervisor.run_directory)
             .map_err(system("make the directory of the locks"))?;
         orphans::wait_until_gone(&locks).await?;
@@ -147,9 +143,7 @@ impl Supervisor {
         signals::watch(&news).map_err(system("handle signals"))?;
         let (ledger, generation) = Ledger::open(&config);
         let lookout = Lookout::start(&config, &news).await;
-        let run = &config.supervisor.run_directory;
-        let outputs = output::Outputs::start(run, logs, keeper.tidy(), news.clone())
-            .map_err(system("start the thread for output"))?;
+        let outputs = start_output(&config, &keeper, &news)?;
         let hands = Hands {
             generation,
             processes: processes::Processes::new(Cgroups::open(config.supervisor.cgroups), locks)
@@ -189,12 +183,28 @@ impl Supervisor {
     }
 }
 
-/// The directory of the logs, made where it was not there.
-fn log_directory(config: &Config) -> Result<&Path, StartError> {
+/// The supervisor's own log, and who keeps older files in order.
+fn open_logs(
+    config: &Config,
+    console: Console,
+) -> Result<(rotation::Keeper, logging::Logging), StartError> {
     let logs = &config.supervisor.log_directory;
     std::fs::create_dir_all(logs)
         .map_err(system(&format!("make the directory `{}`", logs.display())))?;
-    Ok(logs)
+    let keeper = rotation::Keeper::start().map_err(system("start the thread for old logs"))?;
+    let logging = logging::start(config, console, keeper.tidy()).map_err(system("open the log"))?;
+    Ok((keeper, logging))
+}
+
+/// The thread that keeps what programs print.
+fn start_output(
+    config: &Config,
+    keeper: &rotation::Keeper,
+    news: &mpsc::Sender<News>,
+) -> Result<output::Outputs, StartError> {
+    let (run, logs) = (&config.supervisor.run_directory, &config.supervisor.log_directory);
+    output::Outputs::start(run, logs, keeper.tidy(), news.clone())
+        .map_err(system("start the thread for output"))
 }
 
 fn refuse(config: &Config, missing: &[Found]) -> Result<(), StartError> {

@@ -19,6 +19,8 @@ pub(crate) enum Endpoint {
     Query,
     Result,
     Abort,
+    /// How far a statement is.
+    Monitor,
     Chunk,
     /// The REST interface.
     Rest,
@@ -39,6 +41,7 @@ impl Endpoint {
             ("POST", ["queries", "v1", "query-request"]) => Endpoint::Query,
             ("GET", ["queries", _, "result"]) => Endpoint::Result,
             ("POST", ["queries", _, "abort-request"]) => Endpoint::Abort,
+            ("GET", ["monitoring", "queries", _]) => Endpoint::Monitor,
             ("GET", ["chunks", ..]) => Endpoint::Chunk,
             ("POST", ["api", "v2", ..]) => Endpoint::Rest,
             _ => Endpoint::Other,

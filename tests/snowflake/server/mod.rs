@@ -8,6 +8,7 @@
 pub(crate) mod answers;
 mod date;
 pub(crate) mod faults;
+mod history;
 pub(crate) mod http;
 pub(crate) mod record;
 mod rows;

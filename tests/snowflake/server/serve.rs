@@ -67,6 +67,7 @@ async fn answer(state: &Arc<State>, stream: &mut TcpStream, request: &Request) -
         | Endpoint::Close
         | Endpoint::Result
         | Endpoint::Abort
+        | Endpoint::Monitor
         | Endpoint::Chunk
         | Endpoint::Rest
         | Endpoint::Other => String::new(),
@@ -118,6 +119,7 @@ async fn handle(state: &Arc<State>, endpoint: Endpoint, request: &Request) -> Re
         Endpoint::Query => statements::query(state, request).await,
         Endpoint::Result => statements::result(state, request).await,
         Endpoint::Abort => statements::abort(state, request),
+        Endpoint::Monitor => statements::monitor(state, request),
         Endpoint::Chunk => return statements::chunk(state, request),
         Endpoint::Rest => return rest(state, request),
         Endpoint::Other => {

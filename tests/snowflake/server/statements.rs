@@ -14,7 +14,7 @@ use super::http::{Body, Reply, Request};
 use super::record::{Abort, End, Execution, Fetch, Sent};
 use super::rows::{CHUNK_KEY, Made};
 use super::sessions::Refusal;
-use super::{ChunkPacking, State, sql};
+use super::{ChunkPacking, State, history, sql};
 
 /// One statement, from its request to long after its end.
 pub(crate) struct Statement {
@@ -29,15 +29,15 @@ pub(crate) struct Statement {
     time_limit: Option<Duration>,
     /// The most rows of an answer.
     rows_max: Option<u64>,
-    abort: CancellationToken,
-    answer: watch::Sender<Option<Arc<Value>>>,
+    pub(super) abort: CancellationToken,
+    pub(super) answer: watch::Sender<Option<Arc<Value>>>,
 }
 
 /// All statements, by what they can be asked for.
 #[derive(Default)]
 pub(crate) struct Statements {
     by_request: HashMap<(i64, String), Arc<Statement>>,
-    by_query: HashMap<String, Arc<Statement>>,
+    pub(super) by_query: HashMap<String, Arc<Statement>>,
     made: HashMap<String, Made>,
 }
 
@@ -128,6 +128,24 @@ pub(crate) async fn result(state: &Arc<State>, request: &Request) -> Result<Valu
     }
 }
 
+/// Tells how far a statement is, to whoever is let in.
+pub(crate) fn monitor(state: &State, request: &Request) -> Result<Value, Refusal> {
+    state.sessions().of_token(request.token(), state.clock.now())?;
+    let query_id = request.path.split('/').nth(3).unwrap_or_default();
+    let statement = state.statements().by_query.get(query_id).cloned();
+    let told = |statement: Arc<Statement>| {
+        let answer = statement.answer.borrow().clone();
+        let status = match answer {
+            None => "RUNNING",
+            Some(answer) if answer["success"] == true => "SUCCESS",
+            Some(_) => "FAILED_WITH_ERROR",
+        };
+        json!({ "id": query_id, "sqlText": statement.sql, "status": status })
+    };
+    let queries: Vec<Value> = statement.into_iter().map(told).collect();
+    Ok(json!({"data": {"queries": queries}, "code": null, "message": null, "success": true}))
+}
+
 fn begin(state: &Arc<State>, statement: &Arc<Statement>) {
     let execution = Execution {
         session: statement.session,
@@ -178,11 +196,15 @@ async fn execute(state: &Arc<State>, statement: &Statement) -> (Value, End) {
         );
         return failed(Failure::new("000630", "57014", message), End::TimedOut);
     }
+    let told = history::told(state, &statement.filled);
     let mut sessions = state.sessions();
     let Some(session) = sessions.get(statement.session) else {
         return failed(Failure::aborted(), End::Aborted);
     };
-    let mut outcome = sql::run(&statement.filled, session);
+    let mut outcome = match told {
+        Some(told) => Ok(told),
+        None => sql::run(&statement.filled, session),
+    };
     if let (Ok(Outcome::Made(made)), Some(rows_max)) = (&mut outcome, statement.rows_max) {
         made.rows = made.rows.min(rows_max);
     }

@@ -39,6 +39,7 @@ use crate::mcp::edge::resume::Resumable;
 use crate::mcp::edge::session::{Client, Session};
 use crate::mcp::server::{Leaving, Served};
 use crate::metrics::Metrics;
+use crate::warehouse::connections::Connections;
 
 /// The request whose reply is a subscription.
 const LISTEN: &str = "subscriptions/listen";
@@ -51,6 +52,7 @@ type Service =
 pub(super) struct McpDoor {
     service: Service,
     reception: Reception,
+    connections: Connections,
     pub(super) edge: Arc<Edge>,
     office: Office,
     stage: watch::Receiver<Stage>,
@@ -78,6 +80,7 @@ impl McpDoor {
             .with_max_request_body_bytes(body_bytes_max)
             .disable_allowed_hosts();
         let sessions = Arc::new(NeverSessionManager::default());
+        let connections = server.connections().clone();
         let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
         let service = Arc::new(service);
         McpDoor {
@@ -86,6 +89,7 @@ impl McpDoor {
                 Box::pin(async move { service.handle(request).await.map(Body::new) })
             }),
             reception,
+            connections,
             edge,
             office,
             leaving: leaving(stage.clone()),
@@ -233,15 +237,32 @@ impl McpDoor {
         stream::reply_as_stream(self.work(head, body), terms)
     }
 
+    /// Ends the statement of a cancelled request that no worker waits for: its own one may have died.
+    async fn end_left(
+        self: Arc<McpDoor>,
+        (session, caller): (Arc<Session>, Caller),
+        request: Value,
+    ) {
+        let Some(statement) = self.edge.statement(&session, &request, &caller).await else {
+            return;
+        };
+        if let Ok(pool) = self.connections.of(statement.connection.as_deref(), &caller)
+            && let Err(error) = pool.end(&statement.query_id).await
+        {
+            tracing::warn!(%error, "the statement of a cancelled request may run on");
+        }
+    }
+
     /// What a client of this call may come back with, if it knows how to, and what other workers
     /// need to take it up.
     fn prime(&self, head: &mut Parts, body: &Bytes, call: Option<&Call>) -> Option<Prime> {
         let session = head.extensions.get::<Arc<Session>>();
         let call = call.filter(|_| session.is_some_and(|session| session.is_primed()))?;
-        if head.extensions.get::<Resumable>().is_none() {
-            let caller = head.extensions.get::<Caller>()?;
-            head.extensions.insert(self.edge.resumable(call, caller));
-        }
+        let resumable = match head.extensions.remove::<Resumable>() {
+            Some(taken_up) => taken_up.run_by(call),
+            None => self.edge.resumable(call, head.extensions.get::<Caller>()?),
+        };
+        head.extensions.insert(resumable);
         let (edge, body) = (Arc::clone(&self.edge), body.clone());
         Some(Box::new(move |call| stream::priming(&edge.event_id(call, &body))))
     }
@@ -299,7 +320,7 @@ async fn answered(door: Arc<McpDoor>, request: Request<Body>) -> Result<Response
         head.extensions.insert(door.leaving.clone());
     }
     let Some(id) = id else {
-        return Ok(notified(&door, head, &body, &method).await);
+        return Ok(notified(door, head, &body, &method).await);
     };
     let asked = (id.clone(), method.as_ref());
     let response = Arc::clone(&door).reply(head, body.clone(), asked).await;
@@ -307,16 +328,23 @@ async fn answered(door: Arc<McpDoor>, request: Request<Body>) -> Result<Response
 }
 
 /// Takes a notification, or what is none and has no id either.
-async fn notified(door: &McpDoor, mut head: Parts, body: &Bytes, method: &str) -> Response<Body> {
+async fn notified(
+    door: Arc<McpDoor>,
+    mut head: Parts,
+    body: &Bytes,
+    method: &str,
+) -> Response<Body> {
     let session = head.extensions.get::<Arc<Session>>().cloned();
+    let caller = head.extensions.get::<Caller>().cloned();
     accept_both(&mut head.headers);
     let request = Request::from_parts(head, Full::new(body.clone()));
     let response = (door.service)(request).await;
-    if let (Some(session), "notifications/cancelled") = (session, method)
+    if let (Some(session), Some(caller), "notifications/cancelled") = (session, caller, method)
         && response.status().is_success()
         && let Ok(Message { params }) = serde_json::from_slice::<Message<Cancelled>>(body)
     {
         door.edge.cancel(&session, &params.request_id);
+        tokio::spawn(door.end_left((session, caller), params.request_id));
     }
     readable(response, None)
 }

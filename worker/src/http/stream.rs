@@ -257,6 +257,8 @@ impl Streaming {
     async fn run(mut self) {
         loop {
             match self.turn().await {
+                // The client has gone on at another worker, which answers.
+                Turn::Event(Some(_)) if self.is_taken_up() => return,
                 Turn::Event(Some(bytes)) => self.waiting.push_back(bytes),
                 Turn::Event(None) => self.source = Source::Ended,
                 Turn::Taken => {}
@@ -287,6 +289,10 @@ impl Streaming {
                 return;
             }
         }
+    }
+
+    fn is_taken_up(&self) -> bool {
+        self.terms.call.as_ref().is_some_and(|call| call.leave.is_cancelled())
     }
 
     async fn turn(&mut self) -> Turn {

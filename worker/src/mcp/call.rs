@@ -49,7 +49,8 @@ impl<'a> Call<'a> {
     /// It came to its end.
     pub(super) fn ended(&mut self, result: &Result<Reply, ToolError>) {
         (self.outcome, self.ending) = match result {
-            Ok(_) => (CallOutcome::Ok, Ending::ANSWERED),
+            // One whose statement runs on has done what it was for.
+            Ok(_) | Err(ToolError::Left { .. }) => (CallOutcome::Ok, Ending::ANSWERED),
             Err(error) if error.is_cancelled() => (CallOutcome::Cancelled, Ending::CANCELLED),
             Err(error) => (CallOutcome::Error, error.ending()),
         };

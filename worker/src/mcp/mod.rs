@@ -14,4 +14,6 @@ pub mod official;
 mod prompts;
 mod resources;
 pub mod server;
+pub mod tasks;
+mod tool_call;
 pub mod tools;

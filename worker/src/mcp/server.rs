@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-    CompleteResult, ContentBlock, DiscoverResult, ErrorCode, GetPromptRequestParams,
-    GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult, JsonObject,
+    CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CompleteRequestParams,
+    CompleteResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, GetTaskParams,
+    GetTaskResult, Implementation, InitializeRequestParams, InitializeResult, JsonObject,
     ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, Resource,
-    ServerCapabilities, ServerConfig, SubscriptionFilter, Tool, ToolsCapability,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+    ServerConfig, SubscriptionFilter, Tool, ToolsCapability, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, SubscriptionContext, SubscriptionSink};
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -18,18 +18,16 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tracing::field::Empty;
 
-use super::asker::{knows_links, origin, passage, resumable};
-use super::call::Call;
-use super::news::News;
-use super::tools::errand::{Asked, Errand};
-use super::tools::{self, Desk, Reply, ToolError};
-use super::{complete, prompts, resources};
+use super::asker::{origin, passage};
+use super::tools::Desk;
+use super::tools::errand::{Asked, Errand, Fate};
+use super::{complete, prompts, resources, tasks};
 use crate::access::Caller;
 use crate::audit::Audit;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::passage::Passage;
 use crate::quota::Quotas;
+use crate::warehouse::connections::Connections;
 use crate::warehouse::course::Course;
 
 /// What an assistant is told about the server as a whole.
@@ -45,10 +43,6 @@ refused unless this client may send them. Long answers are cut and say so (`trun
 /// take to show, in milliseconds.
 const FRESH_MS: u64 = 60_000;
 
-/// JSON-RPC, server's own range: try again.
-const LOST: ErrorCode = ErrorCode(-32000);
-const LOST_WORDS: &str = "the worker that ran this request was lost; call again";
-
 /// Fires when the worker begins to leave; a request carries it whose reply has no other end.
 #[derive(Debug, Clone, Default)]
 pub struct Leaving(pub CancellationToken);
@@ -56,12 +50,12 @@ pub struct Leaving(pub CancellationToken);
 /// The server. Cheap to clone; each request gets its own.
 #[derive(Clone)]
 pub struct Server {
-    desk: Arc<Desk>,
+    pub(super) desk: Arc<Desk>,
     /// Whose calls they are that came through no door.
     caller: Caller,
-    metrics: Arc<Metrics>,
-    audit: Audit,
-    clock: Clock,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) audit: Audit,
+    pub(super) clock: Clock,
 }
 
 impl Server {
@@ -78,7 +72,7 @@ impl Server {
     }
 
     /// Who sent this request.
-    fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
+    pub(super) fn caller(&self, context: &RequestContext<RoleServer>) -> Caller {
         let head = context.extensions.get::<http::request::Parts>();
         let admitted = head.and_then(|head| head.extensions.get::<Caller>());
         admitted.unwrap_or(&self.caller).clone()
@@ -110,59 +104,9 @@ impl Server {
             cancel: &context.ct,
             course: Course::default(),
             resumable: None,
+            fate: Fate::Awaited,
         };
         Errand::new(&self.desk, method, asked)
-    }
-
-    /// Calls a tool.
-    async fn called(
-        &self,
-        request: CallToolRequestParams,
-        context: RequestContext<RoleServer>,
-        passage: Passage,
-    ) -> Result<CallToolResponse, ErrorData> {
-        let caller = self.caller(&context);
-        let (origin, counted) = (origin(&context), (&*self.metrics, self.clock));
-        let who = (request.name.as_ref(), &caller);
-        let mut record = self.audit.begin(who, request.arguments.as_ref(), (&passage, self.clock));
-        let Some(tool) = self.desk.shelf.named(&request.name, &caller) else {
-            record.refused("the caller sees no such tool");
-            Call::begin(counted, ("unknown", &caller), &origin).unknown();
-            let message = format!("there is no tool `{}`; tools/list says which", request.name);
-            return Err(ErrorData::invalid_params(message, None));
-        };
-        let mut call = Call::begin(counted, (tool.label(), &caller), &origin);
-        let arguments = request.arguments.unwrap_or_default();
-        let (course, news) = News::wanted(&context, self.clock);
-        let course = course.timed(call.spent());
-        let resumable = resumable(&context, &caller, &arguments);
-        let taken_up = resumable.as_ref().is_some_and(|call| call.taken_up().is_some());
-        let asked = Asked { origin, caller: &caller, cancel: &context.ct, course, resumable };
-        let spreading = async move {
-            match news {
-                Some(news) => news.spread().await,
-                None => std::future::pending().await,
-            }
-        };
-        let result = tokio::select! {
-            never = spreading => match never {},
-            result = tools::call(&self.desk, tool.as_ref(), arguments, asked) => result,
-            () = context.ct.cancelled() => Err(ToolError::cancelled()),
-        };
-        call.ended(&result);
-        match &result {
-            Ok(reply) => record.answered(&reply.structured),
-            Err(ToolError::Refused(why)) => record.refused(why),
-            Err(error) if error.is_refusal() => record.refused(error.to_string()),
-            Err(error) if error.is_cancelled() => {}
-            Err(_) => record.failed(),
-        }
-        Ok(CallToolResponse::from(match result {
-            Ok(reply) => shown(reply, knows_links(&context)),
-            // Whatever became of it, the client may still have it anew.
-            Err(_) if taken_up => return Err(ErrorData::new(LOST, LOST_WORDS, None)),
-            Err(error) => CallToolResult::error(vec![ContentBlock::text(error.words())]),
-        }))
     }
 }
 
@@ -170,11 +114,18 @@ impl Server {
 pub trait Served: ServerHandler + Clone {
     /// How much clients may ask.
     fn quotas(&self) -> &Quotas;
+
+    /// The accounts that it asks.
+    fn connections(&self) -> &Connections;
 }
 
 impl Served for Server {
     fn quotas(&self) -> &Quotas {
         &self.desk.quotas
+    }
+
+    fn connections(&self) -> &Connections {
+        &self.desk.connections
     }
 }
 
@@ -187,6 +138,10 @@ impl ServerHandler for Server {
             .enable_resources()
             .enable_completions()
             .build();
+        let capabilities = match self.desk.connections.leave_running() {
+            true => tasks::offered(capabilities),
+            false => capabilities,
+        };
         let name = Implementation::new("mcp-supervisor", env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities)
             .with_server_info(name.with_title("Snowflake, read-only"))
@@ -202,6 +157,7 @@ impl ServerHandler for Server {
         let mut info = self.negotiate_initialize(&request)?;
         context.peer.set_peer_info(request);
         info.capabilities.tools = Some(ToolsCapability::default());
+        info.capabilities.extensions = None;
         Ok(info)
     }
 
@@ -255,10 +211,35 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let passage = passage(&context);
         let tool = &*request.name;
-        let span = tracing::error_span!(parent: &passage.span, "tool_call", tool, outcome = Empty);
-        self.called(request, context, passage).instrument(span).await
+        let parent = &passage(&context).span;
+        let span = tracing::error_span!(parent: parent, "tool_call", tool, outcome = Empty);
+        tasks::called(self, request, &context).instrument(span).await
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        tasks::get(self, &request.task_id, &context).await
+    }
+
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        // A task here never asks for anything, so there is no answer to take.
+        tasks::opened(self, &request.task_id, &context).map(drop)
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        tasks::cancel(self, &request.task_id, &context).await
     }
 
     async fn list_prompts(
@@ -319,17 +300,4 @@ impl ServerHandler for Server {
         let completed = complete::complete(&errand, self.clock, &request);
         Ok(CompleteResult::new(completed.instrument(passage(&context).span).await?))
     }
-}
-
-fn shown(reply: Reply, knows_links: bool) -> CallToolResult {
-    let mut content = vec![ContentBlock::text(reply.text)];
-    content.extend(reply.link.filter(|_| knows_links).map(|link| {
-        let resource = Resource::new(link.uri, link.name)
-            .with_description(link.description)
-            .with_mime_type(link.mime_type);
-        ContentBlock::resource_link(resource)
-    }));
-    let mut result = CallToolResult::success(content);
-    result.structured_content = Some(reply.structured);
-    result
 }

@@ -15,8 +15,8 @@ const VERBS: [&str; 32] = [
 #[must_use]
 pub fn verb(statement: &str) -> &'static str {
     let statement = begun(statement);
-    let end = statement.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(statement.len());
-    let word = &statement[..end];
+    let goes_on = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let word = statement.split(|c| !goes_on(c)).next().unwrap_or_default();
     let known = VERBS.into_iter().find(|verb| verb.eq_ignore_ascii_case(word));
     match known {
         Some("desc") => "describe",

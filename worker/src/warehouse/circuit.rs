@@ -111,6 +111,7 @@ impl Circuit {
             | WarehouseError::Unsupported { .. }
             | WarehouseError::TimedOut { .. }
             | WarehouseError::Cancelled
+            | WarehouseError::Left { .. }
             | WarehouseError::Connect { .. }
             | WarehouseError::Interrupted { .. } => {
                 let doubled = WAIT_MIN.saturating_mul(1 << streak.min(10)).min(WAIT_MAX);

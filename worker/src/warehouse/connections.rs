@@ -182,6 +182,14 @@ impl Connections {
         self.inner.named.iter().map(of).collect()
     }
 
+    /// Whether a statement can be left running at any of them.
+    #[must_use]
+    pub fn leave_running(&self) -> bool {
+        let mut named = self.inner.named.values();
+        self.inner.default.pool.leaves_running()
+            || named.any(|connection| connection.pool.leaves_running())
+    }
+
     /// Takes out what was counted of statements and waits, at most so many series.
     #[must_use]
     pub fn take_series(&self, most: usize) -> Vec<Series> {

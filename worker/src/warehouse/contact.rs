@@ -55,7 +55,9 @@ impl Contact {
     /// too; that nobody wanted it any more tells nothing.
     pub(super) fn failed(&self, error: &WarehouseError) {
         let kind = match error {
-            WarehouseError::Statement { .. } | WarehouseError::Unsupported { .. } => {
+            WarehouseError::Statement { .. }
+            | WarehouseError::Unsupported { .. }
+            | WarehouseError::Left { .. } => {
                 return self.answered();
             }
             WarehouseError::TimedOut { .. } | WarehouseError::Cancelled => return,

@@ -91,6 +91,12 @@ impl Course {
         }
     }
 
+    /// How far the statement is, to be followed; nothing, where nobody follows it.
+    #[must_use]
+    pub fn stage(&self) -> Option<watch::Receiver<Stage>> {
+        self.told.as_ref().map(|told| told.subscribe())
+    }
+
     /// The same course, whose time is kept here.
     #[must_use]
     pub fn timed(self, spent: Arc<Spent>) -> Course {

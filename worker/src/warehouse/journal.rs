@@ -150,6 +150,7 @@ fn outcome(error: &PoolError) -> &'static str {
             WarehouseError::Connect { .. } | WarehouseError::Settings { .. } => "unreachable",
             WarehouseError::Refused { .. } | WarehouseError::LoggedOut { .. } => "no_login",
             WarehouseError::Interrupted { .. } => "answer_lost",
+            WarehouseError::Left { .. } => "left",
         },
     }
 }

@@ -13,6 +13,7 @@ pub mod course;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub(crate) mod journal;
+pub mod left;
 mod lent;
 pub mod open;
 mod opener;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use course::Course;
+use left::{Leave, State};
 
 /// A place where statements can be run, such as an account.
 #[async_trait]
@@ -44,6 +46,28 @@ pub trait Warehouse: Send + Sync + 'static {
 
     /// Forgets that credentials were refused, for an administrator who knows better.
     fn forgive(&self) {}
+
+    /// Whether a statement can be left running here and found again by its name, from any worker.
+    fn leaves_running(&self) -> bool {
+        false
+    }
+
+    /// How far a statement is that was left running.
+    ///
+    /// # Errors
+    /// When the warehouse cannot be asked, or leaves nothing running.
+    async fn state(&self, _query_id: &str) -> Result<State, WarehouseError> {
+        Err(left::nothing(self.name()))
+    }
+
+    /// Ends a statement by its name, whoever began it; true when the warehouse confirms it, false
+    /// also when it did not run any more.
+    ///
+    /// # Errors
+    /// When the warehouse cannot be asked, or leaves nothing running.
+    async fn end(&self, _query_id: &str) -> Result<bool, WarehouseError> {
+        Err(left::nothing(self.name()))
+    }
 }
 
 /// One authenticated conversation with a warehouse.
@@ -117,6 +141,8 @@ pub struct Context {
     pub course: Course,
     /// What to ask a service, instead of the statement.
     pub post: Option<Post>,
+    /// When to leave the statement running.
+    pub leave: Leave,
 }
 
 /// A question to a service of the warehouse that is no statement.
@@ -150,6 +176,17 @@ pub struct Page {
     pub query_id: String,
     /// How many rows come before.
     pub offset: u64,
+    /// Whether the execution is over, or whose it is.
+    pub run: Run,
+}
+
+/// What is known of an execution whose answer is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// It is over, or somebody else's to end.
+    Kept,
+    /// It may run yet, and ends with whoever waits for this answer.
+    TakenUp,
 }
 
 /// Who asks, as far as it is known; for the account's own history.
@@ -279,6 +316,12 @@ pub enum WarehouseError {
     /// The caller went away or asked for the end.
     #[error("the statement was cancelled")]
     Cancelled,
+    /// It was left running, as the caller wished; see [`Leave`].
+    #[error("the statement runs on as {query_id}")]
+    Left {
+        /// The warehouse's name for the execution.
+        query_id: String,
+    },
     /// The warehouse cannot be reached now, or what it said cannot be understood.
     #[error("no answer from {warehouse}: {reason}")]
     Connect {

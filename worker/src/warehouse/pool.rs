@@ -77,16 +77,16 @@ pub enum PoolError {
 /// The pool. Cheap to clone.
 #[derive(Clone)]
 pub struct Pool {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
+    pub(super) warehouse: Arc<dyn Warehouse>,
     pub(super) sessions: r2d2::Pool<Opener>,
     pub(super) permits: Arc<Semaphore>,
     circuit: Arc<Circuit>,
     pub(super) contact: Arc<Contact>,
     running: Arc<Running>,
-    warehouse: Arc<dyn Warehouse>,
     openings: watch::Receiver<Openings>,
     pub(super) settings: PoolSettings,
     pub(super) clock: Clock,
@@ -134,12 +134,12 @@ impl Pool {
             .connection_customizer(Box::new(goodbye))
             .build_unchecked(opener);
         let inner = Arc::new(Inner {
+            warehouse,
             sessions,
             permits: Arc::new(Semaphore::new(max as usize)),
             circuit,
             contact,
             running: Arc::default(),
-            warehouse,
             openings,
             settings: PoolSettings { max, ..settings.clone() },
             clock,
@@ -215,7 +215,10 @@ impl Pool {
         course.tell(Stage::Running { query_id: None });
         let task = tokio::spawn(run(loan, inner.clock, work, *limits).in_current_span());
         let ended = task.await;
-        course.tell(Stage::Ended);
+        // Of one that runs on, its session tells the end.
+        if !matches!(ended, Ok(Err(WarehouseError::Left { .. }))) {
+            course.tell(Stage::Ended);
+        }
         match ended {
             Ok(result) => {
                 timing.ended(&result);

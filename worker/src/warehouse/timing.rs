@@ -59,6 +59,7 @@ impl<'a> Timing<'a> {
                 "ok"
             }
             Err(WarehouseError::Cancelled) => "cancelled",
+            Err(WarehouseError::Left { .. }) => "left",
             Err(WarehouseError::TimedOut { .. }) => "timeout",
             Err(
                 WarehouseError::Statement { .. }

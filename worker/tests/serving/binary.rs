@@ -7,7 +7,8 @@ use mcp_protocol::message::FromWorker;
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{Settings, SnowflakeLogin, SnowflakeSettings, WarehouseSettings};
 
-use crate::supervised::{Waiting, settings};
+use crate::played::Waiting;
+use crate::supervised::settings;
 use crate::support::listener;
 
 #[expect(clippy::disallowed_methods, reason = "the test starts the program itself")]

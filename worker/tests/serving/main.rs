@@ -13,6 +13,7 @@ mod logs;
 mod mcp;
 mod news;
 mod official;
+mod played;
 mod pool;
 mod runbook;
 mod sessions;

@@ -1,16 +1,12 @@
 //! The whole worker against a supervisor that the test plays.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use interprocess::local_socket::tokio::prelude::*;
-use interprocess::local_socket::tokio::{Listener, Stream};
-use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
-use mcp_protocol::frame::{self, Decoder};
-use mcp_protocol::handshake::{Hello, Peer, Welcome};
+use mcp_protocol::access::{Allowed, Grant, Level};
 use mcp_protocol::measure::{Measure, More};
 use mcp_protocol::message::{FromWorker, ToWorker};
+use mcp_protocol::offered::{StatementPlace, StatementTool};
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{Settings, SnowflakeLogin, SnowflakeSettings, WarehouseSettings};
 use mcp_worker::clock::Clock;
@@ -18,92 +14,11 @@ use mcp_worker::settings::{Identity, Inherited};
 use mcp_worker::supervised::{ServeError, serve};
 use mcp_worker::warehouse::WarehouseError;
 use mcp_worker::warehouse::connections::OpenWarehouse;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
+use crate::played::{Supervisor, Waiting};
 use crate::support::{Client, FakeWarehouse, PATIENCE, call, listener};
-
-/// The supervisor's end of a link.
-pub(crate) struct Supervisor {
-    stream: Stream,
-    decoder: Decoder,
-}
-
-impl Supervisor {
-    pub(crate) async fn say<M: Serialize>(&mut self, message: &M) {
-        let frame = frame::encode(message).expect("a frame");
-        (&self.stream).write_all(&frame).await.expect("the worker reads");
-    }
-
-    pub(crate) async fn hear<M: DeserializeOwned>(&mut self) -> M {
-        loop {
-            if let Some(body) = self.decoder.next_body().expect("frames") {
-                return frame::decode(&body).expect("a message");
-            }
-            let mut bytes = [0; 4096];
-            let mut stream = &self.stream;
-            let reading = tokio::time::timeout(PATIENCE, stream.read(&mut bytes));
-            let read = reading.await.expect("in time").expect("the worker writes");
-            assert_ne!(read, 0, "the worker hung up");
-            self.decoder.push(&bytes[..read]);
-        }
-    }
-
-    /// The next message that is no heartbeat, and how many heartbeats came before it.
-    pub(crate) async fn hear_news(&mut self) -> (FromWorker, u32) {
-        let mut heartbeats = 0;
-        loop {
-            match self.hear().await {
-                FromWorker::Heartbeat(_) => heartbeats += 1,
-                news @ (FromWorker::Ready
-                | FromWorker::Failed { .. }
-                | FromWorker::Drained
-                | FromWorker::Tell(_)
-                | FromWorker::StatementBegan(_)
-                | FromWorker::StatementEnded { .. }
-                | FromWorker::Seek { .. }
-                | FromWorker::Ask { .. }
-                | FromWorker::Did { .. }) => return (news, heartbeats),
-            }
-        }
-    }
-}
-
-/// A socket at which a supervisor waits for its worker.
-pub(crate) struct Waiting {
-    directory: tempfile::TempDir,
-    accepting: Listener,
-}
-
-impl Waiting {
-    pub(crate) fn new() -> Waiting {
-        let directory = tempfile::tempdir().expect("a directory");
-        let socket = directory.path().join("control.sock");
-        let name = socket.to_fs_name::<GenericFilePath>().expect("a name");
-        let accepting = ListenerOptions::new().name(name).create_tokio().expect("a local socket");
-        Waiting { directory, accepting }
-    }
-
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.directory.path().join("control.sock")
-    }
-
-    /// Plays the handshake up to the settings.
-    pub(crate) async fn hand_over(&self, settings: Settings) -> Supervisor {
-        let accepting = tokio::time::timeout(PATIENCE, self.accepting.accept());
-        let stream = accepting.await.expect("in time").expect("the worker connects");
-        let mut supervisor = Supervisor { stream, decoder: Decoder::default() };
-        let hello: Hello = supervisor.hear().await;
-        let expected = Peer::Worker { app: "query".to_owned(), slot: 2, run: 57 };
-        assert_eq!(hello.peer, expected);
-        supervisor.say(&Welcome::Speak { version: 1 }).await;
-        supervisor.say(&ToWorker::Settings(Box::new(settings))).await;
-        supervisor
-    }
-}
 
 struct Stage {
     _waiting: Waiting,
@@ -179,6 +94,43 @@ async fn new_limits_hold_at_once_for_the_same_client_and_the_same_worker() {
         while client.mcp(&asked).await.expect("an answer").body.contains("2.50") {}
     };
     tokio::time::timeout(PATIENCE, until_told).await.expect("the limit comes");
+    stage.supervisor.say(&ToWorker::Drain { grace: Duration::from_secs(10) }).await;
+    assert_eq!(stage.supervisor.hear_news().await.0, FromWorker::Drained);
+    assert!(stage.worker.await.expect("no panic").is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_tools_are_there_at_once_for_the_same_worker_and_go_as_soon() {
+    let mut begun = settings();
+    let toolsets = vec!["custom".to_owned()];
+    begun.access.anonymous = Some(Grant { toolsets, ..Grant::default() });
+    let mut stage = stage(begun.clone(), fake()).await;
+    assert_eq!(stage.supervisor.hear_news().await.0, FromWorker::Ready);
+    let mut client = Client::connect(stage.address).await.expect("connects");
+    let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let listed = client.mcp(&list).await.expect("an answer").json();
+    assert_eq!(listed["result"]["tools"], json!([]), "{listed}");
+    let mut adjusted = begun.adjustable();
+    adjusted.offered.tools.push(StatementTool {
+        name: "orders_of".to_owned(),
+        description: "Orders.".to_owned(),
+        statement: "select two rows".to_owned(),
+        parameters: Vec::new(),
+        place: StatementPlace::default(),
+        level: Level::Read,
+        rows_max: None,
+        clients: Allowed::Any,
+    });
+    stage.supervisor.say(&ToWorker::Adjust(Box::new(adjusted))).await;
+    let until_listed =
+        async { while !client.mcp(&list).await.expect("an answer").body.contains("orders_of") {} };
+    tokio::time::timeout(PATIENCE, until_listed).await.expect("the tool comes");
+    let answer = client.mcp(&call("orders_of", json!({}))).await.expect("an answer");
+    assert!(answer.body.contains("2.50"), "{}", answer.body);
+    stage.supervisor.say(&ToWorker::Adjust(Box::new(begun.adjustable()))).await;
+    let until_gone =
+        async { while client.mcp(&list).await.expect("an answer").body.contains("orders_of") {} };
+    tokio::time::timeout(PATIENCE, until_gone).await.expect("the tool goes");
     stage.supervisor.say(&ToWorker::Drain { grace: Duration::from_secs(10) }).await;
     assert_eq!(stage.supervisor.hear_news().await.0, FromWorker::Drained);
     assert!(stage.worker.await.expect("no panic").is_ok());

@@ -527,13 +527,24 @@ pub(crate) async fn house_with(
 pub(crate) async fn house_serving<S: Served>(
     listener: std::net::TcpListener,
     settings: &Settings,
-    Colleagues { bus, office }: Colleagues,
+    colleagues: Colleagues,
+    make: impl FnOnce(Server) -> S,
+) -> House {
+    let warehouse = FakeWarehouse::default();
+    let counts = Arc::clone(&warehouse.counts);
+    let account = (Arc::new(warehouse) as Arc<dyn Warehouse>, counts);
+    house_before(account, (listener, colleagues), settings, make).await
+}
+
+/// Opens a house before this account.
+pub(crate) async fn house_before<S: Served>(
+    (warehouse, counts): (Arc<dyn Warehouse>, Arc<Counts>),
+    (listener, Colleagues { bus, office }): (std::net::TcpListener, Colleagues),
+    settings: &Settings,
     make: impl FnOnce(Server) -> S,
 ) -> House {
     let clock = Clock::start();
-    let warehouse = FakeWarehouse::default();
-    let counts = Arc::clone(&warehouse.counts);
-    let pool = Pool::new(Arc::new(warehouse), &settings.pool, clock);
+    let pool = Pool::new(warehouse, &settings.pool, clock);
     pool.open_min().await.expect("the pool opens");
     let metrics = Arc::new(Metrics::default());
     let (_, limits) = tokio::sync::watch::channel(settings.limits.clone());

@@ -52,6 +52,7 @@ struct Table {
 struct Running {
     serial: u64,
     cancel: CancellationToken,
+    leave: CancellationToken,
     rejoin: mpsc::Sender<Seat>,
 }
 
@@ -71,6 +72,8 @@ pub struct Call {
     pub serial: u64,
     /// Fires when the client wants no answer any more.
     pub cancel: CancellationToken,
+    /// Fires when another worker has taken its statement up.
+    pub leave: CancellationToken,
     /// Where the client comes back in.
     pub rejoined: mpsc::Receiver<Seat>,
     calls: Arc<Calls>,
@@ -92,7 +95,7 @@ impl Calls {
     #[must_use]
     pub fn begin(self: &Arc<Calls>, key: CallKey, now: Moment) -> Call {
         let (rejoin, rejoined) = mpsc::channel(1);
-        let cancel = CancellationToken::new();
+        let (cancel, leave) = (CancellationToken::new(), CancellationToken::new());
         let serial = u64::from_be_bytes(random());
         let mut table = self.lock();
         if let Some(cancelled) = table.cancelled.get_mut(&key) {
@@ -102,10 +105,10 @@ impl Calls {
                 table.cancelled.remove(&key);
             }
         }
-        let running = Running { serial, cancel: cancel.clone(), rejoin };
+        let running = Running { serial, cancel: cancel.clone(), leave: leave.clone(), rejoin };
         table.running.insert(key.clone(), running);
         drop(table);
-        Call { key, serial, cancel, rejoined, calls: Arc::clone(self) }
+        Call { key, serial, cancel, leave, rejoined, calls: Arc::clone(self) }
     }
 
     /// A client wants no answer to a request any more.
@@ -119,6 +122,17 @@ impl Calls {
         drop(table);
         if let Some(running) = running {
             running.cancel();
+        }
+    }
+
+    /// Another worker has taken up the statement of this run, which is to be left to it.
+    pub fn leave(&self, key: &CallKey, serial: u64) {
+        let table = self.lock();
+        let running = table.running.get(key).filter(|running| running.serial == serial);
+        let leave = running.map(|running| running.leave.clone());
+        drop(table);
+        if let Some(leave) = leave {
+            leave.cancel();
         }
     }
 

@@ -12,9 +12,10 @@ pub mod session;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use mcp_protocol::relay::{Circular, REQUEST_BYTES_MAX, SealingKeys};
+use mcp_protocol::relay::{Circular, REQUEST_BYTES_MAX, SealingKeys, Statement};
 use serde_json::Value;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use self::calls::{Call, CallKey, Calls, Found, Seat};
 use self::resume::Resumable;
@@ -91,6 +92,18 @@ impl Edge {
         self.bus.tell(Circular::Cancel { session: session.tag, request });
     }
 
+    /// What runs at the warehouse for a request of this caller's, in whichever worker or in none.
+    pub async fn statement(
+        &self,
+        session: &Session,
+        id: &Value,
+        caller: &Caller,
+    ) -> Option<Statement> {
+        let CallKey { session, request } = key(session, id)?;
+        let statement = self.bus.seek(session, &request).await?;
+        (statement.principal.as_deref() == caller.name.as_deref()).then_some(statement)
+    }
+
     /// The id of the event that the stream of this message begins with.
     #[must_use]
     pub fn event_id(&self, call: &Call, message: &[u8]) -> String {
@@ -123,18 +136,24 @@ impl Edge {
     pub fn resumable(&self, call: &Call, caller: &Caller) -> Resumable {
         let (bus, key) = (self.bus.clone(), call.key.clone());
         let principal = caller.name.clone();
-        Resumable { bus, key, principal, taken_up: None, statement: None }
+        let leave = call.leave.clone();
+        Resumable { bus, key, principal, taken_up: None, statement: None, leave }
     }
 
-    /// The call of this caller's that a worker which is gone has begun at the warehouse.
+    /// The call of this caller's that another worker has begun at the warehouse. From now on it is
+    /// this one's: the other, if it lives, lets the statement run.
     pub async fn take_up(&self, lost: &Lost, caller: &Caller) -> Option<Resumable> {
         let CallKey { session, request } = &lost.key;
         let statement = self.bus.seek(*session, request).await?;
         let is_the_callers = statement.principal.as_deref() == caller.name.as_deref();
         let (bus, key, principal) = (self.bus.clone(), lost.key.clone(), caller.name.clone());
-        let taken_up = Some(statement.query_id);
-        let resumable = Resumable { bus, key, principal, taken_up, statement: None };
-        (statement.reads && is_the_callers).then_some(resumable)
+        if !statement.reads || !is_the_callers {
+            return None;
+        }
+        let request = request.to_string();
+        self.bus.tell(Circular::TakenUp { session: *session, request, serial: lost.serial });
+        let (taken_up, leave) = (Some(statement.query_id), CancellationToken::new());
+        Some(Resumable { bus, key, principal, taken_up, statement: None, leave })
     }
 
     /// Gives a client that comes back its seat, if what it comes back for runs here.
@@ -154,6 +173,9 @@ impl Edge {
                 self.calls.cancel(key, self.clock.now());
             }
             Circular::Revoke { session, until: _ } => self.calls.end(session),
+            Circular::TakenUp { session, request, serial } => {
+                self.calls.leave(&CallKey { session, request: request.into() }, serial);
+            }
         }
     }
 }

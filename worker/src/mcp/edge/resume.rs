@@ -13,10 +13,12 @@ use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use mcp_protocol::relay::Statement;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use super::calls::CallKey;
+use super::calls::{Call, CallKey};
 use crate::bus::Bus;
 use crate::warehouse::course::Stage;
+use crate::warehouse::left::Leave;
 
 /// The longest message that the id of a stream carries, packed, in bytes: ids are headers.
 pub(super) const PACKED_BYTES_MAX: usize = 2048;
@@ -33,11 +35,14 @@ pub struct Resumable {
     pub(super) taken_up: Option<String>,
     /// The statement that the client wrote itself; no other of the call's is taken up.
     pub(super) statement: Option<Arc<str>>,
+    /// Fires when another worker has taken it up from here.
+    pub(super) leave: CancellationToken,
 }
 
 /// A statement that is told of as long as this lives.
 struct Told<'a> {
     resumable: &'a Resumable,
+    connection: Option<&'a str>,
     query_id: Option<String>,
 }
 
@@ -60,11 +65,26 @@ impl Resumable {
         self.taken_up.as_deref()
     }
 
+    /// The same, run by this call.
+    #[must_use]
+    pub fn run_by(self, call: &Call) -> Resumable {
+        Resumable { leave: call.leave.clone(), ..self }
+    }
+
+    /// When its statement is to be left to another worker.
+    #[must_use]
+    pub fn leave(&self) -> Leave {
+        Leave::Told(self.leave.clone())
+    }
+
     /// Tells where the statement can be found, for as long as it is polled. One that ends here has
     /// not to be looked for any more; one whose worker dies has.
-    pub async fn tell(&self, mut stage: watch::Receiver<Stage>) -> Infallible {
-        // What was taken up is known already; that it ended is not.
-        let mut told = Told { resumable: self, query_id: self.taken_up.clone() };
+    pub async fn tell(
+        &self,
+        connection: Option<&str>,
+        mut stage: watch::Receiver<Stage>,
+    ) -> Infallible {
+        let mut told = Told { resumable: self, connection, query_id: None };
         loop {
             let named = match &*stage.borrow_and_update() {
                 Stage::Running { query_id } => query_id.clone(),
@@ -88,7 +108,7 @@ impl Told<'_> {
             session: key.session,
             request: key.request.to_string(),
             principal: principal.as_deref().map(str::to_owned),
-            connection: None,
+            connection: self.connection.map(str::to_owned),
             query_id: self.query_id.clone().unwrap_or_default(),
             reads: true,
         });
@@ -97,7 +117,8 @@ impl Told<'_> {
 
 impl Drop for Told<'_> {
     fn drop(&mut self) {
-        if self.query_id.is_some() {
+        // What another worker has taken up is that one's to tell of.
+        if self.query_id.is_some() && !self.resumable.leave.is_cancelled() {
             let Resumable { bus, key, .. } = self.resumable;
             bus.ended(key.session, &key.request);
         }
@@ -105,7 +126,7 @@ impl Drop for Told<'_> {
 }
 
 /// A message, small; nothing when it does not become small enough.
-pub(super) fn packed(message: &[u8]) -> Vec<u8> {
+pub(in crate::mcp) fn packed(message: &[u8]) -> Vec<u8> {
     let mut packer = DeflateEncoder::new(Vec::new(), Compression::fast());
     let packed = packer.write_all(message).and_then(|()| packer.finish());
     let packed = packed.expect("memory takes what is written");
@@ -113,7 +134,7 @@ pub(super) fn packed(message: &[u8]) -> Vec<u8> {
 }
 
 /// The message again.
-pub(super) fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::mcp) fn unpacked(packed: &[u8]) -> Option<Vec<u8>> {
     let mut message = Vec::new();
     let unpacked = DeflateDecoder::new(packed).take(MESSAGE_BYTES_MAX).read_to_end(&mut message);
     (unpacked.is_ok() && !message.is_empty()).then_some(message)
@@ -143,9 +164,11 @@ mod tests {
         let other = bus.sibling();
         let session = SessionTag([1; 16]);
         let key = CallKey { session, request: "7".into() };
-        let resumable = Resumable { bus, key, principal: None, taken_up: None, statement: None };
+        let leave = CancellationToken::new();
+        let resumable =
+            Resumable { bus, key, principal: None, taken_up: None, statement: None, leave };
         let (course, stage) = Course::followed();
-        let telling = tokio::spawn(async move { resumable.tell(stage).await });
+        let telling = tokio::spawn(async move { resumable.tell(None, stage).await });
         course.named("01b2");
         let clock = crate::clock::Clock::start();
         let found = async {

@@ -20,6 +20,8 @@ pub enum Purpose {
     Event,
     /// Where a long answer goes on.
     Cursor,
+    /// The name of a task.
+    Task,
 }
 
 /// The keys, ready for use.
@@ -36,6 +38,7 @@ struct Key {
     session: LessSafeKey,
     event: LessSafeKey,
     cursor: LessSafeKey,
+    task: LessSafeKey,
 }
 
 impl Ring {
@@ -93,7 +96,7 @@ impl Key {
             LessSafeKey::new(UnboundKey::from(key))
         };
         let (session, event) = (derived(b"session"), derived(b"event"));
-        Key { id, session, event, cursor: derived(b"cursor") }
+        Key { id, session, event, cursor: derived(b"cursor"), task: derived(b"task") }
     }
 
     fn of_purpose(&self, purpose: Purpose) -> &LessSafeKey {
@@ -101,6 +104,7 @@ impl Key {
             Purpose::Session => &self.session,
             Purpose::Event => &self.event,
             Purpose::Cursor => &self.cursor,
+            Purpose::Task => &self.task,
         }
     }
 }

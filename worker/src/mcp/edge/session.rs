@@ -48,9 +48,9 @@ pub struct Client {
     pub capabilities: Map<String, Value>,
 }
 
-/// Whose session it is: a hash of what the caller is known by.
+/// Whose something is: a hash of what the caller is known by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Principal([u8; 16]);
+pub(in crate::mcp) struct Principal(pub(in crate::mcp) [u8; 16]);
 
 /// Where the parts of an opened id end.
 const TAG_END: usize = 16;
@@ -133,7 +133,7 @@ impl fmt::Display for Client {
 }
 
 impl Principal {
-    fn of(caller: &Caller) -> Principal {
+    pub(in crate::mcp) fn of(caller: &Caller) -> Principal {
         let name: Option<&Arc<str>> = caller.name.as_ref();
         // A client's keys come and go, and are all the client's; those who share a provider of
         // tokens are many people.

@@ -108,7 +108,8 @@ impl Cursors {
         Ok(sealed.cursor.into_owned())
     }
 
-    fn ring(&self) -> Arc<Ring> {
+    /// The keys as they are now.
+    pub(in crate::mcp) fn ring(&self) -> Arc<Ring> {
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.keys.borrow();
         if ring.0 != *now {

@@ -11,17 +11,20 @@ use rmcp::model::JsonObject;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Desk, ToolError};
 use crate::access::Caller;
 use crate::mcp::edge::resume::Resumable;
 use crate::mcp::names::{Name, Path};
+use crate::quota::Place;
 use crate::sql::{self, Decision, Level};
 use crate::warehouse::collected::weight;
-use crate::warehouse::course::Course;
+use crate::warehouse::course::{Course, Stage};
+use crate::warehouse::left::Leave;
 use crate::warehouse::pool::PoolError;
-use crate::warehouse::{Answer, Context, Limits, Origin, Page};
+use crate::warehouse::{Answer, Context, Limits, Origin, Page, Run, WarehouseError};
 
 /// Who calls a tool, and until when.
 pub struct Asked<'a> {
@@ -35,6 +38,20 @@ pub struct Asked<'a> {
     pub course: Course,
     /// What lets another worker take up its statement, and this one another's.
     pub resumable: Option<Resumable>,
+    /// What may come of its own statement.
+    pub fate: Fate,
+}
+
+/// What a call's own statement may come to, besides an answer that is waited for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing else.
+    #[default]
+    Awaited,
+    /// It is left running when it takes longer than this.
+    Left(Duration),
+    /// It was left running and is over; by this name its answer is fetched.
+    Over(String),
 }
 
 /// One call's way to the warehouse.
@@ -51,6 +68,8 @@ pub struct Errand<'a> {
     pub course: Course,
     /// What lets another worker take up its statement, and this one another's.
     pub resumable: Option<Resumable>,
+    /// What may come of its own statement.
+    pub fate: Fate,
 }
 
 impl<'a> Errand<'a> {
@@ -59,8 +78,8 @@ impl<'a> Errand<'a> {
     pub fn new(desk: &'a Desk, what: &str, asked: Asked<'a>) -> Errand<'a> {
         let caller = asked.caller.name.as_deref().map(str::to_owned);
         let origin = Origin { tool: Some(what.to_owned()), caller, ..asked.origin };
-        let Asked { caller, cancel, course, resumable, .. } = asked;
-        Errand { desk, caller, origin, cancel, course, resumable }
+        let Asked { caller, cancel, course, resumable, fate, .. } = asked;
+        Errand { desk, caller, origin, cancel, course, resumable, fate }
     }
 }
 
@@ -238,6 +257,28 @@ impl Errand<'_> {
         self.run(statement, context, asking).await
     }
 
+    /// Runs the statement that the call is about, as its fate wants it; a page of an answer is read
+    /// whatever that is.
+    ///
+    /// # Errors
+    /// When the warehouse gives no answer, or the statement was left running.
+    pub async fn run_own(
+        &self,
+        statement: &str,
+        context: Context,
+        asking: Asking,
+    ) -> Result<Answer, ToolError> {
+        let context = match (&self.fate, &context.page) {
+            (Fate::Awaited, _) | (Fate::Left(_) | Fate::Over(_), Some(_)) => context,
+            (Fate::Left(wait), None) => Context { leave: Leave::After(*wait), ..context },
+            (Fate::Over(query_id), None) => {
+                let page = Page { query_id: query_id.clone(), offset: 0, run: Run::Kept };
+                Context { page: Some(page), ..context }
+            }
+        };
+        self.run(statement, &context, asking).await
+    }
+
     /// Runs a statement.
     ///
     /// # Errors
@@ -250,28 +291,36 @@ impl Errand<'_> {
     ) -> Result<Answer, ToolError> {
         let pool = self.desk.connection(context.connection.as_deref(), self.caller)?;
         let (client, quota) = (self.caller.name.as_deref(), &self.caller.grant.quota);
-        let _place = self.desk.quotas.statement(client, quota).map_err(PoolError::from)?;
+        let place = self.desk.quotas.statement(client, quota).map_err(PoolError::from)?;
         let limits = self.limits();
         let limits = Limits {
             rows_max: asking.rows_max.min(limits.rows_max as usize),
             bytes_max: usize::try_from(limits.bytes_max).unwrap_or(usize::MAX),
             timeout: asking.timeout,
         };
-        let mut context =
-            Context { origin: self.origin.clone(), course: self.course.clone(), ..context.clone() };
+        let (course, stage) = self.course.clone().watched();
+        let mut context = Context { origin: self.origin.clone(), course, ..context.clone() };
         let resumable = self.resumable.as_ref().filter(|call| call.is_of(statement));
         let answer = match resumable.filter(|_| context.page.is_none()) {
             Some(resumable) => {
                 let taken_up = resumable.taken_up().map(str::to_owned);
-                context.page = taken_up.map(|query_id| Page { query_id, offset: 0 });
-                let (course, stage) = self.course.clone().watched();
-                context.course = course;
+                let page = |query_id| Page { query_id, offset: 0, run: Run::TakenUp };
+                context.page = taken_up.map(page);
+                context.leave = resumable.leave();
+                let place_of = context.connection.clone();
                 tokio::select! {
-                    answer = pool.query(statement, &context, &limits, self.cancel) => answer?,
-                    never = resumable.tell(stage) => match never {},
+                    answer = pool.query(statement, &context, &limits, self.cancel) => answer,
+                    never = resumable.tell(place_of.as_deref(), stage.clone()) => match never {},
                 }
             }
-            None => pool.query(statement, &context, &limits, self.cancel).await?,
+            None => pool.query(statement, &context, &limits, self.cancel).await,
+        };
+        let answer = match answer {
+            Err(PoolError::Warehouse(WarehouseError::Left { query_id })) => {
+                tokio::spawn(kept_until_over(place, stage));
+                return Err(ToolError::Left { query_id, connection: context.connection });
+            }
+            answer => answer?,
         };
         let bytes = answer.rows.iter().flatten().map(weight).sum::<usize>();
         self.desk.quotas.answered(client, quota, bytes as u64);
@@ -289,6 +338,13 @@ impl Errand<'_> {
     pub fn rows_max(&self) -> usize {
         self.desk.limits.borrow().rows_max as usize
     }
+}
+
+/// Keeps a client's place among statements at once, while one of its statements runs on.
+async fn kept_until_over(place: Option<Place>, mut stage: watch::Receiver<Stage>) {
+    // An error means that nobody will tell of it any more, which ends it as well.
+    let _ = stage.wait_for(|stage| *stage == Stage::Ended).await.is_ok();
+    drop(place);
 }
 
 /// Arguments as a tool understands them.

@@ -5,10 +5,12 @@ use std::time::Duration;
 use mcp_protocol::access::Allowed;
 
 use super::cursor::CursorError;
+
 use crate::mcp::names::NameError;
 use crate::metrics::Ending;
 use crate::warehouse::WarehouseError;
 use crate::warehouse::connections::NoSuchConnection;
+use crate::warehouse::journal::code;
 use crate::warehouse::pool::PoolError;
 
 /// Why a tool gives nothing back.
@@ -59,6 +61,14 @@ pub enum ToolError {
     /// The warehouse gave no answer.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// The statement was left running, as the call wished.
+    #[error("the statement runs on as {query_id}")]
+    Left {
+        /// What the warehouse calls it.
+        query_id: String,
+        /// The connection; the default one without.
+        connection: Option<String>,
+    },
     /// The warehouse gave no answer, and something is known about it that may help.
     #[error("{error}")]
     Hinted {
@@ -80,6 +90,35 @@ impl ToolError {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(self, ToolError::Pool(PoolError::Warehouse(WarehouseError::Cancelled)))
+    }
+
+    /// Whether asking for the answer again, or later, gives the same.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            ToolError::Pool(_) => self.is_about_statement(),
+            ToolError::Left { .. } => false,
+            ToolError::Arguments(_)
+            | ToolError::Name(_)
+            | ToolError::Refused(_)
+            | ToolError::NotGranted { .. }
+            | ToolError::Connection(_)
+            | ToolError::Cursor(_)
+            | ToolError::TooMuch { .. }
+            | ToolError::NoSuchQuery(_)
+            | ToolError::RowTooLarge { .. }
+            | ToolError::Hinted { .. } => true,
+        }
+    }
+
+    /// Whether somebody ended the statement at the warehouse.
+    #[must_use]
+    pub fn is_ended_there(&self) -> bool {
+        let ToolError::Pool(PoolError::Warehouse(WarehouseError::Statement { message })) = self
+        else {
+            return false;
+        };
+        code(message) == Some("000604")
     }
 
     /// Whether the caller may not do that, so that nothing was asked of the warehouse for it.
@@ -137,6 +176,7 @@ impl ToolError {
             ToolError::NotGranted { .. } | ToolError::Connection(_) => {
                 Ending::wrong("not_granted", "403")
             }
+            ToolError::Left { .. } => Ending::ANSWERED,
             ToolError::NoSuchQuery(_) => Ending::wrong("no_such_query", "404"),
             ToolError::TooMuch { .. } => Ending::wrong("too_much", "413"),
             ToolError::RowTooLarge { .. } => Ending::wrong("too_large", "413"),
@@ -176,6 +216,7 @@ impl ToolError {
             ToolError::Hinted { error, hint } => {
                 format!("Error executing query: {error}\n{hint}")
             }
+            ToolError::Left { .. } => format!("Error executing query: {self}"),
             ToolError::Pool(error) => of_pool(error),
         }
     }
@@ -199,6 +240,7 @@ fn ending_of_pool(error: &PoolError) -> Ending {
         }
         PoolError::Warehouse(WarehouseError::TimedOut { .. }) => Ending::wrong("timeout", "504"),
         PoolError::Warehouse(WarehouseError::Cancelled) => Ending::CANCELLED,
+        PoolError::Warehouse(WarehouseError::Left { .. }) => Ending::ANSWERED,
         PoolError::Warehouse(WarehouseError::Settings { .. }) => Ending::wrong("settings", "500"),
         PoolError::Warehouse(WarehouseError::Interrupted { .. }) => {
             Ending::wrong("interrupted", "502")
@@ -229,6 +271,7 @@ fn of_pool(error: &PoolError) -> String {
         | PoolError::Warehouse(
             WarehouseError::Unsupported { .. }
             | WarehouseError::Cancelled
+            | WarehouseError::Left { .. }
             | WarehouseError::Connect { .. }
             | WarehouseError::LoggedOut { .. }
             | WarehouseError::Settings { .. }

@@ -75,8 +75,9 @@ async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolEr
         timeout: errand.timeout(arguments.timeout)?,
     };
     let origin = Origin { reason: arguments.reason.clone(), ..errand.origin.clone() };
-    let (course, resumable) = (errand.course.clone(), errand.resumable.clone());
-    let errand = &Errand { origin, course, resumable, ..*errand };
+    let Errand { course, resumable, fate, .. } = errand;
+    let (course, resumable, fate) = (course.clone(), resumable.clone(), fate.clone());
+    let errand = &Errand { origin, course, resumable, fate, ..*errand };
     let question = Question { statement: &statement, context, asking };
     let cursor = arguments.cursor.as_deref();
     if cursor.is_none() {

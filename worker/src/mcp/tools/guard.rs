@@ -6,6 +6,7 @@
 
 use serde_json::Value;
 
+use super::errand::Fate;
 use super::results::Question;
 use super::{Errand, ToolError};
 use crate::mcp::answer::cell_text;
@@ -30,7 +31,8 @@ pub struct Estimate {
 /// When it would, or the warehouse gives no estimate of what it can explain.
 pub async fn check(errand: &Errand<'_>, question: &Question<'_>) -> Result<(), ToolError> {
     let Some(bound) = errand.caller.grant.quota.bytes_scanned_max else { return Ok(()) };
-    if !sql::can_be_explained(question.statement) {
+    // What was run already scans nothing more.
+    if matches!(errand.fate, Fate::Over(_)) || !sql::can_be_explained(question.statement) {
         return Ok(());
     }
     let explained = explain(errand, question.statement, &question.context).await;

@@ -12,7 +12,7 @@ use super::cursor::{Cursor, CursorError, fingerprint};
 use super::errand::{Asking, Errand};
 use super::{Link, ToolError};
 use crate::mcp::answer::{self, Fit};
-use crate::warehouse::{Answer, Binding, Context, Page};
+use crate::warehouse::{Answer, Binding, Context, Page, Run};
 
 /// What the address of a result begins with; its cursor follows. The cursor is in the path, for
 /// clients write what stands before it small.
@@ -113,7 +113,7 @@ pub async fn first_or_next(
             if cursor.fingerprint != fingerprint(&call) {
                 return Err(CursorError::Elsewhere.into());
             }
-            Some(Page { query_id: cursor.query_id, offset: cursor.offset })
+            Some(Page { query_id: cursor.query_id, offset: cursor.offset, run: Run::Kept })
         }
     };
     let results = page_of(errand, question, page, &call).await?;
@@ -139,7 +139,7 @@ pub async fn read(errand: &Errand<'_>, rest: &str) -> Result<Part, ToolError> {
     errand.judge(&call.statement, &context)?;
     let asking = Asking { rows_max: errand.rows_max(), timeout: errand.timeout(None)? };
     let question = Question { statement: &call.statement, context, asking };
-    let page = Page { query_id: cursor.query_id, offset: cursor.offset };
+    let page = Page { query_id: cursor.query_id, offset: cursor.offset, run: Run::Kept };
     let results = page_of(errand, question, Some(page), &text).await?;
     let next = results.next_cursor.as_deref().and_then(|next| {
         let next = errand.desk.cursors.open(next, caller).ok()?;
@@ -168,7 +168,7 @@ async fn page_of(
     let before = usize::try_from(offset).unwrap_or(usize::MAX);
     let rows_max = asking.rows_max.min(rows_kept.saturating_sub(before));
     let context = Context { rows_kept: Some(rows_kept), page, ..context };
-    let mut answer = errand.run(statement, &context, Asking { rows_max, ..asking }).await?;
+    let mut answer = errand.run_own(statement, context, Asking { rows_max, ..asking }).await?;
     if answer.rows.is_empty() && answer.truncated && rows_max > 0 {
         return Err(ToolError::RowTooLarge { bytes_max: limits.bytes_max });
     }

@@ -5,7 +5,7 @@
 //! says that it has.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mcp_protocol::secret::Secret;
@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::failure;
 use super::gate::{Blame, Gate};
+use super::left::Roster;
 use super::login::Login;
 use super::tries::Tries;
 use super::wire::{Bearer, Reply, Trouble, Wire};
@@ -54,12 +55,25 @@ pub(super) struct Account {
     pub(super) gate: Gate,
     /// Logins that were sent.
     pub(super) logins: AtomicU64,
+    /// Its sessions that live in this worker.
+    pub(super) roster: Roster,
 }
 
 /// One session, with its tokens while it has some.
 pub(super) struct Connection {
     pub(super) account: Arc<Account>,
     tokens: Mutex<Option<Tokens>>,
+    /// A statement was left running in it, which would end with it.
+    left: AtomicBool,
+}
+
+/// A statement that runs, as an abort can name it.
+#[derive(Debug, Clone)]
+pub(super) enum Named {
+    /// By the request that brought it, in the same session.
+    ByRequest(Uuid),
+    /// By the warehouse's name for it, in any session.
+    ById(String),
 }
 
 /// What a login gave.
@@ -80,8 +94,11 @@ impl Drop for Arrived {
     fn drop(&mut self) {
         if let (Some(tokens), Ok(runtime)) = (self.tokens.take(), Handle::try_current()) {
             let account = Arc::clone(&self.account);
-            let untaken = Connection { account, tokens: Mutex::new(Some(tokens)) };
-            runtime.spawn(async move { untaken.close().await });
+            let untaken = Connection::new(account);
+            runtime.spawn(async move {
+                *untaken.tokens.lock().await = Some(tokens);
+                untaken.close().await;
+            });
         }
     }
 }
@@ -123,7 +140,7 @@ pub(super) enum NoPass {
 
 impl Connection {
     pub(super) fn new(account: Arc<Account>) -> Connection {
-        Connection { account, tokens: Mutex::new(None) }
+        Connection { account, tokens: Mutex::new(None), left: AtomicBool::new(false) }
     }
 
     /// Opens a session at the server, if the gate lets us try.
@@ -237,20 +254,31 @@ impl Connection {
         *self.tokens.lock().await = None;
     }
 
+    /// Whether it has tokens, and nobody is changing them.
+    pub(super) fn is_open(&self) -> bool {
+        self.tokens.try_lock().is_ok_and(|tokens| tokens.is_some())
+    }
+
     /// Ends a statement at the server; true when the server confirms it.
-    pub(super) async fn abort(&self, statement: Uuid) -> bool {
+    pub(super) async fn abort(&self, statement: &Named) -> bool {
         let clock = self.account.wire.clock();
         clock.within(ABORT_LIMIT, self.aborted(statement)).await.unwrap_or(false)
     }
 
     /// Asks for the end of a statement. One that does not run may be on its way, for its request
     /// and this one are not bound to arrive in order: so it is asked for some more times.
-    async fn aborted(&self, statement: Uuid) -> bool {
+    async fn aborted(&self, statement: &Named) -> bool {
         let wire = &self.account.wire;
-        let body = json!({ "sqlText": "", "requestId": statement.to_string() });
+        let (path, body) = match statement {
+            Named::ByRequest(id) => {
+                let body = json!({ "sqlText": "", "requestId": id.to_string() });
+                ("/queries/v1/abort-request".to_owned(), body)
+            }
+            Named::ById(id) => (format!("/queries/{id}/abort-request"), json!({})),
+        };
         let Ok(mut pass) = self.pass().await else { return false };
         for _ in 0..ABORTS_MAX {
-            let url = wire.url("/queries/v1/abort-request", Uuid::new_v4());
+            let url = wire.url(&path, Uuid::new_v4());
             match wire.post(url, pass.bearer(), &body).await {
                 Ok(reply) if reply.success => return true,
                 Ok(reply) if failure::is_expired(&reply.code) => match self.renew(&pass).await {
@@ -260,7 +288,11 @@ impl Connection {
                     }
                     Err(NoPass::Gone | NoPass::Failed(_)) => return false,
                 },
-                Ok(reply) if failure::is_not_running(&reply.code) => {}
+                Ok(reply) if failure::is_not_running(&reply.code) => match statement {
+                    Named::ByRequest(_) => {}
+                    // It has a name, so it has run.
+                    Named::ById(_) => return false,
+                },
                 Ok(_) => return false,
                 Err(trouble) => {
                     tracing::debug!(why = trouble.words(), "the end of a statement is asked again");
@@ -287,8 +319,20 @@ impl Connection {
         }
     }
 
-    /// Says goodbye, so that temporary objects and an open transaction end now.
+    /// From now on a goodbye is said by [`Connection::say_goodbye`] alone.
+    pub(super) fn leave_open(&self) {
+        self.left.store(true, Ordering::SeqCst);
+    }
+
+    /// Says goodbye, unless a statement was left running in it.
     pub(super) async fn close(&self) {
+        if !self.left.load(Ordering::SeqCst) {
+            self.say_goodbye().await;
+        }
+    }
+
+    /// Says goodbye, so that temporary objects and an open transaction end now.
+    pub(super) async fn say_goodbye(&self) {
         let Some(held) = self.tokens.lock().await.take() else { return };
         let wire = &self.account.wire;
         let mut url = wire.url("/session", Uuid::new_v4());

@@ -122,9 +122,10 @@ impl Desk {
             papers.request_id = Some(request_id);
             papers.ask.take()
         };
-        let Ask { parameters, bindings, effect, course } =
+        let Ask { parameters, bindings, effect, course, is_named_at_once } =
             ask.ok_or_else(|| self.nonsense("a statement that nobody asked for"))?;
         body["parameters"] = Value::Object(parameters);
+        body["asyncExec"] = json!(is_named_at_once);
         if !bindings.is_null() {
             body["bindings"] = bindings;
         }

@@ -4,7 +4,7 @@
 //! statement through the library `snowflake-api`; a `statement` is sent, sent again where that is
 //! safe, and waited for; a `connection` holds the tokens; the `gate` lets nobody try refused
 //! credentials again; the `wire` is one request and its answer. `fetch` and `cells` make rows
-//! of what came. Nothing above this room knows any of it.
+//! of what came; what runs on when nobody waits for it is `left`. Nothing above this room knows any of it.
 
 mod account;
 mod bindings;
@@ -17,11 +17,13 @@ pub mod gate;
 mod kept;
 mod key;
 mod layer;
+mod left;
 mod login;
 mod oauth;
 pub mod platform;
 mod rest;
 mod session;
+mod standing;
 mod statement;
 mod tag;
 mod tries;
@@ -37,9 +39,11 @@ use mcp_protocol::settings::SnowflakeSettings;
 use self::account::Endpoint;
 use self::connection::{Account, Connection};
 use self::gate::Gate;
+use self::left::Roster;
 use self::login::Login;
 use self::session::SnowflakeSession;
 use self::wire::Wire;
+use super::left::State;
 use super::{Session, Warehouse, WarehouseError};
 use crate::clock::Clock;
 
@@ -84,7 +88,8 @@ impl SnowflakeWarehouse {
         let version = login.credential_version();
         let gate = Gate::new(name.clone(), directory, (&version, login.place()), house.clock);
         let wire = Wire::new(endpoint, house.clock).map_err(unusable)?;
-        let account = Account { name, wire, login, gate, logins: AtomicU64::new(0) };
+        let (logins, roster) = (AtomicU64::new(0), Roster::default());
+        let account = Account { name, wire, login, gate, logins, roster };
         Ok(SnowflakeWarehouse {
             account: Arc::new(account),
             worker: Arc::from(house.worker.as_str()),
@@ -112,5 +117,17 @@ impl Warehouse for SnowflakeWarehouse {
 
     fn forgive(&self) {
         self.account.gate.forget();
+    }
+
+    fn leaves_running(&self) -> bool {
+        true
+    }
+
+    async fn state(&self, query_id: &str) -> Result<State, WarehouseError> {
+        left::state(&self.account, query_id).await
+    }
+
+    async fn end(&self, query_id: &str) -> Result<bool, WarehouseError> {
+        left::end(&self.account, query_id).await
     }
 }

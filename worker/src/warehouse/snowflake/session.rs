@@ -15,15 +15,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::bindings::bindings;
 use super::cells::{Decoder, Format, PartReader, take_json_rows};
-use super::connection::{Connection, Place, Welcome};
+use super::connection::{Connection, Named, Place, Welcome};
 use super::fetch::Fetch;
 use super::kept::kept;
 use super::layer::Library;
+use super::left;
 use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
 use super::tag::QueryTag;
 use crate::sql::{self, Level};
 use crate::warehouse::collected::Collected;
-use crate::warehouse::{Answer, Context, Limits, Post, Session, WarehouseError};
+use crate::warehouse::left::Leave;
+use crate::warehouse::{Answer, Context, Limits, Post, Run, Session, WarehouseError};
 
 /// How often a statement is said again because its session was gone.
 pub(super) const SESSIONS_MAX: u32 = 3;
@@ -31,11 +33,11 @@ pub(super) const SESSIONS_MAX: u32 = 3;
 /// One session at Snowflake.
 pub(super) struct SnowflakeSession {
     pub(super) connection: Arc<Connection>,
-    library: Library,
+    pub(super) library: Library,
     worker: Arc<str>,
     /// Where a new session stands.
-    welcome: Welcome,
-    place: Place,
+    pub(super) welcome: Welcome,
+    pub(super) place: Place,
     pub(super) condition: Condition,
 }
 
@@ -54,6 +56,8 @@ pub(super) enum Condition {
 /// A statement that runs. When nobody waits for it any more it is ended at the server.
 struct Running<'a> {
     session: &'a mut SnowflakeSession,
+    /// The name of one that another session began.
+    taken_up: Option<String>,
     over: bool,
 }
 
@@ -63,11 +67,11 @@ impl Drop for Running<'_> {
             return;
         }
         self.session.condition = Condition::Broken;
-        if let (Some(statement), Ok(runtime)) =
-            (self.session.library.request_id(), Handle::try_current())
-        {
+        let sent = || self.session.library.request_id().map(Named::ByRequest);
+        let statement = self.taken_up.take().map(Named::ById).or_else(sent);
+        if let (Some(statement), Ok(runtime)) = (statement, Handle::try_current()) {
             let connection = Arc::clone(&self.session.connection);
-            runtime.spawn(async move { connection.abort(statement).await });
+            runtime.spawn(async move { connection.abort(&statement).await });
         }
     }
 }
@@ -79,6 +83,7 @@ impl SnowflakeSession {
         worker: Arc<str>,
     ) -> Result<SnowflakeSession, WarehouseError> {
         let connection = Arc::new(connection);
+        connection.account.roster.enter(&connection);
         let welcome = connection.log_in().await?;
         let library = Library::new(Arc::clone(&connection));
         let library = library.map_err(|words| connection.unreachable(&words))?;
@@ -205,91 +210,7 @@ impl SnowflakeSession {
         Ok(collected)
     }
 
-    /// Goes where the statement wants to stand.
-    pub(super) async fn stand(
-        &mut self,
-        context: &Context,
-        limits: &Limits,
-    ) -> Result<(), Unanswered> {
-        let wanted = self.wanted(context)?;
-        let is_to_go =
-            |now: &Option<String>, wanted: &Option<String>| now.is_some() && wanted.is_none();
-        if is_to_go(&self.place.role, &wanted.role)
-            || is_to_go(&self.place.warehouse, &wanted.warehouse)
-            || is_to_go(&self.place.database, &wanted.database)
-        {
-            // There is no statement for "none".
-            self.anew().await?;
-        }
-        if wanted.role != self.place.role {
-            self.go("ROLE", &[&wanted.role], limits).await?;
-            // A role may bring a warehouse and a database of its own.
-            self.place = Place { role: wanted.role.clone(), ..Place::default() };
-        }
-        if wanted.warehouse != self.place.warehouse {
-            self.go("WAREHOUSE", &[&wanted.warehouse], limits).await?;
-            self.place.warehouse.clone_from(&wanted.warehouse);
-        }
-        if wanted.database != self.place.database || wanted.schema != self.place.schema {
-            match &wanted.schema {
-                Some(_) => self.go("SCHEMA", &[&wanted.database, &wanted.schema], limits).await?,
-                None => self.go("DATABASE", &[&wanted.database], limits).await?,
-            }
-            self.place.database.clone_from(&wanted.database);
-            self.place.schema.clone_from(&wanted.schema);
-        }
-        Ok(())
-    }
-
-    /// The place that a context means here.
-    fn wanted(&self, context: &Context) -> Result<Place, WarehouseError> {
-        let own = &self.welcome.place;
-        let (database, schema) = match (&context.database, &context.schema) {
-            (None, None) => (own.database.clone(), own.schema.clone()),
-            (None, Some(schema)) if own.database.is_none() => {
-                return Err(WarehouseError::Statement {
-                    message: format!(
-                        "schema {schema} of which database? Name one; there is no default"
-                    ),
-                });
-            }
-            (None, Some(schema)) => (own.database.clone(), Some(schema.clone())),
-            (Some(_), None) if context.database == own.database => {
-                (own.database.clone(), own.schema.clone())
-            }
-            (Some(database), schema) => (Some(database.clone()), schema.clone()),
-        };
-        Ok(Place {
-            role: context.role.clone().or_else(|| own.role.clone()),
-            warehouse: context.warehouse.clone().or_else(|| own.warehouse.clone()),
-            database,
-            schema,
-        })
-    }
-
-    async fn go(
-        &mut self,
-        kind: &str,
-        names: &[&Option<String>],
-        limits: &Limits,
-    ) -> Result<(), Unanswered> {
-        let quoted = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
-        let names: Vec<String> =
-            names.iter().filter_map(|name| name.as_ref().map(quoted)).collect();
-        let ask = self.ask(&Context::default(), Effect::Reads, limits);
-        // Where it stands is not known until the server has said so.
-        let before = std::mem::replace(&mut self.condition, Condition::Marked);
-        let moved = self.library.run(&format!("USE {kind} {}", names.join(".")), ask).await;
-        match &moved {
-            Ok(_) | Err(Unanswered::Failed(WarehouseError::Statement { .. })) => {
-                self.condition = before;
-            }
-            Err(Unanswered::SessionGone | Unanswered::Failed(_)) => {}
-        }
-        moved.map(drop)
-    }
-
-    fn ask(&self, context: &Context, effect: Effect, limits: &Limits) -> Ask {
+    pub(super) fn ask(&self, context: &Context, effect: Effect, limits: &Limits) -> Ask {
         let mut parameters = Map::new();
         let tag = QueryTag { worker: &self.worker, origin: &context.origin };
         parameters.insert("QUERY_TAG".to_owned(), json!(tag.text()));
@@ -301,20 +222,33 @@ impl SnowflakeSession {
             let rows = context.rows_kept.unwrap_or(limits.rows_max).saturating_add(1);
             parameters.insert("ROWS_PER_RESULTSET".to_owned(), json!(rows));
         }
-        let course = context.course.clone();
-        Ask { parameters, bindings: bindings(&context.bindings), effect, course }
+        let is_named_at_once = match context.leave {
+            Leave::After(_) => true,
+            Leave::Never | Leave::Told(_) => false,
+        };
+        let (course, bindings) = (context.course.clone(), bindings(&context.bindings));
+        Ask { parameters, bindings, effect, course, is_named_at_once }
     }
 
     /// Ends the statement that runs; a session whose statement may still run is done with. True
     /// when it is certain that the statement came to nothing.
-    async fn end(&mut self) -> bool {
+    async fn end(&mut self, taken_up: Option<&str>) -> bool {
+        if let Some(query_id) = taken_up {
+            return self.connection.abort(&Named::ById(query_id.to_owned())).await;
+        }
         let Some(statement) = self.library.request_id() else { return true };
-        let is_ended = self.connection.abort(statement).await;
+        let is_ended = self.connection.abort(&Named::ByRequest(statement)).await;
         if !is_ended {
             self.condition = Condition::Broken;
         }
         is_ended
     }
+}
+
+/// The name of a statement that another session began, and that ends with who waits for it now.
+fn taken_up(context: &Context) -> Option<String> {
+    let page = context.page.as_ref();
+    page.filter(|page| page.run == Run::TakenUp).map(|page| page.query_id.clone())
 }
 
 /// What is no plain reading is taken for a change; to read an answer again changes nothing.
@@ -341,7 +275,8 @@ impl Session for SnowflakeSession {
         let clock = self.connection.account.wire.clock();
         self.library.begin();
         let effect = effect_of(statement, context);
-        let mut running = Running { session: self, over: false };
+        let taken_up = taken_up(context);
+        let mut running = Running { session: self, taken_up: taken_up.clone(), over: false };
         let answer = running.session.answer(statement, effect, context, limits);
         let ended = tokio::select! {
             biased;
@@ -349,14 +284,23 @@ impl Session for SnowflakeSession {
             ended = clock.within(limits.timeout, answer) => {
                 ended.unwrap_or(Err(WarehouseError::TimedOut { after: limits.timeout }))
             }
+            query_id = left::named_when_left(context, clock) => {
+                Err(WarehouseError::Left { query_id })
+            }
         };
         let ended = match ended {
             Err(error @ WarehouseError::Cancelled) => {
-                running.session.end().await;
+                running.session.end(taken_up.as_deref()).await;
                 Err(error)
             }
+            Err(WarehouseError::Left { query_id }) => {
+                if taken_up.is_none() {
+                    running.session.let_go(&query_id, context, limits);
+                }
+                Err(WarehouseError::Left { query_id })
+            }
             Err(error @ WarehouseError::TimedOut { .. }) => {
-                let is_nothing = running.session.end().await;
+                let is_nothing = running.session.end(taken_up.as_deref()).await;
                 match effect {
                     Effect::Changes if !is_nothing => {
                         Err(perhaps_done(&format!("no answer within {:?}", limits.timeout)))

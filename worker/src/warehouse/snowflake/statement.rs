@@ -38,6 +38,8 @@ pub(super) struct Ask {
     pub(super) bindings: Value,
     pub(super) effect: Effect,
     pub(super) course: Course,
+    /// The server is to tell its name at once, and to go on when nobody asks for the answer.
+    pub(super) is_named_at_once: bool,
 }
 
 /// What the server answered, without the rows that came with it.
@@ -131,11 +133,8 @@ impl Statement<'_> {
 
     /// The answer that a statement gave before, which the server keeps for a day.
     pub(super) async fn kept(&self, query_id: &str) -> Result<(Found, Inline), Unanswered> {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        if query_id.is_empty() || !query_id.chars().all(plain) {
-            let message = format!("`{query_id}` is no name of a query");
-            return Err(WarehouseError::Statement { message }.into());
-        }
+        check_name(query_id)?;
+        self.course.named(query_id);
         let mut pass = self.connection.pass().await?;
         let address = format!("/queries/{query_id}/result");
         let mut reply = self.get(&address, &mut pass).await?;
@@ -275,6 +274,15 @@ impl Statement<'_> {
         };
         Ok((found, Inline { rowset, rowset_base64 }))
     }
+}
+
+/// Refuses what cannot be the name of an execution, and would lead elsewhere in an address.
+pub(super) fn check_name(query_id: &str) -> Result<(), WarehouseError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if !query_id.is_empty() && query_id.chars().all(plain) {
+        return Ok(());
+    }
+    Err(WarehouseError::Statement { message: format!("`{query_id}` is no name of a query") })
 }
 
 /// What is said of a change whose answer was lost.
