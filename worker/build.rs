@@ -11,7 +11,6 @@ use std::{env, fs, io};
 const LOGS: [&str; 5] =
     ["tracing::error!", "tracing::warn!", "tracing::info!", "tracing::debug!", "tracing::trace!"];
 
-#[expect(clippy::print_stdout, reason = "so one speaks to cargo")]
 #[expect(clippy::disallowed_methods, reason = "so cargo tells where the result belongs")]
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=src");
