@@ -8,7 +8,6 @@
 
 #[path = "fault_worker/heartbeat.rs"]
 mod heartbeat;
-
 #[path = "fault_worker_wishes.rs"]
 mod wishes;
 
@@ -570,9 +569,6 @@ fn serve(
     }
 }
 
-/// So much memory is taken by a request for `/hoard`, and never given back.
-const HOARD_BYTES: usize = 64 << 20;
-
 /// One request, one answer: our process id.
 fn answer(mut stream: &TcpStream, faults: &Faults) {
     stream.set_nonblocking(false).expect("a stream can be made blocking");
@@ -585,7 +581,8 @@ fn answer(mut stream: &TcpStream, faults: &Faults) {
         }
     }
     if head.starts_with(b"GET /hoard ") {
-        std::mem::forget(vec![1u8; HOARD_BYTES]);
+        // So much memory is taken, and never given back.
+        std::mem::forget(vec![1u8; 64 << 20]);
     }
     if faults.gossip {
         tell_as_asked(&head);

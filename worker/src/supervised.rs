@@ -321,18 +321,9 @@ impl Worker {
 
     /// Takes on what changed in the configuration, without a drain.
     fn adjust(&mut self, to: Adjustable) {
-        let Adjustable {
-            limits,
-            log_level,
-            access,
-            sessions,
-            offered,
-            maintenance,
-            log_levels,
-            log_statements,
-        } = to.clone();
-        self.office.maintain(maintenance);
-        self.logs.adjust(log_level, &log_levels, log_statements);
+        let Adjustable { limits, log_level, access, sessions, offered, .. } = to.clone();
+        self.office.maintain(to.maintenance.clone());
+        self.logs.adjust(log_level, &to.log_levels, to.log_statements);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));

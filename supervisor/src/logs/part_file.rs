@@ -123,9 +123,8 @@ impl PartFile {
         let mut reader = self.reader(0)?.take(end);
         let mut window = Window { start: 0, bytes: Vec::new() };
         let mut block = vec![0; BLOCK_BYTES];
-        loop {
-            // What comes before a damage is worth reading; the damage itself is told by `reader`.
-            let Ok(read @ 1..) = reader.read(&mut block) else { break };
+        // What comes before a damage is worth reading; the damage itself is told by `reader`.
+        while let Ok(read @ 1..) = reader.read(&mut block) {
             window.bytes.extend_from_slice(&block[..read]);
             if window.bytes.len() > 2 * WINDOW_BYTES {
                 window.forget_all_but(WINDOW_BYTES);

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Journal {
     /// An entry that is too long for a datagram goes as a sealed file in memory.
     fn send_as_file(&self, entry: &[u8]) -> io::Result<()> {
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-        let mut file = File::from(OwnedFd::from(memfd_create("journal-entry", flags)?));
+        let mut file = File::from(memfd_create("journal-entry", flags)?);
         file.write_all(entry)?;
         let seals = SealFlag::F_SEAL_SHRINK
             | SealFlag::F_SEAL_GROW

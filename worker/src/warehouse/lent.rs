@@ -6,12 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use r2d2::PooledConnection;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::course::Part;
-use super::opener::{Opener, Standing};
+use super::opener::{Borrowed, Standing};
 use super::{Answer, Context, Limits, Session, WarehouseError};
 use crate::clock::Clock;
 
@@ -20,7 +19,7 @@ const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A session on loan. The session goes back before the permit does.
 pub(super) struct Loan {
-    pub(super) session: PooledConnection<Opener>,
+    pub(super) session: Borrowed,
     pub(super) _permit: OwnedSemaphorePermit,
 }
 

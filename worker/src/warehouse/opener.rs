@@ -87,6 +87,9 @@ impl Drop for Alive {
     }
 }
 
+/// A session that was borrowed from the pool, and goes back when it is dropped.
+pub(super) type Borrowed = r2d2::PooledConnection<Opener>;
+
 /// Opens sessions on r2d2's own threads.
 pub(super) struct Opener {
     pub(super) warehouse: Arc<dyn Warehouse>,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mcp_protocol::message::PoolVitals;
 use mcp_protocol::settings::PoolSettings;
-use r2d2::{NopErrorHandler, PooledConnection};
+use r2d2::NopErrorHandler;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use super::contact::{Contact, Known};
 use super::course::{Part, Stage};
 use super::journal::Entry;
 use super::lent::{Loan, Work, run};
-use super::opener::{Census, Goodbye, Opener, Openings};
+use super::opener::{Borrowed, Census, Goodbye, Opener, Openings};
 use super::running::Running;
 use super::timing::Timing;
 use super::{Answer, Context, Limits, Warehouse, WarehouseError, care};
@@ -340,7 +340,7 @@ impl Pool {
     ///
     /// r2d2 begins to open another one whenever it is asked to wait, so it is asked seldom, and
     /// what came meanwhile is looked for: a slow login is no reason for more of them.
-    async fn opened(&self, until: Moment) -> Result<PooledConnection<Opener>, PoolError> {
+    async fn opened(&self, until: Moment) -> Result<Borrowed, PoolError> {
         let inner = &self.inner;
         let mut openings = inner.openings.clone();
         openings.mark_unchanged();

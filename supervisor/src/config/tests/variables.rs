@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::keys::{FILE, Key, Kind};
 use super::super::variable_table::{Meaning, NAMES};
 use super::super::variables::{OurApp, Translation, name_of, overrides};
+use super::{QUERY, Workplace, snowflake};
 
 fn query() -> Vec<OurApp> {
     vec![OurApp { name: "query".to_owned(), listen: Some("127.0.0.1:8000".to_owned()) }]
@@ -203,4 +204,35 @@ fn the_documentation_names_every_variable_that_means_a_key() {
             }
         }
     }
+}
+
+#[test]
+fn variables_that_contradict_each_other_are_a_problem() {
+    let workplace = Workplace::new();
+    let variables = [("SERVER_PORT", "1"), ("MCP_HTTP_PORT", "2")];
+    let why = workplace.with(QUERY, "development", &variables).unwrap_err();
+    assert!(why.contains("SERVER_PORT says 1 and MCP_HTTP_PORT says 2"), "{why}");
+    workplace.file(".env", "SERVER_PORT=1\nMCP_HTTP_PORT=2\nAPI_KEY=canary\n", 0o600);
+    let why = workplace.with(QUERY, "development", &[]).unwrap_err();
+    assert!(why.contains("DIR/.env:1:1\n    SERVER_PORT: SERVER_PORT says 1 and"), "{why}");
+    workplace.file(".env", "SERVER_PORT=1\nAPI_KEY=canary\n", 0o600);
+    let config = workplace.with(QUERY, "development", &variables[1..]).unwrap();
+    assert_eq!(snowflake::query(&config).listen.unwrap().port(), 2, "the stronger place counts");
+    let remarks = config.remarks.join("");
+    assert!(
+        remarks.contains("API_KEY in .env, line 2 is ignored: clients have keys of our own making"),
+        "{remarks}"
+    );
+    assert!(!remarks.contains("canary"), "{remarks}");
+}
+
+#[test]
+fn a_refusal_names_every_file_that_was_read_or_looked_for() {
+    let workplace = Workplace::new();
+    let text = format!("{QUERY}{}password_file = \"secret\"\n", snowflake::ACCOUNT);
+    let problems = workplace.load(&text, Some("staging")).unwrap_err();
+    let names: Vec<_> = problems.files().iter().map(|file| file.file_name().unwrap()).collect();
+    assert_eq!(names, ["ecosystem.toml", ".env", ".env.staging", "secret"]);
+    let problems = workplace.load("[", None).unwrap_err();
+    assert_eq!(problems.files().len(), 1, "{:?}", problems.files());
 }
