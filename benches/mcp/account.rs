@@ -217,6 +217,7 @@ fn parameters() -> Value {
         {"name": "TIMEZONE", "value": "UTC"},
         {"name": "AUTOCOMMIT", "value": true},
         {"name": "CLIENT_SESSION_KEEP_ALIVE", "value": false},
+        {"name": "CLIENT_SESSION_KEEP_ALIVE_HEARTBEAT_FREQUENCY", "value": 3600},
         {"name": "CLIENT_TELEMETRY_ENABLED", "value": false},
     ])
 }

@@ -40,6 +40,9 @@ impl Entrance<'_> {
             (Way::Http { address, path }, _) => {
                 Ok(Caller::Http(HttpClient::connect(*address, path).await?))
             }
+            (Way::Account { address }, _) => {
+                Ok(Caller::Http(HttpClient::of_account(*address).await?))
+            }
             (Way::Stdio, Some(streams)) => Ok(Caller::Stdio(streams.clone())),
             (Way::Stdio, None) => Err(io::Error::other("the program was not started")),
         }

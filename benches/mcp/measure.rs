@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 use tokio::time::sleep;
 
 use crate::account::{Account, ENDLESS};
-use crate::client::{HttpClient, StdioClient};
+use crate::client::{HttpClient, StdioClient, Tool};
 use crate::load::{Entrance, Load};
 use crate::processes::{self, Process};
 use crate::servers::{Kind, Places, Plan, Way};
@@ -62,6 +62,13 @@ pub(crate) async fn measure(
     account: &Account,
     lasts: Duration,
 ) -> Result<Measured, String> {
+    if kind == Kind::Account {
+        let way = Way::Account { address: account.address };
+        let tool = Tool { name: "", argument: "" };
+        let entrance = Entrance { way: &way, streams: None, tool };
+        let loads = loads(&entrance, account, lasts).await.map_err(|error| error.to_string())?;
+        return Ok(Measured { loads, ..Measured::default() });
+    }
     let home = tempfile::tempdir().map_err(|error| error.to_string())?;
     let plan =
         kind.plan(places, account.address, home.path()).map_err(|error| error.to_string())?;
@@ -81,7 +88,7 @@ async fn of_plan(
     let Plan { mut command, way, tool } = plan;
     let began = Instant::now();
     let (child, streams) = match &way {
-        Way::Http { .. } => (command.spawn()?, None),
+        Way::Http { .. } | Way::Account { .. } => (command.spawn()?, None),
         Way::Stdio => {
             let (client, child) = StdioClient::start(command).await?;
             (child, Some(client))
@@ -93,18 +100,7 @@ async fn of_plan(
         Measured { start: running.answers(&entrance, began).await?, ..Measured::default() };
     sleep(REST).await;
     measured.idle_bytes = running.resident(kind).0;
-    for (latency, clients) in LOADS {
-        account.set_latency(Duration::from_millis(latency));
-        let warm = entrance.load(clients, WARM_UP).await?;
-        if let Some(problem) = warm.problem {
-            eprintln!("  {clients} clients, {latency} ms: {} failed: {problem}", warm.failed);
-        }
-        let logins = account.logins();
-        let load = entrance.load(clients, lasts).await?;
-        let logins = account.logins() - logins;
-        eprintln!("  {clients} clients, {latency} ms: {:.0} a second", load.calls_a_second);
-        measured.loads.push((load, logins, account.most_running()));
-    }
+    measured.loads = loads(&entrance, account, lasts).await?;
     (measured.loaded_bytes, measured.supervisor_bytes) = running.resident(kind);
     account.set_latency(Duration::ZERO);
     if let Way::Http { address, path } = way {
@@ -123,6 +119,28 @@ async fn of_plan(
         measured.again = Some(running.killed_and_back(&entrance).await?);
     }
     Ok(measured)
+}
+
+/// Each of [`LOADS`], one after the other.
+async fn loads(
+    entrance: &Entrance<'_>,
+    account: &Account,
+    lasts: Duration,
+) -> io::Result<Vec<(Load, u64, u64)>> {
+    let mut loads = Vec::new();
+    for (latency, clients) in LOADS {
+        account.set_latency(Duration::from_millis(latency));
+        let warm = entrance.load(clients, WARM_UP).await?;
+        if let Some(problem) = warm.problem {
+            eprintln!("  {clients} clients, {latency} ms: {} failed: {problem}", warm.failed);
+        }
+        let logins = account.logins();
+        let load = entrance.load(clients, lasts).await?;
+        let logins = account.logins() - logins;
+        eprintln!("  {clients} clients, {latency} ms: {:.0} a second", load.calls_a_second);
+        loads.push((load, logins, account.most_running()));
+    }
+    Ok(loads)
 }
 
 /// How long it takes from the end of a client, whose statement runs, to the statement's end.
@@ -169,7 +187,9 @@ impl Running {
                 let largest = workers(&tree).map(bytes).max().unwrap_or_default();
                 (largest, tree.first().map(bytes))
             }
-            Kind::Toolbox | Kind::Labs | Kind::Isaac => (tree.iter().map(bytes).sum(), None),
+            Kind::Account | Kind::Toolbox | Kind::Labs | Kind::Isaac => {
+                (tree.iter().map(bytes).sum(), None)
+            }
         }
     }
 

@@ -14,6 +14,8 @@ const POOL_MAX: u32 = 64;
 /// A server that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// No server: clients ask the account itself, which is as fast as anything here can be.
+    Account,
     /// Ours, with so many workers.
     Ours(usize),
     Toolbox,
@@ -24,6 +26,7 @@ pub(crate) enum Kind {
 /// How a started server is spoken to.
 pub(crate) enum Way {
     Http { address: SocketAddr, path: &'static str },
+    Account { address: SocketAddr },
     Stdio,
 }
 
@@ -45,11 +48,12 @@ pub(crate) struct Places {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Kind; 5] =
-        [Kind::Ours(1), Kind::Ours(2), Kind::Toolbox, Kind::Labs, Kind::Isaac];
+    pub(crate) const ALL: [Kind; 6] =
+        [Kind::Account, Kind::Ours(1), Kind::Ours(2), Kind::Toolbox, Kind::Labs, Kind::Isaac];
 
     pub(crate) fn name(self) -> String {
         match self {
+            Kind::Account => "the account alone".to_owned(),
             Kind::Ours(1) => "ours, 1 worker".to_owned(),
             Kind::Ours(workers) => format!("ours, {workers} workers"),
             Kind::Toolbox => "MCP Toolbox 1.15.0".to_owned(),
@@ -62,7 +66,7 @@ impl Kind {
     pub(crate) fn program(self, places: &Places) -> PathBuf {
         let peers = &places.peers;
         match self {
-            Kind::Ours(_) => places.supervisor.clone(),
+            Kind::Account | Kind::Ours(_) => places.supervisor.clone(),
             Kind::Toolbox => peers.join("toolbox/bin/toolbox"),
             Kind::Labs => peers.join("labs/bin/mcp-server-snowflake"),
             Kind::Isaac => peers.join("isaac/bin/mcp_snowflake_server"),
@@ -76,6 +80,7 @@ impl Kind {
         home: &Path,
     ) -> io::Result<Plan> {
         match self {
+            Kind::Account => Err(io::Error::other("there is nothing to start")),
             Kind::Ours(workers) => ours(workers, places, account, home),
             Kind::Toolbox => toolbox(&self.program(places), account, home),
             Kind::Labs => labs(&self.program(places), places, account, home),
@@ -144,6 +149,7 @@ fn toolbox(program: &Path, account: SocketAddr, home: &Path) -> io::Result<Plan>
 fn shimmed(command: &mut Command, places: &Places, account: SocketAddr) {
     command
         .env("PYTHONPATH", places.sources.join("shim"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("BENCH_ACCOUNT_PORT", account.port().to_string());
 }
 
