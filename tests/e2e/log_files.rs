@@ -61,11 +61,8 @@ fn number(line: &[u8]) -> Option<u64> {
 fn a_flood_over_rotations_and_compression_is_kept_whole() {
     let logs = "max_size = \"1MB\"\nmax_files = 200";
     let house = House::new(&printer("\"1000000\", \"report\"", logs));
-    let begun = Instant::now();
     house.start();
     wait_for("the end of the flood", || house.path("report").exists());
-    let took = begun.elapsed();
-    println!("100 MB within {took:?}");
     let is_compressed = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "zst");
     // As much again, while older files are compressed, for as long as that takes here.
     std::fs::remove_file(house.path("report")).unwrap();
@@ -283,5 +280,4 @@ fn a_stream_takes_little_memory() {
     let streams = 2 * u64::from(apps);
     let each = resident().saturating_sub(before) / streams;
     assert!(each <= 1_000_000, "{each} bytes for each of {streams} streams, compression included");
-    println!("{each} bytes for each of {streams} streams");
 }

@@ -1,6 +1,5 @@
 //! A person logs in at the desk: for whom the worker's program is asked to, and when `start` asks by
 //! itself.
-#![expect(clippy::disallowed_methods, reason = "tests start programs")]
 
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;

@@ -35,8 +35,6 @@ mod roads;
 mod secrets;
 mod servers;
 mod several;
-#[path = "../skip.rs"]
-mod skip;
 mod sources;
 mod stop;
 mod systemd;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use crate::harness::skip;
 use crate::harness::{House, get, query, signal, wait_for};
-use crate::skip::skip;
 use crate::tools;
 
 /// What a page of the metrics' address answers, its head included.

@@ -111,12 +111,13 @@ fn a_command_that_fails_says_that_its_change_is_kept() {
 }
 
 #[test]
-fn logs_of_all_and_of_a_slot_are_those_of_the_app() {
+fn logs_of_all_and_of_a_slot_are_theirs() {
     let house = House::new(SLEEPERS);
     house.start();
-    assert!(said(&house, &["logs", "all"], 0).out.contains("supervisor.log"));
-    let words = "lines are kept by app, not by slot: these are those of all slots of ear\n";
-    assert_eq!(said(&house, &["logs", "ear[1]"], 0).err, words);
+    assert!(said(&house, &["logs", "all"], 0).out.contains("supervisor | "));
+    let of_slot = said(&house, &["logs", "ear[1]"], 0);
+    assert!(of_slot.out.contains("app=ear slot=1 "), "{of_slot:?}");
+    assert!(!of_slot.out.contains("slot=0 "), "{of_slot:?}");
 }
 
 /// Programs that end, or are not well, each in its own way.

@@ -14,7 +14,12 @@ use crate::server::faults::{Endpoint, Fault};
 /// Pieces of every secret that the test server gives or is given. Statements are no secret of the
 /// worker, but clients' business.
 const CANARIES: [&str; 5] =
-    ["canary-password", "session-token-", "master-token-", "canary-signature", "canary-sql"];
+    ["canary-password", "session-token-", "master-token-", "canary-signature", SQL];
+/// A piece of a statement. Events about statements carry it to the room of the logs, which writes
+/// down no more of it than the operator wants; its own tests look at the files.
+const SQL: &str = "canary-sql";
+/// How such an event is known.
+const ABOUT_STATEMENTS: &str = " database: ";
 
 #[derive(Default)]
 struct Caught {
@@ -30,7 +35,8 @@ fn caught() -> &'static Mutex<Caught> {
 fn catch(line: &str) {
     let mut caught = caught().lock().unwrap_or_else(PoisonError::into_inner);
     caught.lines += 1;
-    if CANARIES.iter().any(|canary| line.contains(canary)) {
+    let may_tell = |canary: &str| canary == SQL && line.contains(ABOUT_STATEMENTS);
+    if CANARIES.iter().any(|canary| line.contains(canary) && !may_tell(canary)) {
         caught.telling.push(line.chars().take(400).collect());
     }
 }
@@ -70,6 +76,7 @@ fn spread_the_net() {
     log::set_max_level(log::LevelFilter::Trace);
     let lines = tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
         .with_writer(|| Net);
     let _ = lines.try_init();
 }

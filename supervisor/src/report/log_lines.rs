@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn no_byte_of_a_program_commands_a_terminal() {
         let nasty = "\u{1b}[31mred\u{1b}[0m \u{1b}]0;title\u{7}\u{1b}[2J\u{9b}m\r\0";
-        let json = format!("{{\"msg\":\"x\",\"a\\u001b[2J\":\"b\\u009b\\u007f\",\"time\":1}}");
+        let json = "{\"msg\":\"x\",\"a\\u001b[2J\":\"b\\u009b\\u007f\",\"time\":1}".to_owned();
         let lines = [nasty.as_bytes(), b"\n", json.as_bytes(), b"\n\xff\xfe\n"].concat();
         for form in [LogForm::Words, LogForm::Json, LogForm::Raw] {
             let said = plain(form, Surface::Terminal, "web.out.log", &lines);

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::message::says_json;
+use super::words::Refused;
 use crate::access::{Caller, Reception};
 use crate::admin::Office;
 use crate::audit::Audit;
@@ -65,7 +66,7 @@ impl Entrance {
         let is_here = from.is_some_and(|from| from.ip().to_canonical().is_loopback());
         match self.is_open() && is_here {
             true => Ok(()),
-            false => self.is_administrator(&caller),
+            false => self.is_administrator(&caller).map_err(Refused::into_response),
         }
     }
 
@@ -74,7 +75,7 @@ impl Entrance {
         let caller = self.admit(head).await.map_err(|refused| (None, refused))?;
         match self.is_administrator(&caller) {
             Ok(()) => Ok(caller),
-            Err(refused) => Err((Some(caller), refused)),
+            Err(refused) => Err((Some(caller), refused.into_response())),
         }
     }
 
@@ -95,7 +96,7 @@ impl Entrance {
         access.clients.is_empty() && access.oauth.is_none()
     }
 
-    fn is_administrator(&self, caller: &Caller) -> Result<(), Response> {
+    fn is_administrator(&self, caller: &Caller) -> Result<(), Refused> {
         let app = &self.app;
         let words = match &caller.name {
             Some(_) if caller.grant.admin => return Ok(()),
@@ -114,10 +115,10 @@ impl Entrance {
                 let mut response = error(StatusCode::UNAUTHORIZED, "not_admitted", words);
                 let challenge = HeaderValue::from_static("Bearer realm=\"mcp\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-                return Err(response);
+                return Err(response.into());
             }
         };
-        Err(error(StatusCode::FORBIDDEN, "no_administrator", &words))
+        Err(error(StatusCode::FORBIDDEN, "no_administrator", &words).into())
     }
 }
 
@@ -268,8 +269,9 @@ impl Desk {
                 return refused;
             }
         };
-        let wish = match read(&head, body).await.and_then(|body| wish(body).map_err(bad_request)) {
-            Ok(wish) => signed(wish, &caller),
+        let wish = match read(&head, body).await.map(wish) {
+            Ok(Ok(wish)) => signed(wish, &caller),
+            Ok(Err(words)) => return bad_request(words),
             Err(refused) => return refused,
         };
         let (action, meant) = (wish.name(), detail(&wish));

@@ -323,7 +323,7 @@ mod tests {
         file.refuse_all();
         say("lost\nlost in pa");
         // Others have turns meanwhile, many of them.
-        for time in 0..HOLD_MAX.as_millis() as u64 {
+        for time in 0..u64::try_from(HOLD_MAX.as_millis()).unwrap() {
             at(time, &mut file);
             assert_eq!(lost(), 0, "after {time} ms it is only held back");
         }

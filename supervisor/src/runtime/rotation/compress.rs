@@ -152,7 +152,7 @@ fn has_writers(file: &File) -> Option<bool> {
 mod tests {
     use super::*;
 
-    const GO: AtomicBool = AtomicBool::new(false);
+    static GO: AtomicBool = AtomicBool::new(false);
 
     #[test]
     fn a_file_is_compressed_once_nobody_writes_to_it_any_more() {

@@ -212,7 +212,7 @@ mod tests {
         names
     }
 
-    const GO: AtomicBool = AtomicBool::new(false);
+    static GO: AtomicBool = AtomicBool::new(false);
 
     #[test]
     fn all_but_the_newest_are_compressed_and_those_too_many_or_too_old_go() {
