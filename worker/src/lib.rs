@@ -16,7 +16,7 @@
 //! - [`mcp`] the server, its tools, and what a client may see of an answer
 //! - [`sql`] classes of statements and the read-only gate; pure; [`sql_check`] asks it by hand
 //! - [`warehouse`] the one door to data, and the pool before it
-//! - [`logs`], [`audit`], [`metrics`], [`tallies`], [`clock`], [`passage`], [`traces`] what everyone may
+//! - [`logs`], [`audit`], [`metrics`], [`tallies`], [`clock`], [`passage`], `traces` what everyone may
 //!   use
 pub mod access;
 pub mod admin;

@@ -1,6 +1,6 @@
 //! The worker's logs: events as lines in the files that all workers share, or on standard error.
 //!
-//! [`layer`] makes a line of an event and knows which file it is for, [`files`] writes it and
+//! `layer` makes a line of an event and knows which file it is for, `files` writes it and
 //! never lets the one who logs wait. Nothing outside this room knows a file's name; who wants to be
 //! heard uses `tracing`, with a channel's name as the target where the line is for that file alone.
 
