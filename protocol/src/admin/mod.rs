@@ -86,6 +86,26 @@ impl Wish {
         }
     }
 
+    /// Which thing it is about, for the audit log.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Wish::CancelQuery { id } => Some(id.clone()),
+            Wish::TestConnections { connection } | Wish::ResetCircuits { connection } => {
+                connection.clone()
+            }
+            Wish::Maintain(Some(maintenance)) => maintenance.reason.clone(),
+            Wish::LogLevel(level) => level.map(|level| level.name().to_owned()),
+            Wish::ResetPools { .. }
+            | Wish::Sessions
+            | Wish::Queries
+            | Wish::Circuits
+            | Wish::Maintain(None)
+            | Wish::Maintained
+            | Wish::State => None,
+        }
+    }
+
     /// Whether it changes nothing.
     #[must_use]
     pub fn only_looks(&self) -> bool {

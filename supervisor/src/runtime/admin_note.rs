@@ -41,22 +41,7 @@ impl Note {
             "event": "admin", "action": wish.name(), "outcome": outcome, "apps": apps,
             "by_uid": by.uid, "by_pid": by.pid,
         });
-        let reason = match wish {
-            Wish::CancelQuery { id } => Some(id.clone()),
-            Wish::TestConnections { connection } | Wish::ResetCircuits { connection } => {
-                connection.clone()
-            }
-            Wish::Maintain(Some(maintenance)) => maintenance.reason.clone(),
-            Wish::LogLevel(level) => level.map(|level| level.name().to_owned()),
-            Wish::ResetPools { .. }
-            | Wish::Sessions
-            | Wish::Queries
-            | Wish::Circuits
-            | Wish::Maintain(None)
-            | Wish::Maintained
-            | Wish::State => None,
-        };
-        if let Some(reason) = reason {
+        if let Some(reason) = wish.detail() {
             line["reason"] = reason.into();
         }
         Note(line)

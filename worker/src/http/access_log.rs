@@ -4,16 +4,15 @@
 //! The path is in it without what stands behind the question mark, for that may hold a secret.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Body, HttpBody};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tracing::Level;
 use tracing::field::display;
 
+use super::body::{End, Watcher, watched};
 use crate::clock::{Clock, Moment};
 use crate::passage::{Passage, REQUEST_ID};
 use crate::traces;
@@ -37,17 +36,8 @@ pub(super) struct Entry {
     clock: Clock,
 }
 
-/// A body whose bytes are counted.
-struct Counted {
-    body: Body,
-    bytes: Arc<AtomicU64>,
-}
-
-/// An answer's body, which is the end of its request.
-struct Logged {
-    body: Body,
-    entry: Entry,
-}
+/// Counts the bytes of a request's body.
+struct Counted(Arc<AtomicU64>);
 
 impl Entry {
     /// A request came; from now on it knows its passage, and its body is counted.
@@ -56,7 +46,7 @@ impl Entry {
         request.extensions_mut().insert(passage.clone());
         let bytes_in = Arc::<AtomicU64>::default();
         let body = std::mem::take(request.body_mut());
-        *request.body_mut() = Body::new(Counted { body, bytes: Arc::clone(&bytes_in) });
+        *request.body_mut() = watched(body, Counted(Arc::clone(&bytes_in)));
         let is_wanted = tracing::enabled!(target: "access", Level::INFO);
         let path = request.uri().path();
         Entry {
@@ -91,7 +81,7 @@ impl Entry {
             head.headers.insert(REQUEST_ID, id);
         }
         self.finished = body.is_end_stream();
-        Response::from_parts(head, Body::new(Logged { body, entry: self }))
+        Response::from_parts(head, watched(body, self))
     }
 }
 
@@ -124,57 +114,23 @@ impl Drop for Entry {
     }
 }
 
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        self.body.size_hint()
+impl Watcher for Counted {
+    fn passed(&mut self, bytes: u64) {
+        self.0.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
-impl HttpBody for Logged {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                self.entry.bytes_out += frame.data_ref().map_or(0, Bytes::len) as u64;
-                // The last one may be asked for no more.
-                self.entry.finished = self.body.is_end_stream();
-            }
-            Poll::Ready(None) => self.entry.finished = true,
-            Poll::Ready(Some(Err(_))) | Poll::Pending => {}
-        }
-        polled
+/// An answer's body is the end of its request.
+impl Watcher for Entry {
+    fn passed(&mut self, bytes: u64) {
+        self.bytes_out += bytes;
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+    fn last(&mut self) {
+        self.finished = true;
     }
 
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        self.body.size_hint()
+    fn ended(&mut self, end: End) {
+        self.finished |= matches!(end, End::Whole);
     }
 }

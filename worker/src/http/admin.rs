@@ -308,21 +308,8 @@ fn told_as(told: Told) -> (Response, &'static str, Option<String>) {
 
 /// Which thing a wish is about, for the audit log.
 fn detail(wish: &Wish) -> Option<String> {
-    match wish {
-        Wish::CancelQuery { id } => Some(id.clone()),
-        Wish::TestConnections { connection } | Wish::ResetCircuits { connection } => {
-            connection.clone()
-        }
-        Wish::Maintain(Some(maintenance)) => maintenance.reason.clone(),
-        Wish::LogLevel(level) => Some(level.map_or("as the file says", LogLevel::name).to_owned()),
-        Wish::ResetPools { .. }
-        | Wish::Sessions
-        | Wish::Queries
-        | Wish::Circuits
-        | Wish::Maintain(None)
-        | Wish::Maintained
-        | Wish::State => None,
-    }
+    let of_file = matches!(wish, Wish::LogLevel(None)).then(|| "as the file says".to_owned());
+    of_file.or_else(|| wish.detail())
 }
 
 /// A wish with the name of whoever has it, where that is kept.

@@ -15,17 +15,37 @@ use crate::metrics::Metrics;
 /// So deep may lists and objects of a message be in each other.
 pub(super) const LEVELS_MAX: usize = 64;
 
-struct Holding<T> {
+/// How a body came to its end.
+pub(super) enum End {
+    /// All of it is there.
+    Whole,
+    /// It broke off.
+    Broken,
+}
+
+/// Sees a body go by, and is dropped with it.
+pub(super) trait Watcher: Send + Unpin + 'static {
+    /// A piece of so many bytes went by.
+    fn passed(&mut self, _bytes: u64) {}
+
+    /// That was the last piece; nobody may ask for more.
+    fn last(&mut self) {}
+
+    /// Somebody asked for more, and there is nothing.
+    fn ended(&mut self, _end: End) {}
+}
+
+struct Watched<W> {
     body: Body,
-    held: Option<T>,
+    watcher: W,
 }
 
-/// The body, which drops this at its end.
-pub(super) fn holding<T: Send + Unpin + 'static>(body: Body, held: T) -> Body {
-    Body::new(Holding { body, held: Some(held) })
+/// The body, which this one sees go by.
+pub(super) fn watched(body: Body, watcher: impl Watcher) -> Body {
+    Body::new(Watched { body, watcher })
 }
 
-impl<T: Unpin> HttpBody for Holding<T> {
+impl<W: Watcher> HttpBody for Watched<W> {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -34,8 +54,16 @@ impl<T: Unpin> HttpBody for Holding<T> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(None | Some(Err(_))) = &polled {
-            self.held = None;
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.watcher.passed(frame.data_ref().map_or(0, Bytes::len) as u64);
+                if self.body.is_end_stream() {
+                    self.watcher.last();
+                }
+            }
+            Poll::Ready(Some(Err(_))) => self.watcher.ended(End::Broken),
+            Poll::Ready(None) => self.watcher.ended(End::Whole),
+            Poll::Pending => {}
         }
         polled
     }
@@ -49,38 +77,32 @@ impl<T: Unpin> HttpBody for Holding<T> {
     }
 }
 
+struct Holding<T>(Option<T>);
+
+/// The body, which drops this at its end.
+pub(super) fn holding<T: Send + Unpin + 'static>(body: Body, held: T) -> Body {
+    watched(body, Holding(Some(held)))
+}
+
+impl<T: Send + Unpin + 'static> Watcher for Holding<T> {
+    fn ended(&mut self, _end: End) {
+        self.0 = None;
+    }
+}
+
 struct Metered {
-    body: Body,
     metrics: Arc<Metrics>,
     bytes: u64,
 }
 
 /// The body, whose written bytes are counted at its end.
 pub(super) fn metered(body: Body, metrics: Arc<Metrics>) -> Body {
-    Body::new(Metered { body, metrics, bytes: 0 })
+    watched(body, Metered { metrics, bytes: 0 })
 }
 
-impl HttpBody for Metered {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        self.body.size_hint()
+impl Watcher for Metered {
+    fn passed(&mut self, bytes: u64) {
+        self.bytes += bytes;
     }
 }
 
