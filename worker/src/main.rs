@@ -18,9 +18,6 @@ use mcp_worker::warehouse::snowflake::browser::{self, Screen, Terminal, Wanted};
 use mcp_worker::words::chain;
 use tokio::sync::mpsc;
 
-/// Threads that serve requests; a worker is one of several.
-const SERVING_THREADS: usize = 2;
-
 /// The exit code of a failure.
 const FAILED: u8 = 1;
 /// The exit code of wrong usage.
@@ -118,8 +115,9 @@ fn in_runtime<E: std::error::Error>(
     serving: impl Future<Output = Result<(), E>>,
     code: fn(&E) -> u8,
 ) -> Result<(), (u8, String)> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(SERVING_THREADS)
+    // One thread serves: a request is mostly waiting, and to hand it from thread to thread costs more
+    // than to answer it. A worker is one of several, and each of those has a core of its own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| (FAILED, format!("cannot start the runtime: {error}")))?;

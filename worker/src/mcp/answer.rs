@@ -248,6 +248,7 @@ mod tests {
         Answer {
             query_id: "q".to_owned(),
             columns: (0..cells.len()).map(column).collect(),
+            bytes: cells.iter().map(Cell::weight).sum(),
             rows: vec![cells],
             truncated: false,
             total: None,

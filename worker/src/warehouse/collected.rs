@@ -51,7 +51,7 @@ impl Collected {
             self.skip -= 1;
             return true;
         }
-        let bytes = self.bytes + row.iter().map(weight).sum::<usize>();
+        let bytes = self.bytes + row.iter().map(Cell::weight).sum::<usize>();
         if self.truncated
             || self.rows.len() >= self.limits.rows_max
             || bytes > self.limits.bytes_max
@@ -73,6 +73,11 @@ impl Collected {
     /// The rows.
     pub(crate) fn into_rows(self) -> Vec<Vec<Cell>> {
         self.rows
+    }
+
+    /// About how many bytes the rows take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// True when a row was refused: there is more than the limits allow.
@@ -102,16 +107,6 @@ impl Collected {
         self.rows.truncate(mark.rows);
         self.bytes = mark.bytes;
         self.truncated = mark.truncated;
-    }
-}
-
-/// About how many bytes a value takes in an answer.
-pub(crate) fn weight(cell: &Cell) -> usize {
-    match cell {
-        Cell::Null | Cell::Boolean(_) => 1,
-        Cell::Float(_) => 8,
-        Cell::Number(text) | Cell::Text(text) => text.len(),
-        Cell::Json(value) => value.to_string().len(),
     }
 }
 

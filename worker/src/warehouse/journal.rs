@@ -10,7 +10,6 @@ use std::time::Duration;
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
-use super::collected::weight;
 use super::course::{Course, Part, Spent};
 use super::pool::PoolError;
 use super::{Answer, Context, WarehouseError};
@@ -68,16 +67,13 @@ impl<'a> Entry<'a> {
     /// It came to this.
     pub(super) fn ended(&mut self, result: &Result<Answer, PoolError>) {
         self.outcome = match result {
-            Ok(answer) => {
-                let cells = answer.rows.iter().flatten();
-                Outcome {
-                    name: "ok",
-                    query_id: Some(answer.query_id.clone()).filter(|id| !id.is_empty()),
-                    rows: Some(answer.rows.len()),
-                    bytes: is_wanted().then(|| cells.map(weight).sum()),
-                    failure: None,
-                }
-            }
+            Ok(answer) => Outcome {
+                name: "ok",
+                query_id: Some(answer.query_id.clone()).filter(|id| !id.is_empty()),
+                rows: Some(answer.rows.len()),
+                bytes: Some(answer.bytes),
+                failure: None,
+            },
             Err(error) => Outcome {
                 name: outcome(error),
                 query_id: None,

@@ -3,11 +3,17 @@
 //! It runs to its end also when nobody waits for it any more. One that does not end when it is told
 //! to takes its session with it: nobody else may ever meet what it left there.
 
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{self, Poll};
 use std::time::Duration;
 
+use futures::FutureExt;
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::course::Part;
 use super::opener::{Borrowed, Standing};
@@ -30,8 +36,41 @@ pub(super) struct Work {
     pub(super) cancel: CancellationToken,
 }
 
-/// Runs the statement to its end, also when nobody waits for it any more.
-pub(super) async fn run(
+/// A statement that runs where it is waited for, and to its end: what is left of it when nobody
+/// waits any more becomes a task.
+pub(super) struct Execution(Option<Pin<Box<dyn Future<Output = Ran> + Send>>>);
+
+/// What a run came to; nothing when it panicked.
+type Ran = Option<Result<Answer, WarehouseError>>;
+
+impl Execution {
+    pub(super) fn begin(loan: Loan, clock: Clock, work: Work, limits: Limits) -> Execution {
+        // Its panic is this statement's alone.
+        let run = AssertUnwindSafe(run(loan, clock, work, limits)).catch_unwind();
+        Execution(Some(Box::pin(run.map(Result::ok).in_current_span())))
+    }
+}
+
+impl Future for Execution {
+    type Output = Ran;
+
+    fn poll(mut self: Pin<&mut Execution>, context: &mut task::Context<'_>) -> Poll<Ran> {
+        let Some(run) = &mut self.0 else { return Poll::Ready(None) };
+        let ran = task::ready!(run.as_mut().poll(context));
+        self.0 = None;
+        Poll::Ready(ran)
+    }
+}
+
+impl Drop for Execution {
+    fn drop(&mut self) {
+        if let (Some(run), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(run);
+        }
+    }
+}
+
+async fn run(
     mut loan: Loan,
     clock: Clock,
     work: Work,

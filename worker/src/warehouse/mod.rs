@@ -228,6 +228,8 @@ pub struct Answer {
     pub columns: Vec<Column>,
     /// The rows, each with one cell a column.
     pub rows: Vec<Vec<Cell>>,
+    /// About how many bytes the rows take.
+    pub bytes: usize,
     /// True when there were more rows than the limits allow.
     pub truncated: bool,
     /// How many rows there are altogether, where that is known.
@@ -247,10 +249,12 @@ impl Answer {
     pub fn of_service(answer: Value) -> Answer {
         let column =
             Column { name: "ANSWER".to_owned(), type_name: "VARIANT".to_owned(), nullable: false };
+        let answer = Cell::Json(answer);
         Answer {
             query_id: String::new(),
             columns: vec![column],
-            rows: vec![vec![Cell::Json(answer)]],
+            bytes: answer.weight(),
+            rows: vec![vec![answer]],
             truncated: false,
             total: None,
             is_kept: false,
@@ -286,6 +290,19 @@ pub enum Cell {
     Text(String),
     /// A VARIANT, OBJECT or ARRAY in which every number survives as JSON; others are text.
     Json(serde_json::Value),
+}
+
+impl Cell {
+    /// About how many bytes the value takes in an answer.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match self {
+            Cell::Null | Cell::Boolean(_) => 1,
+            Cell::Float(_) => 8,
+            Cell::Number(text) | Cell::Text(text) => text.len(),
+            Cell::Json(value) => value.to_string().len(),
+        }
+    }
 }
 
 /// Why there is no answer.

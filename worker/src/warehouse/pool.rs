@@ -1,9 +1,9 @@
 //! The pool of warehouse sessions: r2d2 behind a fair semaphore.
 //!
 //! A caller waits for a permit without holding a thread, first come first served; with a permit a
-//! session is there or may be opened. Only opening one enters a blocking thread. A statement runs
-//! in a task of its own, so that a client that goes away cancels it, and the session still comes
-//! back clean; a session whose statement does not end after that is retired.
+//! session is there or may be opened. Only opening one enters a blocking thread. A statement
+//! whose client goes away is cancelled and comes to its end as a task of its own, so that the session
+//! still comes back clean; a session whose statement does not end after that is retired.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -21,7 +21,7 @@ use super::circuit::Circuit;
 use super::contact::{Contact, Known};
 use super::course::{Part, Stage};
 use super::journal::Entry;
-use super::lent::{Loan, Work, run};
+use super::lent::{Execution, Loan, Work};
 use super::opener::{Borrowed, Census, Goodbye, Opener, Openings};
 use super::running::Running;
 use super::timing::Timing;
@@ -213,14 +213,13 @@ impl Pool {
         let loan = loan?;
         timing.running();
         course.tell(Stage::Running { query_id: None });
-        let task = tokio::spawn(run(loan, inner.clock, work, *limits).in_current_span());
-        let ended = task.await;
+        let ended = Execution::begin(loan, inner.clock, work, *limits).await;
         // Of one that runs on, its session tells the end.
-        if !matches!(ended, Ok(Err(WarehouseError::Left { .. }))) {
+        if !matches!(ended, Some(Err(WarehouseError::Left { .. }))) {
             course.tell(Stage::Ended);
         }
         match ended {
-            Ok(result) => {
+            Some(result) => {
                 timing.ended(&result);
                 match &result {
                     Ok(_) => inner.contact.answered(),
@@ -228,7 +227,7 @@ impl Pool {
                 }
                 Ok(result?)
             }
-            Err(_) => Err(PoolError::Closed),
+            None => Err(PoolError::Closed),
         }
     }
 

@@ -5,7 +5,6 @@
 
 use mcp_protocol::measure::{Measure, TraceId};
 
-use super::collected::weight;
 use super::{Answer, Context, WarehouseError};
 use crate::clock::{Clock, Moment};
 use crate::sql::verb;
@@ -53,9 +52,8 @@ impl<'a> Timing<'a> {
     pub(super) fn ended(&mut self, result: &Result<Answer, WarehouseError>) {
         self.outcome = match result {
             Ok(answer) => {
-                let bytes: usize = answer.rows.iter().flatten().map(weight).sum();
                 self.tallies.count(Measure::StatementRows, &[], answer.rows.len() as u64);
-                self.tallies.count(Measure::StatementBytes, &[], bytes as u64);
+                self.tallies.count(Measure::StatementBytes, &[], answer.bytes as u64);
                 "ok"
             }
             Err(WarehouseError::Cancelled) => "cancelled",

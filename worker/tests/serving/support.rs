@@ -294,13 +294,16 @@ fn answer(statement: &str, context: &Context, limits: &Limits) -> Answer {
             ],
         ),
     };
+    let is_more = rows.len() > limits.rows_max;
+    let rows: Vec<_> = rows.into_iter().take(limits.rows_max).collect();
     Answer {
         query_id: "01b2-fake".to_owned(),
         columns: names.iter().map(|name| column(name)).collect(),
-        truncated: rows.len() > limits.rows_max,
+        truncated: is_more,
         total: total.filter(|_| context.page.is_none()),
         is_kept: true,
-        rows: rows.into_iter().take(limits.rows_max).collect(),
+        bytes: rows.iter().flatten().map(Cell::weight).sum(),
+        rows,
         database: context.database.clone(),
         schema: context.schema.clone(),
     }

@@ -20,7 +20,6 @@ use crate::mcp::edge::resume::Resumable;
 use crate::mcp::names::{Name, Path};
 use crate::quota::Place;
 use crate::sql::{self, Decision, Level};
-use crate::warehouse::collected::weight;
 use crate::warehouse::course::{Course, Stage};
 use crate::warehouse::left::Leave;
 use crate::warehouse::pool::PoolError;
@@ -322,8 +321,7 @@ impl Errand<'_> {
             }
             answer => answer?,
         };
-        let bytes = answer.rows.iter().flatten().map(weight).sum::<usize>();
-        self.desk.quotas.answered(client, quota, bytes as u64);
+        self.desk.quotas.answered(client, quota, answer.bytes as u64);
         Ok(answer)
     }
 

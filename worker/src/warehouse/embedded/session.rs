@@ -208,6 +208,7 @@ impl Run {
 
     fn finished(&self, columns: Vec<Column>, collected: Collected) -> Answer {
         let truncated = collected.truncated();
+        let bytes = collected.bytes();
         let rows = collected.into_rows();
         // Behind the last row nothing tells how many were left out.
         let seen = (!truncated && (self.skip == 0 || !rows.is_empty()))
@@ -219,6 +220,7 @@ impl Run {
             total: seen,
             is_kept: false,
             rows,
+            bytes,
             database: Some(self.place.database.clone()),
             schema: Some(self.place.schema.clone()),
         }

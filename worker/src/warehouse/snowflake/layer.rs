@@ -1,7 +1,7 @@
 //! The one layer through which all requests of the library pass, and what becomes of them.
 //!
-//! `snowflake-api` makes a request and reads an answer; everything between is done here, for as it
-//! stands it knows one host, never gives up, loses statements over 45 s, uploads local files when
+//! `snowflake-api` makes a request; what becomes of it is done here, and its answer is read by
+//! `cells`, for as it stands the library knows one host, never gives up, loses statements over 45 s, uploads local files when
 //! an answer says so, and logs its tokens. `docs/decisions/0012-snowflake-api-behind-one-layer.md`
 //! lists what it does and where the cure is. Nothing else of the worker knows the library.
 
@@ -12,12 +12,13 @@ use reqwest::{Body, Request, Response, Url};
 use reqwest_middleware::{ClientBuilder, Middleware, Next};
 use serde_json::{Value, json};
 use snowflake_api::connection::ConnectionError;
-use snowflake_api::{AuthArgs, AuthType, PasswordArgs, RawQueryResult, SnowflakeApi};
-use snowflake_api::{SnowflakeApiBuilder, SnowflakeApiError};
+use snowflake_api::{
+    AuthArgs, AuthType, PasswordArgs, SnowflakeApi, SnowflakeApiBuilder, SnowflakeApiError,
+};
 use uuid::Uuid;
 
 use super::connection::Connection;
-use super::statement::{Ask, Found, Statement, Unanswered, for_the_library};
+use super::statement::{Ask, Found, Inline, Statement, Unanswered};
 use crate::warehouse::WarehouseError;
 
 /// What the library holds where a secret would be.
@@ -41,7 +42,7 @@ struct Desk {
 struct Papers {
     ask: Option<Ask>,
     request_id: Option<Uuid>,
-    found: Option<Found>,
+    found: Option<(Found, Inline)>,
 }
 
 impl Library {
@@ -70,15 +71,16 @@ impl Library {
 
     /// Runs a statement: what was found, and the rows that came at once.
     pub(super) async fn run(
-        &self,
+        &mut self,
         statement: &str,
         ask: Ask,
-    ) -> Result<(Found, RawQueryResult), Unanswered> {
+    ) -> Result<(Found, Inline), Unanswered> {
         *self.desk.papers() = Papers { ask: Some(ask), ..Papers::default() };
-        let raw = self.api.exec_raw(statement).await;
+        // The other ways to run one look for `PUT` with an expression that is made anew each time.
+        let said = self.api.exec_json(statement).await;
         let found = self.desk.papers().found.take();
-        match (raw, found) {
-            (Ok(raw), Some(found)) => Ok((found, raw)),
+        match (said, found) {
+            (Ok(_), Some(found)) => Ok(found),
             (Ok(_), None) => Err(self.desk.nonsense("nothing was asked of the server").into()),
             (Err(error), _) => Err(self.desk.unwrapped(error)),
         }
@@ -112,7 +114,7 @@ impl Desk {
         self.connection.unreachable(words)
     }
 
-    async fn query(&self, request: &Request) -> Result<Value, Unanswered> {
+    async fn query(&self, request: &Request) -> Result<(), Unanswered> {
         let request_id = request_id(request.url()).unwrap_or_else(Uuid::new_v4);
         let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
         let mut body: Value = serde_json::from_slice(body)
@@ -130,10 +132,9 @@ impl Desk {
             body["bindings"] = bindings;
         }
         let statement = Statement { connection: &self.connection, request_id, effect, course };
-        let (found, inline) = statement.run(body).await?;
-        let answer = for_the_library(&found, inline);
+        let found = statement.run(body).await?;
         self.papers().found = Some(found);
-        Ok(answer)
+        Ok(())
     }
 }
 
@@ -150,7 +151,8 @@ impl Middleware for Layer {
         let answer = match request.url().path() {
             // The session is open by then; the library only wants to hold something.
             "/session/v1/login-request" => Ok(placeholders()),
-            "/queries/v1/query-request" => self.0.query(&request).await,
+            // What was found lies on the desk.
+            "/queries/v1/query-request" => self.0.query(&request).await.map(|()| json!({})),
             path => Err(self.0.nonsense(&format!("a request to {path}")).into()),
         };
         match answer {

@@ -14,7 +14,6 @@ mod connection;
 mod failure;
 mod fetch;
 pub mod gate;
-mod kept;
 mod key;
 mod layer;
 mod left;

@@ -8,19 +8,20 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use snowflake_api::RawQueryResult;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::bindings::bindings;
 use super::cells::{Decoder, Format, PartReader, take_json_rows};
 use super::connection::{Connection, Named, Place, Welcome};
 use super::fetch::Fetch;
-use super::kept::kept;
 use super::layer::Library;
 use super::left;
-use super::statement::{Ask, Effect, Found, Unanswered, perhaps_done};
+use super::statement::{Ask, Effect, Found, Inline, Statement, Unanswered, perhaps_done};
 use super::tag::QueryTag;
 use crate::sql::{self, Level};
 use crate::warehouse::collected::Collected;
@@ -150,15 +151,20 @@ impl SnowflakeSession {
             Effect::Changes => Condition::Marked,
         };
         let rows_kept = context.rows_kept.unwrap_or(limits.rows_max);
-        let (found, raw) = match &context.page {
-            Some(page) => kept(&self.connection, page, context.course.clone()).await?,
+        let (found, inline) = match &context.page {
+            Some(page) => {
+                let (request_id, course) = (Uuid::new_v4(), context.course.clone());
+                let connection = &*self.connection;
+                let statement = Statement { connection, request_id, effect, course };
+                statement.kept(&page.query_id).await?
+            }
             None => {
                 let ask = self.ask(context, effect, limits);
                 self.library.run(statement, ask).await?
             }
         };
         let skip = context.page.as_ref().map_or(0, |page| page.offset);
-        let collected = self.collected(&found, raw, Collected::behind(skip, *limits)).await;
+        let collected = self.collected(&found, inline, Collected::behind(skip, *limits)).await;
         let collected = collected.map_err(|error| match effect {
             Effect::Reads => error,
             Effect::Changes => perhaps_done(&error.to_string()),
@@ -170,6 +176,7 @@ impl SnowflakeSession {
         Ok(Answer {
             query_id,
             columns: row_types.iter().map(super::cells::RowType::column).collect(),
+            bytes: collected.bytes(),
             rows: collected.into_rows(),
             truncated,
             total: total.filter(is_told),
@@ -182,26 +189,23 @@ impl SnowflakeSession {
     async fn collected(
         &self,
         found: &Found,
-        raw: RawQueryResult,
+        inline: Inline,
         mut collected: Collected,
     ) -> Result<Collected, WarehouseError> {
         let decoder = Decoder::new(&found.row_types, self.welcome.time_zone.as_deref());
         let unreadable = |why: &dyn std::fmt::Display| {
             self.connection.unreachable(&format!("the answer cannot be read: {why}"))
         };
-        let flow = match raw {
-            RawQueryResult::Bytes(parts) => {
-                let read = parts.iter().try_fold(ControlFlow::Continue(()), |flow, part| {
-                    if flow.is_break() {
-                        return Ok(flow);
-                    }
-                    PartReader::new(Format::Arrow, &decoder).whole(part, &mut collected)
-                });
+        let flow = match (inline.rowset, inline.rowset_base64) {
+            (Some(rows), _) => {
+                take_json_rows(&rows, &decoder, &mut collected).map_err(|why| unreadable(&why))?
+            }
+            (None, Some(packed)) if !packed.is_empty() => {
+                let part = STANDARD.decode(packed).map_err(|why| unreadable(&why))?;
+                let read = PartReader::new(Format::Arrow, &decoder).whole(&part, &mut collected);
                 read.map_err(|why| unreadable(&why))?
             }
-            RawQueryResult::Json(rows) => take_json_rows(&rows.value, &decoder, &mut collected)
-                .map_err(|why| unreadable(&why))?,
-            RawQueryResult::Empty => ControlFlow::Continue(()),
+            (None, _) => ControlFlow::Continue(()),
         };
         if flow.is_continue() {
             let fetch = Fetch { connection: &self.connection, found, decoder: &decoder };

@@ -5,7 +5,7 @@
 //! that the server did not take it: what was lost is told as lost.
 
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::cells::RowType;
@@ -316,26 +316,4 @@ fn chunk_headers(given: &Value, key: &Value) -> Vec<(String, String)> {
     key.into_iter()
         .flat_map(|key| [(format!("{prefix}-algorithm"), "AES256".to_owned()), key])
         .collect()
-}
-
-/// The answer in the form in which the library reads it: nothing but what it needs.
-pub(super) fn for_the_library(found: &Found, inline: Inline) -> Value {
-    let is_empty = inline.rowset.is_none() && inline.rowset_base64.is_none();
-    json!({
-        "code": null,
-        "message": null,
-        "success": true,
-        "data": {
-            "parameters": [],
-            "rowtype": [],
-            "rowset": inline.rowset,
-            "rowsetBase64": inline.rowset_base64,
-            "total": found.total.unwrap_or(0),
-            "returned": i64::from(!is_empty),
-            "queryId": found.query_id,
-            "finalRoleName": "",
-            "statementTypeId": 0,
-            "version": 1,
-        },
-    })
 }

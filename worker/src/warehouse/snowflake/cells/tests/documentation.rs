@@ -67,6 +67,7 @@ fn the_examples_in_the_documentation_are_true() {
         let answer = Answer {
             query_id: String::new(),
             columns: vec![column.column()],
+            bytes: rows.iter().flatten().map(Cell::weight).sum(),
             rows,
             truncated: false,
             total: None,
