@@ -13,6 +13,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use mcp_protocol::logs::Channel;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
@@ -23,6 +24,18 @@ use super::LogError;
 const QUEUE_LINES_MAX: usize = 8192;
 /// After so many lines without a pause the files are looked for.
 const LOOKED_FOR_EVERY: u32 = 256;
+/// For so long lines are gathered behind one that was written: to wake the thread for each of them
+/// costs several times what writing them does.
+const GATHERED_FOR: Duration = Duration::from_millis(5);
+
+/// When a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// As soon as the disk takes it.
+    AtOnce,
+    /// Some milliseconds later, when many come.
+    Gathered,
+}
 
 /// Makes the line that says that so many are missing, and why.
 pub(crate) type Missing = Box<dyn Fn(u64, &str) -> String + Send>;
@@ -67,7 +80,7 @@ impl Lines {
 /// Begins to write lines to the files of these channels, which others append to as well.
 pub(crate) fn to_files(
     directory: &Path,
-    channels: &[Channel],
+    (channels, haste): (&[Channel], Haste),
     missing: Missing,
 ) -> Result<(LineWriter, Lines), LogError> {
     let opened = channels.iter().map(|channel| {
@@ -77,7 +90,7 @@ pub(crate) fn to_files(
         Ok((bit(*channel), file))
     });
     let files = opened.collect::<Result<Vec<_>, LogError>>()?;
-    Ok(begin(|state| Sink::Files(Files { files, missing, state, told: 0, since_look: 0 })))
+    Ok(begin(|state| Sink::Files(Files { files, haste, missing, state, told: 0, since_look: 0 })))
 }
 
 /// Begins to write lines to standard error.
@@ -142,6 +155,7 @@ impl Write for Sink {
     fn flush(&mut self) -> io::Result<()> {
         if let Sink::Files(files) = self {
             files.since_look = LOOKED_FOR_EVERY;
+            files.gather();
         }
         Ok(())
     }
@@ -149,6 +163,7 @@ impl Write for Sink {
 
 struct Files {
     files: Vec<(u8, SharedFile)>,
+    haste: Haste,
     missing: Missing,
     state: State,
     /// Lines that did not fit into the queue, as far as it was told.
@@ -169,6 +184,15 @@ impl Files {
             if !file.write_line(line, &self.missing) {
                 self.state.lost.fetch_add(1, Ordering::Relaxed);
             }
+        }
+    }
+
+    /// Lets lines come together before the next are written; nobody waits for this thread.
+    #[expect(clippy::disallowed_methods, reason = "a pause is what is wanted, whatever happens")]
+    fn gather(&self) {
+        match self.haste {
+            Haste::AtOnce => {}
+            Haste::Gathered => std::thread::sleep(GATHERED_FOR),
         }
     }
 
@@ -274,14 +298,13 @@ fn identity(of: &std::fs::Metadata) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::clock::{Clock, Moment};
 
     fn begun(directory: &Path) -> (LineWriter, Lines) {
         let missing: Missing = Box::new(|count, why| format!("[{count} missing: {why}]\n"));
-        to_files(directory, &[Channel::Application, Channel::Error], missing).unwrap()
+        let channels = &[Channel::Application, Channel::Error];
+        to_files(directory, (channels, Haste::Gathered), missing).unwrap()
     }
 
     fn read(path: &Path) -> String {
