@@ -119,11 +119,6 @@ fn trusted_proxies(http: Section<'_>, report: &mut Report) -> Vec<Network> {
         };
         report.add(&node.key, node.place, format!("{} {words}", quoted(&text)));
     }
-    if http.node("proxy_header").is_some() && http.entries("trusted_proxies").is_empty() {
-        let node = http.node("proxy_header").unwrap_or(http.nearest);
-        let words = "is used for nothing; write trusted_proxies, or remove this key";
-        report.add(&node.key, node.place, words.to_owned());
-    }
     trusted
 }
 

@@ -93,7 +93,6 @@ fn proxies_are_believed_by_their_addresses_alone() {
         ("trusted_proxies = [\"0.0.0.0/0\"]", "believes everybody"),
         ("trusted_proxies = [\"::/0\"]", "believes everybody"),
         ("trusted_proxies = [\"::1\"]", "through these proxies could ask without showing"),
-        ("proxy_header = \"forwarded\"", "is used for nothing; write trusted_proxies"),
     ] {
         let shown = workplace.problems(format!("{QUERY}[apps.query.http]\n{text}\n"), None);
         let shown: String = shown.split_whitespace().collect::<Vec<_>>().join(" ");
