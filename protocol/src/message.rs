@@ -139,6 +139,8 @@ pub struct Vitals {
     /// What was counted since the last heartbeat, of [`Measure`](crate::measure::Measure)s: unlike
     /// totals, so that a heartbeat stays short when little happens. At most [`SERIES_MAX`].
     pub series: Vec<Series>,
+    /// The lists of revoked certificates at the door, where there are any.
+    pub revocation_lists: Option<RevocationListVitals>,
 }
 
 /// The most sessions that one heartbeat names.
@@ -227,6 +229,13 @@ pub struct CertificateVitals {
     pub expires_at: u64,
     /// Whether the files changed since and cannot be used as they are now.
     pub renewal_fails: bool,
+}
+
+/// The lists of revoked certificates at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationListVitals {
+    /// When the next one of the first of them is due, in seconds since 1970.
+    pub due_at: u64,
 }
 
 /// How a tool call ended.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{AccessSettings, AuditLevel, Grant};
 use crate::admin::Maintenance;
+pub use crate::door_settings::{ClientCertificates, HttpSettings, ProxyHeader, TlsSettings};
 pub use crate::log_settings::{LogLevel, LogSettings};
 use crate::offered::Offered;
 use crate::relay::SealingKeys;
@@ -119,57 +120,6 @@ impl Settings {
         self.logs.levels = log_levels;
         self.logs.statements = log_statements;
     }
-}
-
-/// Limits at the HTTP door.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct HttpSettings {
-    /// How long a client may take to send its request head.
-    pub header_timeout: Duration,
-    /// How long one request may take altogether.
-    pub request_timeout: Duration,
-    /// The longest request body, in bytes.
-    pub body_bytes_max: u64,
-    /// The most connections at once; further ones wait in the kernel's queue.
-    pub connections_max: u32,
-    /// How long a client may take to send a request's body.
-    pub body_timeout: Duration,
-    /// How long a client may leave an answer unread before its connection is closed.
-    pub write_timeout: Duration,
-    /// The most connections of one remote address at once; those of this machine do not count.
-    pub connections_per_address_max: u32,
-    /// Requests in a second of all clients together, over all workers of the app.
-    pub requests_per_second: Option<u32>,
-    /// Requests of all clients together that are answered at once, over all workers of the app.
-    pub concurrent_requests: Option<u32>,
-    /// Requests in a minute that a remote address may send without being let in.
-    pub failed_logins_per_minute: u32,
-}
-
-/// What the door shows to clients that speak TLS. The files are read by the worker, and read again
-/// when they change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TlsSettings {
-    /// The certificate and those that lead to its authority, in PEM.
-    pub certificate_file: PathBuf,
-    /// The certificate's private key, in PEM.
-    pub key_file: PathBuf,
-    /// The authorities that sign certificates of clients, in PEM.
-    pub client_ca_file: Option<PathBuf>,
-    /// Whether clients show certificates.
-    pub client_certificates: ClientCertificates,
-}
-
-/// Whether clients show certificates.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ClientCertificates {
-    /// They are not asked for one.
-    #[default]
-    Off,
-    /// They may show one, which must be good then.
-    Optional,
-    /// Whoever shows none is not let in.
-    Required,
 }
 
 /// What MCP clients may ask and from where.
@@ -338,23 +288,6 @@ impl Default for Settings {
             connections: BTreeMap::new(),
             offered: Offered::default(),
             maintenance: None,
-        }
-    }
-}
-
-impl Default for HttpSettings {
-    fn default() -> HttpSettings {
-        HttpSettings {
-            header_timeout: Duration::from_secs(10),
-            request_timeout: Duration::from_secs(300),
-            body_bytes_max: 1024 * 1024,
-            connections_max: 1024,
-            body_timeout: Duration::from_secs(30),
-            write_timeout: Duration::from_secs(30),
-            connections_per_address_max: 256,
-            requests_per_second: None,
-            concurrent_requests: None,
-            failed_logins_per_minute: 60,
         }
     }
 }

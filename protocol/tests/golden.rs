@@ -25,7 +25,7 @@ use mcp_protocol::log_line::LogFormat;
 use mcp_protocol::measure::{Exemplar, Measure, More, Series, Sizes, TraceId};
 use mcp_protocol::message::{
     CallOutcome, CertificateVitals, Circuit, FromWorker, Limit, NamedPool, PoolVitals, Refusals,
-    ToWorker, Vitals,
+    RevocationListVitals, ToWorker, Vitals,
 };
 use mcp_protocol::offered::{
     CortexKind, CortexService, Need, Offered, Parameter, ParameterKind, Scalar, StatementPlace,
@@ -34,8 +34,8 @@ use mcp_protocol::offered::{
 use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, SessionTag, Statement};
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{
-    ClientCertificates, CloudPlatform, LogLevel, LogSettings, McpSettings, Settings,
-    SnowflakeLogin, SnowflakeSettings, TlsSettings, WarehouseSettings,
+    ClientCertificates, CloudPlatform, HttpSettings, LogLevel, LogSettings, McpSettings,
+    ProxyHeader, Settings, SnowflakeLogin, SnowflakeSettings, TlsSettings, WarehouseSettings,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -102,11 +102,17 @@ fn worker_messages(golden: &mut Golden) {
             allowed_origins: vec!["https://example.com".to_owned()],
             websocket: true,
         },
+        http: HttpSettings {
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap(), "::1".parse().unwrap()],
+            proxy_header: ProxyHeader::Forwarded,
+            ..HttpSettings::default()
+        },
         tls: Some(TlsSettings {
             certificate_file: PathBuf::from("/etc/mcp/certificate.pem"),
             key_file: PathBuf::from("/etc/mcp/key.pem"),
             client_ca_file: Some(PathBuf::from("/etc/mcp/clients.pem")),
             client_certificates: ClientCertificates::Optional,
+            client_crl_files: vec![PathBuf::from("/etc/mcp/revoked.pem")],
         }),
         logs: LogSettings {
             directory: Some(PathBuf::from("/var/log/mcp-supervisor")),
@@ -155,6 +161,7 @@ fn worker_messages(golden: &mut Golden) {
         log_lines_dropped_total: 7,
         sessions: vec![1, u64::MAX],
         series: counted(),
+        revocation_lists: Some(RevocationListVitals { due_at: 1_800_000_000 }),
     };
     golden.add("heartbeat", &FromWorker::Heartbeat(vitals));
     relayed(golden);

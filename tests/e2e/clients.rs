@@ -118,6 +118,43 @@ fn running_workers_take_keys_in_without_a_roll() {
 }
 
 #[test]
+fn a_key_is_revoked_though_the_configuration_on_disk_is_refused() {
+    let house = house("", ASSISTANT);
+    house.start();
+    let before = house.pids();
+    let first = id(&well(house.run(&["client", "key", "create", "assistant"])));
+    let second = id(&well(house.run(&["client", "key", "create", "assistant"])));
+    let last_told = || {
+        let output = worker_output(&house);
+        let last = output.lines().rfind(|line| line.starts_with("now lets in"));
+        last.unwrap_or_default().to_owned()
+    };
+    let file = house.path("ecosystem.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    // What else it says is not in force, and neither is what it leaves out.
+    let broken = good.replace("level = \"write\"", "level = \"read\"") + "nonsense = 1\n";
+    std::fs::write(&file, broken).unwrap();
+    wait_for("it is refused", || house.run(&["status"]).out.contains("nonsense"));
+    let revoked = well(house.run(&["client", "key", "revoke", &first]));
+    assert!(revoked.err.contains("has taken it in and told its workers"), "{revoked:?}");
+    wait_for("the worker has forgotten it", || last_told() == format!("now lets in: {second}"));
+    let rotated = well(house.run(&["client", "key", "rotate", &second, "--grace", "1h"]));
+    let third = id(&rotated);
+    wait_for("the worker knows the new one", || last_told().contains(&third));
+    let described = well(house.run(&["describe", "query"]));
+    assert!(described.out.contains("assistant (write, keys "), "{described:?}");
+    assert!(house.run(&["status"]).out.contains("nonsense"), "the file is refused as before");
+    // A worker that starts meanwhile knows it no more either.
+    well(house.run(&["restart", "query"]));
+    wait_for("a new worker serves", || house.pids() != before);
+    wait_for("it was told", || !last_told().is_empty());
+    assert!(!last_told().contains(&first), "{}", last_told());
+    std::fs::write(&file, good).unwrap();
+    wait_for("it is mended", || !house.run(&["status"]).out.contains("nonsense"));
+    assert!(!last_told().contains(&first), "{}", last_told());
+}
+
+#[test]
 fn what_a_client_may_do_changes_in_running_workers() {
     let house = house("", ASSISTANT);
     house.start();

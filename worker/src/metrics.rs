@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use mcp_protocol::measure::{Measure, Series, TraceId};
 use mcp_protocol::message::{
-    CallOutcome, CertificateVitals, Limit, PoolVitals, Refusals, SESSIONS_MAX, Vitals,
+    CallOutcome, CertificateVitals, Limit, PoolVitals, Refusals, RevocationListVitals,
+    SESSIONS_MAX, Vitals,
 };
 use mcp_protocol::relay::SessionTag;
 
@@ -26,6 +27,7 @@ pub struct Metrics {
     refusals: Mutex<BTreeMap<(Option<String>, Limit), u64>>,
     unshared_limits: AtomicU64,
     certificate: Mutex<Option<CertificateVitals>>,
+    revocation_lists: Mutex<Option<RevocationListVitals>>,
     /// Those that sent a request since the supervisor was told.
     sessions: Mutex<BTreeSet<u64>>,
     /// Numbers under labels.
@@ -177,6 +179,11 @@ impl Metrics {
         *self.certificate.lock().unwrap_or_else(PoisonError::into_inner) = Some(certificate);
     }
 
+    /// The lists of revoked certificates at the door are these.
+    pub fn revocation_lists(&self, lists: Option<RevocationListVitals>) {
+        *self.revocation_lists.lock().unwrap_or_else(PoisonError::into_inner) = lists;
+    }
+
     /// All the counters at this moment; of pools only that of the default connection, and nothing
     /// that is told only once.
     #[must_use]
@@ -191,6 +198,7 @@ impl Metrics {
             unshared_limits_total: self.unshared_limits.load(Ordering::Relaxed),
             certificate: *self.certificate.lock().unwrap_or_else(PoisonError::into_inner),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            revocation_lists: *self.revocation_lists.lock().unwrap_or_else(PoisonError::into_inner),
             ..Vitals::default()
         }
     }

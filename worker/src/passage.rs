@@ -5,6 +5,7 @@
 //! the request are logged within, also those of tasks that work for it elsewhere.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, HeaderName};
@@ -32,6 +33,8 @@ pub struct Passage {
     pub request_id: Arc<str>,
     /// The trace that it is part of.
     pub trace: Option<Trace>,
+    /// Whose it is, by address; none of one that came through no door.
+    pub remote: Option<IpAddr>,
     /// The tag of the MCP session that it belongs to, once that is known.
     pub session: Option<Arc<str>>,
     /// What is logged about it is logged within this.
@@ -93,7 +96,7 @@ impl Passage {
             remote = Empty,
             user_agent = Empty,
         );
-        Passage { request_id, trace, session: None, span }
+        Passage { request_id, trace, remote: None, session: None, span }
     }
 
     /// What a line about the request says of it that is not logged within its span.
@@ -101,6 +104,7 @@ impl Passage {
     pub fn fields(&self) -> Fields {
         let mut fields = Fields::default();
         fields.set("request_id", &*self.request_id);
+        fields.set("remote", self.remote.map(|address| address.to_string()));
         fields.set("session", self.session.as_deref());
         fields.set("trace_id", self.trace.map(|trace| format!("{:032x}", trace.trace_id)));
         fields.set("span_id", self.trace.map(|trace| format!("{:016x}", trace.span_id)));

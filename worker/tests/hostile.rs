@@ -11,14 +11,17 @@ use std::time::Duration;
 
 use mcp_protocol::message::PoolVitals;
 use mcp_protocol::settings::{HttpSettings, Settings};
-use mcp_worker::clock::Clock;
+use mcp_worker::clock::{Clock, Moment};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use support::{Client, House, call, eventually, house, mcp_head};
 
 /// The longest time that a good client waits, on a machine that does all of this at once.
 const GOOD_WITHIN: Duration = Duration::from_secs(10);
+/// The longest time that a good client waits while others only ask without a pause.
+const GOOD_AMONG_FLOODS_WITHIN: Duration = Duration::from_secs(2);
 /// What the attacks may leave in memory, in bytes; clients and server are one process here.
 const MEMORY_MAX: u64 = 96 * 1024 * 1024;
 
@@ -89,7 +92,10 @@ async fn attack(house: &House, attack: Attack) {
             client.send_bytes(head.as_bytes()).await
         }
         Attack::ReadsNothing => {
-            let requests = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(1_000);
+            // Long answers, so that nothing more fits soon.
+            let list = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }).to_string();
+            let head = mcp_head(&format!("\r\nContent-Length: {}\r\n\r\n", list.len()));
+            let requests = format!("{head}{list}").repeat(100);
             while client.send_bytes(requests.as_bytes()).await.is_ok() {}
             return;
         }
@@ -174,4 +180,74 @@ async fn a_good_client_is_served_whatever_others_do_and_nothing_is_left_of_them(
     eventually("their sockets are closed", || sockets() <= before).await;
     let grown = resident_bytes().saturating_sub(memory);
     assert!(grown < MEMORY_MAX, "{} MB more", grown / 1024 / 1024);
+}
+
+/// Requests that nobody has to be let in for.
+const OPEN: [&str; 6] = [
+    "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    "OPTIONS /mcp HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\n\
+     Access-Control-Request-Method: POST\r\n\r\n",
+    "PUT /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+];
+
+/// Asks without a pause and reads every answer, so that nothing makes it wait but the server.
+async fn flood(house: &House, request: &str, stop: &AtomicBool) {
+    let requests = request.repeat(200);
+    while !stop.load(SeqCst) {
+        let Ok(stream) = tokio::net::TcpStream::connect(house.address).await else { continue };
+        let (mut answers, mut asks) = stream.into_split();
+        let asking = async { while asks.write_all(requests.as_bytes()).await.is_ok() {} };
+        let reading = async {
+            let mut bytes = vec![0; 64 * 1024];
+            while let Ok(1..) = answers.read(&mut bytes).await {
+                if stop.load(SeqCst) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = asking => {}
+            () = reading => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_good_client_is_served_among_floods_of_what_nobody_is_let_in_for() {
+    let house = Arc::new(house(&settings()).await);
+    let stop = Arc::new(AtomicBool::new(false));
+    let floods = (0..24).map(|number| {
+        let (house, stop) = (Arc::clone(&house), Arc::clone(&stop));
+        tokio::spawn(async move { flood(&house, OPEN[number % OPEN.len()], &stop).await })
+    });
+    let floods: Vec<_> = floods.collect();
+    let answered = || house.metrics.vitals(PoolVitals::default()).requests_total;
+    eventually("the floods are there", || answered() > 500).await;
+    let clock = Clock::start();
+    let mut client = Client::connect(house.address).await.expect("connects");
+    let message = call("execute_query", json!({ "query": "select 1" }));
+    let before = answered();
+    for _ in 0..50 {
+        let asked_at = clock.now();
+        let answer = client.mcp(&message).await.expect("a good client is answered");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let waited = clock.now().since(asked_at);
+        assert!(waited < GOOD_AMONG_FLOODS_WITHIN, "a good client waited {waited:?}");
+    }
+    // A probe waits for its turn, and gets it.
+    let asked_at = clock.now();
+    let mut probe = Client::connect(house.address).await.expect("connects");
+    assert_eq!(probe.get("/readyz").await.expect("an answer").status, 200);
+    let waited = clock.now().since(asked_at);
+    assert!(waited < GOOD_AMONG_FLOODS_WITHIN, "a probe waited {waited:?}");
+    let (served, took) = (answered() - before, clock.now().since(Moment::START));
+    let most = 1_000 * (took.as_secs() + 1) + 500;
+    assert!(served < most, "{served} answers in {took:?}");
+    stop.store(true, SeqCst);
+    for flood in floods {
+        flood.await.expect("a flood ends");
+    }
 }

@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use mcp_protocol::settings::{ClientCertificates, HttpSettings, TlsSettings};
+use mcp_protocol::network::Network;
+use mcp_protocol::settings::{ClientCertificates, HttpSettings, ProxyHeader, TlsSettings};
 
 use super::check::Around;
 use super::file::child_key;
@@ -15,6 +16,7 @@ use super::problem::Report;
 use super::program::absolute;
 use super::section::Section;
 use super::snowflake::exposed;
+use super::value::quoted;
 
 pub(super) const HTTP: &[Key] = &[
     key("header_timeout", WAIT, r#""10s""#),
@@ -47,7 +49,20 @@ pub(super) const HTTP: &[Key] = &[
         Kind::Count { min: 1, max: 1_000_000, what: "a number of requests" },
         "60",
     ),
+    key(
+        "open_answers_per_second",
+        Kind::Count { min: 10, max: 1_000_000, what: "a number of answers" },
+        "1000",
+    ),
+    key("trusted_proxies", Kind::Texts, "[]"),
+    key("proxy_header", Kind::Choice(PROXY_HEADER_WORDS), r#""x-forwarded-for""#),
 ];
+
+/// The words for where proxies say for whom they ask, in the order of what they mean.
+const PROXY_HEADER_WORDS: &[&str] = &["x-forwarded-for", "forwarded"];
+
+/// What each word for a header of proxies means, in the order of the table of keys.
+const PROXY_HEADERS: [ProxyHeader; 2] = [ProxyHeader::XForwardedFor, ProxyHeader::Forwarded];
 
 /// The words for whether clients show certificates, in the order of what they mean.
 const CLIENT_CERTIFICATE_WORDS: &[&str] = &["off", "optional", "required"];
@@ -57,13 +72,14 @@ pub(super) const TLS: &[Key] = &[
     key("key_file", Kind::Text, r#""key.pem""#),
     key("client_ca_file", Kind::Text, r#""clients.pem""#),
     key("client_certificates", Kind::Choice(CLIENT_CERTIFICATE_WORDS), r#""off""#),
+    key("client_crl", Kind::Texts, r#"["revoked.pem"]"#),
 ];
 
 /// What each word for certificates of clients means, in the order of the table of keys.
 const CLIENT_CERTIFICATES: [ClientCertificates; 3] =
     [ClientCertificates::Off, ClientCertificates::Optional, ClientCertificates::Required];
 
-pub(super) fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
+pub(super) fn http(http: Section<'_>, default: HttpSettings, report: &mut Report) -> HttpSettings {
     HttpSettings {
         header_timeout: http.duration("header_timeout").unwrap_or(default.header_timeout),
         request_timeout: http.duration("request_timeout").unwrap_or(default.request_timeout),
@@ -79,7 +95,31 @@ pub(super) fn http(http: Section<'_>, default: HttpSettings) -> HttpSettings {
         failed_logins_per_minute: http
             .count("failed_logins_per_minute")
             .unwrap_or(default.failed_logins_per_minute),
+        open_answers_per_second: http
+            .count("open_answers_per_second")
+            .unwrap_or(default.open_answers_per_second),
+        trusted_proxies: trusted_proxies(http, report),
+        proxy_header: http.choice("proxy_header", &PROXY_HEADERS).unwrap_or(default.proxy_header),
     }
+}
+
+/// The proxies that are believed; what is no network, or means everybody, is noted.
+fn trusted_proxies(http: Section<'_>, report: &mut Report) -> Vec<Network> {
+    let mut trusted = Vec::new();
+    for (text, node) in http.entries("trusted_proxies") {
+        let words = match text.parse::<Network>() {
+            Ok(network) if !network.is_everybody() => {
+                trusted.push(network);
+                continue;
+            }
+            Ok(_) => "believes everybody, so that any client could say it is another one; write \
+                      the addresses of the proxies"
+                .to_owned(),
+            Err(why) => why.to_string(),
+        };
+        report.add(&node.key, node.place, format!("{} {words}", quoted(&text)));
+    }
+    trusted
 }
 
 /// What a worker shows to clients that speak TLS; `None` without one, or when a problem was noted.
@@ -98,6 +138,12 @@ pub(super) fn tls(
     let client_certificates = section
         .choice("client_certificates", &CLIENT_CERTIFICATES)
         .unwrap_or(ClientCertificates::Off);
+    let client_crl_files = shown.files("client_crl");
+    if client_certificates == ClientCertificates::Off && section.node("client_crl").is_some() {
+        let words = "is used for nothing; write client_certificates = \"optional\" or \
+                     \"required\", or remove this key";
+        shown.blame("client_crl", words.to_owned());
+    }
     match (client_certificates, &client_ca_file) {
         (ClientCertificates::Optional | ClientCertificates::Required, None) => {
             let words = "certificates of clients are signed by somebody; name the authorities' \
@@ -123,6 +169,7 @@ pub(super) fn tls(
         key_file: key_file?,
         client_ca_file,
         client_certificates,
+        client_crl_files,
     })
 }
 
@@ -146,7 +193,17 @@ impl Shown<'_, '_> {
 
     /// Where a file lies that can be read.
     fn file(&mut self, name: &str) -> Option<PathBuf> {
-        let path = self.place(self.section.text(name)?);
+        self.readable(name, self.section.text(name)?)
+    }
+
+    /// Where the files of a list lie that can be read.
+    fn files(&mut self, name: &str) -> Vec<PathBuf> {
+        let files = self.section.texts(name);
+        files.iter().filter_map(|file| self.readable(name, file)).collect()
+    }
+
+    fn readable(&mut self, name: &str, file: &str) -> Option<PathBuf> {
+        let path = self.place(file);
         match std::fs::File::open(&path).and_then(|file| file.metadata()) {
             Ok(about) if about.is_file() => return Some(path),
             Ok(_) => self.blame(name, format!("{} is not a file; name one", path.display())),

@@ -122,6 +122,7 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("tls.certificate_file", None),
         ("tls.key_file", None),
         ("tls.client_ca_file", None),
+        ("tls.client_crl", None),
         ("clients.", None),
         ("oauth.", None),
         ("connections.", None),

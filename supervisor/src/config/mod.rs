@@ -70,6 +70,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use access::with_keys_of_now;
 pub use access::{KEY_FILE_NAME, StoredKey, parse_keys, render_keys};
 pub use compare::{changed_apps, changes, differences, means_the_same};
 pub use effective::{Effective, Setting, Table};

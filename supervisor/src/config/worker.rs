@@ -65,7 +65,7 @@ pub(super) fn settings(
         generation: 0,
         heartbeat_every: health.duration("heartbeat_interval").unwrap_or(default.heartbeat_every),
         idle_grace: health.duration("idle_grace").unwrap_or(default.idle_grace),
-        http: door::http(app.section("http"), default.http),
+        http: door::http(app.section("http"), default.http, report),
         mcp: McpSettings {
             allowed_hosts: mcp.texts("allowed_hosts"),
             allowed_origins: mcp.texts("allowed_origins"),

@@ -242,8 +242,20 @@ impl Supervisor {
         files.chain(self.hands.ledger.suspects().into_iter().flatten().cloned()).collect()
     }
 
-    /// Reads the configuration, and does with it what the machine's rules say.
+    /// Reads the configuration, and does with it what the machine's rules say. Keys are taken in
+    /// whatever becomes of it: that one was revoked does not wait for a file to be mended.
     fn consider(&mut self, cause: Cause, trust: Trust, target: Option<&Target>) -> Considered {
+        let considered = self.judged(cause, trust, target);
+        match considered {
+            Considered::Taken | Considered::Unchanged => {}
+            Considered::Waits | Considered::Refused(_) | Considered::Unknown(_) => {
+                self.hands.take_keys_in(cause);
+            }
+        }
+        considered
+    }
+
+    fn judged(&mut self, cause: Cause, trust: Trust, target: Option<&Target>) -> Considered {
         let fresh = read_anew(self.sources(), &self.hands.config.file, &self.load);
         let usable = fresh.loaded.map_err(|problems| problems.to_string()).and_then(|config| {
             self.hands.allows(&config)?;
@@ -359,7 +371,7 @@ fn reading(now: &Config, then: Option<&Config>) -> Reading {
 }
 
 /// What differs, in the words of the file.
-fn changes(now: &Config, then: &Config) -> Vec<String> {
+pub(crate) fn changes(now: &Config, then: &Config) -> Vec<String> {
     let mut changes = config::changes(now, then);
     let surplus = changes.len().saturating_sub(CHANGES_MAX);
     if surplus > 0 {

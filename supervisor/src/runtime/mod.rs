@@ -24,6 +24,7 @@ mod history;
 mod in_flight;
 mod javascript;
 mod journal;
+mod keys_in_force;
 mod last_output;
 mod link;
 mod listeners;

@@ -12,7 +12,11 @@ const CERTIFICATE_DAYS: u64 = 14;
 /// What a worker of ours has to say about itself, where that is not as it should be.
 pub(crate) fn in_words(vitals: &Vitals, now: u64) -> Option<String> {
     let logins = logins_in_words(vitals);
-    let words = [logins, vitals.certificate.and_then(|shown| certificate_in_words(shown, now))];
+    let certificate = vitals.certificate.and_then(|shown| certificate_in_words(shown, now));
+    let lists = vitals.revocation_lists.filter(|lists| lists.due_at <= now);
+    let lists =
+        lists.map(|_| "a list in tls.client_crl should have been replaced by now".to_owned());
+    let words = [logins, certificate, lists];
     let words: Vec<String> = words.into_iter().flatten().collect();
     (!words.is_empty()).then(|| words.join("; "))
 }
@@ -52,6 +56,8 @@ fn logins_in_words(vitals: &Vitals) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use mcp_protocol::message::RevocationListVitals;
+
     use super::*;
 
     #[test]
@@ -68,6 +74,9 @@ mod tests {
         assert_eq!(said(&vitals(1_013, false)), "its certificate ends in 13 days");
         assert!(said(&vitals(1_090, true)).contains("cannot be used"));
         assert!(said(&vitals(999, true)).contains("has ended"));
+        let late = Some(RevocationListVitals { due_at: now });
+        let late = Vitals { revocation_lists: late, ..Vitals::default() };
+        assert!(said(&late).contains("tls.client_crl should have been replaced"));
         let mut nobody = Vitals::default();
         nobody.pool.logins = Logins::LoggedOut;
         assert_eq!(said(&nobody), "nobody is logged in; run `mcp-supervisor login`");

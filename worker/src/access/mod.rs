@@ -65,11 +65,15 @@ impl fmt::Display for Shown {
     }
 }
 
-/// The names in the certificate of the one at the other end of a connection, which was checked
-/// already: the common name of its subject, and its alternative names. Put into the extensions of
-/// each of its requests.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PeerNames(pub Vec<String>);
+/// The one at the other end of a connection, by the certificate that it showed, which was checked
+/// when it came. Put into the extensions of each of its requests.
+#[derive(Clone)]
+pub struct Peer {
+    /// The alternative names in it, and the common name of its subject.
+    pub names: Vec<String>,
+    /// Whether it was revoked since.
+    pub is_revoked: Arc<dyn Fn() -> bool + Send + Sync>,
+}
 
 impl Caller {
     /// The person who started this program to be served by it: all the toolsets and names there
@@ -151,13 +155,15 @@ impl Reception {
     /// When it is not to be let in; what to answer.
     pub async fn admit(&self, head: &mut Parts) -> Result<Caller, Refusal> {
         let book = self.book();
+        let peer = head.extensions.get::<Peer>().cloned();
         let admitted = match credential(&mut head.headers) {
+            _ if peer.as_ref().is_some_and(|peer| (peer.is_revoked)()) => Err(revoked(peer)),
             // Nobody here could tell a right one from a wrong one; what is in front of us may.
             Ok(_) | Err(_) if book.knows_nobody() => book.anonymous(),
             Ok(Credential::Key(key)) => book.by_key(key.to_str().unwrap_or_default()),
             Ok(Credential::Token(token)) => book.by_token(token.to_str().unwrap_or_default()).await,
-            Ok(Credential::Nothing) => match head.extensions.get::<PeerNames>() {
-                Some(PeerNames(names)) => book.by_certificate(names),
+            Ok(Credential::Nothing) => match peer {
+                Some(peer) => book.by_certificate(&peer.names),
                 None => book.anonymous(),
             },
             Err(words) => Err(Refusal::malformed(words)),
@@ -178,6 +184,13 @@ impl Reception {
         }
         Arc::clone(&book)
     }
+}
+
+/// What somebody is told whose certificate is good no more, whatever else is shown.
+fn revoked(peer: Option<Peer>) -> Refusal {
+    let name = peer.and_then(|peer| peer.names.into_iter().next());
+    let shown = name.map_or(Shown::Nothing, |name| Shown::Certificate(name.into()));
+    Refusal::invalid("the certificate was revoked", shown)
 }
 
 /// Takes what a request shows out of it.

@@ -3,7 +3,6 @@
 //!
 //! The path is in it without what stands behind the question mark, for that may hold a secret.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +11,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use tracing::Level;
 use tracing::field::display;
 
+use super::asker::Asker;
 use super::body::{End, Watcher, watched};
 use crate::clock::{Clock, Moment};
 use crate::passage::{Passage, REQUEST_ID};
@@ -27,7 +27,7 @@ pub(super) struct Entry {
     method: Method,
     path: String,
     user_agent: Option<HeaderValue>,
-    remote: SocketAddr,
+    asker: Asker,
     status: Option<StatusCode>,
     bytes_in: Arc<AtomicU64>,
     bytes_out: u64,
@@ -41,8 +41,8 @@ struct Counted(Arc<AtomicU64>);
 
 impl Entry {
     /// A request came; from now on it knows its passage, and its body is counted.
-    pub(super) fn begin(request: &mut Request<Body>, remote: SocketAddr, clock: Clock) -> Entry {
-        let passage = Passage::of(request.headers());
+    pub(super) fn begin(request: &mut Request<Body>, asker: Asker, clock: Clock) -> Entry {
+        let passage = Passage { remote: Some(asker.address()), ..Passage::of(request.headers()) };
         request.extensions_mut().insert(passage.clone());
         let bytes_in = Arc::<AtomicU64>::default();
         let body = std::mem::take(request.body_mut());
@@ -58,7 +58,7 @@ impl Entry {
                 String::new()
             },
             user_agent: request.headers().get(header::USER_AGENT).cloned(),
-            remote,
+            asker,
             status: None,
             bytes_in,
             bytes_out: 0,
@@ -88,8 +88,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let _within = self.passage.span.enter();
-        let agent = self.user_agent.as_ref().map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let agent = agent.map(|agent| agent.chars().take(TEXT_CHARS_MAX).collect::<String>());
+        let agent = self.user_agent.as_ref().map(shown);
         tracing::info!(
             target: "access",
             method = self.method.as_str(),
@@ -99,7 +98,8 @@ impl Drop for Entry {
             bytes_in = self.bytes_in.load(Ordering::Relaxed),
             bytes_out = self.bytes_out,
             finished = self.finished,
-            remote = %self.remote,
+            remote = %self.asker,
+            proxy = self.asker.via().map(display),
             user_agent = agent.as_deref(),
             "request"
         );
@@ -108,10 +108,15 @@ impl Drop for Entry {
             span.record("method", self.method.as_str());
             span.record("path", self.path.as_str());
             span.record("status", self.status.map(|status| status.as_u16()));
-            span.record("remote", display(self.remote.ip()));
+            span.record("remote", display(self.asker.address()));
             span.record("user_agent", agent.as_deref());
         }
     }
+}
+
+/// What a client calls itself, as far as it is written down.
+pub(super) fn shown(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).chars().take(TEXT_CHARS_MAX).collect()
 }
 
 impl Watcher for Counted {

@@ -5,11 +5,10 @@
 //! of the app, whichever of them got it, and each is written down with its asker and its end. What a
 //! wish does is decided elsewhere; here it is read, passed on and told as JSON.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -25,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::asker::Asker;
 use super::message::says_json;
 use super::words::Refused;
 use crate::access::{Caller, Reception};
@@ -62,8 +62,7 @@ impl Entrance {
     pub(super) async fn may_look(&self, request: Request) -> Result<(), Response> {
         let (mut head, _) = request.into_parts();
         let caller = self.admit(&mut head).await?;
-        let from = head.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-        let is_here = from.is_some_and(|from| from.ip().to_canonical().is_loopback());
+        let is_here = head.extensions.get::<Asker>().is_some_and(Asker::is_here);
         match self.is_open() && is_here {
             true => Ok(()),
             false => self.is_administrator(&caller).map_err(Refused::into_response),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,8 +21,8 @@ use super::access_log::Entry;
 use super::body::{holding, metered};
 use super::names::{self, Secrecy};
 use super::traffic::{Activity, Limits, Traffic, Watched};
-use super::{Hall, Presence, Stage, paths, tls};
-use crate::access::PeerNames;
+use super::{Hall, Presence, Stage, paths};
+use crate::access::Peer;
 
 /// A connection that nobody uses for so long is closed; longer than clients keep theirs.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(75);
@@ -37,8 +36,8 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone)]
 struct Guest {
     from: SocketAddr,
-    /// In the certificate that it showed.
-    names: Option<PeerNames>,
+    /// By the certificate that it showed.
+    peer: Option<Peer>,
     secrecy: Secrecy,
     presence: Arc<Presence>,
 }
@@ -46,7 +45,7 @@ struct Guest {
 /// Serves a connection until it ends, or the door's stage ends it.
 pub(super) async fn serve(stream: TcpStream, from: SocketAddr, presence: Presence, hall: Hall) {
     let mut guest =
-        Guest { from, names: None, secrecy: Secrecy::Clear, presence: Arc::new(presence) };
+        Guest { from, peer: None, secrecy: Secrecy::Clear, presence: Arc::new(presence) };
     let Some(certificate) = &hall.certificate else {
         return converse(stream, guest, hall).await;
     };
@@ -59,7 +58,7 @@ pub(super) async fn serve(stream: TcpStream, from: SocketAddr, presence: Presenc
     };
     match greeted {
         Some(Ok(stream)) => {
-            guest.names = tls::names_of(&stream);
+            guest.peer = certificate.peer(&stream);
             guest.secrecy = Secrecy::Tls;
             converse(stream, guest, hall).await;
         }
@@ -143,16 +142,22 @@ async fn answer(
     let trace = paths::trace(request.headers());
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(Arc::clone(&hall.metrics));
-    let Guest { from, names, secrecy, presence } = guest;
-    request.extensions_mut().insert(ConnectInfo(from));
-    names.map(|names| request.extensions_mut().insert(names));
+    let Guest { from, peer, secrecy, presence } = guest;
+    let asker = hall.proxies.asker(from, request.headers());
+    let secrecy = hall.proxies.secrecy(&asker, secrecy, request.headers());
+    request.extensions_mut().insert(asker);
+    peer.map(|peer| request.extensions_mut().insert(peer));
     request.extensions_mut().insert(presence);
-    let entry = Entry::begin(&mut request, from, hall.clock);
+    let method = request.method().clone();
+    let entry = Entry::begin(&mut request, asker, hall.clock);
     let mut response = match hall.router.oneshot(request).instrument(entry.span()).await {
         Ok(response) => response,
         Err(never) => match never {},
     };
     hall.metrics.responded(path, response.status(), hall.clock.now().since(arrived), trace);
+    if paths::is_open(path, &method, response.status()) {
+        hall.turnstile.pass().await;
+    }
     names::harden(response.headers_mut(), secrecy);
     if *hall.stage.borrow() > Stage::Serving {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

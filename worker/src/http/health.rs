@@ -13,7 +13,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use mcp_protocol::admin::{CircuitState, PoolState};
-use mcp_protocol::message::{CertificateVitals, Logins};
+use mcp_protocol::message::{CertificateVitals, Logins, RevocationListVitals};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
@@ -165,7 +165,8 @@ impl Desk {
         let now = self.clock.now();
         let connections = self.health.connections.each();
         let parts = connections.flat_map(|(_, pool)| [of_database(pool), of_pool(pool, now)]);
-        let worst = parts.chain([self.of_certificate()]).max().unwrap_or(Wellness::Healthy);
+        let papers = [self.of_certificate(), self.of_revocation_lists()];
+        let worst = parts.chain(papers).max().unwrap_or(Wellness::Healthy);
         let word = match worst {
             Wellness::Healthy | Wellness::Unknown => Wellness::Healthy,
             Wellness::Degraded | Wellness::Unhealthy => Wellness::Degraded,
@@ -222,6 +223,10 @@ impl Desk {
                 "unshared_total": vitals.unshared_limits_total,
             },
             "certificate": vitals.certificate.map(|one| certificate_told(one, self.of_certificate())),
+            "client_crl": vitals.revocation_lists.map(|RevocationListVitals { due_at }| json!({
+                "status": self.of_revocation_lists().word(),
+                "due_at": due_at,
+            })),
             "maintenance": *health.office.maintenance().borrow(),
         })
     }
@@ -232,6 +237,15 @@ impl Desk {
             Some(one) if one.renewal_fails || one.expires_at <= unix_seconds() => {
                 Wellness::Degraded
             }
+            Some(_) | None => Wellness::Healthy,
+        }
+    }
+
+    /// A list that should have been replaced by now says nothing of what was revoked since.
+    fn of_revocation_lists(&self) -> Wellness {
+        let pool = self.health.connections.default_pool();
+        match self.health.metrics.vitals(pool.vitals()).revocation_lists {
+            Some(lists) if lists.due_at <= unix_seconds() => Wellness::Degraded,
             Some(_) | None => Wellness::Healthy,
         }
     }

@@ -6,6 +6,7 @@
 
 mod access_log;
 mod admin;
+mod asker;
 mod body;
 mod connection;
 mod health;
@@ -18,9 +19,11 @@ mod neighbours;
 mod paths;
 mod routes;
 mod stream;
+mod talk;
 mod tls;
 mod toll;
 mod traffic;
+mod turnstile;
 mod websocket;
 mod words;
 
@@ -36,12 +39,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use asker::Proxies;
 pub use health::{Health, Serving};
 use neighbours::{Neighbour, Neighbours};
 pub use routes::router;
 use tls::Certificate;
 pub use tls::TlsError;
 use traffic::Limits;
+use turnstile::Turnstile;
 
 use crate::clock::Clock;
 use crate::metrics::{Gauge, Metrics};
@@ -78,6 +83,8 @@ struct Hall {
     stage: watch::Receiver<Stage>,
     metrics: Arc<Metrics>,
     certificate: Option<Certificate>,
+    proxies: Arc<Proxies>,
+    turnstile: Arc<Turnstile>,
     limits: Limits,
     clock: Clock,
 }
@@ -131,11 +138,14 @@ impl Door {
             stage: stage.subscribe(),
             metrics,
             certificate: shown.transpose()?,
+            proxies: Arc::new(Proxies::new(http)),
+            turnstile: Arc::new(Turnstile::new(http.open_answers_per_second, clock)),
             limits: connection::limits(http.header_timeout, http.write_timeout),
             clock,
         };
         let room = Arc::new(Semaphore::new(http.connections_max.max(1) as usize));
-        let neighbours = Neighbours::new(http.connections_per_address_max);
+        let neighbours =
+            Neighbours::new(http.connections_per_address_max, Arc::clone(&hall.proxies));
         let connections = TaskTracker::new();
         connections.spawn(accept_all(listener, hall, (room, neighbours), connections.clone()));
         connections.close();

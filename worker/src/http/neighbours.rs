@@ -1,12 +1,13 @@
 //! How many connections each remote address has, so that one of them cannot have them all.
 //!
-//! Connections of this machine do not count: what comes from there is a proxy before us, behind
-//! which everybody has the same address, or somebody who could do worse.
+//! Connections of this machine and of trusted proxies do not count: behind a proxy before us
+//! everybody has the same address, and whoever is on this machine could do worse.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::asker::Proxies;
 use crate::quota::household;
 
 /// The connections of each address.
@@ -14,6 +15,7 @@ use crate::quota::household;
 pub(super) struct Neighbours {
     counts: Mutex<HashMap<IpAddr, u32>>,
     most: u32,
+    proxies: Arc<Proxies>,
 }
 
 /// One connection of an address.
@@ -24,14 +26,14 @@ pub(super) struct Neighbour {
 }
 
 impl Neighbours {
-    pub(super) fn new(most: u32) -> Arc<Neighbours> {
-        Arc::new(Neighbours { counts: Mutex::default(), most })
+    pub(super) fn new(most: u32, proxies: Arc<Proxies>) -> Arc<Neighbours> {
+        Arc::new(Neighbours { counts: Mutex::default(), most, proxies })
     }
 
     /// Counts one connection more; `None` when there are enough.
     pub(super) fn enter(self: &Arc<Neighbours>, from: IpAddr) -> Option<Neighbour> {
         let address = household(from);
-        if from.to_canonical().is_loopback() {
+        if from.to_canonical().is_loopback() || self.proxies.trusts(from) {
             return Some(Neighbour { all: Arc::clone(self), address: None });
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -59,11 +61,15 @@ impl Drop for Neighbour {
 
 #[cfg(test)]
 mod tests {
+    use mcp_protocol::settings::HttpSettings;
+
     use super::*;
 
     #[test]
-    fn an_address_has_its_share_and_this_machine_has_all() {
-        let all = Neighbours::new(2);
+    fn an_address_has_its_share_and_this_machine_and_trusted_proxies_have_all() {
+        let trusted_proxies = vec!["198.51.100.0/24".parse().unwrap()];
+        let http = HttpSettings { trusted_proxies, ..HttpSettings::default() };
+        let all = Neighbours::new(2, Arc::new(Proxies::new(&http)));
         let (one, other) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
         let first = all.enter(one).expect("the first");
         let _second = all.enter(one).expect("the second");
@@ -71,8 +77,10 @@ mod tests {
         assert!(all.enter(other).is_some());
         drop(first);
         assert!(all.enter(one).is_some());
-        let here: Vec<_> = (0..10).map(|_| all.enter([127, 0, 0, 1].into())).collect();
-        assert!(here.iter().all(Option::is_some));
+        for free in [[127, 0, 0, 1], [198, 51, 100, 7]] {
+            let many: Vec<_> = (0..10).map(|_| all.enter(free.into())).collect();
+            assert!(many.iter().all(Option::is_some), "{free:?}");
+        }
         assert_eq!(all.counts.lock().unwrap().len(), 1);
     }
 }

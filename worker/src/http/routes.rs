@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
-use mcp_protocol::admin::Maintenance;
 use mcp_protocol::settings::Settings;
 use tokio::sync::watch;
 
@@ -18,6 +17,7 @@ use super::names::{self, Names};
 use super::toll::{self, Toll};
 use super::websocket::{self, SocketDoor};
 use crate::access::{self, Reception};
+use crate::admin::Office;
 use crate::clock::Clock;
 use crate::mcp::edge::Edge;
 use crate::mcp::server::Served;
@@ -37,8 +37,7 @@ pub fn router(
     let metadata = access::router(&entrance.1);
     let toll = Toll::new(&settings.http, entrance.0.quotas().clone());
     let names = Names::new(&settings.mcp);
-    let taken = office.maintenance();
-    let socket = socket(settings, (&entrance.0, &entrance.1), (&toll, &stage, taken), clock);
+    let socket = socket(settings, (&entrance.0, &entrance.1), (&toll, &stage, &office), clock);
     let mcp = Arc::new(McpDoor::new(settings, entrance, office, stage, clock));
     let of_mcp = post(mcp_route::answer).get(mcp_streams::resume).delete(mcp_streams::end);
     Router::new()
@@ -57,20 +56,25 @@ pub fn router(
 }
 
 /// What a conversation at `/ws` is held to: limits, the door's stage, and whether calls are taken.
-type Terms<'a> = (&'a Arc<Toll>, &'a watch::Receiver<Stage>, watch::Receiver<Option<Maintenance>>);
+type Terms<'a> = (&'a Arc<Toll>, &'a watch::Receiver<Stage>, &'a Office);
 
 /// `/ws`, where it is to be served.
 fn socket(
     settings: &Settings,
     (server, reception): (&impl Served, &Reception),
-    (toll, stage, maintenance): Terms<'_>,
+    (toll, stage, office): Terms<'_>,
     clock: Clock,
 ) -> Router {
     if !settings.mcp.websocket {
         return Router::new();
     }
     let entrance = (server.clone(), reception.clone());
-    let door =
-        SocketDoor::new(settings, entrance, (Arc::clone(toll), maintenance), stage.clone(), clock);
+    let door = SocketDoor::new(
+        settings,
+        entrance,
+        (Arc::clone(toll), office.clone()),
+        stage.clone(),
+        clock,
+    );
     Router::new().route("/ws", get(websocket::upgrade)).with_state(Arc::new(door))
 }

@@ -5,10 +5,10 @@
 //! that are answered at once is kept until the last byte of the answer. Who was not let in pays
 //! from the address's own account.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
@@ -16,6 +16,7 @@ use http::{HeaderValue, StatusCode, header};
 use mcp_protocol::settings::HttpSettings;
 use serde_json::{Value, json};
 
+use super::asker::Asker;
 use super::body::holding;
 use super::words::{RETRY, Refused, error_body};
 use crate::access::Caller;
@@ -65,10 +66,9 @@ impl Toll {
     }
 
     /// Answers somebody who was not let in, and soon no more.
-    fn turned_away(&self, from: Option<SocketAddr>, response: Response) -> Response {
+    fn turned_away(&self, from: Option<IpAddr>, response: Response) -> Response {
         let Some(from) = from else { return response };
-        let mut response = match self.quotas.failed_login(from.ip(), self.failed_logins_per_minute)
-        {
+        let mut response = match self.quotas.failed_login(from, self.failed_logins_per_minute) {
             Ok(()) => response,
             Err(refusal) => too_much(&refusal),
         };
@@ -93,7 +93,7 @@ pub(super) async fn collect(
     next: Next,
 ) -> Response {
     let stamp = Arc::new(Mutex::new(Stamp::default()));
-    let from = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    let from = request.extensions().get::<Asker>().map(Asker::address);
     request.extensions_mut().insert(Ticket { toll: Arc::clone(&toll), stamp: Arc::clone(&stamp) });
     let mut response = next.run(request).await;
     if response.status() == StatusCode::UNAUTHORIZED {

@@ -24,11 +24,14 @@ use rmcp::service::{RoleServer, RxJsonRpcMessage, TxJsonRpcMessage};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use super::asker::Asker;
 use super::body::{LEVELS_MAX, is_deeper_than};
+use super::talk::Talk;
 use super::toll::{self, Stamp, Toll};
 use super::words::{INVALID_REQUEST, PARSE_ERROR, RETRY, error_body, refusal};
 use super::{Stage, connection, maintenance};
 use crate::access::Reception;
+use crate::admin::Office;
 use crate::clock::{Clock, Moment};
 use crate::mcp::server::Served;
 use crate::passage::{Passage, REQUEST_ID};
@@ -55,6 +58,7 @@ pub(super) struct SocketDoor<S> {
     reception: Reception,
     toll: Arc<Toll>,
     maintenance: watch::Receiver<Option<Maintenance>>,
+    office: Office,
     stage: watch::Receiver<Stage>,
     message_bytes_max: usize,
     write_timeout: Duration,
@@ -72,6 +76,7 @@ struct Conversation<S> {
     /// What runs, by the request's id, with what was paid for it.
     running: BTreeMap<String, Stamp>,
     heard_at: Moment,
+    talk: Talk,
 }
 
 /// Whether a conversation goes on, or how it ends.
@@ -85,7 +90,7 @@ impl<S: Served> SocketDoor<S> {
     pub(super) fn new(
         settings: &Settings,
         (server, reception): (S, Reception),
-        (toll, maintenance): (Arc<Toll>, watch::Receiver<Option<Maintenance>>),
+        (toll, office): (Arc<Toll>, Office),
         stage: watch::Receiver<Stage>,
         clock: Clock,
     ) -> SocketDoor<S> {
@@ -95,7 +100,8 @@ impl<S: Served> SocketDoor<S> {
             server,
             reception,
             toll,
-            maintenance,
+            maintenance: office.maintenance(),
+            office,
             stage,
             message_bytes_max,
             write_timeout,
@@ -118,6 +124,7 @@ pub(super) async fn upgrade<S: Served>(
         Ok(caller) => caller,
         Err(refusal) => return refusal.response(),
     };
+    tracing::Span::current().record("client", caller.name.as_deref());
     if let Err(refused) = toll::pay(&own, &caller) {
         return refused.into_response();
     }
@@ -145,7 +152,8 @@ pub(super) async fn upgrade<S: Served>(
         });
         let heard_at = door.clock.now();
         let running = BTreeMap::new();
-        let conversation = Conversation { door, socket, head, to_server, running, heard_at };
+        let talk = Talk::begin(&head, door.office.clone(), door.clock);
+        let conversation = Conversation { door, socket, head, to_server, running, heard_at, talk };
         conversation.converse(from_server).await;
         serving.abort();
     })
@@ -200,7 +208,10 @@ impl<S: Served> Conversation<S> {
 
     async fn heard(&mut self, frame: Message) -> Next {
         let text = match frame {
-            Message::Text(text) => text,
+            Message::Text(text) => {
+                self.talk.heard(text.len());
+                text
+            }
             Message::Binary(_) => {
                 return Next::Close(ending::NOT_TEXT, "send messages as text".to_owned());
             }
@@ -224,7 +235,8 @@ impl<S: Served> Conversation<S> {
     /// Admits a message, and hands it to the server.
     async fn pass_on(&mut self, mut message: RxJsonRpcMessage<RoleServer>) -> Next {
         let mut head = self.head.clone();
-        let passage = Passage::of(&head.headers);
+        let remote = head.extensions.get::<Asker>().map(Asker::address);
+        let passage = Passage { remote, ..Passage::of(&head.headers) };
         head.extensions.insert(passage.clone());
         let caller = match self.door.reception.admit(&mut head).await {
             Ok(caller) => caller,
@@ -256,10 +268,12 @@ impl<S: Served> Conversation<S> {
                         return self.refuse(id, (RETRY, refusal.to_string()), data).await;
                     }
                 }
+                self.talk.asked(&request.request, &caller);
                 head.extensions.insert(caller);
                 request.request.extensions_mut().insert(head);
             }
             JsonRpcMessage::Notification(notification) => {
+                self.talk.visit(&caller);
                 head.extensions.insert(caller);
                 notification.notification.extensions_mut().insert(head);
             }
@@ -279,6 +293,7 @@ impl<S: Served> Conversation<S> {
         {
             self.running.remove(&id.to_string());
         }
+        self.talk.answered(&message);
         self.write(Message::Text(message.to_string().into())).await
     }
 
@@ -291,6 +306,9 @@ impl<S: Served> Conversation<S> {
     }
 
     async fn write(&mut self, message: Message) -> Next {
+        if let Message::Text(text) = &message {
+            self.talk.told(text.len());
+        }
         let writing = self.socket.send(message);
         match self.door.clock.within(self.door.write_timeout, writing).await {
             Some(Ok(())) => Next::GoOn,
@@ -299,6 +317,7 @@ impl<S: Served> Conversation<S> {
     }
 
     async fn close(mut self, code: u16, words: String) {
+        self.talk.ends(code);
         // A reason has at most 123 bytes.
         let short: String = words.chars().take(40).collect();
         let reason = if words.len() <= 123 { words } else { short };

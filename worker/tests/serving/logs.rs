@@ -22,8 +22,8 @@ use crate::support::{Client, House, HttpAnswer, call, eventually, house, mcp_hea
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// A house whose logs are kept.
-struct Logged {
-    house: House,
+pub(crate) struct Logged {
+    pub(crate) house: House,
     directory: TempDir,
     logs: Logs,
     /// This test's thread logs there, and no other.
@@ -38,13 +38,18 @@ fn never_alone() {
 }
 
 async fn logged(logs: LogSettings, audit: AuditLevel) -> Logged {
+    logged_by(Settings { logs, ..Settings::default() }, audit).await
+}
+
+/// A house of these settings that knows one client, and whose logs are kept.
+pub(crate) async fn logged_by(settings: Settings, audit: AuditLevel) -> Logged {
     never_alone();
     let directory = tempfile::tempdir().expect("a directory");
     let one = client("one", Some(&key(1)), Grant::default());
     let settings = Settings {
         access: AccessSettings { audit, ..only(vec![one]) },
-        logs: LogSettings { directory: Some(directory.path().to_owned()), ..logs },
-        ..Settings::default()
+        logs: LogSettings { directory: Some(directory.path().to_owned()), ..settings.logs.clone() },
+        ..settings
     };
     let identity = Identity { app: "query".to_owned(), slot: 1, run: 7, pid: std::process::id() };
     let (logs, dispatch) = prepared(&settings.logs, &identity).expect("the files can be opened");
@@ -54,7 +59,7 @@ async fn logged(logs: LogSettings, audit: AuditLevel) -> Logged {
 }
 
 impl Logged {
-    async fn ask(&self, message: &Value, more: &str) -> HttpAnswer {
+    pub(crate) async fn ask(&self, message: &Value, more: &str) -> HttpAnswer {
         let mut client = Client::connect(self.house.address).await.expect("connects");
         let head = mcp_head(&format!("\r\nAuthorization: Bearer {}{more}", key(1)));
         client.send(&head, &message.to_string()).await.expect("sent");
@@ -62,7 +67,7 @@ impl Logged {
     }
 
     /// The lines of a channel, as soon as there are so many.
-    async fn lines(&self, channel: Channel, count: usize) -> Vec<Value> {
+    pub(crate) async fn lines(&self, channel: Channel, count: usize) -> Vec<Value> {
         let enough = || text(self.directory.path(), channel).lines().count() >= count;
         eventually(&format!("{count} lines in {}", channel.file()), enough).await;
         let text = text(self.directory.path(), channel);

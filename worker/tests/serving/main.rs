@@ -15,6 +15,8 @@ mod news;
 mod official;
 mod played;
 mod pool;
+mod proxies;
+mod revoked;
 mod runbook;
 mod sessions;
 #[path = "../../../tests/skip.rs"]

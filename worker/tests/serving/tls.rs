@@ -21,27 +21,31 @@ use tokio_rustls::{TlsConnector, rustls};
 
 use crate::support::{Client, House, PATIENCE, call, eventually, house};
 
-fn data(name: &str) -> PathBuf {
+pub(crate) fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/tls").join(name)
 }
 
-fn certificate(name: &str) -> CertificateDer<'static> {
+pub(crate) fn certificate(name: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_file(data(name)).expect("a certificate")
 }
 
-fn settings(client_certificates: ClientCertificates) -> Settings {
+pub(crate) fn settings(client_certificates: ClientCertificates) -> Settings {
     let asks = client_certificates != ClientCertificates::Off;
     let tls = TlsSettings {
         certificate_file: data("server.pem"),
         key_file: data("server.key"),
         client_ca_file: asks.then(|| data("authority.pem")),
         client_certificates,
+        client_crl_files: Vec::new(),
     };
     Settings { tls: Some(tls), ..Settings::default() }
 }
 
 /// Agrees on TLS, showing the certificate of this name.
-async fn greet(address: SocketAddr, shown: Option<&str>) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn greet(
+    address: SocketAddr,
+    shown: Option<&str>,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate("authority.pem")).expect("an authority");
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -79,7 +83,7 @@ async fn ask(stream: &mut TlsStream<TcpStream>, message: &str) -> std::io::Resul
     Ok(answer)
 }
 
-async fn asked(house: &House, shown: Option<&str>) -> std::io::Result<String> {
+pub(crate) async fn asked(house: &House, shown: Option<&str>) -> std::io::Result<String> {
     let mut stream = greet(house.address, shown).await?;
     ask(&mut stream, &call("execute_query", json!({ "query": "select 1" })).to_string()).await
 }

@@ -2,13 +2,16 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
-use mcp_protocol::access::{AccessSettings, Grant, Quota};
+use mcp_protocol::access::{AccessSettings, AuditLevel, Grant, Quota};
+use mcp_protocol::logs::Channel;
 use mcp_protocol::settings::{McpSettings, Settings};
 use mcp_worker::http::Stage;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::access::key;
+use crate::logs::logged_by;
 use crate::support::{Client, House, PATIENCE, call, eventually, house};
 
 const TEXT: u8 = 1;
@@ -35,8 +38,13 @@ impl Socket {
     }
 
     async fn open(house: &House) -> Socket {
+        Socket::open_with(house, "").await
+    }
+
+    /// With more header lines in what asks for it.
+    async fn open_with(house: &House, more: &str) -> Socket {
         let mut stream = TcpStream::connect(house.address).await.expect("connects");
-        let head = Socket::head("\r\nSec-WebSocket-Protocol: mcp\r\n\r\n");
+        let head = Socket::head(&format!("\r\nSec-WebSocket-Protocol: mcp{more}\r\n\r\n"));
         stream.write_all(head.as_bytes()).await.expect("sends");
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -169,6 +177,42 @@ async fn each_message_pays_as_a_request_does() {
     socket.say(&call("execute_query", json!({ "query": "select 1" }))).await;
     let answer = socket.hear().await;
     assert_eq!(answer["result"]["isError"], true, "the day's statement was used: {answer}");
+}
+
+#[tokio::test]
+async fn a_conversation_is_written_down_at_its_end_and_its_client_is_a_visitor() {
+    let logged = logged_by(settings(), AuditLevel::Hash).await;
+    let more = format!("\r\nUser-Agent: desk/1\r\nAuthorization: Bearer {}", key(1));
+    let mut socket = Socket::open_with(&logged.house, &more).await;
+    socket.say(&call("execute_query", json!({ "query": "select 1" }))).await;
+    let answer = socket.hear().await;
+    assert!(answer["result"]["structuredContent"].is_object(), "{answer}");
+    let seen = logged.house.office.visitors().list();
+    assert_eq!(seen.len(), 1, "{seen:?}");
+    assert_eq!(
+        (seen[0].program.as_deref(), seen[0].protocol.as_str()),
+        (Some("test 1"), "2025-11-25")
+    );
+    assert_eq!((seen[0].client.as_deref(), seen[0].messages), (Some("one"), 3), "{seen:?}");
+    assert!(seen[0].tag.is_some(), "{seen:?}");
+    let mut other = Socket::open_with(&logged.house, &more).await;
+    assert_eq!(logged.house.office.visitors().list().len(), 2, "each conversation is a session");
+    let sent = call("execute_query", json!({ "query": "select 1" })).to_string().len();
+    other.send(2, b"bytes").await;
+    assert_eq!(other.ending().await, 1003);
+    drop(other);
+    let lines = logged.lines(Channel::Access, 3).await;
+    let line = lines.iter().find(|line| line["message"] == "conversation").expect("its line");
+    let told = ["client", "path", "user_agent", "code", "messages_in", "messages_out"];
+    let told = told.map(|name| &line[name]);
+    assert_eq!(json!(told), json!(["one", "/ws", "desk/1", 1003, 2, 1]), "{line}");
+    drop(socket);
+    let lines = logged.lines(Channel::Access, 4).await;
+    let line = lines.last().expect("a line");
+    assert_eq!((&line["messages_in"], &line["messages_out"]), (&json!(3), &json!(2)), "{line}");
+    assert!(line["bytes_in"].as_u64() > Some(sent as u64) && line["code"].is_null(), "{line}");
+    assert!(line["duration_ms"].is_f64() && line["bytes_out"].as_u64() > Some(100), "{line}");
+    assert!(line["remote"].as_str().is_some_and(|at| at.starts_with("127.0.0.1:")), "{line}");
 }
 
 #[tokio::test]

@@ -86,22 +86,23 @@ pub fn render_keys(keys: &[StoredKey]) -> Vec<u8> {
 pub(in crate::config) fn read(state_directory: &Path, report: &mut Report) -> Vec<StoredKey> {
     let path = state_directory.join(FILE_NAME);
     report.reads(&path);
-    let read = text(&path).and_then(|text| match text {
-        Some(text) => match exposed(&path) {
-            Some(words) => Err(words),
-            None => parse_keys(&text).map_err(|why| {
-                format!(
-                    "cannot be used: {why}; put a copy of it back, or remove it and make keys anew"
-                )
-            }),
-        },
-        None => Ok(Vec::new()),
-    });
-    read.unwrap_or_else(|message| {
+    in_force(state_directory).unwrap_or_else(|message| {
         let (place, key, origin, excerpt) = (None, None, None, None);
         report.add_of_file(Problem { file: path, place, key, origin, message, excerpt });
         Vec::new()
     })
+}
+
+/// The same; in words, what is wrong with the file.
+pub(in crate::config) fn in_force(state_directory: &Path) -> Result<Vec<StoredKey>, String> {
+    let path = state_directory.join(FILE_NAME);
+    let Some(text) = text(&path)? else { return Ok(Vec::new()) };
+    match exposed(&path) {
+        Some(words) => Err(words),
+        None => parse_keys(&text).map_err(|why| {
+            format!("cannot be used: {why}; put a copy of it back, or remove it and make keys anew")
+        }),
+    }
 }
 
 fn text(path: &Path) -> Result<Option<String>, String> {

@@ -21,6 +21,7 @@ pub(super) use changed::{changed_keys, rule};
 pub(super) use key_file::read as stored_keys;
 pub use key_file::{FILE_NAME as KEY_FILE_NAME, StoredKey, parse_keys, render_keys};
 
+use super::Config;
 use super::check::Around;
 use super::file::{Node, child_key};
 use super::keys::nearest;
@@ -91,19 +92,27 @@ pub(super) fn settings(
     }
 }
 
-/// Refuses to be reachable for everybody without asking who it is, unless that is meant.
+/// Refuses to be reachable for everybody without asking who it is, unless that is meant. A door on
+/// loopback with proxies before it is one that others reach.
 pub(super) fn refuse_open_door(
     app: Section<'_>,
     (listen, settings): (SocketAddr, &Settings),
     report: &mut Report,
     remarks: &mut Vec<String>,
 ) {
-    if listen.ip().to_canonical().is_loopback() {
-        return;
-    }
-    let Some(node) = app.node("listen").filter(|node| !report.blames(&node.key)) else { return };
+    let is_here = listen.ip().to_canonical().is_loopback();
+    let (node, below, whoever) = match is_here {
+        false => (app.node("listen"), ".listen", format!("whoever reaches {listen}")),
+        true if settings.http.trusted_proxies.is_empty() => return,
+        true => {
+            let proxies = app.section("http").node("trusted_proxies");
+            let whoever = "whoever comes through these proxies".to_owned();
+            (proxies, ".http.trusted_proxies", whoever)
+        }
+    };
+    let Some(node) = node.filter(|node| !report.blames(&node.key)) else { return };
     if settings.access.anonymous.is_none() {
-        if settings.tls.is_none() {
+        if settings.tls.is_none() && !is_here {
             remarks.push(format!(
                 "keys cross the network to {listen} as they are; use TLS, or a proxy that does"
             ));
@@ -111,20 +120,21 @@ pub(super) fn refuse_open_door(
         return;
     }
     if app.section("mcp").boolean("allow_anonymous_beyond_loopback") == Some(true) {
-        remarks.push(format!("whoever reaches {listen} may ask without showing who it is"));
+        remarks.push(format!("{whoever} may ask without showing who it is"));
         return;
     }
-    let (app, _) = node.key.rsplit_once('.').unwrap_or((&node.key, ""));
+    let table = node.key.strip_suffix(below).unwrap_or(&node.key);
+    let inside = SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), listen.port());
+    let or = if is_here { String::new() } else { format!(", or listen on {inside}") };
     report.add(
         &node.key,
         node.place,
         format!(
-            "whoever reaches {listen} could ask without showing who it is; make a client \
-             ([{}] and `mcp-supervisor client key create NAME`), or listen on {}; if everybody is \
-             meant, write allow_anonymous_beyond_loopback = true below [{}]",
-            child_key(&child_key(app, CLIENTS), "NAME"),
-            SocketAddr::new(std::net::Ipv4Addr::LOCALHOST.into(), listen.port()),
-            child_key(app, "mcp"),
+            "{whoever} could ask without showing who it is; make a client ([{}] and \
+             `mcp-supervisor client key create NAME`){or}; if everybody is meant, write \
+             allow_anonymous_beyond_loopback = true below [{}]",
+            child_key(&child_key(table, CLIENTS), "NAME"),
+            child_key(table, "mcp"),
         ),
     );
 }
@@ -268,6 +278,21 @@ fn keys_of(client: &str, keys: &[StoredKey]) -> Vec<ApiKey> {
     let own = keys.iter().filter(|key| key.client == client && key.revoked_at.is_none());
     own.map(|key| ApiKey { id: key.id.clone(), sha256: key.sha256, expires_at: key.expires_at })
         .collect()
+}
+
+/// A configuration with the keys that there are now, for when its own file cannot be read anew.
+///
+/// # Errors
+/// In words, when the file of keys cannot be used.
+pub(crate) fn with_keys_of_now(config: &Config) -> Result<Config, String> {
+    let mut config = config.clone();
+    let settings = config.apps.values_mut().filter_map(|app| app.settings.as_mut());
+    let mut clients = settings.flat_map(|settings| &mut settings.access.clients).peekable();
+    if clients.peek().is_some() {
+        let keys = key_file::in_force(&config.supervisor.state_directory)?;
+        clients.for_each(|client| client.keys = keys_of(&client.name, &keys));
+    }
+    Ok(config)
 }
 
 /// Two clients cannot be told apart by the same subject or certificate.

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use mcp_protocol::settings::ClientCertificates;
+use mcp_protocol::settings::{ClientCertificates, ProxyHeader};
 
 use super::{QUERY, Workplace};
 
@@ -54,6 +54,50 @@ fn a_certificate_that_cannot_be_shown_is_refused_by_its_key() {
     let open = workplace.load(format!("{QUERY}{TLS}"), None).unwrap_or_else(|why| panic!("{why}"));
     let remarks = open.apps.values().next().unwrap().remarks.join("; ");
     assert!(remarks.contains("tls.key_file") && remarks.contains("chmod 600"), "{remarks}");
+}
+
+#[test]
+fn lists_of_revoked_certificates_are_files_and_need_certificates_of_clients() {
+    let workplace = with_files();
+    let list = workplace.directory.path().join("revoked.pem");
+    let more = "client_ca_file = \"clients.pem\"\nclient_crl = [\"revoked.pem\"]\n";
+    let asked = format!("{QUERY}{TLS}{more}client_certificates = \"required\"\n");
+    let shown = workplace.problems(asked.clone(), None);
+    assert!(
+        shown.contains("apps.query.tls.client_crl") && shown.contains("revoked.pem"),
+        "{shown}"
+    );
+    fs::write(&list, "in PEM").unwrap();
+    let config = workplace.load(asked, None).unwrap_or_else(|why| panic!("{why}"));
+    let settings = config.apps.values().next().unwrap().settings.as_ref().unwrap();
+    assert_eq!(settings.tls.as_ref().unwrap().client_crl_files, [list]);
+    let shown = workplace.problems(format!("{QUERY}{TLS}{more}"), None);
+    assert!(shown.contains("tls.client_crl") && shown.contains("is used for nothing"), "{shown}");
+}
+
+#[test]
+fn proxies_are_believed_by_their_addresses_alone() {
+    let workplace = Workplace::new();
+    let text = "[apps.query.http]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\n\
+                proxy_header = \"forwarded\"\n\
+                [apps.query.mcp]\nallow_anonymous_beyond_loopback = true\n";
+    let config = workplace.load(format!("{QUERY}{text}"), None);
+    let config = config.unwrap_or_else(|why| panic!("{why}"));
+    let http = &config.apps.values().next().unwrap().settings.as_ref().unwrap().http;
+    let trusted: Vec<String> = http.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(trusted, ["127.0.0.1", "10.0.0.0/8"]);
+    assert_eq!(http.proxy_header, ProxyHeader::Forwarded);
+    for (text, words) in [
+        ("trusted_proxies = [\"10.1.2.3/8\"]", "write \"10.0.0.0/8\""),
+        ("trusted_proxies = [\"localhost\"]", "\"localhost\" is no network"),
+        ("trusted_proxies = [\"0.0.0.0/0\"]", "believes everybody"),
+        ("trusted_proxies = [\"::/0\"]", "believes everybody"),
+        ("trusted_proxies = [\"::1\"]", "through these proxies could ask without showing"),
+    ] {
+        let shown = workplace.problems(format!("{QUERY}[apps.query.http]\n{text}\n"), None);
+        let shown: String = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(shown.contains("apps.query.http.") && shown.contains(words), "{text}: {shown}");
+    }
 }
 
 #[test]

@@ -7,9 +7,10 @@ use mcp_protocol::measure::More;
 use mcp_protocol::message::CertificateVitals;
 
 use super::families::{
-    CERTIFICATE_EXPIRY, CERTIFICATE_FAILING, DRAIN, FORGOTTEN, LINKS, POOL_OPEN_FAILURES,
-    POOL_OPENED, POOL_TIMEOUTS, RATE, REFUSALS, RELAY_DROPPED, RELAYED, RELOAD, REQUEST_ERRORS,
-    REQUESTS, REVOKED, SERVER_INFO, SESSIONS, STATEMENTS, UNSHARED, WORKER_LOG_DROPPED,
+    CERTIFICATE_EXPIRY, CERTIFICATE_FAILING, CLIENT_CRL_DUE, DRAIN, FORGOTTEN, LINKS,
+    POOL_OPEN_FAILURES, POOL_OPENED, POOL_TIMEOUTS, RATE, REFUSALS, RELAY_DROPPED, RELAYED, RELOAD,
+    REQUEST_ERRORS, REQUESTS, REVOKED, SERVER_INFO, SESSIONS, STATEMENTS, UNSHARED,
+    WORKER_LOG_DROPPED,
 };
 use super::sheet::Sheet;
 use super::{number, size};
@@ -73,7 +74,8 @@ fn draw_series(sheet: &mut Sheet, app: &str, totals: &AppTotals) {
     }
 }
 
-/// The certificates at the doors; of several workers the one that ends first.
+/// The certificates at the doors, and the lists of those that were revoked; of several workers
+/// what ends first.
 fn draw_certificates(sheet: &mut Sheet, hands: &Hands) {
     let mut first: BTreeMap<&str, CertificateVitals> = BTreeMap::new();
     for (_, process) in hands.processes.iter() {
@@ -86,6 +88,13 @@ fn draw_certificates(sheet: &mut Sheet, hands: &Hands) {
         sheet.set(CERTIFICATE_EXPIRY, &[app], number(expires_at));
         sheet.set(CERTIFICATE_FAILING, &[app], f64::from(u8::from(renewal_fails)));
     }
+    let mut due: BTreeMap<&str, u64> = BTreeMap::new();
+    for (_, process) in hands.processes.iter() {
+        let Some(lists) = process.vitals.revocation_lists else { continue };
+        let first = due.entry(process.slot.app.as_str()).or_insert(lists.due_at);
+        *first = lists.due_at.min(*first);
+    }
+    due.into_iter().for_each(|(app, at)| sheet.set(CLIENT_CRL_DUE, &[app], number(at)));
 }
 
 /// What workers tell each other, and what is kept of it.

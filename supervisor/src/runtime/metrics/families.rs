@@ -49,6 +49,8 @@ families! {
         "When the certificate at the door ends, since 1970.";
     CERTIFICATE_FAILING: Kind::Gauge, "tls_certificate_renewal_failing", ["app"],
         "1 while a renewed certificate cannot be used and the old one is shown.";
+    CLIENT_CRL_DUE: Kind::Gauge, "tls_client_crl_due_seconds", ["app"],
+        "When the next list of revoked client certificates is due, since 1970; the first of several.";
 
     POOL_ACTIVE: Kind::Gauge, "pool_connections_active", ["app", "slot", "connection"],
         "Warehouse sessions in use.";

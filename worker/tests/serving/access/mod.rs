@@ -12,7 +12,7 @@ use mcp_protocol::access::{
 };
 use mcp_protocol::api_key;
 use mcp_protocol::settings::Settings;
-use mcp_worker::access::{Caller, PeerNames, Reception, Refusal, Shown};
+use mcp_worker::access::{Caller, Peer, Reception, Refusal, Shown};
 use ring::digest;
 use serde_json::json;
 use tokio::sync::watch;
@@ -175,7 +175,8 @@ async fn a_certificate_tells_who_it_is_unless_a_key_does() {
         reception(only(vec![client("one", Some(&key(1)), Grant::default()), certified]));
     let with = |names: &[&str], headers: &[(&str, &str)]| {
         let mut head = head(headers);
-        head.extensions.insert(PeerNames(names.iter().map(|name| (*name).to_owned()).collect()));
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        head.extensions.insert(Peer { names, is_revoked: Arc::new(|| false) });
         head
     };
     let caller = reception.admit(&mut with(&["other", "ada.example.com"], &[])).await;
