@@ -531,3 +531,15 @@ fn whoever_looks_now_and_then_holds_no_line_without_an_end() {
     logs.append("web.out.log", "z\nnext\n");
     assert_eq!(look(&mut recent).0, ["next"]);
 }
+
+#[test]
+fn the_rest_of_a_line_that_was_left_out_ends_with_its_file() {
+    let logs = Logs::new(&[("web.out.log", "begin\n")]);
+    let mut recent = Recent::of(logs.0.path(), &all());
+    look(&mut recent);
+    logs.append("web.out.log", &"z".repeat(1500));
+    assert_eq!(look(&mut recent), (Vec::new(), 1500));
+    std::fs::rename(logs.path("web.out.log"), logs.path("web.out.log.1")).unwrap();
+    logs.append("web.out.log", "next\n");
+    assert_eq!(look(&mut recent).0, ["next"]);
+}

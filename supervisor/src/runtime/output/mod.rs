@@ -658,6 +658,47 @@ mod tests {
         outputs.empty(two).blocking_recv().unwrap().unwrap();
         assert_eq!((text("two.out.log"), text("one.out.log")), (String::new(), "kept\n".into()));
         assert_eq!(text("two.out.log.1"), "first\nsecond\n");
+        // What waits for the end of a line that is gone waits no more.
+        writers[1].write_all(b"begun").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        assert_eq!(outputs.rotate(Target::All).blocking_recv().unwrap().unwrap().len(), 1);
+        outputs.empty(Target::All).blocking_recv().unwrap().unwrap();
+        writers[1].write_all(b"rest\nlast\n").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        assert_eq!(text("two.out.log"), "rest\nlast\n");
+        outputs.finish();
+    }
+
+    #[test]
+    fn a_strangers_file_is_written_to_and_not_rotated() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut outputs, _news) = outputs(directory.path());
+        let place = |name: &str| directory.path().join(name);
+        let writer = outputs.open(&slot("one", 0), Stream::Output, policy(1 << 20, 3)).unwrap();
+        let mut writer = File::from(writer);
+        writer.write_all(b"first\n").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        std::fs::rename(place("one.out.log"), place("moved")).unwrap();
+        std::fs::write(place("one.out.log"), "theirs\n").unwrap();
+        outputs.rotate(Target::All).blocking_recv().unwrap().unwrap();
+        writer.write_all(b"second\n").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        assert!(!place("one.out.log.1").exists());
+        let text = std::fs::read_to_string(place("one.out.log")).unwrap();
+        assert_eq!(text, "theirs\nsecond\n");
+        outputs.finish();
+    }
+
+    #[test]
+    fn a_line_that_is_longer_than_can_be_seen_is_moved_in_parts() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut outputs, _news) = outputs(directory.path());
+        let stream = (&slot("one", 0), Stream::Output);
+        let own = outputs.open_own(stream, policy(1 << 30, 1), (RunId(1), "up")).unwrap();
+        File::from(own).write_all(&[b'x'; 3 * LINE_BYTES_MAX]).unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        let length = std::fs::metadata(directory.path().join("one.out.log")).unwrap().len();
+        assert!(length >= LINE_BYTES_MAX as u64, "{length} bytes");
         outputs.finish();
     }
 

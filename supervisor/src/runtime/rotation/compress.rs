@@ -174,6 +174,7 @@ mod tests {
         assert!(plain.exists());
         writer.write_all(b"the last one\n").unwrap();
         let reader = File::open(&plain).unwrap();
+        reader.set_permissions(fs::Permissions::from_mode(0o604)).unwrap();
         let stamp = reader.metadata().unwrap().modified().unwrap();
         drop(writer);
         assert_eq!(compress(&series, &plain, &GO, &Count::default()).unwrap(), Outcome::Done);
@@ -183,6 +184,15 @@ mod tests {
         assert!(file.metadata().unwrap().len() < text.len() as u64 / 3);
         let said = String::from_utf8(zstd::decode_all(file).unwrap()).unwrap();
         assert!(said == text + "the last one\n");
+        let mode = fs::metadata(&compressed).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o604, "who may read it stays");
+        let whole = fs::read(&compressed).unwrap();
+        for at in (0..whole.len()).step_by(whole.len() / 50) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            let read = zstd::decode_all(&damaged[..]);
+            assert!(read.is_err() || read.is_ok_and(|read| read == said.as_bytes()), "{at}");
+        }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
     }
 

@@ -208,6 +208,18 @@ mod tests {
     }
 
     #[test]
+    fn a_plain_file_takes_the_place_of_a_compressed_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.log");
+        for (ending, content) in [("", "0"), (".1", "1"), (".2.zst", "2")] {
+            fs::write(with_ending(&file, ending), content).unwrap();
+        }
+        rotate(&file, 2).unwrap();
+        assert_eq!(fs::read_to_string(numbered(&file, 2, "")).unwrap(), "1");
+        assert!(!numbered(&file, 2, COMPRESSED).exists());
+    }
+
+    #[test]
     fn a_gap_is_filled_before_anything_is_given_up() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("a.log");
