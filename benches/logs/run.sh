@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The way of a program's output to its file, side by side: throughput and processor time.
 #
-#   benches/logs/run.sh [--quick] [--managers ours,pm2,...] [--profile dev]
+#   benches/logs/run.sh [--quick] [--parts side-by-side,steady] [--managers ours,pm2,...] [--profile release]
 #
+# The steady part prints 50 MB a second, with rotations and compression, and counts every line.
 # Installs PM2 and supervisord into target/process_managers/ (once), builds ours, measures all in
 # one run and prints a table. Every process is ended at the end.
 set -euo pipefail

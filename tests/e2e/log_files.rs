@@ -11,6 +11,7 @@ use mcp_protocol::control::{Request, Target};
 use mcp_supervisor::runtime::ask;
 
 use crate::harness::{House, alive, signal, skip, wait_for};
+use crate::metrics::scrape;
 
 /// The length of a line of the printer, its end included.
 const LINE_BYTES: usize = 100;
@@ -116,6 +117,67 @@ fn a_kill_amid_rotations_leaves_each_line_in_one_file() {
     assert_eq!(house.run(&["stop"]).code, Some(0));
 }
 
+#[test]
+fn what_is_written_rotated_and_compressed_is_counted_by_app_and_channel() {
+    let logs = "max_size = \"1MB\"\nmax_files = 20";
+    let text = printer("\"50000\", \"report\"", logs).replace("\"off\"", "\"127.0.0.1:0\"");
+    let house = House::new(&text);
+    house.start();
+    wait_for("the end of the flood", || house.path("report").exists());
+    let told = |name: &str, app: &str, channel: &str| -> f64 {
+        let begin = format!("{name}{{app=\"{app}\",channel=\"{channel}\"}} ");
+        let text = scrape(&house, "/metrics");
+        let number = text.lines().find_map(|line| line.strip_prefix(&begin));
+        number.unwrap_or_else(|| panic!("no {begin}")).parse().unwrap()
+    };
+    wait_for("all of it", || told("supervisor_log_bytes_total", "loud", "out") == 5_000_000.0);
+    let rotations = || told("supervisor_log_rotations_total", "loud", "out");
+    // A file is begun anew with the next line, or when it is full.
+    assert!((4.0..=5.0).contains(&rotations()), "{}", rotations());
+    let before = rotations();
+    let own_before = told("supervisor_log_rotations_total", "", "supervisor");
+    assert_eq!(house.run(&["rotate-logs"]).code, Some(0));
+    let left = series(&house, "loud.out.log").len() - 1;
+    assert_eq!(rotations(), left as f64, "{before}");
+    wait_for("the supervisor's own", || {
+        told("supervisor_log_rotations_total", "", "supervisor") == own_before + 1.0
+    });
+    assert!(told("supervisor_log_bytes_total", "", "supervisor") > 0.0);
+    // All but the newest rotated one.
+    let compressed = (left as f64 - 1.0) * 1_000_000.0;
+    wait_for("the compression", || {
+        told("supervisor_log_compressed_bytes_total", "loud", "out") >= compressed
+    });
+    let small = told("supervisor_log_compressed_files_bytes_total", "loud", "out");
+    assert!(small > 0.0 && small < compressed / 10.0, "{small}");
+    assert_eq!(told("supervisor_log_lost_bytes_total", "loud", "out"), 0.0);
+    assert_eq!(told("supervisor_log_bytes_total", "loud", "err"), 0.0);
+}
+
+#[test]
+fn whoever_rotates_is_told_what_waits_for_the_end_of_its_line() {
+    let text = "[supervisor]\nmetrics = \"off\"\nwatch = false\n[apps.slow]\nready = \"10ms\"\n\
+                exec = [\"sh\", \"-c\", \"printf begun; while ! [ -e go ]; do sleep 0.02; done; \
+                echo ended; echo next; exec sleep 1000\"]\n";
+    let house = House::new(text);
+    house.start();
+    let log = |ending: &str| {
+        std::fs::read_to_string(house.path(&format!("logs/slow.out.log{ending}")))
+            .unwrap_or_default()
+    };
+    wait_for("the beginning of its line", || log("") == "begun");
+    let words = "slow: slow.out.log will be rotated when its last line ends";
+    let said = house.run(&["rotate-logs", "slow"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains(words) || said.out.contains(words), "{said:?}");
+    let remarks = |status: &serde_json::Value| status["apps"][0]["remarks"].to_string();
+    let waits = |status: &serde_json::Value| remarks(status).contains("slow.out.log will be");
+    house.wait_until("the remark", |status| waits(status));
+    std::fs::write(house.path("go"), "").unwrap();
+    wait_for("the rotation", || log(".1") == "begunended\n" && log("") == "next\n");
+    house.wait_until("the remark to go", |status| !waits(status));
+}
+
 /// A small file system that is gone with its owner.
 struct SmallDisk(PathBuf);
 
@@ -186,6 +248,51 @@ fn a_full_disk_holds_nobody_and_what_is_lost_is_counted() {
     assert_eq!(kept.len() as u64 * LINE_BYTES as u64 + cut + dropped, 200_000 * LINE_BYTES as u64);
     let next = after.split_inclusive('\n').next().unwrap();
     assert_eq!(number(next.as_bytes()), Some(200_000), "{next}");
+    assert_eq!(house.run(&["stop"]).code, Some(0));
+    drop(disk);
+}
+
+#[test]
+fn what_a_full_disk_lost_before_a_kill_is_marked_by_the_next_supervisor() {
+    let house = House::new(&printer("\"200000\", \"report\"", "max_size = \"1GB\""));
+    let Some(disk) = SmallDisk::mount(house.path("logs"), 8_000_000) else {
+        return skip(
+            "what_a_full_disk_lost_before_a_kill_is_marked_by_the_next_supervisor",
+            "needs the right to mount a file system",
+        );
+    };
+    let ballast = house.path("logs/ballast");
+    std::fs::write(&ballast, vec![0; 4_000_000]).unwrap();
+    house.start();
+    wait_for("the end of the flood", || house.path("report").exists());
+    let kept = house.path("run/loud.out.lost");
+    wait_for("what is kept of it", || kept.exists());
+    let supervisor = house.status()["pid"].as_u64().unwrap();
+    signal("-KILL", supervisor);
+    wait_for("the end of the supervisor", || !alive(supervisor));
+    std::fs::remove_file(&ballast).unwrap();
+    house.start();
+    let log = house.path("logs/loud.out.log");
+    wait_for("the mark", || !kept.exists());
+    // Its program is started anew and prints the same again.
+    let marked = || -> Option<(String, String)> {
+        let text = String::from_utf8(content(&log)).unwrap();
+        let (before, after) = text.split_once("[mcp-supervisor: ")?;
+        after.contains("\n0000000000 x").then(|| (before.to_owned(), after.to_owned()))
+    };
+    wait_for("new lines", || marked().is_some());
+    let (before, after) = marked().unwrap();
+    let (dropped, after) = after.split_once(" bytes of output were dropped here").unwrap();
+    let dropped: usize = dropped.parse().unwrap_or_else(|_| panic!("not to the byte: {dropped}"));
+    let whole = before.lines().filter(|line| line.len() == LINE_BYTES - 1).count() * LINE_BYTES;
+    let cut = (before.len() - whole).saturating_sub(1);
+    let after = after.split_once('\n').unwrap().1;
+    let between = after.find("0000000000 x").unwrap();
+    assert_eq!(
+        whole + cut + dropped + between,
+        200_000 * LINE_BYTES,
+        "every byte is accounted for"
+    );
     assert_eq!(house.run(&["stop"]).code, Some(0));
     drop(disk);
 }

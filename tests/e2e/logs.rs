@@ -106,6 +106,10 @@ fn a_removed_or_emptied_log_begins_anew_and_keeps_its_past() {
     let log = house.path("logs/tick.out.log");
     let rotated = |number: u32| house.path(&format!("logs/tick.out.log.{number}"));
     wait_for("three rotations", || rotated(3).exists());
+    // And not amid another one.
+    wait_for("a file that is not due soon", || {
+        std::fs::metadata(&log).is_ok_and(|about| (100..500).contains(&about.len()))
+    });
     std::fs::remove_file(&log).unwrap();
     wait_for("the file to be made anew", || log.exists());
     assert!((1..=3).all(|number| rotated(number).exists()), "the past is gone");
@@ -294,4 +298,61 @@ fn logs_are_emptied_rotated_and_opened_anew_when_somebody_says_so() {
         let said = house.run(&[command, "tock"]);
         assert!(said.code == Some(2) && said.err.contains("did you mean `tick`"), "{said:?}");
     }
+}
+
+#[test]
+fn the_supervisors_own_log_is_json_when_asked_and_read_in_both_forms() {
+    let text = crate::harness::query(1, "", "");
+    let house = House::new(&text);
+    house.start();
+    assert_eq!(house.run(&["stop"]).code, Some(0));
+    let log = || std::fs::read_to_string(house.path("logs/supervisor.log")).unwrap();
+    let in_words = log().lines().count();
+    assert!(!log().contains('{'), "{}", log());
+
+    house.write(&text.replace("[supervisor]", "[supervisor]\nlog_format = \"json\""));
+    house.start();
+    assert_eq!(house.run(&["restart", "query"]).code, Some(0));
+    let pid = house.pids()[0];
+    assert_eq!(house.run(&["stop"]).code, Some(0));
+    let text = log();
+    let (mut moved, mut last) = (0, None);
+    for line in text.lines().skip(in_words) {
+        let said: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| {
+            panic!("{error}: {line}");
+        });
+        let word = |key: &str| said[key].as_str().unwrap_or_else(|| panic!("no {key}: {line}"));
+        let time: jiff::Timestamp = word("timestamp").parse().unwrap();
+        assert!(time.as_second() > 1_700_000_000, "{line}");
+        assert!(["error", "warn", "info", "debug", "trace"].contains(&word("level")), "{line}");
+        assert!(!word("message").is_empty() && !word("logger").is_empty(), "{line}");
+        if said["app"] == "query" && said["phase"] == "ready" {
+            assert_eq!((said["slot"].as_u64(), said["run"].is_u64()), (Some(0), true), "{line}");
+            last = said["pid"].as_u64();
+            moved += 1;
+        }
+    }
+    assert_eq!((moved, last), (2, Some(pid)), "the pid is that of whom the line is about: {text}");
+
+    // The command reads both forms alike.
+    let read = |more: &[&str]| -> Vec<serde_json::Value> {
+        let arguments = [&["logs", "--channel", "supervisor", "-n", "10000", "--json"], more];
+        let said = house.run(&arguments.concat());
+        assert_eq!(said.code, Some(0), "{said:?}");
+        said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = read(&[]);
+    assert_eq!(all.len(), text.lines().count());
+    for line in &all {
+        assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
+    }
+    let of_query = read(&["query"]);
+    let ready = |line: &&serde_json::Value| {
+        let words = line["line"].as_str().unwrap();
+        words.contains("phase=\"ready\"") || words.contains("\"phase\":\"ready\"")
+    };
+    assert_eq!(of_query.iter().filter(ready).count(), moved + 1, "{of_query:?}");
+    assert!(of_query.iter().all(|line| line["app"] == "query"), "{of_query:?}");
+    let shown = house.run(&["logs", "query", "--channel", "supervisor"]).out;
+    assert!(!shown.contains('{') && shown.contains("INFO"), "{shown}");
 }

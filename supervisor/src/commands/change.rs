@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use mcp_protocol::control::{AppPlan, FailureCause, Request, Status, Target};
+use mcp_protocol::control::{AppPlan, AppStatus, FailureCause, Request, Status, Target};
 use mcp_supervisor::cli::{self, Cli};
 use mcp_supervisor::report::{self, Progress};
 use mcp_supervisor::runtime::{self, AskError};
@@ -44,6 +44,11 @@ pub(super) fn change(
     for line in changes_of(&status, target) {
         say!("  {line}");
     }
+    if matches!(request, Request::RotateLogs { .. }) {
+        for line in remarks_of(&status, target) {
+            say!("  {line}");
+        }
+    }
     if matches!(request, Request::Stop { .. } | Request::Delete { .. }) {
         for line in report::left_alone(&status, targets) {
             say!("warning: {line}");
@@ -54,10 +59,20 @@ pub(super) fn change(
 
 /// What differs from the file now, of those who were meant.
 fn changes_of(status: &Status, target: &Target) -> Vec<String> {
-    let meant = status.apps.iter().filter(|app| target.app().is_none_or(|meant| meant == app.name));
-    meant
+    meant(status, target)
         .flat_map(|app| app.changes.iter().map(move |change| format!("{}: {change}", app.name)))
         .collect()
+}
+
+/// What an operator should know of those who were meant: a file that waits for the end of a line.
+fn remarks_of(status: &Status, target: &Target) -> Vec<String> {
+    meant(status, target)
+        .flat_map(|app| app.remarks.iter().map(move |remark| format!("{}: {remark}", app.name)))
+        .collect()
+}
+
+fn meant<'a>(status: &'a Status, target: &'a Target) -> impl Iterator<Item = &'a AppStatus> {
+    status.apps.iter().filter(|app| target.app().is_none_or(|meant| meant == app.name))
 }
 
 pub(super) fn ask(cli: &Cli, request: &Request) -> Result<Status, CommandError> {

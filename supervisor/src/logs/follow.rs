@@ -6,9 +6,7 @@
 //! put in the order of its times.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, BufRead};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -18,12 +16,11 @@ use jiff::Timestamp;
 use notify::{RecursiveMode, Watcher};
 
 use super::Entry;
-use super::lines::{LINE_BYTES_MAX, Line, Onwards};
+use super::followed::Followed;
 use super::part_file::PartFile;
 use super::past::wanted_parts;
-use super::record::{Carry, Piece, Record};
 use super::source::{Part, Source};
-use super::wanted::{Wanted, Written};
+use super::wanted::Wanted;
 use crate::runtime::since_epoch;
 
 /// How often is looked where nothing tells that something was written.
@@ -32,7 +29,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const TOGETHER: Duration = Duration::from_millis(100);
 /// How much of all logs is read in one go, and of each at least.
 const TURN_BYTES: usize = 16 * 1024 * 1024;
-const BLOCK_BYTES: usize = 64 * 1024;
+const SHARE_BYTES_MIN: usize = 64 * 1024;
+
+/// The parts of each log.
+type Found = BTreeMap<Source, Vec<Part>>;
 
 /// Why following ends.
 #[derive(Debug, thiserror::Error)]
@@ -71,31 +71,6 @@ pub struct Follower {
     logs: BTreeMap<Arc<Source>, Followed>,
 }
 
-/// One log that is followed. Its file stays open, so that what was written before a rotation is
-/// read to its end.
-#[derive(Debug, Default)]
-struct Followed {
-    file: Option<Arc<File>>,
-    /// How the rest of it is read.
-    rest: Rest,
-    /// A line whose end is not written yet.
-    unfinished: Vec<u8>,
-    in_line: bool,
-    carry: Carry,
-}
-
-/// The rest of a file.
-#[derive(Debug, Default)]
-enum Rest {
-    /// It was compressed, and has been read.
-    #[default]
-    None,
-    /// From this place on, for as long as something is written to it.
-    From(u64),
-    /// It was compressed before it was read.
-    Packed(Onwards),
-}
-
 impl Follower {
     pub(super) fn new(directory: &Path, wanted: &Arc<Wanted>) -> Follower {
         // What is written later is later than any bound that could be meant.
@@ -108,9 +83,7 @@ impl Follower {
 
     /// A log is read on from this place.
     pub(super) fn go_on(&mut self, source: Arc<Source>, file: &PartFile, at: u64) {
-        // Of a compressed file all was seen: only its successors count.
-        let rest = if file.part.packed { Rest::None } else { Rest::From(at) };
-        self.logs.insert(source, Followed { file: Some(file.file()), rest, ..Followed::default() });
+        self.logs.insert(source, Followed::from(file, at));
     }
 
     /// Shows lines as they are written, until nobody looks any more.
@@ -147,34 +120,93 @@ impl Follower {
     /// Shows what is new; true when there may be more.
     fn look(&mut self, audience: &mut dyn Audience) -> Result<bool, FollowError> {
         let found = wanted_parts(&self.directory, &self.wanted).map_err(FollowError::Read)?;
+        self.meet(&found);
+        let share = (TURN_BYTES / self.logs.len().max(1)).max(SHARE_BYTES_MIN);
+        let mut entries = Vec::new();
+        let is_more = self.news(&found, share, &mut entries).map_err(FollowError::Read)?;
+        for entry in &entries {
+            audience.show(entry).map_err(FollowError::Show)?;
+        }
+        Ok(is_more)
+    }
+
+    /// Logs that were not there before are read from their beginning.
+    fn meet(&mut self, found: &Found) {
         for source in found.keys() {
             if !self.logs.contains_key(source) {
                 self.logs.insert(Arc::new(source.clone()), Followed::default());
             }
         }
+    }
+
+    /// Reads so much of what is new in each log, and adds it in the order of its times; true when
+    /// there may be more. A log that cannot be read holds up none of the others.
+    fn news(&mut self, found: &Found, share: usize, entries: &mut Vec<Entry>) -> io::Result<bool> {
         let arrived =
             Timestamp::try_from(std::time::UNIX_EPOCH + since_epoch()).unwrap_or_default();
-        let share = (TURN_BYTES / self.logs.len().max(1)).max(BLOCK_BYTES);
-        let mut entries = Vec::new();
-        let mut is_more = false;
+        let (mut is_more, mut outcome) = (false, Ok(()));
+        let mut ordered = Vec::new();
         for (index, (source, log)) in self.logs.iter_mut().enumerate() {
             let parts = found.get(source).map(Vec::as_slice).unwrap_or_default();
             let mut lines = Vec::new();
-            is_more |= log.read_on(parts, share, &mut lines).map_err(FollowError::Read)?;
+            match log.read_on(parts, share, &mut lines) {
+                Ok(may_be) => is_more |= may_be,
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
             let mut at = i128::MIN;
             for line in lines {
                 let Some(entry) = log.judge(line, (source, &self.wanted), arrived) else {
                     continue;
                 };
                 at = at.max(entry.time.unwrap_or(arrived).as_nanosecond());
-                entries.push((at, index, entry));
+                ordered.push((at, index, entry));
             }
         }
-        entries.sort_by_key(|(at, index, _)| (*at, *index));
-        for (_, _, entry) in &entries {
-            audience.show(entry).map_err(FollowError::Show)?;
+        ordered.sort_by_key(|(at, index, _)| (*at, *index));
+        entries.extend(ordered.into_iter().map(|(_, _, entry)| entry));
+        outcome.map(|()| is_more)
+    }
+}
+
+/// The ends of logs, for whoever looks now and then and is not shown everything.
+#[derive(Debug)]
+pub struct Recent(Follower);
+
+/// What was written since the last look.
+#[derive(Debug, Default)]
+pub struct News {
+    /// The lines, in the order of their times.
+    pub entries: Vec<Entry>,
+    /// So many bytes before them were not read.
+    pub skipped_bytes: u64,
+}
+
+impl Recent {
+    /// Of the logs in a directory.
+    #[must_use]
+    pub fn of(directory: &Path, wanted: &Wanted) -> Recent {
+        Recent(Follower::new(directory, &Arc::new(wanted.clone())))
+    }
+
+    /// Reads what is new of those logs that are meant, and of each no more than its last so many
+    /// bytes: memory and time are bounded, whatever was written. What cannot be read now may be
+    /// readable at the next look.
+    pub fn look(&mut self, is_meant: impl Fn(&Source) -> bool, bytes_max: u64) -> News {
+        let follower = &mut self.0;
+        let mut news = News::default();
+        let Ok(mut found) = wanted_parts(&follower.directory, &follower.wanted) else {
+            return news;
+        };
+        found.retain(|source, _| is_meant(source));
+        follower.logs.retain(|source, _| is_meant(source));
+        follower.meet(&found);
+        for (source, log) in &mut follower.logs {
+            let parts = found.get(source).map(Vec::as_slice).unwrap_or_default();
+            news.skipped_bytes += log.leave_out(parts, bytes_max).unwrap_or(0);
         }
-        Ok(is_more)
+        let _ = follower.news(&found, usize::MAX, &mut news.entries);
+        news.skipped_bytes += follower.logs.values_mut().map(Followed::unseen_bytes).sum::<u64>();
+        news
     }
 }
 
@@ -184,165 +216,5 @@ fn wait(changed: &Receiver<()>) {
         // Nobody watches for us: the whole time is waited out.
         let (_nobody, never) = std::sync::mpsc::channel::<()>();
         let _ = never.recv_timeout(LOOK_EVERY);
-    }
-}
-
-impl Followed {
-    /// Reads so much of what was written since; true when there may be more. Of a rotated log, the
-    /// files that came after the one that is open are read one after the other.
-    fn read_on(
-        &mut self,
-        parts: &[Part],
-        mut budget: usize,
-        lines: &mut Vec<Line>,
-    ) -> io::Result<bool> {
-        let is_in_place = self.is_in_place(parts)?;
-        self.read(is_in_place, &mut budget, lines)?;
-        if budget == 0 || is_in_place {
-            return Ok(budget == 0);
-        }
-        for part in self.successors(parts)? {
-            let Some(file) = PartFile::open(part.clone())? else { return Ok(true) };
-            if !self.moves_on(&file, lines)? {
-                return Ok(false);
-            }
-            self.rest = match part.packed {
-                true => Rest::Packed(Onwards::new(file.reader(0)?)),
-                false => Rest::From(0),
-            };
-            self.file = Some(file.file());
-            self.read(part.number == 0, &mut budget, lines)?;
-            if budget == 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Ends the line that the last file left open, unless the next file begins with all of it;
-    /// false while that cannot be told, because the next file is still empty.
-    fn moves_on(&mut self, next: &PartFile, lines: &mut Vec<Line>) -> io::Result<bool> {
-        let mut begun = std::mem::take(&mut self.unfinished);
-        if begun.is_empty() {
-            self.in_line = false;
-            return Ok(true);
-        }
-        let mut reader = next.reader(0)?;
-        let ready = reader.fill_buf()?;
-        if ready.is_empty() {
-            self.unfinished = begun;
-            return Ok(false);
-        }
-        let shared = ready.len().min(begun.len());
-        if ready[..shared] != begun[..shared] {
-            self.unfinished.append(&mut begun);
-            self.finish(true, lines);
-        }
-        self.in_line = false;
-        Ok(true)
-    }
-
-    /// True when the log's name still leads to the file that is open.
-    fn is_in_place(&self, parts: &[Part]) -> io::Result<bool> {
-        let Some(file) = &self.file else { return Ok(false) };
-        // Where it was renamed or removed, whoever writes may not have begun another one yet.
-        let written_to = parts.iter().find(|part| part.number == 0);
-        Ok(written_to.map(|part| part.inode) == Some(file.metadata()?.ino()))
-    }
-
-    /// The files that were begun after the one that is open.
-    fn successors(&self, parts: &[Part]) -> io::Result<Vec<Part>> {
-        let Some(file) = &self.file else { return Ok(parts.to_vec()) };
-        let about = file.metadata()?;
-        if let Some(ours) = parts.iter().position(|part| part.inode == about.ino()) {
-            return Ok(parts[ours + 1..].to_vec());
-        }
-        // Removed, or compressed, which keeps the time of the last write.
-        let modified = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
-        let younger = |part: &&Part| part.modified > modified || part.number == 0;
-        Ok(parts.iter().filter(younger).cloned().collect())
-    }
-
-    fn read(
-        &mut self,
-        is_in_place: bool,
-        budget: &mut usize,
-        lines: &mut Vec<Line>,
-    ) -> io::Result<()> {
-        let Some(file) = self.file.clone() else { return Ok(()) };
-        match &mut self.rest {
-            Rest::None => return Ok(()),
-            Rest::Packed(rest) => {
-                while let Some(line) = rest.next()? {
-                    *budget = budget.saturating_sub(line.bytes.len() + 1);
-                    lines.push(line);
-                    if *budget == 0 {
-                        return Ok(());
-                    }
-                }
-                self.rest = Rest::None;
-                return Ok(());
-            }
-            Rest::From(at) => {
-                let length = file.metadata()?.len();
-                if *at > length {
-                    // Emptied: it is begun anew. A file that was rotated away was only cut off where
-                    // its unfinished line began, which is in the next one.
-                    *at = if is_in_place { 0 } else { length };
-                    self.in_line = false;
-                    if is_in_place {
-                        self.unfinished.clear();
-                    }
-                }
-            }
-        }
-        let mut block = vec![0; BLOCK_BYTES];
-        while *budget > 0
-            && let Rest::From(at) = &mut self.rest
-        {
-            let length = block.len().min(*budget);
-            let read = file.read_at(&mut block[..length], *at)?;
-            if read == 0 {
-                return Ok(());
-            }
-            *budget -= read;
-            *at += read as u64;
-            self.take(&block[..read], lines);
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, mut bytes: &[u8], lines: &mut Vec<Line>) {
-        while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
-            self.unfinished.extend_from_slice(&bytes[..end]);
-            bytes = &bytes[end + 1..];
-            self.finish(true, lines);
-        }
-        self.unfinished.extend_from_slice(bytes);
-        if self.unfinished.len() >= LINE_BYTES_MAX {
-            self.finish(false, lines);
-        }
-    }
-
-    fn finish(&mut self, ends: bool, lines: &mut Vec<Line>) {
-        let bytes = std::mem::take(&mut self.unfinished);
-        lines.push(Line { bytes, begins: !self.in_line, ends, more: !ends });
-        self.in_line = !ends;
-    }
-
-    fn judge(
-        &mut self,
-        line: Line,
-        (source, wanted): (&Arc<Source>, &Wanted),
-        arrived: Timestamp,
-    ) -> Option<Entry> {
-        let record = Record::of(&line.bytes, source, &wanted.zone);
-        let piece = Piece { bytes: &line.bytes, begins: line.begins };
-        let mut settled = self.carry.settle(&record, piece, source);
-        settled.time = Some(settled.time.filter(|_| piece.goes_on()).unwrap_or(arrived));
-        settled.time = record.time.or(settled.time);
-        let written = Written::At(settled.time.unwrap_or(arrived));
-        let is_wanted = wanted.admits((source, &line.bytes), &record, settled, written);
-        is_wanted.then(|| Entry::new(source, line, record, settled))
     }
 }

@@ -7,6 +7,7 @@
 
 mod ending;
 mod follow;
+mod followed;
 mod lines;
 mod part_file;
 mod past;
@@ -24,7 +25,7 @@ use jiff::Timestamp;
 use mcp_protocol::settings::LogLevel;
 
 pub use ending::{last_entries, last_lines};
-pub use follow::{Audience, FollowError, Follower};
+pub use follow::{Audience, FollowError, Follower, News, Recent};
 pub use past::{Past, ShowError};
 pub use record::{Record, Shape, level_word};
 pub use source::{Kind, Source, Stream};

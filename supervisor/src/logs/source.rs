@@ -106,6 +106,8 @@ pub(super) struct Part {
     pub(super) number: u32,
     pub(super) packed: bool,
     pub(super) inode: u64,
+    /// As it lies on the disk.
+    pub(super) bytes: u64,
     /// When it was last written to, in nanoseconds since 1970.
     pub(super) modified: i128,
 }
@@ -129,7 +131,14 @@ pub(super) fn parts(directory: &Path) -> io::Result<BTreeMap<Source, Vec<Part>>>
             continue;
         }
         let modified = i128::from(about.mtime()) * 1_000_000_000 + i128::from(about.mtime_nsec());
-        let part = Part { path: entry.path(), number, packed, inode: about.ino(), modified };
+        let part = Part {
+            path: entry.path(),
+            number,
+            packed,
+            inode: about.ino(),
+            bytes: about.len(),
+            modified,
+        };
         found.entry(source).or_default().push(part);
     }
     for parts in found.values_mut() {

@@ -336,12 +336,12 @@ impl Hands {
         let (app, index) = (&slot.app, slot.index);
         match phase {
             "failed" => {
-                tracing::error!(%app, slot = index, run, pid, phase, why, next_in);
+                tracing::error!(%app, slot = index, run, pid, phase, why, next_in, "worker moved");
             }
             "backoff" | "killing" => {
-                tracing::warn!(%app, slot = index, run, pid, phase, why, next_in);
+                tracing::warn!(%app, slot = index, run, pid, phase, why, next_in, "worker moved");
             }
-            _ => tracing::info!(%app, slot = index, run, pid, phase, why, next_in),
+            _ => tracing::info!(%app, slot = index, run, pid, phase, why, next_in, "worker moved"),
         }
     }
 

@@ -104,20 +104,21 @@ mod tests {
 
     #[tokio::test]
     async fn errors_come_first_then_output_then_what_is_old() {
+        let begun = now();
         let directory = tempfile::tempdir().unwrap();
         let file = |name: &str| directory.path().join(name);
-        assert!(last(directory.path()).since(now()).await.is_empty());
+        assert!(last(directory.path()).since(begun).await.is_empty());
         std::fs::write(file("q.out.log"), "out\n").unwrap();
-        assert_eq!(last(directory.path()).since(now()).await, ["out"]);
+        assert_eq!(last(directory.path()).since(begun).await, ["out"]);
         std::fs::write(file("q.err.log"), "err\n").unwrap();
-        assert_eq!(last(directory.path()).since(now()).await, ["err"]);
+        assert_eq!(last(directory.path()).since(begun).await, ["err"]);
         let old = std::time::UNIX_EPOCH + Duration::from_secs(1);
         let errors = std::fs::File::options().append(true).open(file("q.err.log")).unwrap();
         errors.set_modified(old).unwrap();
-        assert_eq!(last(directory.path()).since(now()).await, ["out"]);
+        assert_eq!(last(directory.path()).since(begun).await, ["out"]);
         let output = std::fs::File::options().append(true).open(file("q.out.log")).unwrap();
         output.set_modified(old).unwrap();
-        assert_eq!(last(directory.path()).since(now()).await, ["err"]);
+        assert_eq!(last(directory.path()).since(begun).await, ["err"]);
     }
 
     #[tokio::test]

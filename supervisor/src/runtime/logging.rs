@@ -157,7 +157,6 @@ where
         let metadata = event.metadata();
         let mut fields = Fields::default();
         event.record(&mut fields);
-        fields.set("pid", std::process::id());
         let mut timestamp = String::new();
         SystemTime.format_time(&mut Writer::new(&mut timestamp))?;
         let module = metadata.module_path().unwrap_or_default();

@@ -10,16 +10,18 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mcp_protocol::control::{Response, Target};
+use mcp_protocol::control::{Response, Status, Target};
 use mcp_protocol::logs::Channel;
 use mcp_protocol::message::ToWorker;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use tokio::sync::oneshot::error::RecvError;
 
 use super::Supervisor;
 use super::asked::Refusal;
 use super::clock::in_time;
 use super::hands::Hands;
 use super::logging;
+use super::output::Waiting;
 use super::rotation::{self, open_plain};
 use crate::config::OutputConfig;
 use crate::machine::Event;
@@ -48,21 +50,21 @@ impl Supervisor {
     ) -> Vec<Event> {
         self.with_logs(target, answers, |hands, target, of_house| {
             let own = if of_house { hands.empty_own() } else { Ok(()) };
-            (own, hands.outputs.empty(target))
+            let emptied = hands.outputs.empty(target);
+            (own, async { emptied.await.map(|done| done.map(|()| Vec::new())) })
         })
     }
 
-    /// Answers when the thread has done its part.
-    fn with_logs<T: Send + 'static>(
+    /// Answers when the thread has done its part, with the files that wait.
+    fn with_logs<F>(
         &mut self,
         target: Option<Target>,
         answers: mpsc::Sender<Response>,
-        work: impl FnOnce(
-            &mut Hands,
-            Target,
-            bool,
-        ) -> (io::Result<()>, oneshot::Receiver<io::Result<T>>),
-    ) -> Vec<Event> {
+        work: impl FnOnce(&mut Hands, Target, bool) -> (io::Result<()>, F),
+    ) -> Vec<Event>
+    where
+        F: Future<Output = Result<io::Result<Vec<Waiting>>, RecvError>> + Send + 'static,
+    {
         let target = target.unwrap_or(Target::All);
         if let Some(why) = self.unheard_of(&target).filter(|_| !self.hands.has_logs_of(&target)) {
             let _ = answers.try_send(Refusal::Usage(why).answer());
@@ -70,15 +72,18 @@ impl Supervisor {
         }
         let of_house = target == Target::All;
         let (own, rest) = work(&mut self.hands, target, of_house);
-        let status = self.status();
+        let mut status = self.status();
         tokio::spawn(async move {
             let rest = match tokio::time::timeout_at(in_time(PATIENCE), rest).await {
-                Ok(Ok(done)) => done.map(drop),
+                Ok(Ok(done)) => done,
                 Ok(Err(_)) => Err(io::Error::other("the supervisor is ending")),
                 Err(_) => Err(io::Error::other("the disk is slow; it is done when it can be")),
             };
             let _ = answers.try_send(match own.and(rest) {
-                Ok(()) => Response::Done(Box::new(status)),
+                Ok(waiting) => {
+                    note(&mut status, &waiting);
+                    Response::Done(Box::new(status))
+                }
                 Err(error) => {
                     let words = format!("not all log files could be changed: {error}");
                     Refusal::Operation(words).answer()
@@ -122,12 +127,8 @@ impl Hands {
 
     fn rotate_channels(&self, files: Vec<PathBuf>) -> io::Result<()> {
         let policy = self.channel_policy();
-        let rotate = |file: &Path| {
-            rotation::rotate(file, policy.files_max)?;
-            self.keeper.tidy().series(file, policy);
-            Ok(())
-        };
-        let outcomes: Vec<io::Result<()>> = files.iter().map(|file| rotate(file)).collect();
+        let tidy = self.keeper.tidy();
+        let outcomes: Vec<_> = files.iter().map(|file| tidy.rotate(file, policy)).collect();
         // Also when one failed: the others were renamed.
         self.reopen_worker_logs();
         outcomes.into_iter().collect()
@@ -180,6 +181,18 @@ impl Hands {
             if let Some(link) = &process.link {
                 let _ = link.try_send(ToWorker::ReopenLogs);
             }
+        }
+    }
+}
+
+/// Files that could not be rotated yet, where `status` shows them as well.
+fn note(status: &mut Status, waiting: &[Waiting]) {
+    for one in waiting {
+        let app = status.apps.iter_mut().find(|app| app.name == one.app.as_str());
+        let remarks = app.map(|app| &mut app.remarks);
+        let words = one.words();
+        if let Some(remarks) = remarks.filter(|remarks| !remarks.contains(&words)) {
+            remarks.push(words);
         }
     }
 }

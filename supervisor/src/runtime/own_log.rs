@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::config::OutputConfig;
-use crate::runtime::rotation::{self, Tidy, open_plain};
+use crate::runtime::rotation::{self, Count, Tidy, open_plain};
 
 /// What the loop wants of the thread that writes; seen before the next line.
 #[derive(Debug)]
@@ -51,11 +51,13 @@ pub(crate) struct OwnLog {
     file: File,
     wishes: Arc<Wishes>,
     tidy: Tidy,
+    count: Arc<Count>,
 }
 
 impl OwnLog {
     pub(crate) fn open(path: PathBuf, wishes: Arc<Wishes>, tidy: Tidy) -> io::Result<OwnLog> {
-        let log = OwnLog { file: append_to(&path)?, path, wishes, tidy };
+        let count = tidy.count(&path);
+        let log = OwnLog { file: append_to(&path)?, path, wishes, tidy, count };
         log.tidy.series(&log.path, log.wishes.policy());
         Ok(log)
     }
@@ -66,14 +68,10 @@ impl OwnLog {
         let about = self.file.metadata()?;
         let asked = self.wishes.rotate.swap(false, Ordering::Relaxed);
         let due = asked || about.len() >= policy.bytes_max || rotation::is_too_old(&about, policy);
-        let rotated =
-            due && about.len() > 0 && rotation::rotate(&self.path, policy.files_max).is_ok();
+        let rotated = due && about.len() > 0 && self.tidy.rotate(&self.path, policy).is_ok();
         let moved = self.wishes.reopen.swap(false, Ordering::Relaxed) || about.nlink() == 0;
         if moved || rotated {
             self.file = append_to(&self.path)?;
-        }
-        if rotated {
-            self.tidy.series(&self.path, policy);
         }
         Ok(())
     }
@@ -86,7 +84,9 @@ fn append_to(path: &Path) -> io::Result<File> {
 impl Write for OwnLog {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.make_room()?;
-        self.file.write(line)
+        let written = self.file.write(line)?;
+        self.count.written_bytes.add(written as u64);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -105,11 +105,13 @@ mod tests {
         let policy = OutputConfig { bytes_max: 10, ..OutputConfig::default() };
         let wishes = Arc::new(Wishes::new(policy));
         let (tidy, _) = Tidy::for_nobody();
-        let mut log = OwnLog::open(path.clone(), Arc::clone(&wishes), tidy).unwrap();
+        let mut log = OwnLog::open(path.clone(), Arc::clone(&wishes), tidy.clone()).unwrap();
         let text = |ending: &str| {
             std::fs::read_to_string(directory.path().join(format!("supervisor.log{ending}")))
                 .unwrap()
         };
+        // An empty file is not rotated, as the count below says.
+        wishes.rotate();
         for line in ["one\n", "two two two\n", "three\n"] {
             log.write_all(line.as_bytes()).unwrap();
         }
@@ -120,5 +122,11 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         log.write_all(b"five\n").unwrap();
         assert_eq!(text(""), "five\n");
+        std::fs::rename(&path, directory.path().join("moved")).unwrap();
+        wishes.reopen();
+        log.write_all(b"six\n").unwrap();
+        assert_eq!(text(""), "six\n");
+        let count = tidy.count(&path);
+        assert_eq!((count.rotations.get(), count.written_bytes.get()), (2, 36));
     }
 }

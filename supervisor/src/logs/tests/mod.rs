@@ -15,7 +15,7 @@ use mcp_protocol::settings::LogLevel;
 use regex::bytes::Regex;
 
 use super::past::TIMELESS_LINES;
-use super::{Audience, Entry, Past, Wanted};
+use super::{Audience, Entry, News, Past, Recent, Wanted};
 
 const CHANNELS: [&str; 5] = ["supervisor", "application", "access", "out", "err"];
 /// How long a line may take on a slow machine.
@@ -465,4 +465,81 @@ fn a_directory_that_is_made_later_is_followed() {
     assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), "first");
     drop(leave);
     thread.join().unwrap();
+}
+
+fn look(recent: &mut Recent) -> (Vec<String>, u64) {
+    let News { entries, skipped_bytes } = recent.look(|_| true, 1000);
+    let text = |entry: &Entry| String::from_utf8(entry.line.clone()).unwrap();
+    (entries.iter().map(text).collect(), skipped_bytes)
+}
+
+#[test]
+fn whoever_looks_now_and_then_gets_the_end_of_a_flood_over_rotations() {
+    let logs = Logs::new(&[]);
+    let mut recent = Recent::of(logs.0.path(), &all());
+    assert_eq!(look(&mut recent), (Vec::new(), 0));
+    logs.append("web.out.log", "first\n");
+    assert_eq!(look(&mut recent), (vec!["first".to_owned()], 0));
+    let flood = |from: u32| (from..from + 50).map(|number| format!("line {number:04}\n"));
+    let rename = |from: &str, to: &str| std::fs::rename(logs.path(from), logs.path(to)).unwrap();
+    // 500 bytes each: in the file that is open, in two more, and in the one that is written to.
+    logs.append("web.out.log", &flood(0).collect::<String>());
+    rename("web.out.log", "web.out.log.2");
+    logs.append("web.out.log", &flood(50).collect::<String>());
+    rename("web.out.log", "web.out.log.1");
+    logs.append("web.out.log", &flood(100).collect::<String>());
+    let (lines, skipped) = look(&mut recent);
+    assert_eq!((lines.len(), skipped), (100, 500));
+    assert_eq!((lines[0].as_str(), lines[99].as_str()), ("line 0050", "line 0149"));
+    // The bound is in the middle of a line, of a file that is left.
+    logs.append(
+        "web.out.log",
+        &flood(150).chain(["a line of 14 b\n".to_owned()]).collect::<String>(),
+    );
+    rename("web.out.log", "web.out.log.1");
+    logs.append("web.out.log", &flood(200).collect::<String>());
+    let (lines, skipped) = look(&mut recent);
+    assert_eq!((lines.len(), skipped), (99, 15));
+    assert_eq!((lines[0].as_str(), lines[98].as_str()), ("line 0152", "line 0249"));
+    // Compressed files are not unpacked for it.
+    let packed = zstd::encode_all("packed\n".as_bytes(), 1).unwrap();
+    for older in ["web.out.log.1", "web.out.log.2"] {
+        std::fs::remove_file(logs.path(older)).unwrap();
+    }
+    rename("web.out.log", "web.out.log.3");
+    std::fs::write(logs.path("web.out.log.2.zst"), &packed).unwrap();
+    logs.append("web.out.log", "last\n");
+    assert_eq!(look(&mut recent), (vec!["last".to_owned()], packed.len() as u64));
+    let mut late = Recent::of(logs.0.path(), &all());
+    assert_eq!(late.look(|source| source.file == "other.out.log", 1000).entries.len(), 0);
+    assert_eq!(look(&mut late).0, ["last"], "of what was compressed nothing is shown");
+}
+
+#[test]
+fn whoever_looks_now_and_then_holds_no_line_without_an_end() {
+    let logs = Logs::new(&[("web.out.log", "begin\n")]);
+    let mut recent = Recent::of(logs.0.path(), &all());
+    look(&mut recent);
+    let mut skipped = 0;
+    for _ in 0..40 {
+        logs.append("web.out.log", &"z".repeat(300));
+        let (lines, more) = look(&mut recent);
+        assert!(lines.is_empty());
+        skipped += more;
+    }
+    assert_eq!(skipped, 40 * 300, "none of it is held");
+    logs.append("web.out.log", "z\nnext\n");
+    assert_eq!(look(&mut recent).0, ["next"]);
+}
+
+#[test]
+fn the_rest_of_a_line_that_was_left_out_ends_with_its_file() {
+    let logs = Logs::new(&[("web.out.log", "begin\n")]);
+    let mut recent = Recent::of(logs.0.path(), &all());
+    look(&mut recent);
+    logs.append("web.out.log", &"z".repeat(1500));
+    assert_eq!(look(&mut recent), (Vec::new(), 1500));
+    std::fs::rename(logs.path("web.out.log"), logs.path("web.out.log.1")).unwrap();
+    logs.append("web.out.log", "next\n");
+    assert_eq!(look(&mut recent).0, ["next"]);
 }

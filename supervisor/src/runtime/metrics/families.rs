@@ -128,6 +128,16 @@ families! {
         "1 for the version of the supervisor.";
     LOG_DROPPED: Kind::Counter, "supervisor_log_dropped_total", [],
         "Lines of logs and bytes of output that could not be kept.";
+    LOG_BYTES: Kind::Counter, "supervisor_log_bytes_total", ["app", "channel"],
+        "Bytes that the supervisor wrote to a log.";
+    LOG_LOST: Kind::Counter, "supervisor_log_lost_bytes_total", ["app", "channel"],
+        "Bytes of output that the disk refused and that are lost.";
+    LOG_ROTATIONS: Kind::Counter, "supervisor_log_rotations_total", ["app", "channel"],
+        "How often the file of a log was begun anew.";
+    LOG_PACKED_FROM: Kind::Counter, "supervisor_log_compressed_bytes_total", ["app", "channel"],
+        "Bytes of rotated files that were compressed.";
+    LOG_PACKED_TO: Kind::Counter, "supervisor_log_compressed_files_bytes_total", ["app", "channel"],
+        "Bytes that the compressed files took in their place.";
     DISK_FREE: Kind::Gauge, "supervisor_log_disk_free_bytes", [],
         "Room on the disk of the logs that the supervisor may use.";
     DISK_SIZE: Kind::Gauge, "supervisor_log_disk_size_bytes", [],

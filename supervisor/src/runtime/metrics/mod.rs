@@ -7,6 +7,7 @@
 
 mod apps;
 mod families;
+mod logs;
 mod meter;
 mod open_metrics;
 mod own;
@@ -60,6 +61,7 @@ pub(crate) fn drawn(status: &Status, hands: &Hands, waiting: usize) -> Drawn {
     own::draw(&mut sheet, status, (hands, waiting));
     slots::draw(&mut sheet, status, hands);
     apps::draw(&mut sheet, status, hands);
+    logs::draw(&mut sheet, status, hands.keeper.counts());
     Drawn { sheet, log_directory: status.log_directory.clone() }
 }
 

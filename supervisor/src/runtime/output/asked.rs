@@ -9,30 +9,35 @@ use std::path::PathBuf;
 
 use mcp_protocol::control::Target;
 
-use super::Key;
 use super::key::{app_of_log, owner_of_log};
 use super::pump::Pump;
+use super::{Key, Waiting};
 use crate::config::OutputConfig;
-use crate::runtime::rotation::{self, open_plain};
+use crate::runtime::rotation::open_plain;
 
 impl Pump {
-    /// Rotates files, and tells the names of those that wait for the end of a line.
-    pub(super) fn rotate(&mut self, target: &Target) -> io::Result<Vec<String>> {
-        let mut waiting = Vec::new();
+    /// Rotates files, and tells those that wait for the end of a line. One that cannot be rotated
+    /// holds up none of the others.
+    pub(super) fn rotate(&mut self, target: &Target) -> io::Result<Vec<Waiting>> {
+        let (mut waiting, mut outcome) = (Vec::new(), Ok(()));
         for (key, file) in self.files.iter_mut().filter(|(key, _)| key.is_meant(target)) {
-            if !file.rotate_when_asked() {
-                waiting.push(key.log_file());
+            match file.rotate_when_asked() {
+                Ok(true) => {}
+                Ok(false) => waiting.push(Waiting::of(key)),
+                Err(error) => {
+                    let words = format!("{}: {error}", key.log_file());
+                    outcome = outcome.and(Err(io::Error::new(error.kind(), words)));
+                }
             }
         }
         for file in self.left_alone(target)? {
             if fs::metadata(&file)?.len() > 0 {
                 // Whose policy it was is not known any more: nothing is given up for it.
                 let policy = OutputConfig { files_max: u32::MAX, ..OutputConfig::default() };
-                rotation::rotate(&file, policy.files_max)?;
-                self.tidy.series(&file, policy);
+                self.tidy.rotate(&file, policy)?;
             }
         }
-        Ok(waiting)
+        outcome.map(|()| waiting)
     }
 
     /// Empties files; what was rotated stays.

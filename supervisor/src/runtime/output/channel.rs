@@ -6,12 +6,13 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
 
 use super::log_file::LogFile;
+use super::lost::{Gap, Lost};
 use super::window::{Sight, Window};
 use super::{HOLD_MAX, Key, RETRY_EVERY, TURN_CHUNKS};
 use crate::machine::RunId;
@@ -27,25 +28,18 @@ pub(super) struct Channel {
     refused: Option<(Duration, Duration)>,
     /// What was dropped since, and is not told in the file yet.
     gap: Option<Gap>,
+    /// The same, kept over our end.
+    lost: Lost,
+    /// The gap is of an earlier supervisor, which may have told it already.
+    is_earlier: bool,
     pub(super) own: Option<Own>,
-}
-
-/// What the disk refused for too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Gap {
-    /// Why it did.
-    pub(super) why: Errno,
-    /// So many bytes were dropped.
-    pub(super) bytes: u64,
-    /// The last of them was no line end: the rest of that line is dropped as well.
-    in_line: bool,
 }
 
 /// What a turn of any channel needs.
 pub(super) struct Turn<'a> {
     pub(super) window: &'a mut Window,
-    /// All bytes that were ever dropped.
-    pub(super) dropped: &'a AtomicU64,
+    /// Bytes that were moved in it.
+    pub(super) moved: u64,
     /// Since boot.
     pub(super) now: Duration,
 }
@@ -88,8 +82,11 @@ impl Own {
 }
 
 impl Channel {
-    pub(super) fn new(key: Key, fifo: OwnedFd, own: Option<Own>) -> Channel {
-        Channel { key, fifo, refused: None, gap: None, own }
+    /// `path` is that of the FIFO.
+    pub(super) fn new(key: Key, fifo: OwnedFd, path: &Path, own: Option<Own>) -> Channel {
+        let mut lost = Lost::beside(path);
+        let gap = lost.earlier();
+        Channel { key, fifo, refused: None, gap, lost, is_earlier: gap.is_some(), own }
     }
 
     /// True while the disk refuses.
@@ -134,7 +131,7 @@ impl Channel {
                 Ok((Carried::All, seen)) => return (Carried::All, ready.or(seen)),
                 // Time may help, or what waits is dropped: to look again at once would never end.
                 Err(why) => {
-                    self.refuse(why, turn);
+                    self.refuse(why, file, turn.now);
                     return (Carried::All, ready);
                 }
             }
@@ -150,7 +147,8 @@ impl Channel {
         match file.take_from(&self.fifo, turn.window) {
             Ok(0) | Err(Errno::EAGAIN) => Ok(Carried::All),
             Err(Errno::EINTR) => Ok(Carried::Part),
-            Ok(_) => {
+            Ok(moved) => {
+                turn.moved += moved as u64;
                 self.refused = None;
                 Ok(Carried::Part)
             }
@@ -193,6 +191,7 @@ impl Channel {
         own.open_line = bytes[whole - 1] != b'\n';
         file.make_room();
         self.move_exactly(whole, file)?;
+        turn.moved += whole as u64;
         self.refused = None;
         Ok((Carried::Part, ready))
     }
@@ -214,57 +213,61 @@ impl Channel {
     fn mend(&mut self, file: &mut LogFile, turn: &mut Turn<'_>) -> nix::Result<Mended> {
         let Some(mut gap) = self.gap else { return Ok(Mended::Yes) };
         let ended = self.own.as_ref().is_some_and(|own| own.ended);
+        let is_told =
+            std::mem::take(&mut self.is_earlier) && file.ends_with(gap.words().as_bytes());
         for _ in 0..TURN_CHUNKS {
-            if !gap.in_line {
+            if !gap.in_line || is_told {
                 break;
             }
             let rest = turn.window.first_line(&self.fifo).unwrap_or(0);
-            let (lost, in_line) = self.drop_up_to(rest, turn);
+            let lost = self.drop_up_to(rest, &mut gap, file);
             if lost == 0 && ended {
                 break;
             }
             if lost == 0 {
                 return Ok(Mended::NotYet);
             }
-            gap = Gap { bytes: gap.bytes + lost, in_line, ..gap };
-            self.gap = Some(gap);
         }
         let failed = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-        file.mark_gap(gap.bytes).map_err(failed)?;
+        if !is_told {
+            file.mark_gap(gap).map_err(failed)?;
+        }
+        self.lost.forget();
         (self.gap, self.refused) = (None, None);
         Ok(Mended::Yes)
     }
 
     /// The disk refused: soon we try again, and after a while what waits is dropped.
-    fn refuse(&mut self, why: Errno, turn: &Turn<'_>) {
-        let since = self.refused.map_or(turn.now, |(since, _)| since);
-        self.refused = Some((since, turn.now + RETRY_EVERY));
-        if turn.now.saturating_sub(since) < HOLD_MAX {
+    fn refuse(&mut self, why: Errno, file: &LogFile, now: Duration) {
+        let since = self.refused.map_or(now, |(since, _)| since);
+        self.refused = Some((since, now + RETRY_EVERY));
+        if now.saturating_sub(since) < HOLD_MAX {
             return;
         }
-        let (lost, in_line) = self.drop_up_to(DROP_BYTES_MAX, turn);
-        let before = self.gap.unwrap_or(Gap { why, bytes: 0, in_line: false });
-        let in_line = if lost == 0 { before.in_line } else { in_line };
-        self.gap = Some(Gap { why, bytes: before.bytes + lost, in_line });
+        let mut gap = self.gap.unwrap_or(Gap::new(why));
+        let lost = self.drop_up_to(DROP_BYTES_MAX, &mut gap, file);
         if let Some(own) = &mut self.own {
             own.due = lost == DROP_BYTES_MAX as u64;
         }
     }
 
-    /// Throws away what waits in the FIFO and tells how much that was, and whether its last byte
-    /// was no line end.
-    fn drop_up_to(&self, bytes_max: usize, turn: &Turn<'_>) -> (u64, bool) {
-        let (mut left, mut in_line) = (bytes_max, false);
+    /// Throws away what waits in the FIFO, and tells how much that was.
+    fn drop_up_to(&mut self, bytes_max: usize, gap: &mut Gap, file: &LogFile) -> u64 {
+        let mut left = bytes_max;
         let mut bytes = vec![0u8; left.min(64 * 1024)];
         while left > 0 {
             let room = left.min(bytes.len());
+            self.lost.keep(Gap { perhaps: gap.perhaps + room as u64, ..*gap });
             let Ok(count @ 1..) = nix::unistd::read(&self.fifo, &mut bytes[..room]) else { break };
-            in_line = bytes[count - 1] != b'\n';
+            gap.in_line = bytes[count - 1] != b'\n';
+            gap.bytes += count as u64;
             left -= count;
         }
+        self.lost.keep(*gap);
+        self.gap = Some(*gap);
         let lost = (bytes_max - left) as u64;
-        turn.dropped.fetch_add(lost, Ordering::Relaxed);
-        (lost, in_line)
+        file.count().dropped_bytes.add(lost);
+        lost
     }
 }
 
@@ -301,11 +304,10 @@ mod tests {
         milliseconds: u64,
         channel: &mut Channel,
         file: &mut LogFile,
-        dropped: &AtomicU64,
     ) -> (Carried, Option<RunId>) {
         let mut window = Window::open().unwrap();
         let now = Duration::from_millis(milliseconds);
-        channel.carry(file, &mut Turn { window: &mut window, dropped, now })
+        channel.carry(file, &mut Turn { window: &mut window, moved: 0, now })
     }
 
     #[test]
@@ -314,10 +316,10 @@ mod tests {
         let mut file = file(directory.path());
         let (fifo, writer) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
         let say = |text: &str| nix::unistd::write(&writer, text.as_bytes()).unwrap();
-        let mut channel = Channel::new(key(), fifo, None);
-        let dropped = AtomicU64::new(0);
-        let mut at = |time, file: &mut LogFile| carry_at(time, &mut channel, file, &dropped);
-        let lost = || dropped.load(Ordering::Relaxed);
+        let mut channel = Channel::new(key(), fifo, &directory.path().join("a.out"), None);
+        let count = std::sync::Arc::clone(file.count());
+        let mut at = |time, file: &mut LogFile| carry_at(time, &mut channel, file);
+        let lost = || count.dropped_bytes.get();
         say("kept\n");
         at(0, &mut file);
         file.refuse_all();
@@ -340,6 +342,49 @@ mod tests {
         assert_eq!(content, format!("kept\n{mark}\nkept too\n"));
         assert_eq!(lost(), 18);
         assert!(!channel.is_refused());
+        assert!(!directory.path().join("a.out.lost").exists());
+    }
+
+    #[test]
+    fn what_was_dropped_before_a_kill_is_marked_by_whoever_comes_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut file = file(directory.path());
+        let (fifo, writer) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
+        let say = |text: &str| nix::unistd::write(&writer, text.as_bytes()).unwrap();
+        let path = directory.path().join("a.out");
+        let channel = || Channel::new(key(), fifo.try_clone().unwrap(), &path, None);
+        let content = || std::fs::read_to_string(directory.path().join("a.log")).unwrap();
+        say("kept\n");
+        let mut first = channel();
+        carry_at(0, &mut first, &mut file);
+        file.refuse_all();
+        say("lost\nlost in pa");
+        carry_at(1, &mut first, &mut file);
+        carry_at(900, &mut first, &mut file);
+        // It ends here, without another word.
+        drop(first);
+        file.reopen().unwrap();
+        say("rt\nkept too\n");
+        let kept = std::fs::read(directory.path().join("a.out.lost")).unwrap();
+        carry_at(0, &mut channel(), &mut file);
+        let mark = "[mcp-supervisor: 18 bytes of output were dropped here, the disk refused them]";
+        let expected = format!("kept\n{mark}\nkept too\n");
+        assert_eq!(content(), expected);
+        assert!(!directory.path().join("a.out.lost").exists());
+        // Another one ends in the middle of throwing away up to 100 bytes.
+        let gap = Gap { bytes: 7, perhaps: 100, in_line: false, why: Errno::ENOSPC };
+        std::fs::write(directory.path().join("a.out.lost"), gap.kept()).unwrap();
+        assert_eq!(gap.kept().len(), kept.len(), "it is written over in place");
+        carry_at(0, &mut channel(), &mut file);
+        let mark =
+            "[mcp-supervisor: 7 to 107 bytes of output were dropped here, the disk refused them]";
+        let expected = format!("{expected}{mark}\n");
+        assert_eq!(content(), expected);
+        // And one right after the mark: it is not told twice.
+        std::fs::write(directory.path().join("a.out.lost"), gap.kept()).unwrap();
+        carry_at(0, &mut channel(), &mut file);
+        assert_eq!(content(), expected);
+        assert!(!directory.path().join("a.out.lost").exists());
     }
 
     #[test]
@@ -350,14 +395,13 @@ mod tests {
         let odd = directory.path().join("odd");
         std::fs::write(&odd, "lost\n").unwrap();
         let own = Own::new(Some(RunId(1)), Some("up".to_owned()));
-        let mut channel = Channel::new(key(), File::open(&odd).unwrap().into(), Some(own));
-        let dropped = AtomicU64::new(0);
+        let mut channel = Channel::new(key(), File::open(&odd).unwrap().into(), &odd, Some(own));
         for time in [0, 200, 400, 600, 800] {
-            let told = carry_at(time, &mut channel, &mut file, &dropped);
+            let told = carry_at(time, &mut channel, &mut file);
             assert_eq!(told, (Carried::All, None));
             assert_eq!(channel.is_held_back(), time < 800, "{time}");
         }
-        assert_eq!(dropped.load(Ordering::Relaxed), 5);
+        assert_eq!(file.count().dropped_bytes.get(), 5);
     }
 
     #[test]

@@ -9,14 +9,16 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::fcntl::{SpliceFFlags, splice};
 
+use super::lost::Gap;
 use super::window::Window;
 use super::{CHUNK_BYTES, LINE_BYTES_MAX};
 use crate::config::OutputConfig;
-use crate::runtime::rotation::{self, Tidy, open_plain};
+use crate::runtime::rotation::{self, Count, Tidy, open_plain};
 
 /// A log file that is written at its end and rotated between two lines.
 pub(super) struct LogFile {
@@ -25,6 +27,7 @@ pub(super) struct LogFile {
     end: i64,
     policy: OutputConfig,
     tidy: Tidy,
+    count: Arc<Count>,
     /// Somebody wants it rotated, whatever its size.
     asked: bool,
     /// How much was written since it became due.
@@ -33,13 +36,10 @@ pub(super) struct LogFile {
 
 impl LogFile {
     pub(super) fn open(path: PathBuf, policy: OutputConfig, tidy: Tidy) -> io::Result<LogFile> {
-        // Not for appending: splice does not go there. The position is ours alone.
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = open_plain(&mut options, &path)?;
-        let end = file.seek(SeekFrom::End(0))?.cast_signed();
+        let (file, end) = at_its_end(&path)?;
+        let count = tidy.count(&path);
         tidy.series(&path, policy);
-        Ok(LogFile { path, file, end, policy, tidy, asked: false, overrun: 0 })
+        Ok(LogFile { path, file, end, policy, tidy, count, asked: false, overrun: 0 })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -52,7 +52,8 @@ impl LogFile {
     }
 
     pub(super) fn reopen(&mut self) -> io::Result<()> {
-        *self = LogFile::open(self.path.clone(), self.policy, self.tidy.clone())?;
+        (self.file, self.end) = at_its_end(&self.path)?;
+        (self.asked, self.overrun) = (false, 0);
         Ok(())
     }
 
@@ -80,6 +81,7 @@ impl LogFile {
         if is_due {
             self.overrun += moved;
         }
+        self.count.written_bytes.add(moved as u64);
         Ok(moved)
     }
 
@@ -93,11 +95,21 @@ impl LogFile {
     }
 
     /// Rotates the file whatever its size; false when that waits for the end of its last line.
-    pub(super) fn rotate_when_asked(&mut self) -> bool {
+    pub(super) fn rotate_when_asked(&mut self) -> io::Result<bool> {
         self.look_around();
-        self.asked = self.end > 0;
-        self.make_room();
-        !self.asked
+        if self.end == 0 {
+            return Ok(true);
+        }
+        if self.is_in_line() {
+            self.asked = true;
+            return Ok(false);
+        }
+        self.rotate().map(|()| true)
+    }
+
+    /// Whether somebody wants it rotated, and that waits for the end of its last line.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.asked
     }
 
     /// Forgets what is in the file.
@@ -107,6 +119,11 @@ impl LogFile {
         self.look_around();
         self.asked = false;
         Ok(())
+    }
+
+    /// What is done with it, for the metrics.
+    pub(super) fn count(&self) -> &Arc<Count> {
+        &self.count
     }
 
     /// Whether its age matters.
@@ -130,7 +147,7 @@ impl LogFile {
     /// Begins a new file.
     fn rotate(&mut self) -> io::Result<()> {
         if self.is_in_place() {
-            rotation::rotate(&self.path, self.policy.files_max)?;
+            self.tidy.rotate(&self.path, self.policy)?;
         }
         self.reopen()
     }
@@ -152,13 +169,18 @@ impl LogFile {
         matches!((ours, named), (Ok(ours), Ok(named)) if ours == named)
     }
 
-    pub(super) fn mark_gap(&mut self, bytes: u64) -> io::Result<()> {
+    /// Tells in the file what is missing there.
+    pub(super) fn mark_gap(&mut self, gap: Gap) -> io::Result<()> {
         self.look_around();
         let end = if self.is_in_line() { "\n" } else { "" };
-        let line = format!(
-            "{end}[mcp-supervisor: {bytes} bytes of output were dropped here, the disk refused them]\n"
-        );
-        self.append(line.as_bytes())
+        self.append(format!("{end}{}", gap.words()).as_bytes())
+    }
+
+    /// Whether this was written to it last.
+    pub(super) fn ends_with(&self, words: &[u8]) -> bool {
+        let mut last = vec![0; words.len()];
+        let at = self.end.cast_unsigned().checked_sub(words.len() as u64);
+        at.is_some_and(|at| self.file.read_exact_at(&mut last, at).is_ok()) && last == words
     }
 
     /// Whether the last that was written is the beginning of a line.
@@ -177,8 +199,18 @@ impl LogFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.end.cast_unsigned())?;
         self.end += i64::try_from(bytes.len()).unwrap_or(0);
+        self.count.written_bytes.add(bytes.len() as u64);
         Ok(())
     }
+}
+
+/// Not opened for appending: splice does not go there. The position is ours alone.
+fn at_its_end(path: &Path) -> io::Result<(File, i64)> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = open_plain(&mut options, path)?;
+    let end = file.seek(SeekFrom::End(0))?.cast_signed();
+    Ok((file, end))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod asked;
 mod channel;
 mod key;
 mod log_file;
+mod lost;
 mod pump;
 mod trouble;
 mod window;
@@ -25,8 +26,6 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -45,8 +44,10 @@ use crate::runtime::rotation::Tidy;
 use channel::{Channel, Own};
 use key::Key;
 use log_file::LogFile;
+use lost::Lost;
 use pump::Pump;
 use trouble::Board;
+pub(crate) use trouble::Waiting;
 
 pub(crate) use key::Stream;
 pub use key::{app_of_log, log_files};
@@ -83,7 +84,6 @@ pub(crate) struct Outputs {
     orders: Sender<Order>,
     wake: File,
     thread: Option<JoinHandle<()>>,
-    dropped: Arc<AtomicU64>,
     board: Board,
     tidy: Tidy,
 }
@@ -97,8 +97,8 @@ enum Order {
     Leave(AppName),
     Policy(AppName, OutputConfig),
     Reopen,
-    /// Rotate these files; tell the names of those that wait for the end of a line.
-    Rotate(Target, oneshot::Sender<io::Result<Vec<String>>>),
+    /// Rotate these files; tell those that wait for the end of a line.
+    Rotate(Target, oneshot::Sender<io::Result<Vec<Waiting>>>),
     /// Empty these files.
     Empty(Target, oneshot::Sender<io::Result<()>>),
     /// Tell once everything that was written until now is in the files.
@@ -117,11 +117,9 @@ impl Outputs {
     ) -> io::Result<Outputs> {
         let (wake_read, wake) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let (orders, received) = channel();
-        let dropped = Arc::new(AtomicU64::new(0));
         let board = Board::default();
-        let told = (Arc::clone(&dropped), board.clone());
         let logs = log_directory.to_owned();
-        let pump = Pump::new(logs, tidy.clone(), wake_read.into(), told, inbox)?;
+        let pump = Pump::new(logs, tidy.clone(), wake_read.into(), board.clone(), inbox)?;
         let thread = std::thread::Builder::new()
             .name("output".to_owned())
             .spawn(move || pump.run(&received))?;
@@ -136,7 +134,6 @@ impl Outputs {
             orders,
             wake: wake.into(),
             thread: Some(thread),
-            dropped,
             board,
             tidy,
         })
@@ -210,8 +207,8 @@ impl Outputs {
         self.tell(Order::Reopen);
     }
 
-    /// Rotates files, whatever their size; tells the names of those that wait for a line to end.
-    pub(crate) fn rotate(&self, target: Target) -> oneshot::Receiver<io::Result<Vec<String>>> {
+    /// Rotates files, whatever their size; tells those that wait for a line to end.
+    pub(crate) fn rotate(&self, target: Target) -> oneshot::Receiver<io::Result<Vec<Waiting>>> {
         let (done, rotated) = oneshot::channel();
         self.tell(Order::Rotate(target, done));
         rotated
@@ -224,7 +221,8 @@ impl Outputs {
         emptied
     }
 
-    /// What an operator should know of an app's output, such as that the disk is full.
+    /// What an operator should know of an app's output, such as that the disk is full, or that a
+    /// file waits to be rotated.
     pub(crate) fn troubles(&self, app: &AppName) -> Vec<String> {
         self.board.words(app)
     }
@@ -239,7 +237,7 @@ impl Outputs {
 
     /// Bytes that were dropped because the disk refused them.
     pub(crate) fn dropped_bytes(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+        self.tidy.dropped_bytes()
     }
 
     /// Moves what is left, ends the thread, removes the FIFOs.
@@ -269,7 +267,7 @@ impl Outputs {
             self.tell(Order::Keep(key.clone(), Box::new(file)));
             self.kept.insert(key.clone());
         }
-        self.tell(Order::Carry(Box::new(Channel::new(key.clone(), fifo.into(), own))));
+        self.tell(Order::Carry(Box::new(Channel::new(key.clone(), fifo.into(), path, own))));
         Ok(())
     }
 
@@ -309,7 +307,14 @@ impl Outputs {
                     self.carry(key, policy, &path, Some(Own::new(None, None)))?;
                     self.found.insert(path);
                 }
-                Err(_) => remove(std::iter::once(&path)),
+                Err(_) => {
+                    if Lost::beside(&path).is_there() {
+                        // What is missing is still to be told.
+                        let ended = Own { ended: true, ..Own::new(None, None) };
+                        self.carry(key, policy, &path, Some(ended))?;
+                    }
+                    remove(std::iter::once(&path));
+                }
             }
         }
         Ok(())
@@ -636,7 +641,8 @@ mod tests {
         std::fs::write(directory.path().join("gone.out.log"), "last\n").unwrap();
         outputs.flush().blocking_recv().unwrap();
         let waiting = outputs.rotate(Target::All).blocking_recv().unwrap().unwrap();
-        assert_eq!(waiting, ["two.out.log"]);
+        let words: Vec<String> = waiting.iter().map(Waiting::words).collect();
+        assert_eq!(words, ["two.out.log will be rotated when its last line ends"]);
         assert_eq!((text("one.out.log"), text("one.out.log.1")), (String::new(), "first\n".into()));
         assert_eq!(text("gone.out.log.1"), "last\n");
         assert_eq!(text("two.out.log"), "first\nsec");
@@ -652,6 +658,47 @@ mod tests {
         outputs.empty(two).blocking_recv().unwrap().unwrap();
         assert_eq!((text("two.out.log"), text("one.out.log")), (String::new(), "kept\n".into()));
         assert_eq!(text("two.out.log.1"), "first\nsecond\n");
+        // What waits for the end of a line that is gone waits no more.
+        writers[1].write_all(b"begun").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        assert_eq!(outputs.rotate(Target::All).blocking_recv().unwrap().unwrap().len(), 1);
+        outputs.empty(Target::All).blocking_recv().unwrap().unwrap();
+        writers[1].write_all(b"rest\nlast\n").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        assert_eq!(text("two.out.log"), "rest\nlast\n");
+        outputs.finish();
+    }
+
+    #[test]
+    fn a_strangers_file_is_written_to_and_not_rotated() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut outputs, _news) = outputs(directory.path());
+        let place = |name: &str| directory.path().join(name);
+        let writer = outputs.open(&slot("one", 0), Stream::Output, policy(1 << 20, 3)).unwrap();
+        let mut writer = File::from(writer);
+        writer.write_all(b"first\n").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        std::fs::rename(place("one.out.log"), place("moved")).unwrap();
+        std::fs::write(place("one.out.log"), "theirs\n").unwrap();
+        outputs.rotate(Target::All).blocking_recv().unwrap().unwrap();
+        writer.write_all(b"second\n").unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        assert!(!place("one.out.log.1").exists());
+        let text = std::fs::read_to_string(place("one.out.log")).unwrap();
+        assert_eq!(text, "theirs\nsecond\n");
+        outputs.finish();
+    }
+
+    #[test]
+    fn a_line_that_is_longer_than_can_be_seen_is_moved_in_parts() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut outputs, _news) = outputs(directory.path());
+        let stream = (&slot("one", 0), Stream::Output);
+        let own = outputs.open_own(stream, policy(1 << 30, 1), (RunId(1), "up")).unwrap();
+        File::from(own).write_all(&[b'x'; 3 * LINE_BYTES_MAX]).unwrap();
+        outputs.flush().blocking_recv().unwrap();
+        let length = std::fs::metadata(directory.path().join("one.out.log")).unwrap().len();
+        assert!(length >= LINE_BYTES_MAX as u64, "{length} bytes");
         outputs.finish();
     }
 

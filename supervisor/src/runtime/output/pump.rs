@@ -8,8 +8,6 @@ use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
@@ -22,7 +20,7 @@ use super::channel::{Carried, Channel, Own, Turn};
 use super::log_file::LogFile;
 use super::trouble::Board;
 use super::window::Window;
-use super::{Key, Order, RETRY_EVERY};
+use super::{CHUNK_BYTES, Key, Order, RETRY_EVERY};
 use crate::machine::{AppName, RunId};
 use crate::runtime::clock::since_boot;
 use crate::runtime::news::News;
@@ -32,6 +30,9 @@ use crate::runtime::rotation::Tidy;
 const FLUSH_TURNS: u32 = 3;
 /// How many FIFOs of single runs are heard of in one call.
 const EDGES: usize = 64;
+/// Output that comes so soon after other output is let come for as long, and moved together. A FIFO
+/// holds more than a program prints meanwhile.
+const MOMENT: Duration = Duration::from_millis(1);
 /// The longest sleep before the age of files is looked at again.
 const NAP_MAX: Duration = Duration::from_hours(1);
 
@@ -46,7 +47,8 @@ pub(super) struct Pump {
     /// beginning of a line does, for as long as its end is not written.
     edges: Epoll,
     wake: File,
-    dropped: Arc<AtomicU64>,
+    /// When something was moved last, since boot, and how much.
+    moved: (Duration, u64),
     /// What status tells of output that cannot be written.
     board: Board,
     /// Runs whose line was seen and that the loop was not told of yet.
@@ -61,7 +63,7 @@ impl Pump {
         log_directory: PathBuf,
         tidy: Tidy,
         wake: File,
-        (dropped, board): (Arc<AtomicU64>, Board),
+        board: Board,
         inbox: mpsc::Sender<News>,
     ) -> nix::Result<Pump> {
         Ok(Pump {
@@ -72,7 +74,7 @@ impl Pump {
             window: Window::open()?,
             edges: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             wake,
-            dropped,
+            moved: (Duration::ZERO, 0),
             board,
             ready: Vec::new(),
             flushes: Vec::new(),
@@ -103,7 +105,7 @@ impl Pump {
                 let _ = done.send(());
             }
             self.files.values_mut().filter(|file| file.has_age()).for_each(LogFile::make_room);
-            self.board.show(&self.channels);
+            self.board.show(&self.channels, &self.files);
             self.tell();
             if finished && left == Carried::All {
                 return;
@@ -173,8 +175,7 @@ impl Pump {
     /// One turn for every FIFO.
     fn carry(&mut self) -> Carried {
         let mut left = Carried::All;
-        let (window, dropped) = (&mut self.window, &*self.dropped);
-        let mut turn = Turn { window, dropped, now: since_boot() };
+        let mut turn = Turn { window: &mut self.window, moved: 0, now: since_boot() };
         for channel in &mut self.channels {
             let Some(file) = self.files.get_mut(&channel.key) else { continue };
             let (carried, ready) = channel.carry(file, &mut turn);
@@ -182,6 +183,9 @@ impl Pump {
             if carried == Carried::Part {
                 left = Carried::Part;
             }
+        }
+        if turn.moved > 0 {
+            self.moved = (turn.now, turn.moved);
         }
         let before = self.channels.len();
         self.channels.retain(|channel| !channel.is_done());
@@ -209,6 +213,17 @@ impl Pump {
         });
     }
 
+    /// Whoever prints line by line, one right after the other, would wake us for each of them. A
+    /// moment later many are moved at once. Orders are not kept waiting, nor is the first line.
+    fn let_more_come(&self) {
+        let (at, bytes) = self.moved;
+        let is_trickle = bytes < CHUNK_BYTES as u64 && since_boot().saturating_sub(at) < MOMENT;
+        if is_trickle {
+            let mut orders = [PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
+            let _ = poll(&mut orders, PollTimeout::try_from(MOMENT).unwrap_or(PollTimeout::ZERO));
+        }
+    }
+
     /// Until there is something to do: output, an order, or something to be tried again.
     fn wait(&mut self) {
         let refused = self.channels.iter().any(Channel::is_refused);
@@ -231,7 +246,11 @@ impl Pump {
         for channel in self.channels.iter().filter(shared) {
             watched.push(PollFd::new(channel.fifo.as_fd(), PollFlags::POLLIN));
         }
-        let _ = poll(&mut watched, timeout);
+        let has_come = poll(&mut watched, timeout).is_ok_and(|count| count > 0);
+        let is_ordered = watched[0].any().unwrap_or(false);
+        if has_come && !is_ordered {
+            self.let_more_come();
+        }
         let mut bytes = [0u8; 64];
         let _ = self.wake.read(&mut bytes);
         let mut events = [EpollEvent::empty(); EDGES];

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::{COMPRESSED, UNFINISHED, hold_names, numbered, open_plain, remove, with_ending};
+use super::{COMPRESSED, Count, UNFINISHED, hold_names, numbered, open_plain, remove, with_ending};
 use crate::runtime::clock::since_epoch;
 
 /// How hard it is tried. More takes more memory and time, for little.
@@ -41,7 +41,12 @@ pub(super) enum Outcome {
 }
 
 /// Compresses a rotated file of a series, whatever its number is by then.
-pub(super) fn compress(series: &Path, plain: &Path, stop: &AtomicBool) -> io::Result<Outcome> {
+pub(super) fn compress(
+    series: &Path,
+    plain: &Path,
+    stop: &AtomicBool,
+    count: &Count,
+) -> io::Result<Outcome> {
     let source = match open_plain(OpenOptions::new().read(true), plain) {
         Ok(source) => source,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Outcome::Done),
@@ -52,7 +57,7 @@ pub(super) fn compress(series: &Path, plain: &Path, stop: &AtomicBool) -> io::Re
     }
     let part = with_ending(series, UNFINISHED);
     let outcome = written(&source, &part, stop).and_then(|outcome| match outcome {
-        Outcome::Done => publish(series, &source, &part),
+        Outcome::Done => publish(series, &source, &part, count),
         Outcome::Held | Outcome::Stopped => Ok(outcome),
     });
     // It has another name when all went well.
@@ -92,8 +97,9 @@ fn written(mut source: &File, part: &Path, stop: &AtomicBool) -> io::Result<Outc
 }
 
 /// Puts the compressed file in the place of the plain one.
-fn publish(series: &Path, source: &File, part: &Path) -> io::Result<Outcome> {
+fn publish(series: &Path, source: &File, part: &Path, count: &Count) -> io::Result<Outcome> {
     let about = source.metadata()?;
+    let packed_bytes = fs::metadata(part)?.len();
     {
         let _names = hold_names();
         let Some(number) = number_of(series, &about)? else { return Ok(Outcome::Done) };
@@ -107,6 +113,8 @@ fn publish(series: &Path, source: &File, part: &Path) -> io::Result<Outcome> {
         && numbered(series, number, COMPRESSED).exists()
     {
         remove(&numbered(series, number, ""))?;
+        count.packed_from_bytes.add(about.len());
+        count.packed_to_bytes.add(packed_bytes);
         return Ok(Outcome::Done);
     }
     Ok(Outcome::Held)
@@ -162,19 +170,29 @@ mod tests {
         let mut writer = File::create(&plain).unwrap();
         let text: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
         writer.write_all(text.as_bytes()).unwrap();
-        assert_eq!(compress(&series, &plain, &GO).unwrap(), Outcome::Held);
+        assert_eq!(compress(&series, &plain, &GO, &Count::default()).unwrap(), Outcome::Held);
         assert!(plain.exists());
         writer.write_all(b"the last one\n").unwrap();
         let reader = File::open(&plain).unwrap();
+        reader.set_permissions(fs::Permissions::from_mode(0o604)).unwrap();
         let stamp = reader.metadata().unwrap().modified().unwrap();
         drop(writer);
-        assert_eq!(compress(&series, &plain, &GO).unwrap(), Outcome::Done);
+        assert_eq!(compress(&series, &plain, &GO, &Count::default()).unwrap(), Outcome::Done);
         let compressed = numbered(&series, 2, COMPRESSED);
         let file = File::open(&compressed).unwrap();
         assert_eq!(file.metadata().unwrap().modified().unwrap(), stamp, "its age is kept");
         assert!(file.metadata().unwrap().len() < text.len() as u64 / 3);
         let said = String::from_utf8(zstd::decode_all(file).unwrap()).unwrap();
         assert!(said == text + "the last one\n");
+        let mode = fs::metadata(&compressed).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o604, "who may read it stays");
+        let whole = fs::read(&compressed).unwrap();
+        for at in (0..whole.len()).step_by(whole.len() / 50) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            let read = zstd::decode_all(&damaged[..]);
+            assert!(read.is_err() || read.is_ok_and(|read| read == said.as_bytes()), "{at}");
+        }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing else is left");
     }
 
@@ -185,7 +203,7 @@ mod tests {
         let plain = numbered(&series, 2, "");
         fs::write(&plain, "line\n").unwrap();
         let stop = AtomicBool::new(true);
-        assert_eq!(compress(&series, &plain, &stop).unwrap(), Outcome::Stopped);
+        assert_eq!(compress(&series, &plain, &stop, &Count::default()).unwrap(), Outcome::Stopped);
         let files = || {
             let entries = fs::read_dir(directory.path()).unwrap().flatten();
             let mut names: Vec<_> = entries.map(|one| one.file_name()).collect();
@@ -198,7 +216,7 @@ mod tests {
         let part = with_ending(&series, UNFINISHED);
         assert_eq!(written(&source, &part, &GO).unwrap(), Outcome::Done);
         fs::rename(&plain, numbered(&series, 5, "")).unwrap();
-        assert_eq!(publish(&series, &source, &part).unwrap(), Outcome::Done);
+        assert_eq!(publish(&series, &source, &part, &Count::default()).unwrap(), Outcome::Done);
         assert_eq!(files(), ["a.log.5.zst"]);
     }
 }

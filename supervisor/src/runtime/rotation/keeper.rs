@@ -17,7 +17,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::compress::{Outcome, compress};
-use super::{COMPRESSED, UNFINISHED, hold_names, numbered, remove, rotated, with_ending};
+use super::{
+    COMPRESSED, Count, Counts, UNFINISHED, hold_names, numbered, remove, rotate, rotated,
+    with_ending,
+};
 use crate::config::OutputConfig;
 use crate::runtime::clock::since_epoch;
 
@@ -44,9 +47,12 @@ pub(crate) struct Keeper {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Tells the thread of series; cheap to clone.
+/// Rotates files and tells the thread of their series; cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Tidy(Sender<Order>);
+pub(crate) struct Tidy {
+    orders: Sender<Order>,
+    counts: Counts,
+}
 
 impl std::fmt::Debug for Order {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -62,18 +68,29 @@ impl Keeper {
     pub(crate) fn start() -> io::Result<Keeper> {
         let (orders, received) = channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let house = House { policies: BTreeMap::new(), due: BTreeSet::new(), stop: stop.clone() };
+        let counts = Counts::default();
+        let house = House {
+            policies: BTreeMap::new(),
+            due: BTreeSet::new(),
+            stop: stop.clone(),
+            counts: counts.clone(),
+        };
         let thread =
             std::thread::Builder::new().name("log-keeper".to_owned()).spawn(move || {
                 step_back();
                 house.run(&received);
             })?;
-        Ok(Keeper { tidy: Tidy(orders), stop, thread: Some(thread) })
+        Ok(Keeper { tidy: Tidy { orders, counts }, stop, thread: Some(thread) })
     }
 
     /// What others tell it with.
     pub(crate) fn tidy(&self) -> Tidy {
         self.tidy.clone()
+    }
+
+    /// What was done with each log.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.tidy.counts
     }
 }
 
@@ -81,7 +98,7 @@ impl Drop for Keeper {
     /// Ends the thread soon: a file that is being compressed stays plain.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        let _ = self.tidy.0.send(Order::Finish);
+        let _ = self.tidy.orders.send(Order::Finish);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -89,10 +106,30 @@ impl Drop for Keeper {
 }
 
 impl Tidy {
-    /// A file was opened or rotated: its series is to be brought in order.
+    /// A file was opened: its series is to be brought in order.
     pub(crate) fn series(&self, file: &Path, policy: OutputConfig) {
         // At the very end nobody listens, and the next supervisor looks at everything.
-        let _ = self.0.send(Order::Tidy(file.to_owned(), policy));
+        let _ = self.orders.send(Order::Tidy(file.to_owned(), policy));
+    }
+
+    /// Rotates a file, if it is there; whoever writes opens it anew. One that failed halfway can be
+    /// tried again.
+    pub(crate) fn rotate(&self, file: &Path, policy: OutputConfig) -> io::Result<()> {
+        if rotate(file, policy.files_max)? {
+            self.count(file).rotations.add(1);
+        }
+        self.series(file, policy);
+        Ok(())
+    }
+
+    /// What is done with the log of this file.
+    pub(crate) fn count(&self, file: &Path) -> Arc<Count> {
+        self.counts.of(file)
+    }
+
+    /// Bytes of all logs that the disk refused.
+    pub(crate) fn dropped_bytes(&self) -> u64 {
+        self.counts.all().iter().map(|(_, count)| count.dropped_bytes.get()).sum()
     }
 }
 
@@ -101,7 +138,7 @@ impl Tidy {
     /// Nobody listens; what is told can be seen at the other end.
     pub(crate) fn for_nobody() -> (Tidy, impl std::fmt::Debug) {
         let (orders, received) = channel();
-        (Tidy(orders), received)
+        (Tidy { orders, counts: Counts::default() }, received)
     }
 }
 
@@ -111,6 +148,7 @@ struct House {
     /// Series that are not in order yet.
     due: BTreeSet<PathBuf>,
     stop: Arc<AtomicBool>,
+    counts: Counts,
 }
 
 impl House {
@@ -130,7 +168,7 @@ impl House {
             }
             for file in std::mem::take(&mut self.due) {
                 let policy = self.policies.get(&file).copied().unwrap_or_default();
-                match tidy(&file, policy, &self.stop) {
+                match tidy(&file, policy, &self.stop, &self.counts.of(&file)) {
                     Ok(Outcome::Done | Outcome::Stopped) => {}
                     Ok(Outcome::Held) => {
                         self.due.insert(file);
@@ -156,7 +194,12 @@ impl House {
 }
 
 /// Brings a series in order, as far as nobody still writes to one of its files.
-fn tidy(file: &Path, policy: OutputConfig, stop: &AtomicBool) -> io::Result<Outcome> {
+fn tidy(
+    file: &Path,
+    policy: OutputConfig,
+    stop: &AtomicBool,
+    count: &Count,
+) -> io::Result<Outcome> {
     remove(&with_ending(file, UNFINISHED))?;
     forget(file, policy)?;
     let mut outcome = Outcome::Done;
@@ -165,7 +208,7 @@ fn tidy(file: &Path, policy: OutputConfig, stop: &AtomicBool) -> io::Result<Outc
         if !policy.compress || one.compressed || one.number <= PLAIN {
             continue;
         }
-        match compress(file, &one.path, stop)? {
+        match compress(file, &one.path, stop, count)? {
             Outcome::Done => {}
             Outcome::Held => outcome = Outcome::Held,
             Outcome::Stopped => return Ok(Outcome::Stopped),
@@ -225,23 +268,27 @@ mod tests {
         fs::write(numbered(&file, 3, COMPRESSED), "torn").unwrap();
         fs::write(with_ending(&file, UNFINISHED), "torn").unwrap();
         fs::write(&file, "").unwrap();
+        let count = Count::default();
         let day = Duration::from_hours(24);
         let old = std::time::UNIX_EPOCH + since_epoch() - 2 * day;
         fs::File::options().append(true).open(place(4)).unwrap().set_modified(old).unwrap();
         let policy = OutputConfig { files_max: 5, ..OutputConfig::default() };
         assert_eq!(
-            tidy(&file, OutputConfig { compress: false, ..policy }, &GO).unwrap(),
+            tidy(&file, OutputConfig { compress: false, ..policy }, &GO, &count).unwrap(),
             Outcome::Done
         );
         let plain = ["a.log", "a.log.1", "a.log.2", "a.log.3", "a.log.4", "a.log.5"];
         assert_eq!(names(directory.path()), plain);
-        tidy(&file, policy, &GO).unwrap();
+        tidy(&file, policy, &GO, &count).unwrap();
         let compressed =
             ["a.log", "a.log.1", "a.log.2.zst", "a.log.3.zst", "a.log.4.zst", "a.log.5.zst"];
         assert_eq!(names(directory.path()), compressed);
         let three = fs::File::open(numbered(&file, 3, COMPRESSED)).unwrap();
         assert_eq!(zstd::decode_all(three).unwrap(), b"3\n");
-        tidy(&file, OutputConfig { keep: Some(day), ..policy }, &GO).unwrap();
+        let packed_to = |number| numbered(&file, number, COMPRESSED).metadata().unwrap().len();
+        let packed = (count.packed_from_bytes.get(), count.packed_to_bytes.get());
+        assert_eq!(packed, (8, (2..=5).map(packed_to).sum()));
+        tidy(&file, OutputConfig { keep: Some(day), ..policy }, &GO, &count).unwrap();
         let kept = ["a.log", "a.log.1", "a.log.2.zst", "a.log.3.zst", "a.log.5.zst"];
         assert_eq!(names(directory.path()), kept);
     }

@@ -6,6 +6,7 @@
 //! is looked at here.
 
 mod compress;
+mod counts;
 mod keeper;
 
 use std::ffi::OsStr;
@@ -18,6 +19,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::config::OutputConfig;
 use crate::runtime::clock::since_epoch;
+pub(crate) use counts::{Count, Counts};
 pub(crate) use keeper::{Keeper, Tidy};
 
 /// What the name of a compressed file ends with.
@@ -53,12 +55,13 @@ pub(crate) fn open_plain(options: &mut OpenOptions, file: &Path) -> io::Result<F
 /// Moves every file of the series one step on; where no number is free the oldest goes.
 ///
 /// After this the file itself does not exist; whoever writes opens it anew. One that failed
-/// halfway can be tried again: what was moved already is not moved once more.
-pub(crate) fn rotate(file: &Path, files_max: u32) -> io::Result<()> {
+/// halfway can be tried again: what was moved already is not moved once more. False when there was
+/// no file.
+fn rotate(file: &Path, files_max: u32) -> io::Result<bool> {
     let _names = hold_names();
     if !file.try_exists()? {
         // Somebody removed it: there is nothing to keep, and the older ones stay.
-        return Ok(());
+        return Ok(false);
     }
     let is_free = |number: &u32| {
         !numbered(file, *number, "").exists() && !numbered(file, *number, COMPRESSED).exists()
@@ -67,7 +70,8 @@ pub(crate) fn rotate(file: &Path, files_max: u32) -> io::Result<()> {
     for number in (1..free).rev() {
         step(file, number)?;
     }
-    fs::rename(file, numbered(file, 1, ""))
+    fs::rename(file, numbered(file, 1, ""))?;
+    Ok(true)
 }
 
 /// Moves one file of a series on, over what has the next number.
@@ -169,7 +173,7 @@ mod tests {
         assert_eq!(fs::read_to_string(numbered(&file, 1, "")).unwrap(), "fourth");
         assert_eq!(fs::read_to_string(numbered(&file, 2, "")).unwrap(), "third");
         assert!(!numbered(&file, 3, "").exists());
-        rotate(&file, 2).unwrap();
+        assert!(!rotate(&file, 2).unwrap());
         assert!(numbered(&file, 1, "").exists(), "a file that is not there moves nothing");
     }
 
@@ -201,6 +205,18 @@ mod tests {
         rotate(&file, 4).unwrap();
         assert_eq!(series(&file).last().unwrap(), &(4, true, "2".to_owned()));
         assert!(!numbered(&file, 4, "").exists());
+    }
+
+    #[test]
+    fn a_plain_file_takes_the_place_of_a_compressed_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("a.log");
+        for (ending, content) in [("", "0"), (".1", "1"), (".2.zst", "2")] {
+            fs::write(with_ending(&file, ending), content).unwrap();
+        }
+        rotate(&file, 2).unwrap();
+        assert_eq!(fs::read_to_string(numbered(&file, 2, "")).unwrap(), "1");
+        assert!(!numbered(&file, 2, COMPRESSED).exists());
     }
 
     #[test]

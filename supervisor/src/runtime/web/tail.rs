@@ -4,14 +4,14 @@
 //! neither our memory nor a browser's. What was left out is counted. The files themselves have
 //! everything.
 
-use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
+use jiff::tz::TimeZone;
+use mcp_protocol::control::Target;
+use mcp_protocol::logs::Channel;
 use serde_json::{Value, json};
 
+use crate::logs::{Entry, News, Recent, Wanted};
 use crate::report::printable;
 
 /// How much of a file is read at one look.
@@ -25,22 +25,7 @@ const LETTERS_MAX: usize = 4_000;
 
 /// The files, each read up to where it was looked at last.
 #[derive(Debug, Default)]
-pub(super) struct Tail {
-    files: BTreeMap<String, Place>,
-    began: bool,
-}
-
-/// How far a file was read.
-#[derive(Debug)]
-struct Place {
-    file: File,
-    inode: u64,
-    at: u64,
-    /// The beginning of a line whose end was not there yet.
-    begun: Vec<u8>,
-    /// The file begins in the middle of a line for us.
-    in_line: bool,
-}
+pub(super) struct Tail(Option<Recent>);
 
 /// What one look found.
 #[derive(Debug, Default)]
@@ -55,107 +40,40 @@ pub(super) struct Batch {
 #[derive(Debug)]
 struct Line {
     file: String,
-    /// When it was written, as it says itself; as the line before it in its file, if it does not.
-    at: String,
-    level: Option<&'static str>,
+    level: &'static str,
     text: String,
 }
 
 impl Tail {
     /// The lines that came since the last look; at the first, the last ones there are.
     pub(super) fn read(&mut self, directory: &Path, names: &[String]) -> Batch {
-        let first = !std::mem::replace(&mut self.began, true);
-        self.files.retain(|name, _| names.contains(name));
-        let mut batch = Batch::default();
-        for name in names {
-            // What cannot be read now may be readable at the next look; the page shows the others.
-            let _ = self.read_one(directory, name, first, &mut batch);
+        let is_first = self.0.is_none();
+        let bytes_max = if is_first { FIRST_BYTES_MAX } else { LOOK_BYTES_MAX };
+        let recent = self.0.get_or_insert_with(|| Recent::of(directory, &wanted()));
+        let News { mut entries, skipped_bytes } =
+            recent.look(|source| names.contains(&source.file), bytes_max);
+        let skipped_lines = entries.len().saturating_sub(LINES_MAX);
+        entries.drain(..skipped_lines);
+        let lines = entries.iter().map(Line::of).collect();
+        match is_first {
+            true => Batch { lines, ..Batch::default() },
+            false => Batch { lines, skipped_bytes, skipped_lines },
         }
-        batch.lines.sort_by(|one, other| one.at.cmp(&other.at));
-        let more = batch.lines.len().saturating_sub(LINES_MAX);
-        batch.lines.drain(..more);
-        batch.skipped_lines = if first { 0 } else { more };
-        if first {
-            batch.skipped_bytes = 0;
-        }
-        batch
-    }
-
-    fn read_one(
-        &mut self,
-        directory: &Path,
-        name: &str,
-        first: bool,
-        batch: &mut Batch,
-    ) -> io::Result<()> {
-        let path = directory.join(name);
-        let inode = std::fs::metadata(&path).map(|about| about.ino());
-        if let Some(known) = self.files.get_mut(name) {
-            known.read_on(name, LOOK_BYTES_MAX, batch)?;
-            if inode.is_err() || inode.is_ok_and(|inode| inode == known.inode) {
-                return Ok(());
-            }
-        } else {
-            inode?;
-        }
-        let Some(mut opened) = Place::open(&path)? else { return Ok(()) };
-        let most = if first { FIRST_BYTES_MAX } else { LOOK_BYTES_MAX };
-        opened.read_on(name, most, batch)?;
-        self.files.insert(name.to_owned(), opened);
-        Ok(())
     }
 }
 
-impl Place {
-    fn open(path: &Path) -> io::Result<Option<Place>> {
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-        let about = file.metadata()?;
-        let place = Place { file, inode: about.ino(), at: 0, begun: Vec::new(), in_line: false };
-        Ok(about.is_file().then_some(place))
-    }
-
-    /// Reads to the end of the file, at most so much of it.
-    fn read_on(&mut self, name: &str, most: u64, batch: &mut Batch) -> io::Result<()> {
-        let end = self.file.metadata()?.len();
-        if end < self.at {
-            // Truncated: it begins again.
-            self.at = 0;
-            self.begun.clear();
-            self.in_line = false;
-        }
-        let from = self.at.max(end.saturating_sub(most));
-        if from > self.at {
-            batch.skipped_bytes += from - self.at;
-            self.begun.clear();
-            self.in_line = true;
-        }
-        self.file.seek(SeekFrom::Start(from))?;
-        let mut bytes = std::mem::take(&mut self.begun);
-        let held = bytes.len() as u64;
-        (&self.file).take(end - from).read_to_end(&mut bytes)?;
-        self.at = from + bytes.len() as u64 - held;
-        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let rest = bytes.split_off(whole);
-        if rest.len() as u64 > most {
-            // A line without an end: its beginning is as good as any part of it.
-            batch.skipped_bytes += rest.len() as u64;
-            self.in_line = true;
-        } else {
-            self.begun = rest;
-        }
-        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
-        if self.in_line && whole > 0 {
-            lines.next();
-            self.in_line = false;
-        }
-        let mut at = String::new();
-        for line in lines {
-            let line = Line::of(name, line.strip_suffix(b"\n").unwrap_or(line), &at);
-            at.clone_from(&line.at);
-            batch.lines.push(line);
-        }
-        Ok(())
+/// All lines: which logs are shown is said at each look.
+fn wanted() -> Wanted {
+    let of_workers = Channel::ALL.into_iter().map(Channel::name);
+    Wanted {
+        target: Target::All,
+        channels: of_workers.chain(["supervisor", "out", "err"]).collect(),
+        since: None,
+        until: None,
+        lines: None,
+        level: None,
+        grep: None,
+        zone: TimeZone::system(),
     }
 }
 
@@ -165,15 +83,9 @@ impl Batch {
     }
 
     pub(super) fn json(&self) -> Value {
-        let lines: Vec<Value> = self
-            .lines
-            .iter()
-            .map(|line| {
-                json!({
-                    "file": line.file, "level": line.level, "text": line.text,
-                })
-            })
-            .collect();
+        let line =
+            |line: &Line| json!({ "file": line.file, "level": line.level, "text": line.text });
+        let lines: Vec<Value> = self.lines.iter().map(line).collect();
         json!({
             "lines": lines, "skipped_lines": self.skipped_lines,
             "skipped_bytes": self.skipped_bytes,
@@ -182,56 +94,20 @@ impl Batch {
 }
 
 impl Line {
-    fn of(file: &str, line: &[u8], before: &str) -> Line {
-        let mut text = printable(line);
+    fn of(entry: &Entry) -> Line {
+        let mut text = printable(&entry.line);
         if let Some((cut, _)) = text.char_indices().nth(LETTERS_MAX) {
             text.truncate(cut);
             text.push('…');
         }
-        let said = serde_json::from_slice::<Value>(line).ok().filter(Value::is_object);
-        let word = |key: &str| said.as_ref().and_then(|said| said[key].as_str());
-        let (at, level) = match &said {
-            Some(_) => (word("timestamp"), word("level").and_then(level)),
-            None => plain(&text),
-        };
-        let at = at.filter(|at| is_time(at)).unwrap_or(before).to_owned();
-        Line { file: file.to_owned(), at, level, text }
+        Line { file: entry.source.file.clone(), level: entry.level.name(), text }
     }
-}
-
-/// What a line that is not JSON says of itself: a time first, and a level near its beginning.
-fn plain(text: &str) -> (Option<&str>, Option<&'static str>) {
-    let mut words = text.split([' ', '\t', '[', ']', ':', '|']).filter(|word| !word.is_empty());
-    let at = text.split(' ').next();
-    (
-        at,
-        words
-            .by_ref()
-            .take(8)
-            .find_map(|word| (word == word.to_uppercase()).then(|| level(word))?),
-    )
-}
-
-fn is_time(word: &str) -> bool {
-    let bytes = word.as_bytes();
-    bytes.len() >= 19 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[13] == b':'
-}
-
-/// One of five words for what programs call their levels.
-fn level(word: &str) -> Option<&'static str> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "error" | "err" | "fatal" | "critical" | "panic" | "emerg" | "alert" => "error",
-        "warn" | "warning" => "warn",
-        "info" | "notice" => "info",
-        "debug" => "debug",
-        "trace" => "trace",
-        _ => return None,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Write;
 
     fn texts(batch: &Batch) -> Vec<&str> {
@@ -312,7 +188,6 @@ mod tests {
         for _ in 0..40 {
             logs.append("a.out.log", &"z".repeat(10_000));
             assert!(logs.look().lines.is_empty());
-            assert!(logs.tail.files["a.out.log"].begun.len() as u64 <= LOOK_BYTES_MAX);
         }
         logs.append("a.out.log", "z\nnext\n");
         assert_eq!(texts(&logs.look()), ["next"]);
@@ -329,7 +204,7 @@ mod tests {
         logs.append("b.out.log", &format!("{json}\n"));
         let batch = logs.look();
         let levels: Vec<_> = batch.lines.iter().map(|line| line.level).collect();
-        assert_eq!(levels, [Some("info"), Some("warn"), Some("error"), None]);
+        assert_eq!(levels, ["info", "warn", "error", "error"]);
         assert_eq!(batch.lines[3].text, "  and why");
     }
 
