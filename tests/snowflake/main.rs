@@ -18,6 +18,7 @@ mod answers;
 mod back;
 mod browser;
 mod connections;
+mod cortex;
 mod course;
 mod credentials;
 mod door;

@@ -235,6 +235,7 @@ fn ending_of_pool(error: &PoolError) -> Ending {
             Ending::wrong("credentials", "503")
         }
         PoolError::Warehouse(WarehouseError::Statement { .. }) => Ending::wrong("statement", "400"),
+        PoolError::Warehouse(WarehouseError::Service { .. }) => Ending::wrong("service", "502"),
         PoolError::Warehouse(WarehouseError::Unsupported { .. }) => {
             Ending::wrong("unsupported", "501")
         }
@@ -264,6 +265,9 @@ fn of_pool(error: &PoolError) -> String {
         PoolError::Refused { .. } | PoolError::Warehouse(WarehouseError::Refused { .. }) => {
             "Error executing query: the warehouse refuses this server's credentials. Trying again does not help; whoever runs the server must act.".to_owned()
         }
+        PoolError::Warehouse(WarehouseError::Service { status, retry_after, .. }) => {
+            format!("Error: {error}\n{}", of_service(*status, *retry_after))
+        }
         PoolError::Quota(_) => format!("Error: the statement was not run: {error}."),
         PoolError::Exhausted { .. }
         | PoolError::Open { .. }
@@ -277,6 +281,29 @@ fn of_pool(error: &PoolError) -> String {
             | WarehouseError::Settings { .. }
             | WarehouseError::Interrupted { .. },
         ) => format!("Error executing query: {error}"),
+    }
+}
+
+/// What to do about a service that does not do what it was asked.
+fn of_service(status: u16, retry_after: Option<Duration>) -> String {
+    match (status, retry_after) {
+        (403, _) => {
+            "This role may not use it. Ask an administrator for USAGE on the service, on its \
+                     database and schema, and for the database role SNOWFLAKE.CORTEX_USER."
+                .to_owned()
+        }
+        (404, _) => {
+            "It is not there, or this role does not see it: whoever runs this server should \
+                     compare its configured identifier and role with SHOW in the account."
+                .to_owned()
+        }
+        (408 | 429 | 500.., Some(after)) => {
+            format!("It is busy; ask again in {} s.", after.as_secs().max(1))
+        }
+        (408 | 429 | 500.., None) => {
+            "It is busy or in trouble itself; ask again in a while.".to_owned()
+        }
+        _ => "Ask differently: fewer or other columns, a simpler filter or question.".to_owned(),
     }
 }
 
