@@ -21,6 +21,7 @@ mod connections;
 mod cortex;
 mod course;
 mod credentials;
+mod credits;
 mod door;
 mod ending;
 mod history;

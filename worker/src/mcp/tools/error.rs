@@ -49,6 +49,12 @@ pub enum ToolError {
         /// What it may scan.
         bound: String,
     },
+    /// What the statement would cost cannot be estimated, and its caller has a budget.
+    #[error("the size of the warehouse {warehouse} cannot be seen, so no credits can be estimated")]
+    Unpriced {
+        /// The virtual warehouse.
+        warehouse: String,
+    },
     /// There is none, or it is another client's.
     #[error("there is no query {0} that this client began")]
     NoSuchQuery(String),
@@ -105,6 +111,7 @@ impl ToolError {
             | ToolError::Connection(_)
             | ToolError::Cursor(_)
             | ToolError::TooMuch { .. }
+            | ToolError::Unpriced { .. }
             | ToolError::NoSuchQuery(_)
             | ToolError::RowTooLarge { .. }
             | ToolError::Hinted { .. } => true,
@@ -131,6 +138,7 @@ impl ToolError {
                 | ToolError::Connection(_)
                 | ToolError::Cursor(_)
                 | ToolError::TooMuch { .. }
+                | ToolError::Unpriced { .. }
                 | ToolError::NoSuchQuery(_)
         )
     }
@@ -178,6 +186,7 @@ impl ToolError {
             }
             ToolError::Left { .. } => Ending::ANSWERED,
             ToolError::NoSuchQuery(_) => Ending::wrong("no_such_query", "404"),
+            ToolError::Unpriced { .. } => Ending::wrong("unpriced", "403"),
             ToolError::TooMuch { .. } => Ending::wrong("too_much", "413"),
             ToolError::RowTooLarge { .. } => Ending::wrong("too_large", "413"),
             ToolError::Pool(error) | ToolError::Hinted { error, .. } => ending_of_pool(error),
@@ -203,6 +212,11 @@ impl ToolError {
             ToolError::TooMuch { .. } => {
                 format!(
                     "Error: {self}. Nothing was run. Filter on a column by which the table is clustered, such as a date, or read fewer columns; explain_query shows the estimate."
+                )
+            }
+            ToolError::Unpriced { .. } => {
+                format!(
+                    "Error: {self}. Nothing was run. This client has a budget of credits: name another warehouse, or whoever runs this server should grant MONITOR on this one; one without a size has no price here."
                 )
             }
             ToolError::NoSuchQuery(_) => {
