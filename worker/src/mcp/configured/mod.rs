@@ -40,7 +40,8 @@ pub fn ready(offered: &Offered) -> Configured {
         }
     }
     for tool in former::tools(&services) {
-        put(&mut tools, &tool.name().to_owned(), Ok(Arc::new(tool)));
+        let tool = Arc::new(tool);
+        put(&mut tools, Arc::clone(&tool).name(), Ok(tool));
     }
     Arc::new(tools)
 }
