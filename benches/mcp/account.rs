@@ -1,6 +1,6 @@
 //! A canned account: it lets everybody in and answers every statement with one row, after a time
 //! that can be set. It counts logins, statements and aborts, and is fast enough not to be what is
-//! measured.
+//! measured. The one question that a client asks about itself at its start gets a true answer.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -18,6 +18,8 @@ use tokio::sync::oneshot;
 
 /// A statement that holds these words runs until it is aborted.
 pub(crate) const ENDLESS: &str = "'endless'";
+/// A statement that asks which versions of clients are supported; its answer is a list in JSON.
+const CLIENT_VERSIONS: &str = "SYSTEM$CLIENT_VERSION_INFO";
 /// At most so long, so that nothing waits for ever.
 const ENDLESS_MAX: Duration = Duration::from_secs(30);
 
@@ -149,8 +151,8 @@ async fn statement(line: &str, body: &[u8], counts: &Counts) -> Value {
     let number = counts.statements.fetch_add(1, Ordering::Relaxed);
     let running = counts.running.fetch_add(1, Ordering::Relaxed) + 1;
     counts.most_running.fetch_max(running, Ordering::Relaxed);
-    let is_endless = body.windows(ENDLESS.len()).any(|some| some == ENDLESS.as_bytes());
-    let answer = if is_endless {
+    let holds = |words: &str| body.windows(words.len()).any(|some| some == words.as_bytes());
+    let answer = if holds(ENDLESS) {
         let (end, ended) = oneshot::channel();
         counts.endless.lock().unwrap().insert(request_id(line), end);
         let _ = tokio::time::timeout(ENDLESS_MAX, ended).await;
@@ -162,7 +164,10 @@ async fn statement(line: &str, body: &[u8], counts: &Counts) -> Value {
         if latency > Duration::ZERO {
             tokio::time::sleep(latency).await;
         }
-        one_row(number)
+        match holds(CLIENT_VERSIONS) {
+            true => client_versions(number),
+            false => one_row(number),
+        }
     };
     counts.running.fetch_sub(1, Ordering::Relaxed);
     answer
@@ -179,13 +184,30 @@ fn query_id(number: u64) -> String {
 }
 
 fn one_row(number: u64) -> Value {
+    let column = json!({"name": "1", "database": "", "schema": "", "table": "", "nullable": false,
+                        "type": "fixed", "length": null, "byteLength": null, "precision": 1,
+                        "scale": 0, "collation": null});
+    cell(number, &column, "1")
+}
+
+/// Every version of the one driver that asks is supported.
+fn client_versions(number: u64) -> Value {
+    let column = json!({"name": "SYSTEM$CLIENT_VERSION_INFO()", "database": "", "schema": "",
+                        "table": "", "nullable": true, "type": "text", "length": 16_777_216,
+                        "byteLength": 16_777_216, "precision": null, "scale": null,
+                        "collation": null});
+    let versions = json!([{"clientId": "PyCore", "clientAppId": "PyCore",
+                           "minimumSupportedVersion": "0.0.0",
+                           "minimumNearingEndOfSupportVersion": "0.0.0",
+                           "recommendedVersion": "0.0.0", "deprecatedVersions": []}]);
+    cell(number, &column, &versions.to_string())
+}
+
+fn cell(number: u64, column: &Value, text: &str) -> Value {
     json!({
         "data": {
-            "parameters": parameters(), "queryId": query_id(number),
-            "rowtype": [{"name": "1", "database": "", "schema": "", "table": "",
-                         "nullable": false, "type": "fixed", "length": null, "byteLength": null,
-                         "precision": 1, "scale": 0, "collation": null}],
-            "rowset": [["1"]], "total": 1, "returned": 1, "queryResultFormat": "json",
+            "parameters": parameters(), "queryId": query_id(number), "rowtype": [column],
+            "rowset": [[text]], "total": 1, "returned": 1, "queryResultFormat": "json",
             "databaseProvider": null, "finalDatabaseName": "DB", "finalSchemaName": "PUBLIC",
             "finalWarehouseName": "WH", "finalRoleName": "SYSADMIN", "numberOfBinds": 0,
             "arrayBindSupported": false, "statementTypeId": 4096, "version": 1,

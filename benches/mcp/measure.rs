@@ -29,6 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 const REST: Duration = Duration::from_secs(2);
 /// How often a client goes away in the middle of a call.
 const CANCELS: usize = 9;
+/// Whoever has ended none by then ends none.
+const CANCELS_IN_VAIN: usize = 2;
 /// Whoever has not ended the statement by then does not end it.
 const CANCEL_MAX: Duration = Duration::from_secs(3);
 
@@ -110,6 +112,10 @@ async fn of_plan(
             let mut client = connect().await?;
             client.send(tool, &format!("select {ENDLESS}, {number}")).await?;
             times.extend(cancelled(client, account).await);
+            // Each statement that nobody ends keeps such a server busy to its own end.
+            if times.is_empty() && number + 1 == CANCELS_IN_VAIN {
+                break;
+            }
         }
         times.sort_unstable();
         let median = times.get(times.len() / 2).copied().unwrap_or_default();

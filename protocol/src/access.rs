@@ -144,6 +144,8 @@ pub struct Quota {
     pub statement_timeout: Option<Duration>,
     /// Bytes that one statement may scan by the warehouse's own estimate.
     pub bytes_scanned_max: Option<u64>,
+    /// Millionths of a credit in a day, which begins at midnight UTC, by the worker's own estimate.
+    pub microcredits_per_day: Option<u64>,
 }
 
 impl Allowed {

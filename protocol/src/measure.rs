@@ -101,6 +101,8 @@ measures! {
         "Bodies of answers of /mcp, as far as they were written.";
     SeriesDropped: Kind::Counter, "mcp_series_dropped_total", [],
         "Numbers that a worker did not count, for it had too many series.";
+    Microcredits: Kind::Counter, "mcp_estimated_microcredits_total", ["client"],
+        "Millionths of a credit that statements of clients with a budget cost, by estimate.";
 }
 
 impl Measure {

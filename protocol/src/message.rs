@@ -189,11 +189,13 @@ pub enum Limit {
     FailedLogins,
     /// An address's connections at once.
     Connections,
+    /// What a client's statements cost in a day, by estimate.
+    CreditsOfDay,
 }
 
 impl Limit {
     /// All of them.
-    pub const ALL: [Limit; 9] = [
+    pub const ALL: [Limit; 10] = [
         Limit::Requests,
         Limit::TotalRequests,
         Limit::ConcurrentRequests,
@@ -203,6 +205,7 @@ impl Limit {
         Limit::BytesOfDay,
         Limit::FailedLogins,
         Limit::Connections,
+        Limit::CreditsOfDay,
     ];
 
     /// Its name in metrics and headers.
@@ -218,6 +221,7 @@ impl Limit {
             Limit::BytesOfDay => "bytes_of_day",
             Limit::FailedLogins => "failed_logins",
             Limit::Connections => "connections",
+            Limit::CreditsOfDay => "credits_of_day",
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Offered {
 }
 
 /// A tool that asks a service of the account, or takes any statement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CortexService {
     /// Its name, by which it is called.
     pub name: String,
@@ -30,12 +30,37 @@ pub struct CortexService {
     pub identifier: Option<String>,
     /// The columns that a search gives, unless a call names others.
     pub columns: Vec<String>,
-    /// The most results of a search.
+    /// The most results of a search, and the most rows of a routine's answer.
     pub results_max: Option<u32>,
     /// Where it is asked.
     pub place: StatementPlace,
     /// Who may call it, by the names of clients.
     pub clients: Allowed,
+    /// How a routine is called; nothing for other services.
+    pub routine: Option<Routine>,
+}
+
+/// A function or a procedure of the account, which is called with values that a caller gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Routine {
+    /// What it is.
+    pub kind: RoutineKind,
+    /// Its arguments, in the order of their names.
+    pub parameters: Vec<Parameter>,
+    /// The order in which they are given; without one each is given by its name.
+    pub order: Vec<String>,
+}
+
+/// What a routine is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RoutineKind {
+    /// A function that gives a value.
+    #[default]
+    Function,
+    /// A function that gives rows.
+    TableFunction,
+    /// A procedure, which may do anything.
+    Procedure,
 }
 
 /// What a service is, in the types of Snowflake's own server.
@@ -49,6 +74,8 @@ pub enum CortexKind {
     Agent,
     /// `SYSTEM_EXECUTE_SQL`.
     Sql,
+    /// `GENERIC`: a function or a procedure.
+    Generic,
 }
 
 /// A tool that is one statement, whose values its caller gives.

@@ -28,8 +28,8 @@ use mcp_protocol::message::{
     RevocationListVitals, ToWorker, Vitals,
 };
 use mcp_protocol::offered::{
-    CortexKind, CortexService, Need, Offered, Parameter, ParameterKind, Scalar, StatementPlace,
-    StatementTool,
+    CortexKind, CortexService, Need, Offered, Parameter, ParameterKind, Routine, RoutineKind,
+    Scalar, StatementPlace, StatementTool,
 };
 use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, SessionTag, Statement};
 use mcp_protocol::secret::Secret;
@@ -369,8 +369,16 @@ fn offered() -> Offered {
         results_max: Some(5),
         place: StatementPlace::default(),
         clients: Allowed::Any,
+        routine: None,
     };
-    Offered { tools: vec![tool], cortex: vec![service] }
+    let routine = Routine {
+        kind: RoutineKind::Procedure,
+        parameters: vec![parameter("x", ParameterKind::Integer, Need::Required, Vec::new())],
+        order: vec!["x".to_owned()],
+    };
+    let generic =
+        CortexService { kind: CortexKind::Generic, routine: Some(routine), ..service.clone() };
+    Offered { tools: vec![tool], cortex: vec![service, generic] }
 }
 
 fn snowflake_settings(golden: &mut Golden) {

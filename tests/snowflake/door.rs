@@ -10,6 +10,7 @@ use mcp_worker::admin::Office;
 use mcp_worker::bus::Bus;
 use mcp_worker::clock::Clock;
 use mcp_worker::http::{Door, Health, Serving, Stage};
+use mcp_worker::mcp::configured::ready;
 use mcp_worker::mcp::edge::Edge;
 use mcp_worker::mcp::server::Server as McpServer;
 use mcp_worker::mcp::tools::Desk;
@@ -50,7 +51,10 @@ pub(crate) fn door(
     let (_, limits) = watch::channel(settings.limits.clone());
     let connections = Connections::single(pool.clone());
     let (_, keys) = watch::channel(settings.sessions.clone());
-    let desk = Desk::new(connections.clone(), limits).with_sealing_keys(keys.clone());
+    let (_, configured) = watch::channel(ready(&settings.offered));
+    let desk = Desk::new(connections.clone(), limits)
+        .with_sealing_keys(keys.clone())
+        .with_configured(configured);
     let server = McpServer::new(desk, Caller::nobody(), (Arc::clone(&metrics), clock));
     let (serving, watched) = watch::channel(Serving::Ready);
     let identity = Identity { app: "query".to_owned(), slot: 0, run: 1, pid: std::process::id() };

@@ -37,12 +37,11 @@ async fn ask(house: &House, path: &str) -> Result<Value, PoolError> {
 async fn a_service_is_asked_where_the_call_stands_and_answers_json() {
     let house = House::new(1);
     let answer = ask(&house, SEARCH).await.expect("an answer");
-    assert_eq!(answer["path"], SEARCH);
-    assert_eq!(answer["asked"], json!({ "query": "moon" }));
-    assert_eq!(
-        (&answer["role"], &answer["accept"]),
-        (&json!("READER"), &json!("application/json"))
-    );
+    assert_eq!(answer["results"][0]["TEXT"], "moon");
+    let asked = &house.seen().asked[0];
+    assert_eq!((asked.path.as_str(), &asked.body), (SEARCH, &json!({ "query": "moon" })));
+    assert_eq!(asked.role.as_deref(), Some("READER"));
+    assert_eq!(asked.accept, "application/json, text/event-stream");
     assert_eq!(house.logins(), 1);
     house.assert_no_leaks().await;
 }
@@ -63,8 +62,9 @@ async fn what_a_service_says_is_wrong_is_told_and_trouble_is_told_apart() {
     let house = House::new(1);
     let error = ask(&house, "/api/v2/databases/DB/schemas/S/agents/MISSING:run").await;
     match error {
-        Err(PoolError::Warehouse(WarehouseError::Statement { message })) => {
-            assert_eq!(message, "390404: it does not exist or is not authorized");
+        Err(PoolError::Warehouse(WarehouseError::Service { status, message, .. })) => {
+            let words = "390404: it does not exist or is not authorized";
+            assert_eq!((status, message.as_str()), (404, words));
         }
         other => panic!("{other:?}"),
     }
@@ -77,8 +77,9 @@ async fn what_a_service_says_is_wrong_is_told_and_trouble_is_told_apart() {
     ] {
         house.server.fail(Endpoint::Rest, 1, fault.clone());
         let error = ask(&house, SEARCH).await.expect_err("it fails");
-        let denied = matches!(&fault, Fault::Redirect(_));
-        assert!(is_connect(&error) || denied, "{fault:?}: {error:?}");
+        let said = matches!(&error, PoolError::Warehouse(WarehouseError::Service { .. }));
+        let says = matches!(&fault, Fault::Redirect(_) | Fault::Status { .. });
+        assert!(said == says && is_connect(&error) != says, "{fault:?}: {error:?}");
         ask(&house, SEARCH).await.expect("the next one is answered");
     }
     let elsewhere = ask(&house, "//127.0.0.1:1/api/v2/x").await.expect_err("another server");

@@ -278,7 +278,7 @@ fn may_be_shown(kind: &Kind) -> bool {
         | Kind::Scalars
         | Kind::Boolean
         | Kind::Count { .. }
-        | Kind::Scale
+        | Kind::Fraction { .. }
         | Kind::Duration { .. }
         | Kind::DurationOrOff { .. }
         | Kind::Size { .. }

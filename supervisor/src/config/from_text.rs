@@ -18,7 +18,7 @@ pub(super) fn read(text: &str, kind: &Kind) -> Value {
         Kind::Count { .. } | Kind::Nice | Kind::Account | Kind::Limit(Unit::Number) => {
             text.parse().map_or_else(|_| as_text(), Value::Integer)
         }
-        Kind::Scale => text.parse().map_or_else(|_| as_text(), Value::Float),
+        Kind::Fraction { .. } => text.parse().map_or_else(|_| as_text(), Value::Float),
         Kind::Scalar => scalar(text),
         Kind::Texts | Kind::Scalars | Kind::Patterns | Kind::ExitCodes => {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
@@ -82,14 +82,15 @@ mod tests {
     fn the_key_says_what_a_text_means() {
         let count = Kind::Count { min: 1, max: 9, what: "" };
         let duration = Kind::Duration { min: "1s", max: "1h" };
+        let scale = Kind::Fraction { max: 10, what: "" };
         let text = |text: &str| Value::Text(text.to_owned());
         for (written, kind, expected) in [
             ("4", &count, Value::Integer(4)),
             ("four", &count, text("four")),
             ("true", &Kind::Boolean, Value::Boolean(true)),
             ("yes", &Kind::Boolean, text("yes")),
-            ("0.5", &Kind::Scale, Value::Float(0.5)),
-            ("1", &Kind::Scale, Value::Float(1.0)),
+            ("0.5", &scale, Value::Float(0.5)),
+            ("1", &scale, Value::Float(1.0)),
             ("10s", &duration, text("10s")),
             ("4", &Kind::Text, text("4")),
             ("4", &Kind::Scalar, Value::Integer(4)),

@@ -38,7 +38,11 @@ pub(super) enum Kind {
         max: u32,
         what: &'static str,
     },
-    Scale,
+    /// A number above 0, also with a fraction.
+    Fraction {
+        max: u32,
+        what: &'static str,
+    },
     Duration {
         min: &'static str,
         max: &'static str,
@@ -242,7 +246,7 @@ const LOGS: &[Key] = &[
 
 const WAREHOUSE: &[Key] = &[
     key("kind", Kind::Choice(WAREHOUSES), r#""embedded""#),
-    key("scale", Kind::Scale, "0.01"),
+    key("scale", Kind::Fraction { max: 10, what: "a scale" }, "0.01"),
     key("sample_account_in_production", Kind::Boolean, "false"),
 ];
 

@@ -123,7 +123,7 @@ fn single(kind: &Kind) -> Value {
         Kind::Scalars => list(scalar()),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Count { min, max, .. } => integer(i64::from(*min), i64::from(*max)),
-        Kind::Scale => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
+        Kind::Fraction { max, .. } => json!({ "type": "number", "minimum": 0, "maximum": max }),
         Kind::Duration { .. } => string(DURATION),
         Kind::DurationOrOff { .. } => or_words(string(DURATION), &["off"]),
         Kind::Size { .. } => string(SIZE),

@@ -206,18 +206,18 @@ pub(super) fn exit_code(node: &Node) -> Result<i32, String> {
     i32::try_from(code).map_err(|error| error.to_string())
 }
 
-/// A TPC-H scale factor.
-pub(super) fn scale(node: &Node) -> Result<f64, String> {
+/// A number above 0, also with a fraction.
+pub(super) fn fraction(node: &Node, max: u32, what: &str) -> Result<f64, String> {
     #[expect(clippy::cast_precision_loss, reason = "numbers in range are far below 2^52")]
-    let factor = match &node.value {
-        Value::Float(factor) => *factor,
-        Value::Integer(factor) => *factor as f64,
-        other => return Err(no_number(other, "a scale")),
+    let number = match &node.value {
+        Value::Float(number) => *number,
+        Value::Integer(number) => *number as f64,
+        other => return Err(no_number(other, what)),
     };
-    if factor > 0.0 && factor <= 10.0 {
-        return Ok(factor);
+    if number > 0.0 && number <= f64::from(max) {
+        return Ok(number);
     }
-    Err(format!("{factor} is not a scale; use a number above 0 and up to 10"))
+    Err(format!("{number} is not {what}; use a number above 0 and up to {max}"))
 }
 
 /// That a number has no unit, with what it is likely to stand for, else the form with an example.

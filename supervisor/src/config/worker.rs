@@ -131,7 +131,7 @@ enum Kind {
 }
 
 fn sample(warehouse: Section<'_>) -> WarehouseSettings {
-    WarehouseSettings::Embedded { scale: warehouse.scale("scale").unwrap_or(SAMPLE_SCALE) }
+    WarehouseSettings::Embedded { scale: warehouse.fraction("scale").unwrap_or(SAMPLE_SCALE) }
 }
 
 fn refuse_sample_in_production(warehouse: Section<'_>, around: &Around<'_>, report: &mut Report) {

@@ -118,6 +118,11 @@ impl Document {
         &mut self.tables[index]
     }
 
+    /// Puts the tables of another document behind these.
+    pub(super) fn append(&mut self, mut other: Document) {
+        self.tables.append(&mut other.tables);
+    }
+
     /// Whether anything stands in such a table.
     pub(super) fn has(&self, names: &[&str]) -> bool {
         let path = path(names);

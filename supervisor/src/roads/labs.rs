@@ -23,12 +23,13 @@ pub fn labs(text: &str) -> Result<Draft, Untranslatable> {
         return Err(Untranslatable("it is no table of services".to_owned()));
     };
     let mut notes = Notes::default();
+    let mut services = Document::default();
     let mut known = false;
     for (key, value) in entries {
         known |= match key.as_str() {
-            "search_services" => services(key, value, SEARCH, &mut notes),
-            "analyst_services" => services(key, value, ANALYST, &mut notes),
-            "agent_services" => services(key, value, OTHER, &mut notes),
+            "search_services" | "analyst_services" | "agent_services" => {
+                cortex(key, value, &mut services, &mut notes)
+            }
             "other_services" => others(value, &mut notes),
             "sql_statement_permissions" => permissions(value, &mut notes),
             other => {
@@ -49,24 +50,61 @@ pub fn labs(text: &str) -> Result<Draft, Untranslatable> {
     let mut document = Document::default();
     document.head(HEAD);
     fresh::worker(&mut document, APP, LISTEN, 2);
+    let mcp = document.table(&["apps", APP, "mcp"]);
+    mcp.remark("The Labs server's tools, by their names and arguments.");
+    mcp.set("toolsets", vec!["official".to_owned()]);
     fresh::sample(&mut document, APP);
+    document.append(services);
     Ok(notes.finish(&document))
 }
 
-const SEARCH: &str = "Cortex Search is not a tool of this release";
-const ANALYST: &str = "Cortex Analyst is not a tool of this release";
-const OTHER: &str = "this kind of Cortex service is not a tool of this release";
-
-fn services(key: &str, value: &Written, reason: &str, notes: &mut Notes) -> bool {
-    for (index, service) in value.items().iter().enumerate() {
-        let name = service.get("service_name").and_then(Written::as_text);
-        let name = name.unwrap_or_else(|| index.to_string());
-        notes.dropped(format!("{key}.{name}"), reason);
-    }
+/// Each service of a kind as a table of its own, from which its tool gets its name and place.
+fn cortex(key: &str, value: &Written, document: &mut Document, notes: &mut Notes) -> bool {
     if value.items().is_empty() {
         notes.dropped(key, "it is empty");
-    } else {
-        notes.question(key, format!("{reason}; whoever uses it keeps the Labs server for it"));
+    }
+    for (index, service) in value.items().iter().enumerate() {
+        let text = |name: &str| service.get(name).and_then(Written::as_text);
+        let Some(name) = text("service_name").filter(|name| crate::config::is_name(name)) else {
+            let words = "it has no `service_name` that can stand for it here; write it by hand";
+            notes.dropped(format!("{key}.{index}"), words);
+            continue;
+        };
+        let from = format!("{key}.{name}");
+        let table = ["apps", APP, "cortex", &name];
+        let identifier = match key {
+            "analyst_services" => text("semantic_model"),
+            _ => ["database_name", "schema_name", "service_name"]
+                .iter()
+                .map(|part| text(part))
+                .collect::<Option<Vec<_>>>()
+                .map(|parts| parts.join(".")),
+        };
+        let Some(identifier) = identifier else {
+            notes.dropped(from, "it does not say which service of the account it is");
+            continue;
+        };
+        if document.has(&table) {
+            notes.dropped(from, "another service has this name; give one of them another");
+            continue;
+        }
+        let kind = match key {
+            "search_services" => "CORTEX_SEARCH_SERVICE_QUERY",
+            "analyst_services" => "CORTEX_ANALYST_MESSAGE",
+            _ => "CORTEX_AGENT_RUN",
+        };
+        let description = text("description").map(|words| words.trim().to_owned());
+        let description = description.filter(|words| !words.is_empty());
+        let table = document.table(&table);
+        table.set("type", kind);
+        table.set("identifier", identifier.as_str());
+        table.set("description", description.as_deref().unwrap_or(name.as_str()));
+        if key == "search_services" {
+            let columns = service.get("columns").map(Written::texts).unwrap_or_default();
+            table.set_some("columns", (!columns.is_empty()).then_some(columns));
+            table.set_some("limit", service.get("limit").and_then(Written::as_integer));
+        }
+        notes.holds(from, format!("apps.{APP}.cortex.{name}"));
     }
     true
 }
@@ -80,24 +118,13 @@ fn others(value: &Written, notes: &mut Notes) -> bool {
         let key = format!("other_services.{name}");
         let on = !value.is_off();
         match (name.as_str(), on) {
-            ("query_manager", true) => notes.holds(key, "the tool execute_query, always there"),
-            ("query_manager", false) => {
-                let words = "execute_query is always there; it only reads";
+            ("query_manager" | "object_manager" | "semantic_manager", true) => {
+                notes.holds(key, "its tools are in the toolset `official`");
+            }
+            ("query_manager" | "object_manager" | "semantic_manager", false) => {
+                let words = "its tools are in the toolset `official` all the same; what changes \
+                             objects is shown only to clients whose `level` goes as far";
                 notes.dropped(&key, words);
-                notes.question(key, words);
-            }
-            ("object_manager", true) => {
-                notes.dropped(
-                    key,
-                    "list_databases, list_views, describe_view and query_view are there; nothing \
-                     creates or drops objects",
-                );
-            }
-            ("semantic_manager", true) => {
-                notes.dropped(key, "semantic views are not a tool of this release");
-            }
-            ("object_manager" | "semantic_manager", false) => {
-                notes.holds(key, "it is not there");
             }
             _ => notes.unknown(key, "the Labs server does not know it either"),
         }
@@ -153,14 +180,22 @@ fn permission(kind: &str, allowed: bool, notes: &mut Notes) {
             "SHOW and EXPLAIN are let through without it; CALL, GRANT, PUT and EXECUTE IMMEDIATE, \
              which it let through as well, are refused",
         ),
-        ("all" | "unknown", true) => {
-            notes.dropped(key, "only statements that read are let through")
-        }
+        ("all" | "unknown", true) => notes.dropped(
+            key,
+            "only what is known to read is let through, unless a client has a `level`",
+        ),
         (kind, true) if WRITING.contains(&kind) => {
-            notes.dropped(key, "this release only reads; the statement is refused");
+            let words = "whoever calls may only read; a client with a `level` of its own may go \
+                         further (docs/clients.md)";
+            notes.dropped(&key, words);
+            notes.question(key, words);
         }
-        ("command" | "all" | "unknown", false) => notes.holds(key, "refused, always"),
-        (kind, false) if WRITING.contains(&kind) => notes.holds(key, "refused, always"),
+        ("command" | "all" | "unknown", false) => {
+            notes.holds(key, "refused, unless a client has a `level`")
+        }
+        (kind, false) if WRITING.contains(&kind) => {
+            notes.holds(key, "refused, unless a client has a `level`")
+        }
         _ => notes.unknown(key, "the Labs server does not know it either"),
     }
 }

@@ -6,6 +6,7 @@
 //! it, and needs nothing of the test around it, so that a benchmark can use it too.
 
 pub(crate) mod answers;
+mod cortex;
 mod date;
 pub(crate) mod faults;
 mod history;

@@ -34,6 +34,22 @@ pub(crate) struct Seen {
     pub(crate) running_max: usize,
     pub(crate) aborts: Vec<Abort>,
     pub(crate) fetches: Vec<Fetch>,
+    /// Requests to services beside SQL, of sessions that are known.
+    pub(crate) asked: Vec<Asked>,
+    /// Clients that hung up on a request that is never answered.
+    pub(crate) hung_up: usize,
+}
+
+/// A request to a service beside SQL.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) session: i64,
+    pub(crate) path: String,
+    pub(crate) body: Value,
+    /// Where its session stood.
+    pub(crate) role: Option<String>,
+    pub(crate) warehouse: Option<String>,
+    pub(crate) accept: String,
 }
 
 #[derive(Debug, Clone)]

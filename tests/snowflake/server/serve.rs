@@ -13,7 +13,7 @@ use super::date::http_date;
 use super::faults::{Endpoint, Fault};
 use super::http::{self, Body, Reply, Request, Sending, Wire};
 use super::sessions::{self, EXPIRED, Refusal};
-use super::{State, statements};
+use super::{State, cortex, statements};
 
 /// Takes connections until `over` fires.
 pub(crate) async fn accept(
@@ -84,6 +84,7 @@ async fn answer(state: &Arc<State>, stream: &mut TcpStream, request: &Request) -
             }
             Before::Silence => {
                 http::until_gone(stream).await;
+                state.note(|seen| seen.hung_up += 1);
                 return Ok(false);
             }
             Before::Execute => {
@@ -121,7 +122,7 @@ async fn handle(state: &Arc<State>, endpoint: Endpoint, request: &Request) -> Re
         Endpoint::Abort => statements::abort(state, request),
         Endpoint::Monitor => statements::monitor(state, request),
         Endpoint::Chunk => return statements::chunk(state, request),
-        Endpoint::Rest => return rest(state, request),
+        Endpoint::Rest => return cortex::answer(state, request),
         Endpoint::Other => {
             let line = format!("{} {}", request.method, request.path);
             state.note(|seen| seen.strange.push(line));
@@ -129,28 +130,6 @@ async fn handle(state: &Arc<State>, endpoint: Endpoint, request: &Request) -> Re
         }
     };
     Reply::json(answered.unwrap_or_else(Refusal::json))
-}
-
-/// A service that tells what it was asked, and under which role; one called MISSING is not there.
-fn rest(state: &State, request: &Request) -> Reply {
-    let role = match state.sessions().of_token(request.token(), state.clock.now()) {
-        Ok(session) => session.role.clone(),
-        Err(refusal) => {
-            let mut reply = Reply::json(refusal.json());
-            reply.status = 401;
-            return reply;
-        }
-    };
-    if request.path.contains("MISSING") {
-        let words = "it does not exist or is not authorized";
-        let mut reply = Reply::json(json!({ "code": "390404", "message": words }));
-        reply.status = 404;
-        return reply;
-    }
-    let accept = request.header("accept").unwrap_or_default();
-    Reply::json(json!({
-        "path": request.path, "asked": request.json(), "role": role, "accept": accept,
-    }))
 }
 
 /// What a fault does before anything is executed.

@@ -265,6 +265,14 @@ fn show(words: &[&str], session: &Session) -> Ran {
             let rows = session.variables.iter().map(|(name, value)| row(&[name, value]));
             listing(&["name", "value"], rows.collect())
         }
+        "WAREHOUSES" => {
+            let sizes = [("SMALL_WH", "Small"), ("BIG_WH", "4X-Large"), ("ODD_WH", "")];
+            let rows = sizes.iter().map(|(name, size)| {
+                let is_current = session.warehouse.as_deref() == Some(*name);
+                row(&[name, "STARTED", size, if is_current { "Y" } else { "N" }])
+            });
+            listing(&["name", "state", "size", "is_current"], rows.collect())
+        }
         "TABLES" => listing(&["name"], session.tables.iter().map(|name| row(&[name])).collect()),
         "TRANSACTIONS" => {
             listing(&["id"], session.transaction.iter().map(|id| row(&[id])).collect())

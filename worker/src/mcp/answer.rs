@@ -128,18 +128,21 @@ fn csv_field(text: &str) -> String {
 /// The rows as objects, one a line; a list instead where two columns have one name.
 #[must_use]
 pub fn json_lines(answer: &Answer) -> String {
+    objects(answer).map(|line| format!("{line}\n")).collect()
+}
+
+/// The rows as objects; a list instead where two columns have one name.
+pub fn objects(answer: &Answer) -> impl Iterator<Item = Value> {
     let names: Vec<&str> = answer.columns.iter().map(|column| column.name.as_str()).collect();
     let is_distinct = names.iter().enumerate().all(|(at, name)| !names[..at].contains(name));
-    let line = |row: &Vec<Cell>| {
+    answer.rows.iter().map(move |row| {
         let cells = row.iter().map(cell_json);
-        let line = if is_distinct {
+        if is_distinct {
             Value::Object(names.iter().map(|name| (*name).to_owned()).zip(cells).collect())
         } else {
             cells.collect()
-        };
-        format!("{line}\n")
-    };
-    answer.rows.iter().map(line).collect()
+        }
+    })
 }
 
 /// The answer as structured content.

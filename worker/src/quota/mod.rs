@@ -21,6 +21,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mcp_protocol::access::Quota;
+use mcp_protocol::measure::Measure;
 use mcp_protocol::message::Limit;
 
 use day::Today;
@@ -28,7 +29,7 @@ use holder::Holder;
 use memory::Memory;
 use rate::Rate;
 pub use rate::Standing;
-pub use refusal::{Refusal, tell};
+pub use refusal::{Refusal, in_credits, tell};
 pub use table::household;
 use table::{HOLDERS_MAX, Record};
 
@@ -164,7 +165,8 @@ impl Quotas {
         let limited = quota.statements_per_second.is_some()
             || quota.concurrent_statements.is_some()
             || quota.statements_per_day.is_some()
-            || quota.bytes_per_day.is_some();
+            || quota.bytes_per_day.is_some()
+            || quota.microcredits_per_day.is_some();
         if !limited {
             return Ok(None);
         }
@@ -175,6 +177,11 @@ impl Quotas {
             && day::counted(record.bytes_of_day(), today) >= most
         {
             return Err(self.refuse(client, (Limit::BytesOfDay, most), today.left()));
+        }
+        if let Some(most) = quota.microcredits_per_day
+            && day::counted(record.microcredits_of_day(), today) >= most
+        {
+            return Err(self.refuse(client, (Limit::CreditsOfDay, most), today.left()));
         }
         let limit = Limit::ConcurrentStatements;
         let at_once = quota.concurrent_statements;
@@ -202,6 +209,31 @@ impl Quotas {
             let today = Today::at(Now::read().unix_seconds);
             let _ = day::add(record.bytes_of_day(), bytes, u64::MAX, today);
         }
+    }
+
+    /// Counts what a client's statement cost, in millionths of a credit. The last statements of a
+    /// day may go over the limit, for nobody knows before how long they take.
+    pub fn cost(&self, client: Option<&str>, quota: &Quota, microcredits: u64) {
+        if quota.microcredits_per_day.is_none() {
+            return;
+        }
+        let labels = &[client.unwrap_or_default()];
+        self.inner.metrics.tallies.count(Measure::Microcredits, labels, microcredits);
+        let memory = self.memory_of(client);
+        if let Some(record) = Record::of(client, memory.words()) {
+            let today = Today::at(Now::read().unix_seconds);
+            let _ = day::add(record.microcredits_of_day(), microcredits, u64::MAX, today);
+        }
+    }
+
+    /// What is left of a client's credits today, in millionths; nothing where it has no budget.
+    #[must_use]
+    pub fn credits_left(&self, client: Option<&str>, quota: &Quota) -> Option<u64> {
+        let most = quota.microcredits_per_day?;
+        let memory = self.memory_of(client);
+        let record = Record::of(client, memory.words())?;
+        let today = Today::at(Now::read().unix_seconds);
+        Some(most.saturating_sub(day::counted(record.microcredits_of_day(), today)))
     }
 
     /// Notes that a request from this address was not let in.

@@ -41,6 +41,10 @@ impl Refusal {
             Limit::ConcurrentStatements => format!("you may run {most} statements at once"),
             Limit::StatementsOfDay => format!("you may run {most} statements in a day (UTC)"),
             Limit::BytesOfDay => format!("you may read {most} bytes in a day (UTC)"),
+            Limit::CreditsOfDay => format!(
+                "you may use {} credits in a day (UTC), as this server estimates them",
+                in_credits(most)
+            ),
             Limit::FailedLogins => {
                 format!("{most} requests in a minute were not let in from your address")
             }
@@ -52,7 +56,7 @@ impl Refusal {
     /// How long the limit's window is, in seconds.
     fn window(&self) -> u64 {
         match self.limit {
-            Limit::StatementsOfDay | Limit::BytesOfDay => 24 * 60 * 60,
+            Limit::StatementsOfDay | Limit::BytesOfDay | Limit::CreditsOfDay => 24 * 60 * 60,
             Limit::FailedLogins => 60,
             Limit::Requests
             | Limit::TotalRequests
@@ -99,6 +103,13 @@ fn write(headers: &mut HeaderMap, (limit, window): (Limit, u64), standing: Stand
     }
 }
 
+/// Millionths of a credit as credits, without needless zeros.
+#[must_use]
+pub fn in_credits(microcredits: u64) -> String {
+    let text = format!("{}.{:06}", microcredits / 1_000_000, microcredits % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn spoken(seconds: u64) -> String {
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, seconds) => format!("{seconds} s"),
@@ -123,6 +134,7 @@ mod tests {
         assert_eq!(said("ratelimit-policy"), "\"requests\";q=5;w=1");
         assert_eq!(said("ratelimit"), "\"requests\";r=0;t=2");
         assert_eq!((said("ratelimit-limit"), said("ratelimit-reset")), ("5".into(), "2".into()));
+        assert_eq!([0, 250_000, 1_000_000].map(in_credits), ["0", "0.25", "1"]);
         assert_eq!(spoken(5 * 3600 + 61), "5 h 1 min");
     }
 }

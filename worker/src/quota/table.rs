@@ -84,6 +84,10 @@ impl<'a> Record<'a> {
         &self.words[4]
     }
 
+    pub(super) fn microcredits_of_day(&self) -> &'a AtomicU64 {
+        &self.words[5]
+    }
+
     /// The places of those who are at work.
     pub(super) fn holders(&self) -> &'a [AtomicU64] {
         &self.words[RECORD_HEAD..]

@@ -194,6 +194,15 @@ fn what_was_counted_outlives_those_who_counted() {
     quotas(directory.path()).statement(Some("team"), &bytes).expect("one byte is left");
     quotas(directory.path()).answered(Some("team"), &bytes, 1);
     assert!(quotas(directory.path()).statement(Some("team"), &bytes).is_err());
+    let credits = Quota { microcredits_per_day: Some(100), ..Quota::default() };
+    quotas(directory.path()).cost(Some("team"), &credits, 60);
+    assert_eq!(quotas(directory.path()).credits_left(Some("team"), &credits), Some(40));
+    quotas(directory.path()).statement(Some("team"), &credits).expect("something is left");
+    quotas(directory.path()).cost(Some("team"), &credits, 60);
+    let refusal = quotas(directory.path()).statement(Some("team"), &credits);
+    assert_eq!(refusal.expect_err("all is spent").limit, Limit::CreditsOfDay);
+    assert_eq!(quotas(directory.path()).credits_left(Some("team"), &credits), Some(0));
+    assert!(quotas(directory.path()).statement(Some("others"), &credits).is_ok());
 }
 
 #[test]

@@ -108,6 +108,7 @@ impl Circuit {
                 (LOGGED_OUT_WAIT, Why::LoggedOut(error.to_string()))
             }
             WarehouseError::Statement { .. }
+            | WarehouseError::Service { .. }
             | WarehouseError::Unsupported { .. }
             | WarehouseError::TimedOut { .. }
             | WarehouseError::Cancelled

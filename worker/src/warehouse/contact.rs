@@ -56,6 +56,7 @@ impl Contact {
     pub(super) fn failed(&self, error: &WarehouseError) {
         let kind = match error {
             WarehouseError::Statement { .. }
+            | WarehouseError::Service { .. }
             | WarehouseError::Unsupported { .. }
             | WarehouseError::Left { .. } => {
                 return self.answered();

@@ -139,7 +139,7 @@ fn outcome(error: &PoolError) -> &'static str {
         PoolError::Closed => "closing",
         PoolError::Quota(_) => "over_quota",
         PoolError::Warehouse(error) => match error {
-            WarehouseError::Statement { .. } => "error",
+            WarehouseError::Statement { .. } | WarehouseError::Service { .. } => "error",
             WarehouseError::Unsupported { .. } => "unsupported",
             WarehouseError::TimedOut { .. } => "timed_out",
             WarehouseError::Cancelled => "cancelled",

@@ -314,6 +314,16 @@ pub enum WarehouseError {
         /// The warehouse's words, with a code where it gives one.
         message: String,
     },
+    /// A service that is no statement does not do what it was asked; others may.
+    #[error("the service answered {status}: {message}")]
+    Service {
+        /// HTTP's word for it.
+        status: u16,
+        /// Its own words, with a code where it gives one.
+        message: String,
+        /// When it makes sense to ask again, where it says so.
+        retry_after: Option<Duration>,
+    },
     /// This warehouse cannot do that at all.
     #[error("{warehouse} cannot do this: {what}")]
     Unsupported {

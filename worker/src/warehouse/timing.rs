@@ -61,6 +61,7 @@ impl<'a> Timing<'a> {
             Err(WarehouseError::TimedOut { .. }) => "timeout",
             Err(
                 WarehouseError::Statement { .. }
+                | WarehouseError::Service { .. }
                 | WarehouseError::Unsupported { .. }
                 | WarehouseError::Connect { .. }
                 | WarehouseError::Refused { .. }

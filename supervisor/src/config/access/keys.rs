@@ -31,6 +31,8 @@ const TIMEOUT: Key =
 
 const SCANNED: Key =
     key("max_bytes_scanned", Kind::Size { min: "1KB", max: "1000TB" }, r#""100GB""#);
+const CREDITS: Key =
+    key("credits_per_day", Kind::Fraction { max: 1_000_000, what: "a number of credits" }, "2.5");
 
 /// `[apps.NAME.mcp]`.
 pub(in crate::config) const MCP: &[Key] = &[
@@ -53,6 +55,7 @@ pub(in crate::config) const MCP: &[Key] = &[
     DAILY_BYTES,
     TIMEOUT,
     SCANNED,
+    CREDITS,
 ];
 
 /// `[apps.NAME.clients.NAME]`.
@@ -70,6 +73,7 @@ pub(in crate::config) const CLIENT: &[Key] = &[
     DAILY_BYTES,
     TIMEOUT,
     SCANNED,
+    CREDITS,
     key("subjects", Kind::Texts, "[]"),
     key("certificates", Kind::Texts, "[]"),
     key("admin", Kind::Boolean, "false"),
@@ -86,7 +90,7 @@ pub(in crate::config) const OAUTH: &[Key] = &[
 ];
 
 /// What has no default in `[apps.NAME.mcp]`, as seen from the app: nothing is limited.
-pub(in crate::config) const UNLIMITED: [&str; 7] = [
+pub(in crate::config) const UNLIMITED: [&str; 8] = [
     "mcp.requests_per_second",
     "mcp.statements_per_second",
     "mcp.concurrent_statements",
@@ -94,4 +98,5 @@ pub(in crate::config) const UNLIMITED: [&str; 7] = [
     "mcp.bytes_per_day",
     "mcp.statement_timeout",
     "mcp.max_bytes_scanned",
+    "mcp.credits_per_day",
 ];

@@ -173,7 +173,21 @@ fn quota(section: Section<'_>, base: &Quota) -> Quota {
         bytes_per_day: section.size("bytes_per_day").or(base.bytes_per_day),
         statement_timeout: section.duration("statement_timeout").or(base.statement_timeout),
         bytes_scanned_max: section.size("max_bytes_scanned").or(base.bytes_scanned_max),
+        microcredits_per_day: section
+            .fraction("credits_per_day")
+            .map(millionths)
+            .or(base.microcredits_per_day),
     }
+}
+
+/// A number in range as millionths, 1 at the least.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is above 0 and far below 2^52"
+)]
+fn millionths(number: f64) -> u64 {
+    ((number * 1e6).round() as u64).max(1)
 }
 
 fn toolsets(section: Section<'_>, report: &mut Report) -> Option<Vec<String>> {

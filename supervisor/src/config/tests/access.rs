@@ -60,7 +60,8 @@ fn a_client_begins_with_what_everybody_has() {
          roles = [\"*\"]\nrequests_per_second = 7\nstatement_timeout = \"9s\"\n\
          [apps.query.clients.one]\n\
          [apps.query.clients.two]\nlevel = \"read\"\ntoolsets = [\"*\"]\nroles = [\"a_role\", '\"My \"\"x\"\"\"']\n\
-         databases = []\nbytes_per_day = \"1GB\"\nmax_bytes_scanned = \"2GB\"\n",
+         databases = []\nbytes_per_day = \"1GB\"\nmax_bytes_scanned = \"2GB\"\n\
+         credits_per_day = 0.25\n",
     );
     assert_eq!(found.anonymous, None, "a client is known, so all must be");
     let [one, two] = &found.clients[..] else { panic!("{found:?}") };
@@ -75,6 +76,7 @@ fn a_client_begins_with_what_everybody_has() {
     assert_eq!(two.grant.databases, Allowed::Only(Vec::new()));
     assert_eq!(two.grant.quota.bytes_per_day, Some(1_000_000_000));
     assert_eq!(two.grant.quota.bytes_scanned_max, Some(2_000_000_000));
+    assert_eq!(two.grant.quota.microcredits_per_day, Some(250_000));
     assert_eq!(two.grant.quota.requests_per_second, Some(7));
 }
 

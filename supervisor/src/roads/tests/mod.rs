@@ -147,7 +147,7 @@ fn a_file_of_the_labs_server_becomes_this_and_each_key_has_one_fate() {
     let keys = [
         "agent_services.sales",
         "search_services.docs_search",
-        "analyst_services",
+        "analyst_services.orders",
         "other_services.query_manager",
         "other_services.time_manager",
         "colour",

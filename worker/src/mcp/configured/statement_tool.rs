@@ -22,7 +22,7 @@ use crate::sql::{Decision, Level, decide, decide_bound};
 use crate::warehouse::Context;
 
 /// The argument with which a call goes on in its answer; no parameter may be called so.
-const CURSOR: &str = "cursor";
+pub(super) const CURSOR: &str = "cursor";
 
 /// A declared tool that can be called.
 pub(super) struct Ready {
@@ -67,25 +67,40 @@ impl Ready {
         errand: &Errand<'_>,
         mut arguments: JsonObject,
     ) -> Result<Reply, ToolError> {
-        let cursor = match arguments.remove(CURSOR) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(cursor)) => Some(cursor),
-            Some(_) => return Err(ToolError::Arguments(format!("`{CURSOR}` must be a text"))),
-        };
+        let cursor = cursor(&mut arguments)?;
         let given = values::given(&self.tool.parameters, arguments);
         let given = Value::Object(given.map_err(ToolError::Arguments)?);
-        let Bound { statement, bindings } = bind(&self.tool.statement, Some(&given))?;
-        let context = Context { bindings, ..self.context.clone() };
+        let bound = bind(&self.tool.statement, Some(&given))?;
+        let asked = Named { name: &self.tool.name, rows_max: self.tool.rows_max };
+        asked.run(errand, bound, (&self.context, cursor.as_deref())).await
+    }
+}
+
+/// A statement of the operator's that has a name, and may have a bound of its own.
+pub(super) struct Named<'a> {
+    pub(super) name: &'a str,
+    pub(super) rows_max: Option<u32>,
+}
+
+impl Named<'_> {
+    /// Runs the statement with its values, or goes on in its answer.
+    pub(super) async fn run(
+        &self,
+        errand: &Errand<'_>,
+        Bound { statement, bindings }: Bound,
+        (context, cursor): (&Context, Option<&str>),
+    ) -> Result<Reply, ToolError> {
+        let context = Context { bindings, ..context.clone() };
         errand.judge(&statement, &context)?;
-        let rows_max = self.tool.rows_max.map_or(ROWS_DEFAULT, |rows| rows as usize);
+        let rows_max = self.rows_max.map_or(ROWS_DEFAULT, |rows| rows as usize);
         let asking = Asking { rows_max, timeout: errand.timeout(None)? };
         let question = Question { statement: &statement, context, asking };
         if cursor.is_none() {
             guard::check(errand, &question).await?;
         }
-        let results = first_or_next(errand, question, cursor.as_deref()).await?;
+        let results = first_or_next(errand, question, cursor).await?;
         let found = &results.answer;
-        let mut text = format!("## {}\n\nRequest ID: {}\n\n", self.tool.name, found.query_id);
+        let mut text = format!("## {}\n\nRequest ID: {}\n\n", self.name, found.query_id);
         if found.rows.is_empty() {
             text.push_str("There are no rows.");
         } else {
@@ -94,6 +109,15 @@ impl Ready {
         }
         text.push_str(&results.ending());
         Ok(Reply { text, structured: results.structured(), link: results.link })
+    }
+}
+
+/// Takes the cursor out of the arguments of a call.
+pub(super) fn cursor(arguments: &mut JsonObject) -> Result<Option<String>, ToolError> {
+    match arguments.remove(CURSOR) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(cursor)) => Ok(Some(cursor)),
+        Some(_) => Err(ToolError::Arguments(format!("`{CURSOR}` must be a text"))),
     }
 }
 
@@ -116,13 +140,10 @@ impl Callable for Ready {
     }
 
     fn definition(&self) -> Definition {
-        let (mut properties, required) = values::schema(&self.tool.parameters);
-        properties[CURSOR] =
-            json!({ "type": "string", "description": "`next_cursor` of the same call." });
         Definition {
             title: self.tool.name.replace('_', " ").into(),
             description: self.tool.description.clone().into(),
-            input: input(properties, &required),
+            input: schema(&self.tool.parameters),
             output: answer::output_schema(),
             effect: match self.tool.level {
                 Granted::Read => Effect::Reads,
@@ -139,6 +160,14 @@ impl Callable for Ready {
 /// Whether a caller is among these clients; one without a name is only where all are.
 pub(super) fn is_among(caller: &Caller, clients: &Allowed) -> bool {
     clients.allows(caller.name.as_deref().unwrap_or_default())
+}
+
+/// The schema of a call that gives these values.
+pub(super) fn schema(parameters: &[Parameter]) -> Value {
+    let (mut properties, required) = values::schema(parameters);
+    properties[CURSOR] =
+        json!({ "type": "string", "description": "`next_cursor` of the same call." });
+    input(properties, &required)
 }
 
 fn level(granted: Granted) -> Level {

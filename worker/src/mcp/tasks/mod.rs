@@ -52,7 +52,7 @@ pub(super) async fn called(
     request: CallToolRequestParams,
     context: &Context,
 ) -> Result<CallToolResponse, ErrorData> {
-    let called = Called::of(&request).filter(|_| knows_tasks(context));
+    let called = knows_tasks(context).then(|| Called::of(&request)).flatten();
     let fate = match &called {
         Some(_) => Fate::Left(TASK_AFTER),
         None => Fate::Awaited,

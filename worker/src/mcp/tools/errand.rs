@@ -3,6 +3,8 @@
 //! Every name that a call says is resolved here as Snowflake does, and held against what its
 //! caller may say. Nothing below asks again.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mcp_protocol::access::{Allowed, Level as Granted};
@@ -14,6 +16,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::credits::{Cost, Meter};
 use super::{Desk, ToolError};
 use crate::access::Caller;
 use crate::mcp::edge::resume::Resumable;
@@ -69,6 +72,8 @@ pub struct Errand<'a> {
     pub resumable: Option<Resumable>,
     /// What may come of its own statement.
     pub fate: Fate,
+    /// What its statements cost so far, in millionths of a credit, where somebody counts it.
+    pub microcredits: Arc<AtomicU64>,
 }
 
 impl<'a> Errand<'a> {
@@ -78,7 +83,8 @@ impl<'a> Errand<'a> {
         let caller = asked.caller.name.as_deref().map(str::to_owned);
         let origin = Origin { tool: Some(what.to_owned()), caller, ..asked.origin };
         let Asked { caller, cancel, course, resumable, fate, .. } = asked;
-        Errand { desk, caller, origin, cancel, course, resumable, fate }
+        let microcredits = Arc::default();
+        Errand { desk, caller, origin, cancel, course, resumable, fate, microcredits }
     }
 }
 
@@ -290,6 +296,7 @@ impl Errand<'_> {
     ) -> Result<Answer, ToolError> {
         let pool = self.desk.connection(context.connection.as_deref(), self.caller)?;
         let (client, quota) = (self.caller.name.as_deref(), &self.caller.grant.quota);
+        let meter = Meter::of(self, statement, context).await?;
         let place = self.desk.quotas.statement(client, quota).map_err(PoolError::from)?;
         let limits = self.limits();
         let limits = Limits {
@@ -300,29 +307,51 @@ impl Errand<'_> {
         let (course, stage) = self.course.clone().watched();
         let mut context = Context { origin: self.origin.clone(), course, ..context.clone() };
         let resumable = self.resumable.as_ref().filter(|call| call.is_of(statement));
-        let answer = match resumable.filter(|_| context.page.is_none()) {
-            Some(resumable) => {
-                let taken_up = resumable.taken_up().map(str::to_owned);
-                let page = |query_id| Page { query_id, offset: 0, run: Run::TakenUp };
-                context.page = taken_up.map(page);
-                context.leave = resumable.leave();
-                let place_of = context.connection.clone();
-                tokio::select! {
-                    answer = pool.query(statement, &context, &limits, self.cancel) => answer,
-                    never = resumable.tell(place_of.as_deref(), stage.clone()) => match never {},
-                }
+        let resumable = resumable.filter(|_| context.page.is_none());
+        if let Some(resumable) = resumable {
+            let page = |query_id: &str| Page {
+                query_id: query_id.to_owned(),
+                offset: 0,
+                run: Run::TakenUp,
+            };
+            context.page = resumable.taken_up().map(page);
+            context.leave = resumable.leave();
+        }
+        let tell = async {
+            match resumable {
+                Some(call) => call.tell(context.connection.as_deref(), stage.clone()).await,
+                None => std::future::pending().await,
             }
-            None => pool.query(statement, &context, &limits, self.cancel).await,
+        };
+        let measure = async {
+            match &meter {
+                Some(meter) => meter.follow(stage.clone()).await,
+                None => std::future::pending().await,
+            }
+        };
+        let answer = tokio::select! {
+            answer = pool.query(statement, &context, &limits, self.cancel) => answer,
+            never = tell => match never {},
+            never = measure => match never {},
         };
         let answer = match answer {
             Err(PoolError::Warehouse(WarehouseError::Left { query_id })) => {
-                tokio::spawn(kept_until_over(place, stage));
+                tokio::spawn(kept_until_over((place, meter.map(Meter::runs_on)), stage));
                 return Err(ToolError::Left { query_id, connection: context.connection });
             }
             answer => answer?,
         };
+drop(meter);
         self.desk.quotas.answered(client, quota, answer.bytes as u64);
         Ok(answer)
+    }
+
+    /// What this call cost so far, where its caller has a budget.
+    #[must_use]
+    pub fn cost(&self) -> Option<Cost> {
+        let (client, quota) = (self.caller.name.as_deref(), &self.caller.grant.quota);
+        let left = self.desk.quotas.credits_left(client, quota)?;
+        Some(Cost { microcredits: self.microcredits.load(Ordering::Relaxed), left })
     }
 
     /// How much one statement may cost, as of now.
@@ -338,11 +367,12 @@ impl Errand<'_> {
     }
 }
 
-/// Keeps a client's place among statements at once, while one of its statements runs on.
-async fn kept_until_over(place: Option<Place>, mut stage: watch::Receiver<Stage>) {
+/// Keeps a client's place among statements at once, while one of its statements runs on and costs
+/// something.
+async fn kept_until_over(kept: (Option<Place>, Option<Meter>), mut stage: watch::Receiver<Stage>) {
     // An error means that nobody will tell of it any more, which ends it as well.
     let _ = stage.wait_for(|stage| *stage == Stage::Ended).await.is_ok();
-    drop(place);
+    drop(kept);
 }
 
 /// Arguments as a tool understands them.

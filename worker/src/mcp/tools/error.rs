@@ -49,6 +49,12 @@ pub enum ToolError {
         /// What it may scan.
         bound: String,
     },
+    /// What the statement would cost cannot be estimated, and its caller has a budget.
+    #[error("the size of the warehouse {warehouse} cannot be seen, so no credits can be estimated")]
+    Unpriced {
+        /// The virtual warehouse.
+        warehouse: String,
+    },
     /// There is none, or it is another client's.
     #[error("there is no query {0} that this client began")]
     NoSuchQuery(String),
@@ -105,6 +111,7 @@ impl ToolError {
             | ToolError::Connection(_)
             | ToolError::Cursor(_)
             | ToolError::TooMuch { .. }
+            | ToolError::Unpriced { .. }
             | ToolError::NoSuchQuery(_)
             | ToolError::RowTooLarge { .. }
             | ToolError::Hinted { .. } => true,
@@ -131,6 +138,7 @@ impl ToolError {
                 | ToolError::Connection(_)
                 | ToolError::Cursor(_)
                 | ToolError::TooMuch { .. }
+                | ToolError::Unpriced { .. }
                 | ToolError::NoSuchQuery(_)
         )
     }
@@ -178,6 +186,7 @@ impl ToolError {
             }
             ToolError::Left { .. } => Ending::ANSWERED,
             ToolError::NoSuchQuery(_) => Ending::wrong("no_such_query", "404"),
+            ToolError::Unpriced { .. } => Ending::wrong("unpriced", "403"),
             ToolError::TooMuch { .. } => Ending::wrong("too_much", "413"),
             ToolError::RowTooLarge { .. } => Ending::wrong("too_large", "413"),
             ToolError::Pool(error) | ToolError::Hinted { error, .. } => ending_of_pool(error),
@@ -203,6 +212,11 @@ impl ToolError {
             ToolError::TooMuch { .. } => {
                 format!(
                     "Error: {self}. Nothing was run. Filter on a column by which the table is clustered, such as a date, or read fewer columns; explain_query shows the estimate."
+                )
+            }
+            ToolError::Unpriced { .. } => {
+                format!(
+                    "Error: {self}. Nothing was run. This client has a budget of credits: name another warehouse, or whoever runs this server should grant MONITOR on this one; one without a size has no price here."
                 )
             }
             ToolError::NoSuchQuery(_) => {
@@ -235,6 +249,7 @@ fn ending_of_pool(error: &PoolError) -> Ending {
             Ending::wrong("credentials", "503")
         }
         PoolError::Warehouse(WarehouseError::Statement { .. }) => Ending::wrong("statement", "400"),
+        PoolError::Warehouse(WarehouseError::Service { .. }) => Ending::wrong("service", "502"),
         PoolError::Warehouse(WarehouseError::Unsupported { .. }) => {
             Ending::wrong("unsupported", "501")
         }
@@ -264,6 +279,9 @@ fn of_pool(error: &PoolError) -> String {
         PoolError::Refused { .. } | PoolError::Warehouse(WarehouseError::Refused { .. }) => {
             "Error executing query: the warehouse refuses this server's credentials. Trying again does not help; whoever runs the server must act.".to_owned()
         }
+        PoolError::Warehouse(WarehouseError::Service { status, retry_after, .. }) => {
+            format!("Error: {error}\n{}", of_service(*status, *retry_after))
+        }
         PoolError::Quota(_) => format!("Error: the statement was not run: {error}."),
         PoolError::Exhausted { .. }
         | PoolError::Open { .. }
@@ -277,6 +295,29 @@ fn of_pool(error: &PoolError) -> String {
             | WarehouseError::Settings { .. }
             | WarehouseError::Interrupted { .. },
         ) => format!("Error executing query: {error}"),
+    }
+}
+
+/// What to do about a service that does not do what it was asked.
+fn of_service(status: u16, retry_after: Option<Duration>) -> String {
+    match (status, retry_after) {
+        (403, _) => {
+            "This role may not use it. Ask an administrator for USAGE on the service, on its \
+                     database and schema, and for the database role SNOWFLAKE.CORTEX_USER."
+                .to_owned()
+        }
+        (404, _) => {
+            "It is not there, or this role does not see it: whoever runs this server should \
+                     compare its configured identifier and role with SHOW in the account."
+                .to_owned()
+        }
+        (408 | 429 | 500.., Some(after)) => {
+            format!("It is busy; ask again in {} s.", after.as_secs().max(1))
+        }
+        (408 | 429 | 500.., None) => {
+            "It is busy or in trouble itself; ask again in a while.".to_owned()
+        }
+        _ => "Ask differently: fewer or other columns, a simpler filter or question.".to_owned(),
     }
 }
 

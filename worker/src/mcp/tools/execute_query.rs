@@ -1,5 +1,7 @@
 //! `execute_query`: any one statement that its caller may send.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -75,9 +77,9 @@ async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolEr
         timeout: errand.timeout(arguments.timeout)?,
     };
     let origin = Origin { reason: arguments.reason.clone(), ..errand.origin.clone() };
-    let Errand { course, resumable, fate, .. } = errand;
-    let (course, resumable, fate) = (course.clone(), resumable.clone(), fate.clone());
-    let errand = &Errand { origin, course, resumable, fate, ..*errand };
+    let (course, resumable) = (errand.course.clone(), errand.resumable.clone());
+    let (fate, microcredits) = (errand.fate.clone(), Arc::clone(&errand.microcredits));
+    let errand = &Errand { origin, course, resumable, fate, microcredits, ..*errand };
     let question = Question { statement: &statement, context, asking };
     let cursor = arguments.cursor.as_deref();
     if cursor.is_none() {

@@ -5,6 +5,7 @@
 //! who sees them, is the [`shelf`]'s. Nothing here knows MCP's transport.
 
 mod catalog;
+pub mod credits;
 pub mod cursor;
 mod describe_view;
 pub mod errand;
@@ -29,6 +30,7 @@ use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use self::credits::Prices;
 use self::cursor::Cursors;
 use self::errand::{Asked, Errand, parsed};
 pub use self::error::ToolError;
@@ -52,6 +54,8 @@ pub struct Desk {
     pub quotas: Quotas,
     /// What seals the cursors of long answers.
     pub cursors: Arc<Cursors>,
+    /// What statements cost where they stand.
+    pub prices: Prices,
 }
 
 /// What a tool gives back when it succeeds.
@@ -110,7 +114,7 @@ impl Desk {
         let (_, keys) = watch::channel(SealingKeys::default());
         let cursors = Arc::new(Cursors::new(keys));
         let shelf = Shelf::new(Arc::clone(&FIXED), configured);
-        Desk { connections, limits, shelf, quotas, cursors }
+        Desk { connections, limits, shelf, quotas, cursors, prices: Prices::default() }
     }
 
     /// The same with limits that other workers share.

@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::credits::Cost;
 use super::cursor::{Cursor, CursorError, fingerprint};
 use super::errand::{Asking, Errand};
 use super::{Link, ToolError};
@@ -44,8 +45,10 @@ pub struct Results {
     pub next_cursor: Option<String>,
     /// Where all rows can be read.
     pub link: Option<Link>,
-    /// What the reader is told about what is missing.
+    /// What the reader is told about what is missing, and what it cost.
     pub notes: Vec<String>,
+    /// What the call cost, where its caller has a budget.
+    pub cost: Option<Cost>,
 }
 
 /// What a cursor stands for.
@@ -86,7 +89,11 @@ impl Results {
     /// The answer as structured content.
     #[must_use]
     pub fn structured(&self) -> Value {
-        answer::structured_page(&self.answer, self.next_cursor.as_deref())
+        let mut page = answer::structured_page(&self.answer, self.next_cursor.as_deref());
+        if let Some(cost) = &self.cost {
+            page["credits"] = cost.structured();
+        }
+        page
     }
 
     /// The notes as the end of a text.
@@ -198,7 +205,9 @@ async fn page_of(
     if more {
         notes.push(how_to_go_on(&answer, next_cursor.as_deref(), rows_kept));
     }
-    Ok(Results { answer, offset, next_cursor, link: None, notes })
+    let cost = errand.cost();
+    notes.extend(cost.as_ref().map(Cost::words));
+    Ok(Results { answer, offset, next_cursor, link: None, notes, cost })
 }
 
 fn how_to_go_on(answer: &Answer, next_cursor: Option<&str>, rows_kept: usize) -> String {

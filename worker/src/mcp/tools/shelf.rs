@@ -42,6 +42,11 @@ pub trait Callable: Send + Sync + 'static {
     /// How it presents itself.
     fn definition(&self) -> Definition;
 
+    /// The same to one caller, who may not hear of everything.
+    fn definition_for(&self, _caller: &Caller) -> Definition {
+        self.definition()
+    }
+
     /// Does what it is for.
     fn call<'a>(&'a self, errand: &'a Errand<'a>, arguments: JsonObject) -> Running<'a>;
 }
@@ -143,7 +148,8 @@ impl Shelf {
         let mut listed: Vec<Tool> = Vec::new();
         for tool in self.tools().filter(|tool| tool.is_for(caller)) {
             if listed.iter().all(|other| other.name != tool.name()) {
-                listed.push(shown(tool.as_ref(), caller.grant.level));
+                let definition = tool.definition_for(caller);
+                listed.push(shown((tool.name(), definition), caller.grant.level));
             }
         }
         listed
@@ -152,7 +158,8 @@ impl Shelf {
     /// How the tool of this name presents itself, whoever may call it.
     #[must_use]
     pub fn definition(&self, name: &str) -> Option<Tool> {
-        self.tools().find(|tool| tool.name() == name).map(|tool| shown(tool.as_ref(), Level::Read))
+        let tool = self.tools().find(|tool| tool.name() == name)?;
+        Some(shown((name, tool.definition()), Level::Read))
     }
 
     fn tools(&self) -> impl Iterator<Item = Arc<dyn Callable>> + use<> {
@@ -174,8 +181,7 @@ pub fn input(properties: Value, required: &[&str]) -> Value {
     schema
 }
 
-fn shown(tool: &dyn Callable, level: Level) -> Tool {
-    let definition = tool.definition();
+fn shown((name, definition): (&str, Definition), level: Level) -> Tool {
     let (reads, destroys) = match (definition.effect, level) {
         (Effect::Reads, _) | (Effect::AsGranted, Level::Read) => (true, false),
         (Effect::AsGranted, Level::Write) | (Effect::Ends, _) => (false, false),
@@ -186,7 +192,7 @@ fn shown(tool: &dyn Callable, level: Level) -> Tool {
         .destructive(destroys)
         .idempotent(reads || definition.effect == Effect::Ends)
         .open_world(false);
-    Tool::new(tool.name().to_owned(), definition.description, object(definition.input))
+    Tool::new(name.to_owned(), definition.description, object(definition.input))
         .with_title(definition.title)
         .with_raw_output_schema(Arc::new(object(definition.output)))
         .with_annotations(annotations)

@@ -8,7 +8,7 @@ use crate::mcp::tools::errand::Spot;
 use crate::mcp::tools::guard::{Estimate, explain, in_words};
 use crate::mcp::tools::parameters::{Bound, bind};
 use crate::mcp::tools::shelf::{Definition, Effect, input};
-use crate::mcp::tools::{Entry, Errand, Reply, ToolError, hints, parsed};
+use crate::mcp::tools::{Entry, Errand, Reply, ToolError, credits, hints, parsed};
 use crate::warehouse::pool::PoolError;
 use crate::warehouse::{Answer, Context, WarehouseError};
 
@@ -77,7 +77,17 @@ async fn call(errand: &Errand<'_>, arguments: Arguments) -> Result<Reply, ToolEr
         }
         Err(error) => return Err(hints::helped(errand, &context, error).await),
     };
-    Ok(reply(estimate, plan))
+    let mut reply = reply(estimate, plan);
+    if let Some(cost) = errand.cost() {
+        let per_hour = credits::per_hour(errand, &context).await?;
+        let left = cost.structured()["left_today"].clone();
+        reply.text.push_str(&format!(
+            "\n\nIts warehouse costs {per_hour} credits an hour; {left} are left to this client today \
+             (UTC), by estimate."
+        ));
+        reply.structured["credits"] = json!({ "per_hour": per_hour, "left_today": left });
+    }
+    Ok(reply)
 }
 
 fn reply(estimate: Estimate, plan: String) -> Reply {

@@ -1,13 +1,14 @@
 //! Services of the account as tools: Cortex Search, Cortex Analyst, Cortex Agent, and SQL under a
 //! name of the operator's, with the arguments of Snowflake's own server.
 //!
-//! A call asks only the service that is configured. What a service answers is passed on as it is,
-//! and its texts are shown to the reader.
+//! A call asks only the service that is configured. What a service answers is passed on as it is, as
+//! far as it fits, and its texts are shown to the reader.
 
 use mcp_protocol::offered::{CortexKind, CortexService};
 use rmcp::model::JsonObject;
 use serde_json::{Value, json};
 
+use super::fitted::fitted;
 use super::statement_tool::{context, is_among};
 use crate::access::Caller;
 use crate::mcp::answer;
@@ -16,7 +17,8 @@ use crate::mcp::official::query;
 use crate::mcp::tools::errand::Errand;
 use crate::mcp::tools::shelf::{Callable, Definition, Effect, Running, input};
 use crate::mcp::tools::{Reply, ToolError};
-use crate::warehouse::{Cell, Context, Post};
+use crate::warehouse::pool::PoolError;
+use crate::warehouse::{Cell, Context, Post, WarehouseError};
 
 /// How many results a search gives when nobody says.
 const RESULTS_DEFAULT: u32 = 10;
@@ -46,7 +48,7 @@ impl Service {
     pub(super) fn new(service: &CortexService) -> Result<Service, String> {
         let identifier = service.identifier.as_deref().ok_or("it has no `identifier`");
         let target = match service.kind {
-            CortexKind::Sql => Target::Sql,
+            CortexKind::Sql | CortexKind::Generic => Target::Sql,
             CortexKind::Search => {
                 Target::Path(path(identifier?, "cortex-search-services", "query")?)
             }
@@ -63,42 +65,118 @@ impl Service {
 
     async fn run(&self, errand: &Errand<'_>, arguments: JsonObject) -> Result<Reply, ToolError> {
         let given = Given(arguments);
-        let (path, body) = match &self.target {
-            Target::Sql => {
+        let question = match self.service.kind {
+            CortexKind::Sql | CortexKind::Generic => {
                 let statement = given.text("sql")?.to_owned();
                 given.nothing_but(&["sql"])?;
                 return query(errand, &statement, None, &self.context).await;
             }
-            Target::Model(key, model) => {
+            CortexKind::Analyst => {
                 given.nothing_but(&["message"])?;
-                let mut body = said(given.text("message")?);
-                body[*key] = json!(model);
-                ("/api/v2/cortex/analyst/message", body)
+                self.message(given.text("message")?)
             }
-            Target::Path(path) if self.service.kind == CortexKind::Agent => {
+            CortexKind::Agent => {
                 given.nothing_but(&["text"])?;
-                let mut body = said(given.text("text")?);
-                body["tool_choice"] = json!({ "type": "auto" });
-                (path.as_str(), body)
+                self.message(given.text("text")?)
             }
-            Target::Path(path) => (path.as_str(), self.search(&given)?),
+            CortexKind::Search => {
+                given.nothing_but(&["query", "columns", "filter", "limit"])?;
+                self.search(&given)?
+            }
         };
-        let post = Some(Post { path: path.to_owned(), body });
-        let found = errand.ask("", &Context { post, ..self.context.clone() }).await?;
-        let structured = match found.rows.into_iter().flatten().next() {
+        let structured = self.asked(errand, question).await?;
+        Ok(fitted(shown(&structured), structured, errand.limits().characters_max as usize))
+    }
+
+    /// What it answers, an object.
+    ///
+    /// # Errors
+    /// When it gives no answer.
+    pub(super) async fn asked(&self, errand: &Errand<'_>, body: Value) -> Result<Value, ToolError> {
+        let path = match &self.target {
+            Target::Path(path) => path.clone(),
+            Target::Model(..) | Target::Sql => "/api/v2/cortex/analyst/message".to_owned(),
+        };
+        let post = Some(Post { path, body });
+        let found = errand.ask("", &Context { post, ..self.context.clone() }).await;
+        let found = found.map_err(|error| match error {
+            ToolError::Pool(error @ PoolError::Warehouse(WarehouseError::TimedOut { .. })) => {
+                let hint = "Ask for less, or more simply; whoever runs the server may raise \
+                            limits.statement_timeout."
+                    .to_owned();
+                ToolError::Hinted { error, hint }
+            }
+            error => error,
+        })?;
+        Ok(match found.rows.into_iter().flatten().next() {
             Some(Cell::Json(object @ Value::Object(_))) => object,
             Some(Cell::Json(other)) => json!({ "answer": other }),
             Some(
                 Cell::Null | Cell::Boolean(_) | Cell::Number(_) | Cell::Float(_) | Cell::Text(_),
             )
             | None => json!({}),
-        };
-        let most = errand.limits().characters_max as usize;
-        Ok(Reply::new(shown(&structured).chars().take(most).collect(), structured))
+        })
     }
 
-    fn search(&self, given: &Given) -> Result<Value, ToolError> {
-        given.nothing_but(&["query", "columns", "filter", "limit"])?;
+    /// What a person says, in the form in which Cortex is told. An answer of Cortex Analyst comes
+    /// whole; one of a Cortex Agent takes its time, so it comes in pieces and then whole.
+    pub(super) fn message(&self, text: &str) -> Value {
+        let content = json!([{ "type": "text", "text": text }]);
+        let mut body = json!({ "messages": [{ "role": "user", "content": content }] });
+        match &self.target {
+            Target::Model(key, model) => {
+                body[*key] = json!(model);
+                body["stream"] = json!(false);
+            }
+            Target::Path(_) | Target::Sql => {
+                body["tool_choice"] = json!({ "type": "auto" });
+                body["stream"] = json!(true);
+            }
+        }
+        body
+    }
+
+    /// Whether it is called so, by the operator or by the account.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        let own = self.path().map(|path| path.object);
+        self.service.name == name || own.is_some_and(|own| Name::parse(name) == Ok(own))
+    }
+
+    /// Where in the account it is; nothing for the file of a model.
+    pub(super) fn path(&self) -> Option<Path> {
+        whole(self.service.identifier.as_deref()?).ok()
+    }
+
+    /// As the operator wrote which one it is.
+    pub(super) fn identifier(&self) -> &str {
+        self.service.identifier.as_deref().unwrap_or_default()
+    }
+
+    /// What it is for.
+    pub(super) fn description(&self) -> &str {
+        &self.service.description
+    }
+
+    /// What it is.
+    pub(super) fn kind(&self) -> CortexKind {
+        self.service.kind
+    }
+
+    /// Where its statements run.
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Whether this caller may call it, by whatever name.
+    pub(super) fn may_be_called_by(&self, caller: &Caller) -> bool {
+        is_among(caller, &self.service.clients)
+    }
+
+    /// A search as the service is told of it.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(super) fn search(&self, given: &Given) -> Result<Value, ToolError> {
         let most = self.service.results_max.unwrap_or(RESULTS_DEFAULT);
         let limit = given.0.get("limit").filter(|limit| !limit.is_null());
         let limit = limit.map_or(json!(most), Clone::clone);
@@ -133,13 +211,15 @@ impl Callable for Service {
     }
 
     fn is_for(&self, caller: &Caller) -> bool {
-        caller.sees(self.toolset()) && is_among(caller, &self.service.clients)
+        caller.sees(self.toolset()) && self.may_be_called_by(caller)
     }
 
     fn definition(&self) -> Definition {
         let text = || json!({ "type": "string" });
         let (input, effect) = match self.service.kind {
-            CortexKind::Sql => (input(json!({ "sql": text() }), &["sql"]), Effect::AsGranted),
+            CortexKind::Sql | CortexKind::Generic => {
+                (input(json!({ "sql": text() }), &["sql"]), Effect::AsGranted)
+            }
             CortexKind::Analyst => {
                 (input(json!({ "message": text() }), &["message"]), Effect::Reads)
             }
@@ -156,7 +236,7 @@ impl Callable for Service {
             }
         };
         let output = match self.service.kind {
-            CortexKind::Sql => answer::output_schema(),
+            CortexKind::Sql | CortexKind::Generic => answer::output_schema(),
             CortexKind::Search | CortexKind::Analyst | CortexKind::Agent => {
                 json!({ "type": "object" })
             }
@@ -172,15 +252,15 @@ impl Callable for Service {
 }
 
 /// What a call gave.
-struct Given(JsonObject);
+pub(super) struct Given(pub(super) JsonObject);
 
 impl Given {
-    fn text(&self, name: &str) -> Result<&str, ToolError> {
+    pub(super) fn text(&self, name: &str) -> Result<&str, ToolError> {
         let text = self.0.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
         text.ok_or_else(|| ToolError::Arguments(format!("`{name}` must be a text")))
     }
 
-    fn nothing_but(&self, known: &[&str]) -> Result<(), ToolError> {
+    pub(super) fn nothing_but(&self, known: &[&str]) -> Result<(), ToolError> {
         match self.0.keys().find(|name| !known.contains(&name.as_str())) {
             Some(name) => Err(ToolError::Arguments(format!("there is no argument `{name}`"))),
             None => Ok(()),
@@ -188,14 +268,8 @@ impl Given {
     }
 }
 
-/// What a person says, in the form in which Cortex is told; the answer comes whole.
-fn said(text: &str) -> Value {
-    let content = json!([{ "type": "text", "text": text }]);
-    json!({ "messages": [{ "role": "user", "content": content }], "stream": false })
-}
-
 /// A name with its schema and database.
-fn whole(identifier: &str) -> Result<Path, String> {
+pub(super) fn whole(identifier: &str) -> Result<Path, String> {
     let none = Name::known(String::new());
     let path = Path::parse(identifier, None, none.clone());
     let path = path.map_err(|error| format!("identifier: {error}"))?;
@@ -213,7 +287,7 @@ fn path(identifier: &str, kind: &str, verb: &str) -> Result<String, String> {
 }
 
 /// An answer for the reader: its texts and statements, or all of it.
-fn shown(answer: &Value) -> String {
+pub(super) fn shown(answer: &Value) -> String {
     let content = answer.get("content").or_else(|| answer.get("message")?.get("content"));
     let items = content.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let parts: Vec<String> = items
@@ -245,6 +319,7 @@ mod tests {
             results_max: Some(5),
             place: StatementPlace::default(),
             clients: Allowed::Any,
+            routine: None,
         })
     }
 
@@ -280,9 +355,7 @@ mod tests {
         assert_eq!(plain, json!({ "query": "q", "limit": 5, "columns": ["TEXT"] }));
         let own = json!({ "query": "q", "limit": 2, "columns": ["A"], "filter": { "@eq": {} } });
         assert_eq!(asked(own.clone()).unwrap(), own);
-        for wrong in
-            [json!({}), json!({ "query": "q", "limit": 0 }), json!({ "query": "q", "x": 1 })]
-        {
+        for wrong in [json!({}), json!({ "query": "q", "limit": 0 })] {
             assert!(asked(wrong).is_err());
         }
     }
