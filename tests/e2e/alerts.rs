@@ -91,6 +91,27 @@ fn the_rules_hold_in_their_own_tests() {
 }
 
 #[test]
+fn alerts_and_health_have_the_same_thresholds() {
+    use mcp_protocol::health::{
+        CERTIFICATE_WARNING, LOGS_LOST_FOR, POOL_FULL_FOR, POOL_FULL_SHARE,
+    };
+    let rules = read("prometheus/alerts.yml");
+    let of = |alert: &str| {
+        let (_, rest) = rules.split_once(&format!("- alert: {alert}\n")).unwrap();
+        rest.split("- alert: ").next().unwrap().to_owned()
+    };
+    let days = CERTIFICATE_WARNING.as_secs() / 86_400;
+    for (alert, said) in [
+        ("CertificateEndsSoon", format!("< {days} * 86400\n")),
+        ("PoolNearlyExhausted", format!("> {POOL_FULL_SHARE}\n")),
+        ("PoolNearlyExhausted", format!("for: {}m\n", POOL_FULL_FOR.as_secs() / 60)),
+        ("LogsDropped", format!("mcp_log_lines_dropped_total[{}m]", LOGS_LOST_FOR.as_secs() / 60)),
+    ] {
+        assert!(of(alert).contains(&said), "{alert} does not say {said}");
+    }
+}
+
+#[test]
 fn alerts_and_dashboards_name_metrics_that_there_are() {
     let page = std::fs::read_to_string(deploy().join("../docs/metrics.md")).unwrap();
     let documented: BTreeSet<&str> =
@@ -232,9 +253,10 @@ fn a_real_prometheus_fires_each_alert_when_its_fault_is_made() {
     let make = |name: &str| std::fs::write(house.path(name), "").unwrap();
     let unmake = |name: &str| std::fs::remove_file(house.path(name)).unwrap();
     make("refused");
-    wait_for_alerts(&prometheus, &["SnowflakeRefusesCredentials", "SnowflakeUnreachable"]);
+    let of_logins = ["SnowflakeRefusesCredentials", "SnowflakeUnreachable", "SnowflakeLoginNeeded"];
+    wait_for_alerts(&prometheus, &of_logins);
     unmake("refused");
-    wait_for_silence(&prometheus, &["SnowflakeRefusesCredentials", "SnowflakeUnreachable"]);
+    wait_for_silence(&prometheus, &of_logins);
 
     make("ailing");
     let of_the_ailing = [

@@ -348,6 +348,7 @@ impl Worker {
             connections: self.service.as_ref().map(|service| &service.connections),
             pool_max: self.settings.pool.max,
             lines_dropped: self.logs.dropped_total() + self.audit.1.dropped_total(),
+            now: self.clock.now(),
         };
         heartbeat.say(link);
     }

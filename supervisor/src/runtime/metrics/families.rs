@@ -68,6 +68,8 @@ families! {
         "1 while the warehouse cannot be reached.";
     POOL_REFUSED: Kind::Gauge, "pool_logins_refused", ["app", "slot", "connection"],
         "1 while the warehouse refuses the credentials.";
+    POOL_LOGGED_OUT: Kind::Gauge, "pool_logins_logged_out", ["app", "slot", "connection"],
+        "1 while a person has to log in at a browser first.";
     POOL_TIMEOUTS: Kind::Counter, "pool_acquire_timeouts_total", ["app", "connection"],
         "Callers that waited for a warehouse session in vain.";
     POOL_OPENED: Kind::Counter, "pool_opened_total", ["app", "connection"],
