@@ -25,7 +25,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(deploy().join(path)).unwrap()
 }
 
-fn tools(test: &str) -> Option<Tools> {
+pub(crate) fn tools(test: &str) -> Option<Tools> {
     let found = Tools::find();
     if found.is_none() {
         skip(test, "there is no prometheus, and it cannot be fetched");
@@ -186,8 +186,17 @@ fn hurried(rules: &str) -> String {
 }
 
 /// A Prometheus that scrapes this house.
-fn watching(house: &House, tools: &Tools) -> Server {
-    let rules = hurried(&read("prometheus/alerts.yml"));
+pub(crate) fn watching(house: &House, tools: &Tools) -> Server {
+    with_rules(house, tools, str::to_owned)
+}
+
+/// The same, with rules that are changed beyond their times.
+pub(crate) fn with_rules(
+    house: &House,
+    tools: &Tools,
+    change: impl FnOnce(&str) -> String,
+) -> Server {
+    let rules = hurried(&change(&read("prometheus/alerts.yml")));
     std::fs::write(house.path("alerts.yml"), rules).unwrap();
     let configuration = read("prometheus/prometheus.yml")
         .replace("15s", "250ms")
@@ -205,7 +214,7 @@ fn app(house: &House, name: &str) -> Value {
 }
 
 /// Waits until these alerts fire, with or without others.
-fn wait_for_alerts(prometheus: &Server, wanted: &[&str]) {
+pub(crate) fn wait_for_alerts(prometheus: &Server, wanted: &[&str]) {
     let mut firing = Vec::new();
     wait_for(&format!("{wanted:?} in {:?}", alerts()), || {
         firing = prometheus.firing();
@@ -213,7 +222,7 @@ fn wait_for_alerts(prometheus: &Server, wanted: &[&str]) {
     });
 }
 
-fn wait_for_silence(prometheus: &Server, of: &[&str]) {
+pub(crate) fn wait_for_silence(prometheus: &Server, of: &[&str]) {
     wait_for(&format!("the end of {of:?}"), || {
         let firing = prometheus.firing();
         of.iter().all(|name| firing.iter().all(|one| one != name))

@@ -121,7 +121,7 @@ families! {
     CONTROL: Kind::Counter, "supervisor_control_requests_total", ["request"],
         "What operators asked of the supervisor.";
     LAG: Kind::Histogram(TURNS), "supervisor_event_loop_lag_seconds", [],
-        "How long a turn of the loop took: so long news may have waited.";
+        "How long a turn of the loop took, or how late it came: so long news may have waited.";
     INBOX: Kind::Gauge, "supervisor_inbox_depth", [],
         "News that waits for the loop.";
     INFO: Kind::Gauge, "supervisor_build_info", ["version"],
