@@ -39,6 +39,8 @@ pub(super) enum Kind {
         what: &'static str,
     },
     Scale,
+    /// A number from 0 to 1.
+    Share,
     Duration {
         min: &'static str,
         max: &'static str,
@@ -232,6 +234,7 @@ const LOGS: &[Key] = &[
     worker_logs::MODULES,
     worker_logs::FORMAT,
     worker_logs::STATEMENTS,
+    worker_logs::CHANNELS,
     log_files::MAX_SIZE,
     log_files::MAX_AGE,
     log_files::MAX_FILES,

@@ -123,6 +123,7 @@ fn single(kind: &Kind) -> Value {
         Kind::Scalars => list(scalar()),
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Count { min, max, .. } => integer(i64::from(*min), i64::from(*max)),
+        Kind::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Kind::Scale => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
         Kind::Duration { .. } => string(DURATION),
         Kind::DurationOrOff { .. } => or_words(string(DURATION), &["off"]),

@@ -83,6 +83,7 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Boolean => value::boolean(node).map(drop),
         Kind::Count { min, max, what } => value::count(node, *min, *max, what).map(drop),
         Kind::Scale => value::scale(node).map(drop),
+        Kind::Share => value::share(node).map(drop),
         Kind::Duration { min, max } => value::duration(node, min, max).map(drop),
         Kind::DurationOrOff { min, max } => off::duration(node, min, max).map(drop),
         Kind::Size { min, max } => value::size(node, min, max).map(drop),
@@ -280,6 +281,10 @@ impl<'a> Section<'a> {
     pub(super) fn count(&self, name: &str) -> Option<u32> {
         let Kind::Count { min, max, what } = self.kind(name) else { return None };
         value::count(self.node(name)?, *min, *max, what).ok()
+    }
+
+    pub(super) fn share(&self, name: &str) -> Option<f64> {
+        value::share(self.node(name)?).ok()
     }
 
     pub(super) fn scale(&self, name: &str) -> Option<f64> {

@@ -208,16 +208,28 @@ pub(super) fn exit_code(node: &Node) -> Result<i32, String> {
 
 /// A TPC-H scale factor.
 pub(super) fn scale(node: &Node) -> Result<f64, String> {
-    #[expect(clippy::cast_precision_loss, reason = "numbers in range are far below 2^52")]
-    let factor = match &node.value {
-        Value::Float(factor) => *factor,
-        Value::Integer(factor) => *factor as f64,
-        other => return Err(no_number(other, "a scale")),
-    };
+    let factor = number(node, "a scale")?;
     if factor > 0.0 && factor <= 10.0 {
         return Ok(factor);
     }
     Err(format!("{factor} is not a scale; use a number above 0 and up to 10"))
+}
+
+pub(super) fn share(node: &Node) -> Result<f64, String> {
+    let share = number(node, "a share")?;
+    if (0.0..=1.0).contains(&share) {
+        return Ok(share);
+    }
+    Err(format!("{share} is not a share; use a number from 0 to 1"))
+}
+
+fn number(node: &Node, what: &str) -> Result<f64, String> {
+    #[expect(clippy::cast_precision_loss, reason = "numbers in range are far below 2^52")]
+    match &node.value {
+        Value::Float(number) => Ok(*number),
+        Value::Integer(number) => Ok(*number as f64),
+        other => Err(no_number(other, what)),
+    }
 }
 
 /// That a number has no unit, with what it is likely to stand for, else the form with an example.
