@@ -75,8 +75,8 @@ struct Faults {
     bind: Option<String>,
     /// It answers with 503, and sends no sign of life, while this file is there.
     sick_when: Option<PathBuf>,
-    /// While this file exists its heartbeats say that its warehouse refuses the credentials, and that
-    /// another connection cannot be reached.
+    /// While this file exists its heartbeats say that its warehouse refuses the credentials, that
+    /// another connection cannot be reached, and that a person has to log in for a third one.
     refused_when: Option<PathBuf>,
     /// While this file exists nothing is well but that it serves: see `heartbeat`.
     ailing_when: Option<PathBuf>,

@@ -10,7 +10,7 @@
 //! in, messages out, so that every line of it can be tested with a slice.
 //!
 //! Beside the socket they share the logs: [`logs`] names the files, [`log_line`] is the form of a line,
-//! and [`redact`] keeps secrets out of it.
+//! and [`redact`] keeps secrets out of it; and [`health`], from when on something is ill.
 //!
 //! Golden bytes of every message lie in `tests/golden/`: a change of the wire is seen there first.
 
@@ -22,6 +22,7 @@ pub mod door_settings;
 pub mod env;
 pub mod frame;
 pub mod handshake;
+pub mod health;
 pub mod hexadecimal;
 pub mod log_line;
 pub mod log_settings;

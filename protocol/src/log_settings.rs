@@ -2,13 +2,15 @@
 //!
 //! Words of the configuration and what they mean are not here, they are the supervisor's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
 use crate::access::AuditLevel;
 use crate::log_line::LogFormat;
+use crate::logs::Channel;
+use crate::secret::Secret;
 
 /// Where and how to log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,8 +25,21 @@ pub struct LogSettings {
     pub levels: BTreeMap<String, LogLevel>,
     /// What a line says of a statement's text.
     pub statements: AuditLevel,
-    /// The collector that is told of traces by OTLP, as in `http://127.0.0.1:4318`.
-    pub traces_to: Option<String>,
+    /// The collector that is told of traces, where there is one.
+    pub traces: Option<TraceSettings>,
+    /// The files that get no lines. What is said of `Audit` here means nothing: it is always written.
+    pub without: BTreeSet<Channel>,
+}
+
+/// A collector of traces.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TraceSettings {
+    /// Where it takes OTLP, as in `http://127.0.0.1:4318`.
+    pub to: String,
+    /// The share of requests without a trace of their caller's that it is told of, from 0 to 1.
+    pub sample: f64,
+    /// What each message to it says of who sends it, by the names of HTTP's headers.
+    pub headers: BTreeMap<String, Secret>,
 }
 
 impl Default for LogSettings {
@@ -35,7 +50,8 @@ impl Default for LogSettings {
             format: LogFormat::default(),
             levels: BTreeMap::new(),
             statements: AuditLevel::default(),
-            traces_to: None,
+            traces: None,
+            without: BTreeSet::new(),
         }
     }
 }

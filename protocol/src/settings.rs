@@ -4,7 +4,7 @@
 //! `Default` here is what a worker uses that runs without a supervisor (`mcp-worker stdio`), and
 //! the supervisor's own defaults are taken from it, so that there is one table of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::access::{AccessSettings, AuditLevel, Grant};
 use crate::admin::Maintenance;
 pub use crate::door_settings::{ClientCertificates, HttpSettings, ProxyHeader, TlsSettings};
-pub use crate::log_settings::{LogLevel, LogSettings};
+pub use crate::log_settings::{LogLevel, LogSettings, TraceSettings};
+use crate::logs::Channel;
 use crate::offered::Offered;
 use crate::relay::SealingKeys;
 use crate::secret::Secret;
@@ -81,6 +82,8 @@ pub struct Adjustable {
     pub log_levels: BTreeMap<String, LogLevel>,
     /// What a line says of a statement's text.
     pub log_statements: AuditLevel,
+    /// The files that get no lines.
+    pub logs_without: BTreeSet<Channel>,
 }
 
 impl Settings {
@@ -96,6 +99,7 @@ impl Settings {
             maintenance: self.maintenance.clone(),
             log_levels: self.logs.levels.clone(),
             log_statements: self.logs.statements,
+            logs_without: self.logs.without.clone(),
         }
     }
 
@@ -110,7 +114,9 @@ impl Settings {
             maintenance,
             log_levels,
             log_statements,
+            logs_without,
         } = to;
+        self.logs.without = logs_without;
         self.maintenance = maintenance;
         self.limits = limits;
         self.access = access;

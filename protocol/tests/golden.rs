@@ -22,6 +22,7 @@ use mcp_protocol::control::{
 use mcp_protocol::frame::{self, Decoder};
 use mcp_protocol::handshake::{Hello, Peer, Welcome};
 use mcp_protocol::log_line::LogFormat;
+use mcp_protocol::logs::Channel;
 use mcp_protocol::measure::{Exemplar, Measure, More, Series, Sizes, TraceId};
 use mcp_protocol::message::{
     CallOutcome, CertificateVitals, Circuit, FromWorker, Limit, NamedPool, PoolVitals, Refusals,
@@ -35,7 +36,8 @@ use mcp_protocol::relay::{Circular, Revocation, SealingKey, SealingKeys, Session
 use mcp_protocol::secret::Secret;
 use mcp_protocol::settings::{
     ClientCertificates, CloudPlatform, HttpSettings, LogLevel, LogSettings, McpSettings,
-    ProxyHeader, Settings, SnowflakeLogin, SnowflakeSettings, TlsSettings, WarehouseSettings,
+    ProxyHeader, Settings, SnowflakeLogin, SnowflakeSettings, TlsSettings, TraceSettings,
+    WarehouseSettings,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -120,7 +122,12 @@ fn worker_messages(golden: &mut Golden) {
             format: LogFormat::Text,
             levels: [("mcp_worker::warehouse".to_owned(), LogLevel::Debug)].into(),
             statements: AuditLevel::Text,
-            traces_to: Some("http://127.0.0.1:4318".to_owned()),
+            traces: Some(TraceSettings {
+                to: "http://127.0.0.1:4318".to_owned(),
+                sample: 0.1,
+                headers: [("authorization".to_owned(), Secret::new("Bearer x".to_owned()))].into(),
+            }),
+            without: [Channel::Access].into(),
         },
         offered: offered(),
         ..Settings::default()

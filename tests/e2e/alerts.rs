@@ -25,7 +25,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(deploy().join(path)).unwrap()
 }
 
-fn tools(test: &str) -> Option<Tools> {
+pub(crate) fn tools(test: &str) -> Option<Tools> {
     let found = Tools::find();
     if found.is_none() {
         skip(test, "there is no prometheus, and it cannot be fetched");
@@ -87,6 +87,27 @@ fn the_rules_hold_in_their_own_tests() {
     for alert in alerts() {
         let fires = format!("labels: '{{alertname=\"{alert}\"}}'");
         assert!(tests.contains(&fires), "no test lets {alert} fire");
+    }
+}
+
+#[test]
+fn alerts_and_health_have_the_same_thresholds() {
+    use mcp_protocol::health::{
+        CERTIFICATE_WARNING, LOGS_LOST_FOR, POOL_FULL_FOR, POOL_FULL_SHARE,
+    };
+    let rules = read("prometheus/alerts.yml");
+    let of = |alert: &str| {
+        let (_, rest) = rules.split_once(&format!("- alert: {alert}\n")).unwrap();
+        rest.split("- alert: ").next().unwrap().to_owned()
+    };
+    let days = CERTIFICATE_WARNING.as_secs() / 86_400;
+    for (alert, said) in [
+        ("CertificateEndsSoon", format!("< {days} * 86400\n")),
+        ("PoolNearlyExhausted", format!("> {POOL_FULL_SHARE}\n")),
+        ("PoolNearlyExhausted", format!("for: {}m\n", POOL_FULL_FOR.as_secs() / 60)),
+        ("LogsDropped", format!("mcp_log_lines_dropped_total[{}m]", LOGS_LOST_FOR.as_secs() / 60)),
+    ] {
+        assert!(of(alert).contains(&said), "{alert} does not say {said}");
     }
 }
 
@@ -165,8 +186,17 @@ fn hurried(rules: &str) -> String {
 }
 
 /// A Prometheus that scrapes this house.
-fn watching(house: &House, tools: &Tools) -> Server {
-    let rules = hurried(&read("prometheus/alerts.yml"));
+pub(crate) fn watching(house: &House, tools: &Tools) -> Server {
+    with_rules(house, tools, str::to_owned)
+}
+
+/// The same, with rules that are changed beyond their times.
+pub(crate) fn with_rules(
+    house: &House,
+    tools: &Tools,
+    change: impl FnOnce(&str) -> String,
+) -> Server {
+    let rules = hurried(&change(&read("prometheus/alerts.yml")));
     std::fs::write(house.path("alerts.yml"), rules).unwrap();
     let configuration = read("prometheus/prometheus.yml")
         .replace("15s", "250ms")
@@ -184,7 +214,7 @@ fn app(house: &House, name: &str) -> Value {
 }
 
 /// Waits until these alerts fire, with or without others.
-fn wait_for_alerts(prometheus: &Server, wanted: &[&str]) {
+pub(crate) fn wait_for_alerts(prometheus: &Server, wanted: &[&str]) {
     let mut firing = Vec::new();
     wait_for(&format!("{wanted:?} in {:?}", alerts()), || {
         firing = prometheus.firing();
@@ -192,7 +222,7 @@ fn wait_for_alerts(prometheus: &Server, wanted: &[&str]) {
     });
 }
 
-fn wait_for_silence(prometheus: &Server, of: &[&str]) {
+pub(crate) fn wait_for_silence(prometheus: &Server, of: &[&str]) {
     wait_for(&format!("the end of {of:?}"), || {
         let firing = prometheus.firing();
         of.iter().all(|name| firing.iter().all(|one| one != name))
@@ -232,9 +262,10 @@ fn a_real_prometheus_fires_each_alert_when_its_fault_is_made() {
     let make = |name: &str| std::fs::write(house.path(name), "").unwrap();
     let unmake = |name: &str| std::fs::remove_file(house.path(name)).unwrap();
     make("refused");
-    wait_for_alerts(&prometheus, &["SnowflakeRefusesCredentials", "SnowflakeUnreachable"]);
+    let of_logins = ["SnowflakeRefusesCredentials", "SnowflakeUnreachable", "SnowflakeLoginNeeded"];
+    wait_for_alerts(&prometheus, &of_logins);
     unmake("refused");
-    wait_for_silence(&prometheus, &["SnowflakeRefusesCredentials", "SnowflakeUnreachable"]);
+    wait_for_silence(&prometheus, &of_logins);
 
     make("ailing");
     let of_the_ailing = [

@@ -7,6 +7,7 @@
 
 mod admin;
 mod alerts;
+mod alerts_by_force;
 mod birth;
 mod boot;
 mod broken;

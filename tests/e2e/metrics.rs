@@ -80,6 +80,8 @@ fn refused_credentials_are_told_by_status_and_a_metric_for_as_long_as_they_are()
     let text = scrape(&house, "/metrics");
     assert!(text.contains(&line(1)) && text.contains(&of("failing", "default", 0)), "{text}");
     assert!(text.contains(&of("failing", "finance", 1)), "{text}");
+    assert!(text.contains(&of("logged_out", "people", 1)), "{text}");
+    assert!(text.contains(&of("logged_out", "default", 0)), "{text}");
     assert!(house.run(&["status"]).out.contains("refuses the credentials"));
     std::fs::remove_file(&refused).unwrap();
     house.wait_until("no words", |status| message(status).is_null());

@@ -117,7 +117,12 @@ fn a_refused_configuration_and_a_warehouse_that_refuses_us_are_degraded() {
     std::fs::write(&refused, "").unwrap();
     wait_for("the warehouse", || health(&address).1["status"] == "degraded");
     let reasons = &health(&address).1["apps"][0]["reasons"];
-    assert_eq!(reasons[0], "its warehouse refuses the credentials");
+    let words = [
+        "its warehouse refuses the credentials; not tried again until they change",
+        "connection finance: cannot reach its warehouse; tries again",
+        "connection people: nobody is logged in; run `mcp-supervisor login`",
+    ];
+    assert_eq!(*reasons, Value::from(words.to_vec()));
     std::fs::remove_file(&refused).unwrap();
     wait_for("health", || health(&address).1["status"] == "healthy");
     house.write(&text.replace("instances = 1", "instances = 0"));
@@ -130,11 +135,54 @@ fn a_refused_configuration_and_a_warehouse_that_refuses_us_are_degraded() {
 }
 
 #[test]
+fn full_pools_certificates_that_end_and_lost_logs_are_degraded_and_told_in_numbers() {
+    let directory = tempfile::tempdir().unwrap();
+    let ailing = directory.path().join("ailing");
+    let fault = format!("--ailing-when {}", ailing.display());
+    let house =
+        House::new(&served(1, &fault, "[apps.query.health]\nheartbeat_interval = \"20ms\""));
+    house.start();
+    let address = address(&house);
+    let detailed =
+        || -> Value { serde_json::from_str(&get(&address, "/health/detailed").1).unwrap() };
+    let well = detailed();
+    assert_eq!(
+        (&well["status"], &well["components"]["logs"]["status"]),
+        (&"healthy".into(), &"healthy".into())
+    );
+    assert_eq!(well["components"]["logs"]["dropped_total"], 0);
+    assert!(well["components"]["logs"]["disk"]["size_bytes"].as_u64() > Some(0), "{well}");
+    std::fs::write(&ailing, "").unwrap();
+    wait_for("degraded", || health(&address).1["status"] == "degraded");
+    let all = detailed();
+    let reasons = [
+        "its renewed certificate cannot be used; see its log",
+        "its sessions are nearly all in use, or callers waited for one in vain",
+        "lines of its workers' logs were lost",
+    ];
+    assert_eq!(all["apps"][0]["reasons"], Value::from(reasons.to_vec()), "{all}");
+    let parts = &all["apps"][0]["components"];
+    let pool = &parts["connection_pools"]["default"];
+    assert_eq!((&pool["active"], &pool["max"]), (&10.into(), &10.into()), "{all}");
+    assert_eq!(parts["certificate"]["renewal_fails"], true, "{all}");
+    assert!(parts["logs"]["dropped_total"].as_u64() > Some(0), "{all}");
+}
+
+#[test]
 fn strangers_are_turned_away_and_nothing_can_be_changed() {
     let house = House::new(&served(1, "", ""));
     house.start();
     let address = address(&house);
-    for path in ["/", "/page.js", "/page.css", "/status", "/events", "/metrics", "/health"] {
+    for path in [
+        "/",
+        "/page.js",
+        "/page.css",
+        "/status",
+        "/events",
+        "/metrics",
+        "/health",
+        "/health/detailed",
+    ] {
         let stranger = ask(&address, "GET", path, "host: evil.example\r\n");
         assert_eq!(stranger.0, 403, "{path}");
         for method in ["POST", "PUT", "DELETE", "PATCH"] {

@@ -36,6 +36,8 @@ pub(super) fn beat(
                 vitals.pool.logins = Logins::Refused;
                 let pool = PoolVitals { logins: Logins::Failing, ..PoolVitals::default() };
                 vitals.named_pools.push(NamedPool { name: "finance".to_owned(), pool });
+                let pool = PoolVitals { logins: Logins::LoggedOut, ..PoolVitals::default() };
+                vitals.named_pools.push(NamedPool { name: "people".to_owned(), pool });
             }
             if faults.counts {
                 count(&mut vitals, requests_total - told);
@@ -47,11 +49,12 @@ pub(super) fn beat(
     });
 }
 
-/// All sessions are in use and more cannot be opened, a call failed after 20 seconds, log lines were
+/// All sessions are in use, more cannot be opened and callers wait in vain, a call failed after 20 seconds, log lines were
 /// lost, and the certificate ends tomorrow and cannot be renewed.
 fn ail(vitals: &mut Vitals, failures: u64) {
     vitals.pool = PoolVitals { total: 10, idle: 0, max: 10, ..PoolVitals::default() };
     vitals.pool.open_failures_total = failures;
+    vitals.pool.timeouts_total = failures;
     vitals.log_lines_dropped_total = failures;
     #[expect(clippy::disallowed_methods, reason = "certificates end by the calendar")]
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

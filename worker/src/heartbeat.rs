@@ -6,6 +6,7 @@
 use mcp_protocol::measure::Series;
 use mcp_protocol::message::{FromWorker, PoolVitals, SERIES_MAX, Vitals};
 
+use crate::clock::Moment;
 use crate::link::Link;
 use crate::metrics::Metrics;
 use crate::warehouse::connections::Connections;
@@ -19,6 +20,8 @@ pub(crate) struct Heartbeat<'a> {
     pub(crate) pool_max: u32,
     /// Lines of logs that could not be kept.
     pub(crate) lines_dropped: u64,
+    /// When it is said.
+    pub(crate) now: Moment,
 }
 
 impl Heartbeat<'_> {
@@ -36,9 +39,12 @@ impl Heartbeat<'_> {
             Some(connections) => (connections.default_pool().vitals(), connections.vitals()),
             None => (PoolVitals { max: self.pool_max, ..PoolVitals::default() }, Vec::new()),
         };
+        for (about, pool) in self.connections.into_iter().flat_map(Connections::each) {
+            self.metrics.pool_looked_at(&about.name, &pool.vitals(), self.now);
+        }
+        self.metrics.lines_lost(self.lines_dropped, self.now);
         Vitals {
             named_pools,
-            log_lines_dropped_total: self.lines_dropped,
             sessions: self.metrics.take_sessions(),
             series: self.series(),
             ..self.metrics.vitals(pool)

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mcp_protocol::health::{Fullness, Growth, LOGS_LOST_FOR};
 use mcp_protocol::measure::{Measure, Series, TraceId};
 use mcp_protocol::message::{
     CallOutcome, CertificateVitals, Limit, PoolVitals, Refusals, RevocationListVitals,
@@ -15,6 +16,7 @@ use mcp_protocol::message::{
 };
 use mcp_protocol::relay::SessionTag;
 
+use crate::clock::Moment;
 use crate::tallies::Tallies;
 
 /// The counters of one worker.
@@ -30,6 +32,10 @@ pub struct Metrics {
     revocation_lists: Mutex<Option<RevocationListVitals>>,
     /// Those that sent a request since the supervisor was told.
     sessions: Mutex<BTreeSet<u64>>,
+    /// What is looked at with each heartbeat: lines of logs that were lost, and the pools by the
+    /// names of their connections.
+    lines_lost: Mutex<Growth>,
+    pools: Mutex<BTreeMap<String, Fullness>>,
     /// Numbers under labels.
     pub tallies: Tallies,
 }
@@ -184,6 +190,33 @@ impl Metrics {
         *self.revocation_lists.lock().unwrap_or_else(PoisonError::into_inner) = lists;
     }
 
+    /// So many lines of logs were lost by now, since the worker began.
+    pub fn lines_lost(&self, total: u64, now: Moment) {
+        let mut lost = self.lines_lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.look(total, now.since(Moment::START));
+    }
+
+    /// Whether lines of logs were lost lately.
+    #[must_use]
+    pub fn loses_lines(&self, now: Moment) -> bool {
+        let lost = self.lines_lost.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.grew_within(LOGS_LOST_FOR, now.since(Moment::START))
+    }
+
+    /// How the pool of a connection is now.
+    pub fn pool_looked_at(&self, connection: &str, pool: &PoolVitals, now: Moment) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = pools.entry(connection.to_owned()).or_default();
+        known.look((pool.active(), pool.max), now.since(Moment::START));
+    }
+
+    /// Whether the pool of a connection has been nearly full for a while.
+    #[must_use]
+    pub fn pool_stays_full(&self, connection: &str, now: Moment) -> bool {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.get(connection).is_some_and(|pool| pool.lasts(now.since(Moment::START)))
+    }
+
     /// All the counters at this moment; of pools only that of the default connection, and nothing
     /// that is told only once.
     #[must_use]
@@ -199,6 +232,11 @@ impl Metrics {
             certificate: *self.certificate.lock().unwrap_or_else(PoisonError::into_inner),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revocation_lists: *self.revocation_lists.lock().unwrap_or_else(PoisonError::into_inner),
+            log_lines_dropped_total: self
+                .lines_lost
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .total(),
             ..Vitals::default()
         }
     }
@@ -237,6 +275,7 @@ impl Drop for Gauge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mcp_protocol::health::POOL_FULL_FOR;
     use mcp_protocol::measure::More;
 
     #[test]
@@ -278,6 +317,19 @@ mod tests {
             panic!("no sizes")
         };
         assert!((sizes.sum - 2.0).abs() < 1e-9, "{sizes:?}");
+    }
+
+    #[test]
+    fn a_pool_that_stays_full_is_known_by_its_connection() {
+        let metrics = Metrics::default();
+        let pool = PoolVitals { max: 4, total: 4, ..PoolVitals::default() };
+        let later = Moment::START + POOL_FULL_FOR;
+        metrics.pool_looked_at("finance", &pool, Moment::START);
+        assert!(!metrics.pool_stays_full("finance", Moment::START));
+        assert!(metrics.pool_stays_full("finance", later));
+        assert!(!metrics.pool_stays_full("default", later));
+        metrics.pool_looked_at("finance", &PoolVitals { idle: 1, ..pool }, later);
+        assert!(!metrics.pool_stays_full("finance", later));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tracing::Span;
 use tracing::field::Empty;
 use uuid::Uuid;
 
-use crate::traces;
+use crate::traces::{self, Sampling};
 
 /// By what a client names its request, and is told what it was named.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -77,8 +77,9 @@ impl Passage {
     }
 
     fn known_by(request_id: Arc<str>, parent: Option<Trace>) -> Passage {
-        let is_traced = traces::is_on();
-        let trace = if is_traced { Some(Trace::below(parent)) } else { parent };
+        let sampling = traces::sampling();
+        let is_traced = sampling.is_some();
+        let trace = sampling.map(|sampling| Trace::below(parent, sampling)).or(parent);
         let hex = |id: Option<u64>| id.map(|id| format!("{id:016x}"));
         let parent_id = hex(parent.filter(|_| is_traced).map(|parent| parent.span_id));
         let span = tracing::error_span!(
@@ -113,12 +114,17 @@ impl Passage {
 }
 
 impl Trace {
-    /// The place of a request that is part of this trace, or of one of its own.
-    fn below(parent: Option<Trace>) -> Trace {
+    /// The place of a request that is part of this trace, or of one of its own. Whether a trace is
+    /// recorded is for the one to say who began it.
+    fn below(parent: Option<Trace>, sampling: Sampling) -> Trace {
         let span_id = traces::new_span_id();
         match parent {
             Some(parent) => Trace { span_id, ..parent },
-            None => Trace { trace_id: Uuid::new_v4().as_u128(), span_id, flags: SAMPLED },
+            None => {
+                let trace_id = Uuid::new_v4().as_u128();
+                let flags = if sampling.takes(trace_id) { SAMPLED } else { 0 };
+                Trace { trace_id, span_id, flags }
+            }
         }
     }
 

@@ -323,15 +323,16 @@ impl Worker {
     fn adjust(&mut self, to: Adjustable) {
         let Adjustable { limits, log_level, access, sessions, offered, .. } = to.clone();
         self.office.maintain(to.maintenance.clone());
-        self.logs.adjust(log_level, &to.log_levels, to.log_statements);
+        let is_new = self.settings.offered != offered;
+        self.settings.adjust(to);
+        self.logs.adjust(&self.settings.logs);
         tracing::info!(?limits, ?log_level, clients = access.clients.len(), "adjusted");
         self.limits.send_replace(limits);
         self.access.send_replace(Arc::new(access));
         self.sessions.send_replace(sessions);
-        if self.settings.offered != offered {
+        if is_new {
             self.configured.send_replace(configured::ready(&offered));
         }
-        self.settings.adjust(to);
     }
 
     async fn give_up(self, link: Option<Link>, error: ServeError) -> ServeError {
@@ -348,6 +349,7 @@ impl Worker {
             connections: self.service.as_ref().map(|service| &service.connections),
             pool_max: self.settings.pool.max,
             lines_dropped: self.logs.dropped_total() + self.audit.1.dropped_total(),
+            now: self.clock.now(),
         };
         heartbeat.say(link);
     }

@@ -116,7 +116,7 @@ fn defaults_of(app: &AppConfig, node: Option<&Node>) -> Vec<Default> {
         ("health.probe.command", None),
         ("snowflake.", None),
         ("logs.levels", None),
-        ("traces.otlp", None),
+        ("traces.", None),
         ("http.requests_per_second", None),
         ("http.concurrent_requests", None),
         ("tls.certificate_file", None),
@@ -279,6 +279,7 @@ fn may_be_shown(kind: &Kind) -> bool {
         | Kind::Boolean
         | Kind::Count { .. }
         | Kind::Fraction { .. }
+        | Kind::Share
         | Kind::Duration { .. }
         | Kind::DurationOrOff { .. }
         | Kind::Size { .. }

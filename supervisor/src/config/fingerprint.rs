@@ -39,6 +39,8 @@ pub(super) fn of(app: &AppConfig) -> Result<Fingerprint, FrameError> {
         for account in settings.connections.values_mut() {
             secrets.extend(taken_out(&mut account.login));
         }
+        let headers = settings.logs.traces.iter_mut().flat_map(|to| to.headers.values_mut());
+        secrets.extend(headers.map(|value| std::mem::replace(value, Secret::new(String::new()))));
         (settings, secrets)
     });
     let secrets: Option<Vec<u64>> = settings.as_ref().map(|(_, secrets)| hashes(secrets));

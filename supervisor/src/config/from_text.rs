@@ -18,7 +18,9 @@ pub(super) fn read(text: &str, kind: &Kind) -> Value {
         Kind::Count { .. } | Kind::Nice | Kind::Account | Kind::Limit(Unit::Number) => {
             text.parse().map_or_else(|_| as_text(), Value::Integer)
         }
-        Kind::Fraction { .. } => text.parse().map_or_else(|_| as_text(), Value::Float),
+        Kind::Fraction { .. } | Kind::Share => {
+            text.parse().map_or_else(|_| as_text(), Value::Float)
+        }
         Kind::Scalar => scalar(text),
         Kind::Texts | Kind::Scalars | Kind::Patterns | Kind::ExitCodes => {
             let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());

@@ -43,6 +43,8 @@ pub(super) enum Kind {
         max: u32,
         what: &'static str,
     },
+    /// A number from 0 to 1.
+    Share,
     Duration {
         min: &'static str,
         max: &'static str,
@@ -236,6 +238,7 @@ const LOGS: &[Key] = &[
     worker_logs::MODULES,
     worker_logs::FORMAT,
     worker_logs::STATEMENTS,
+    worker_logs::CHANNELS,
     log_files::MAX_SIZE,
     log_files::MAX_AGE,
     log_files::MAX_FILES,

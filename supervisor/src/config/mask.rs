@@ -7,8 +7,9 @@ use super::keys;
 use super::snowflake;
 
 /// A name or a line with one of these in it may hold a secret.
-const SECRETIVE: [&str; 10] = [
+const SECRETIVE: [&str; 11] = [
     "env",
+    "headers",
     "pass",
     "pwd",
     "secret",

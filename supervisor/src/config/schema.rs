@@ -124,6 +124,7 @@ fn single(kind: &Kind) -> Value {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Count { min, max, .. } => integer(i64::from(*min), i64::from(*max)),
         Kind::Fraction { max, .. } => json!({ "type": "number", "minimum": 0, "maximum": max }),
+        Kind::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Kind::Duration { .. } => string(DURATION),
         Kind::DurationOrOff { .. } => or_words(string(DURATION), &["off"]),
         Kind::Size { .. } => string(SIZE),

@@ -83,6 +83,7 @@ fn check_value(node: &Node, key: &'static Key, report: &mut Report) {
         Kind::Boolean => value::boolean(node).map(drop),
         Kind::Count { min, max, what } => value::count(node, *min, *max, what).map(drop),
         Kind::Fraction { max, what } => value::fraction(node, *max, what).map(drop),
+        Kind::Share => value::share(node).map(drop),
         Kind::Duration { min, max } => value::duration(node, min, max).map(drop),
         Kind::DurationOrOff { min, max } => off::duration(node, min, max).map(drop),
         Kind::Size { min, max } => value::size(node, min, max).map(drop),
@@ -285,6 +286,10 @@ impl<'a> Section<'a> {
     pub(super) fn fraction(&self, name: &str) -> Option<f64> {
         let Kind::Fraction { max, what } = self.kind(name) else { return None };
         value::fraction(self.node(name)?, *max, what).ok()
+    }
+
+    pub(super) fn share(&self, name: &str) -> Option<f64> {
+        value::share(self.node(name)?).ok()
     }
 
     pub(super) fn duration(&self, name: &str) -> Option<Duration> {

@@ -208,16 +208,28 @@ pub(super) fn exit_code(node: &Node) -> Result<i32, String> {
 
 /// A number above 0, also with a fraction.
 pub(super) fn fraction(node: &Node, max: u32, what: &str) -> Result<f64, String> {
-    #[expect(clippy::cast_precision_loss, reason = "numbers in range are far below 2^52")]
-    let number = match &node.value {
-        Value::Float(number) => *number,
-        Value::Integer(number) => *number as f64,
-        other => return Err(no_number(other, what)),
-    };
+    let number = number(node, what)?;
     if number > 0.0 && number <= f64::from(max) {
         return Ok(number);
     }
     Err(format!("{number} is not {what}; use a number above 0 and up to {max}"))
+}
+
+pub(super) fn share(node: &Node) -> Result<f64, String> {
+    let share = number(node, "a share")?;
+    if (0.0..=1.0).contains(&share) {
+        return Ok(share);
+    }
+    Err(format!("{share} is not a share; use a number from 0 to 1"))
+}
+
+fn number(node: &Node, what: &str) -> Result<f64, String> {
+    #[expect(clippy::cast_precision_loss, reason = "numbers in range are far below 2^52")]
+    match &node.value {
+        Value::Float(number) => Ok(*number),
+        Value::Integer(number) => Ok(*number as f64),
+        other => Err(no_number(other, what)),
+    }
 }
 
 /// That a number has no unit, with what it is likely to stand for, else the form with an example.

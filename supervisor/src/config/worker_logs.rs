@@ -3,10 +3,12 @@
 //!
 //! How much is kept of any app's log files is read elsewhere; nothing here opens one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mcp_protocol::log_line::LogFormat;
-use mcp_protocol::settings::{LogLevel, LogSettings};
+use mcp_protocol::logs::Channel;
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::{LogLevel, LogSettings, TraceSettings};
 
 use super::access;
 use super::check::Around;
@@ -25,18 +27,38 @@ pub(super) const MODULES: Key = key("levels", Kind::Texts, r#"["mcp_worker::ware
 pub(super) const STATEMENTS: Key =
     key("statements", Kind::Choice(access::keys::AUDIT), r#""hash""#);
 
+pub(super) const CHANNELS: Key = key(
+    "channels",
+    Kind::Texts,
+    r#"["application", "error", "access", "database", "performance"]"#,
+);
+/// The files that it may name.
+const NAMED: [Channel; 5] = [
+    Channel::Application,
+    Channel::Error,
+    Channel::Access,
+    Channel::Database,
+    Channel::Performance,
+];
+
 /// The name of the table that says where traces go.
 pub(super) const TRACES: &str = "traces";
 const COLLECTOR: Key = key("otlp", Kind::Text, r#""http://127.0.0.1:4318""#);
 /// Its keys.
-pub(super) const TRACES_KEYS: &[Key] = &[COLLECTOR];
+pub(super) const TRACES_KEYS: &[Key] = &[COLLECTOR, SAMPLE, key(HEADERS, Kind::Variables, "")];
+const SAMPLE: Key = key("sample", Kind::Share, "1.0");
+const HEADERS: &str = "headers";
+/// Headers that say what a message is, which is not for the operator to say.
+const NOT_THEIRS: [&str; 5] =
+    ["content-type", "content-length", "content-encoding", "host", "transfer-encoding"];
 
 /// The keys of the table that are for our own worker alone, and the same from the app's table on.
-pub(super) const OURS: [(&str, &str); 4] = [
+pub(super) const OURS: [(&str, &str); 5] = [
     ("level", "logs.level"),
     (FORMAT.name, "logs.format"),
     (MODULES.name, "logs.levels"),
     (STATEMENTS.name, "logs.statements"),
+    (CHANNELS.name, "logs.channels"),
 ];
 
 /// What a worker writes, and how.
@@ -48,8 +70,66 @@ pub(super) fn read(app: Section<'_>, around: &Around<'_>, report: &mut Report) -
         format: logs.choice(FORMAT.name, &FORMAT_MEANINGS).unwrap_or(default.format),
         levels: levels(logs, report),
         statements: logs.choice(STATEMENTS.name, &access::AUDIT).unwrap_or(default.statements),
-        traces_to: collector(app.section(TRACES), report),
+        traces: traces(app.section(TRACES), report),
+        without: without(logs, report),
     }
+}
+
+/// The files that are not among those that are named.
+fn without(logs: Section<'_>, report: &mut Report) -> BTreeSet<Channel> {
+    let Some(node) = logs.node(CHANNELS.name) else { return BTreeSet::new() };
+    let mut without = BTreeSet::from(NAMED);
+    for text in logs.texts(CHANNELS.name) {
+        match NAMED.iter().find(|channel| channel.name() == text) {
+            Some(channel) => drop(without.remove(channel)),
+            None => {
+                let why = match text == Channel::Audit.name() {
+                    true => "is always written; `mcp.audit` says what it holds",
+                    false => "is no log of a worker",
+                };
+                let names = NAMED.map(Channel::name).join(", ");
+                report.add(&node.key, node.place, format!("`{text}` {why}; use some of {names}"));
+            }
+        }
+    }
+    without
+}
+
+/// The collector of traces, and what it is told.
+fn traces(section: Section<'_>, report: &mut Report) -> Option<TraceSettings> {
+    let headers = headers(section, report);
+    let to = collector(section, report);
+    if let (None, Some(node)) = (section.node(COLLECTOR.name), section.node(HEADERS)) {
+        let words =
+            format!("means nothing without a collector; write otlp = {}", COLLECTOR.example);
+        report.add(&node.key, node.place, words);
+    }
+    Some(TraceSettings { to: to?, sample: section.share(SAMPLE.name).unwrap_or(1.0), headers })
+}
+
+/// What each message to the collector says of who sends it.
+fn headers(section: Section<'_>, report: &mut Report) -> BTreeMap<String, Secret> {
+    let Some(node) = section.node(HEADERS) else { return BTreeMap::new() };
+    let mut headers = BTreeMap::new();
+    for (name, value) in section.variables(HEADERS) {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_name = !name.is_empty() && name.bytes().all(plain);
+        let wrong = match is_name {
+            false => Some("is no name of a header; use letters, digits and `-`"),
+            true if NOT_THEIRS.iter().any(|one| name.eq_ignore_ascii_case(one)) => {
+                Some("is set by the worker itself; remove it")
+            }
+            true if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) => {
+                Some("has a value that no header can have; use plain ASCII in one line")
+            }
+            true => None,
+        };
+        match wrong {
+            Some(words) => report.add(&format!("{}.{name}", node.key), node.place, words),
+            None => drop(headers.insert(name, Secret::new(value))),
+        }
+    }
+    headers
 }
 
 /// Where the collector of traces is: scheme, name and port.

@@ -197,6 +197,8 @@ impl Hands {
             .said(wellbeing::in_words(&vitals, clock::since_epoch().as_secs()).as_deref());
         // What is news is counted by now.
         process.vitals = Vitals { series: Vec::new(), sessions: Vec::new(), ..vitals };
+        self.look_at_pools(&app);
+        self.look_at_own_logs();
         self.rotate_channels_due();
         self.adjust(run);
     }

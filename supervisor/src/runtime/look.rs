@@ -1,13 +1,16 @@
-//! What the supervisor's own pages are drawn from: the one picture, and what of it should serve.
+//! What the supervisor's own pages are drawn from: the one picture, what of it should serve, and
+//! what is not as it should be.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mcp_protocol::control::Status;
-use mcp_protocol::message::Logins;
+use mcp_protocol::health::LOGS_LOST_FOR;
+use mcp_protocol::message::CertificateVitals;
 
 use super::Supervisor;
 use crate::config::Dashboard;
 use crate::machine::{AppView, Presence};
+use crate::runtime::clock;
 use crate::runtime::hands::Hands;
 use crate::runtime::totals::pools;
 
@@ -17,19 +20,47 @@ pub(crate) struct Look {
     pub(crate) status: Status,
     /// The slots that should serve: in the file, not stopped by an operator, not done.
     pub(crate) wanted: BTreeSet<(String, u32)>,
-    /// How the workers of each app fare with its warehouses; the worst counts.
-    pub(crate) logins: BTreeMap<String, Logins>,
+    /// What is not as it should be with each app beyond the phases of its slots, in words.
+    pub(crate) ailments: BTreeMap<String, Vec<String>>,
+    /// What each app of our workers has, in numbers.
+    pub(crate) parts: BTreeMap<String, Parts>,
+    /// Whether lines of the supervisor's own log, or output of programs, were lost lately.
+    pub(crate) loses_logs: bool,
     /// Whether people may see the dashboard, as the configuration in force says.
     pub(crate) dashboard: Dashboard,
+}
+
+/// What the workers of an app have together.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub(crate) struct Parts {
+    /// By the names of connections.
+    pub(crate) pools: BTreeMap<String, PoolSum>,
+    /// Of several certificates the one that ends first.
+    pub(crate) certificate: Option<CertificateVitals>,
+    /// Lines of their logs that could not be kept.
+    pub(crate) log_lines_dropped: u64,
+}
+
+/// The pools of one connection, added up.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PoolSum {
+    pub(crate) active: u32,
+    pub(crate) total: u32,
+    pub(crate) max: u32,
+    pub(crate) waiting: u32,
 }
 
 impl Supervisor {
     /// How everything is now.
     pub(super) fn look(&mut self) -> Look {
         let status = self.status();
+        self.hands.look_at_own_logs();
+        let now = clock::since_boot();
+        let loses_logs = self.hands.totals.own_logs.grew_within(LOGS_LOST_FOR, now);
         let wanted = self.machine.snapshot().apps.iter().flat_map(wanted).collect();
         let dashboard = self.hands.config.supervisor.dashboard;
-        Look { status, wanted, logins: logins(&self.hands), dashboard }
+        let (ailments, parts) = (self.hands.ailments(), parts(&self.hands));
+        Look { status, wanted, ailments, parts, loses_logs, dashboard }
     }
 }
 
@@ -47,25 +78,28 @@ fn wanted(app: &AppView) -> Vec<(String, u32)> {
     slots.map(|slot| (app.name.to_string(), slot.index)).collect()
 }
 
-fn logins(hands: &Hands) -> BTreeMap<String, Logins> {
-    let mut worst = BTreeMap::new();
+/// What of an app's workers is told in numbers.
+fn parts(hands: &Hands) -> BTreeMap<String, Parts> {
+    let mut apps: BTreeMap<String, Parts> = BTreeMap::new();
     for (_, process) in hands.processes.iter().filter(|(_, one)| one.settings.is_some()) {
-        let known = worst.entry(process.slot.app.to_string()).or_insert(Logins::Fine);
-        for (_, pool) in pools(&process.vitals) {
-            if badness(pool.logins) > badness(*known) {
-                *known = pool.logins;
-            }
+        let parts = apps.entry(process.slot.app.to_string()).or_default();
+        for (connection, pool) in pools(&process.vitals) {
+            let sum = parts.pools.entry(connection.to_owned()).or_default();
+            sum.active = sum.active.saturating_add(pool.active());
+            sum.total = sum.total.saturating_add(pool.total);
+            sum.max = sum.max.saturating_add(pool.max);
+            sum.waiting = sum.waiting.saturating_add(pool.waiting);
+        }
+        if let Some(shown) = process.vitals.certificate {
+            let first = parts.certificate.get_or_insert(shown);
+            first.expires_at = first.expires_at.min(shown.expires_at);
+            first.renewal_fails |= shown.renewal_fails;
         }
     }
-    worst
-}
-
-/// Which of two troubles is told: the one that needs a person sooner.
-fn badness(logins: Logins) -> u8 {
-    match logins {
-        Logins::Fine => 0,
-        Logins::Failing => 1,
-        Logins::LoggedOut => 2,
-        Logins::Refused => 3,
+    for (app, totals) in hands.totals.iter() {
+        if let Some(parts) = apps.get_mut(app.as_str()) {
+            parts.log_lines_dropped = totals.log_lines_dropped.total();
+        }
     }
+    apps
 }

@@ -150,7 +150,8 @@ impl Supervisor {
                 }
                 () = self.clock.until(deadline) => None,
             };
-            if let Some(late) = self.clock.forgive(deadline) {
+            let late = self.clock.forgive(deadline);
+            if let Some(late) = late {
                 tracing::warn!(?late, "the supervisor was held up; its deadlines wait for it");
             }
             let began = self.clock.elapsed();
@@ -159,7 +160,8 @@ impl Supervisor {
                 None => vec![Event::Tick],
             };
             self.handle(events);
-            self.hands.meter.turned(self.clock.elapsed().saturating_sub(began));
+            let took = self.clock.elapsed().saturating_sub(began);
+            self.hands.meter.turned(late.unwrap_or_default() + took);
         }
         self.part().await;
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use mcp_protocol::health::{EXHAUSTED_FOR, Fullness, Growth, LOGS_LOST_FOR};
 use mcp_protocol::measure::{Measure, More, Series};
 use mcp_protocol::message::{Limit, PoolVitals, Refusals, Vitals};
 use mcp_protocol::settings::DEFAULT_CONNECTION;
@@ -26,6 +27,8 @@ pub(crate) struct Totals {
     by_app: BTreeMap<AppName, AppTotals>,
     /// Processor time of the processes of each slot.
     cpu: BTreeMap<SlotId, Duration>,
+    /// Lines of our own logs, and bytes of output, that could not be kept.
+    pub(crate) own_logs: Growth,
 }
 
 /// Totals of one app.
@@ -38,7 +41,7 @@ pub(crate) struct AppTotals {
     /// How often each client was over each limit.
     pub(crate) refusals: BTreeMap<(Option<String>, Limit), u64>,
     pub(crate) unshared_limits: u64,
-    pub(crate) log_lines_dropped: u64,
+    pub(crate) log_lines_dropped: Growth,
     /// By measure, and the values of its labels.
     pub(crate) series: BTreeMap<(Measure, Vec<String>), More>,
     /// When each session was last heard of.
@@ -51,16 +54,24 @@ pub(crate) struct AppTotals {
 /// Totals of one connection's pools.
 #[derive(Debug, Default, Clone, PartialEq)]
 pub(crate) struct PoolTotals {
-    pub(crate) timeouts: u64,
+    pub(crate) timeouts: Growth,
     pub(crate) opened: u64,
     pub(crate) open_failures: u64,
+    /// How full the pools of all workers are together.
+    pub(crate) fullness: Fullness,
 }
 
 impl PoolTotals {
-    fn add(&mut self, before: &PoolVitals, now: &PoolVitals) {
-        self.timeouts += now.timeouts_total.saturating_sub(before.timeouts_total);
-        self.opened += now.opened_total.saturating_sub(before.opened_total);
-        self.open_failures += now.open_failures_total.saturating_sub(before.open_failures_total);
+    fn add(&mut self, (before, vitals): (&PoolVitals, &PoolVitals), now: Duration) {
+        let timeouts = vitals.timeouts_total.saturating_sub(before.timeouts_total);
+        self.timeouts.look(self.timeouts.total() + timeouts, now);
+        self.opened += vitals.opened_total.saturating_sub(before.opened_total);
+        self.open_failures += vitals.open_failures_total.saturating_sub(before.open_failures_total);
+    }
+
+    /// Whether callers wait in vain, or are about to.
+    pub(crate) fn is_short(&self, now: Duration) -> bool {
+        self.fullness.lasts(now) || self.timeouts.grew_within(EXHAUSTED_FOR, now)
     }
 }
 
@@ -108,6 +119,11 @@ impl AppTotals {
         }
     }
 
+    /// Whether its workers lost lines of their logs lately.
+    pub(crate) fn loses_lines(&self, now: Duration) -> bool {
+        self.log_lines_dropped.grew_within(LOGS_LOST_FOR, now)
+    }
+
     /// Calls a second over the last minute, as of now.
     pub(crate) fn calls_per_second(&self, now: Duration) -> f64 {
         let is_recent = |(at, _): &&(Duration, u64)| now.saturating_sub(*at) <= RATE_OVER;
@@ -151,8 +167,8 @@ impl Totals {
             vitals.request_errors_total.saturating_sub(before.request_errors_total);
         totals.unshared_limits +=
             vitals.unshared_limits_total.saturating_sub(before.unshared_limits_total);
-        totals.log_lines_dropped +=
-            vitals.log_lines_dropped_total.saturating_sub(before.log_lines_dropped_total);
+        let lost = vitals.log_lines_dropped_total.saturating_sub(before.log_lines_dropped_total);
+        totals.log_lines_dropped.look(totals.log_lines_dropped.total() + lost, now);
         for refused in &vitals.refusals {
             let same = |old: &&Refusals| old.client == refused.client && old.limit == refused.limit;
             let old = before.refusals.iter().find(same).map_or(0, |old| old.count_total);
@@ -162,10 +178,23 @@ impl Totals {
         let old: BTreeMap<&str, &PoolVitals> = pools(before).collect();
         for (name, pool) in pools(vitals) {
             let before = old.get(name).map_or_else(PoolVitals::default, |pool| **pool);
-            totals.pools.entry(name.to_owned()).or_default().add(&before, pool);
+            totals.pools.entry(name.to_owned()).or_default().add((&before, pool), now);
         }
         totals.note_sessions(&vitals.sessions, now);
         vitals.series.iter().for_each(|series| totals.count(series));
+    }
+
+    /// So many sessions of all workers of an app are in use, of so many allowed.
+    pub(crate) fn look_at_pool(
+        &mut self,
+        (app, connection): (&AppName, &str),
+        sessions: (u32, u32),
+        now: Duration,
+    ) {
+        if let Some(app) = self.by_app.get_mut(app) {
+            let pool = app.pools.entry(connection.to_owned()).or_default();
+            pool.fullness.look(sessions, now);
+        }
     }
 
     /// Adds what a process of a slot used of the processor.

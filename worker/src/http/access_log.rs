@@ -103,7 +103,7 @@ impl Drop for Entry {
             user_agent = agent.as_deref(),
             "request"
         );
-        if traces::is_on() {
+        if traces::sampling().is_some() {
             let span = &self.passage.span;
             span.record("method", self.method.as_str());
             span.record("path", self.path.as_str());

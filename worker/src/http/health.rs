@@ -13,6 +13,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use http::StatusCode;
 use mcp_protocol::admin::{CircuitState, PoolState};
+use mcp_protocol::health::{CertificateState, EXHAUSTED_FOR};
 use mcp_protocol::message::{CertificateVitals, Logins, RevocationListVitals};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
@@ -25,9 +26,6 @@ use crate::settings::Identity;
 use crate::warehouse::connections::{About, Connections};
 use crate::warehouse::contact::Known;
 use crate::warehouse::pool::Pool;
-
-/// A caller that waited in vain so many seconds ago still counts.
-const EXHAUSTED_FOR: u64 = 60;
 
 /// What the health answers are made from.
 #[derive(Clone)]
@@ -162,11 +160,11 @@ impl Desk {
         if self.health.office.maintenance().borrow().is_some() {
             return (StatusCode::OK, "maintenance");
         }
-        let now = self.clock.now();
         let connections = self.health.connections.each();
-        let parts = connections.flat_map(|(_, pool)| [of_database(pool), of_pool(pool, now)]);
-        let papers = [self.of_certificate(), self.of_revocation_lists()];
-        let worst = parts.chain(papers).max().unwrap_or(Wellness::Healthy);
+        let parts =
+            connections.flat_map(|(about, pool)| [of_database(pool), self.of_pool(about, pool)]);
+        let own = [self.of_certificate(), self.of_revocation_lists(), self.of_logs()];
+        let worst = parts.chain(own).max().unwrap_or(Wellness::Healthy);
         let word = match worst {
             Wellness::Healthy | Wellness::Unknown => Wellness::Healthy,
             Wellness::Degraded | Wellness::Unhealthy => Wellness::Degraded,
@@ -194,12 +192,11 @@ impl Desk {
     fn components(&self) -> Value {
         let (health, now) = (&self.health, self.clock.now());
         let vitals = health.metrics.vitals(health.connections.default_pool().vitals());
-        let pool = health.connections.default_pool();
         let named = health.connections.each().skip(1);
         let named: Map<String, Value> = named
             .map(|(about, pool)| {
                 let parts = json!({
-                    "connection_pool": pool_told(pool, now),
+                    "connection_pool": self.pool_told(about, pool),
                     "database": database_told(about, pool, now),
                 });
                 (about.name.clone(), parts)
@@ -208,7 +205,7 @@ impl Desk {
         let refused: u64 = vitals.refusals.iter().map(|refusal| refusal.count_total).sum();
         let default = health.connections.each().next();
         json!({
-            "connection_pool": pool_told(pool, now),
+            "connection_pool": default.map(|(about, pool)| self.pool_told(about, pool)),
             "database": default.map(|(about, pool)| database_told(about, pool, now)),
             "connections": named,
             "requests": {
@@ -227,17 +224,22 @@ impl Desk {
                 "status": self.of_revocation_lists().word(),
                 "due_at": due_at,
             })),
+            "logs": {
+                "status": self.of_logs().word(),
+                "dropped_total": vitals.log_lines_dropped_total,
+            },
             "maintenance": *health.office.maintenance().borrow(),
         })
     }
 
     fn of_certificate(&self) -> Wellness {
         let pool = self.health.connections.default_pool();
-        match self.health.metrics.vitals(pool.vitals()).certificate {
-            Some(one) if one.renewal_fails || one.expires_at <= unix_seconds() => {
-                Wellness::Degraded
-            }
-            Some(_) | None => Wellness::Healthy,
+        let certificate = self.health.metrics.vitals(pool.vitals()).certificate;
+        match certificate.map_or(CertificateState::Fine, |one| one.state(unix_seconds())) {
+            CertificateState::Fine => Wellness::Healthy,
+            CertificateState::EndsSoon { .. }
+            | CertificateState::RenewalFails
+            | CertificateState::Ended => Wellness::Degraded,
         }
     }
 
@@ -248,6 +250,33 @@ impl Desk {
             Some(lists) if lists.due_at <= unix_seconds() => Wellness::Degraded,
             Some(_) | None => Wellness::Healthy,
         }
+    }
+
+    fn of_logs(&self) -> Wellness {
+        match self.health.metrics.loses_lines(self.clock.now()) {
+            true => Wellness::Degraded,
+            false => Wellness::Healthy,
+        }
+    }
+
+    fn of_pool(&self, about: &About, pool: &Pool) -> Wellness {
+        let now = self.clock.now();
+        let exhausted = pool.contact().exhausted_at;
+        let lately = exhausted.is_some_and(|at| now.since(at) < EXHAUSTED_FOR);
+        match lately || self.health.metrics.pool_stays_full(&about.name, now) {
+            true => Wellness::Degraded,
+            false => Wellness::Healthy,
+        }
+    }
+
+    fn pool_told(&self, about: &About, pool: &Pool) -> Value {
+        let state = PoolState::from(&pool.vitals());
+        let utilization = f64::from(state.active) / f64::from(state.max.max(1));
+        let mut told = json!(state);
+        told["status"] = self.of_pool(about, pool).word().into();
+        told["utilization"] = ((utilization * 1000.0).round() / 1000.0).into();
+        told["statements"] = pool.running().len().into();
+        told
     }
 }
 
@@ -263,22 +292,6 @@ fn of_database(pool: &Pool) -> Wellness {
         Logins::Fine if known.answered_at.is_some() => Wellness::Healthy,
         Logins::Fine => Wellness::Unknown,
     }
-}
-
-fn of_pool(pool: &Pool, now: Moment) -> Wellness {
-    let exhausted = pool.contact().exhausted_at;
-    let lately = exhausted.is_some_and(|at| now.since(at).as_secs() < EXHAUSTED_FOR);
-    if lately { Wellness::Degraded } else { Wellness::Healthy }
-}
-
-fn pool_told(pool: &Pool, now: Moment) -> Value {
-    let state = PoolState::from(&pool.vitals());
-    let utilization = f64::from(state.active) / f64::from(state.max.max(1));
-    let mut told = json!(state);
-    told["status"] = of_pool(pool, now).word().into();
-    told["utilization"] = ((utilization * 1000.0).round() / 1000.0).into();
-    told["statements"] = pool.running().len().into();
-    told
 }
 
 fn database_told(about: &About, pool: &Pool, now: Moment) -> Value {

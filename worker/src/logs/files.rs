@@ -57,8 +57,13 @@ pub(crate) struct Lines {
 impl LineWriter {
     /// Has a line written to each of these files, of which there are one or two.
     pub(crate) fn send(&self, to: &[Channel], line: &str) {
+        self.send_to(mask(to), line);
+    }
+
+    /// The same, with the files as their mask.
+    pub(super) fn send_to(&self, mask: u8, line: &str) {
         let mut message = Vec::with_capacity(line.len() + 1);
-        message.push(to.iter().fold(0, |mask, channel| mask | bit(*channel)));
+        message.push(mask);
         message.extend_from_slice(line.as_bytes());
         // What does not fit is dropped and counted there.
         let _ = self.0.clone().write_all(&message);
@@ -121,6 +126,11 @@ fn begin(sink: impl FnOnce(State) -> Sink) -> (LineWriter, Lines) {
         .finish(sink(state));
     let counter = dropped.get_or_init(|| writer.error_counter()).clone();
     (LineWriter(writer), Lines { reopen, dropped: counter, lost, _guard: guard })
+}
+
+/// Several files as one number.
+pub(super) fn mask<'a>(channels: impl IntoIterator<Item = &'a Channel>) -> u8 {
+    channels.into_iter().fold(0, |mask, channel| mask | bit(*channel))
 }
 
 fn bit(channel: Channel) -> u8 {

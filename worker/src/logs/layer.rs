@@ -5,6 +5,7 @@
 //! of that channel alone; all others go to `application.log`, and errors to `error.log` as well.
 //! The text of a statement gets no further than the operator wants.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -20,7 +21,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::files::LineWriter;
+use super::files::{self, LineWriter};
 use super::timestamp;
 use crate::settings::Identity;
 use crate::traces::{self, Placed};
@@ -48,6 +49,22 @@ pub(super) struct Scribe {
     pub(super) form: Form,
     pub(super) who: Fields,
     pub(super) statements: Arc<Statements>,
+    pub(super) without: Arc<Without>,
+}
+
+/// The files that get no lines, as of now.
+#[derive(Debug, Default)]
+pub(super) struct Without(AtomicU8);
+
+impl Without {
+    pub(super) fn set(&self, channels: &BTreeSet<Channel>) {
+        self.0.store(files::mask(channels), Ordering::Relaxed);
+    }
+
+    /// What is left of these.
+    fn of(&self, channels: &[Channel]) -> u8 {
+        files::mask(channels) & !self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What a line says of a statement's text, as of now.
@@ -130,6 +147,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Sc
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
+        let level = level(*metadata.level());
+        let to = self.without.of(channels(metadata.target(), level));
+        if to == 0 {
+            return;
+        }
         let mut fields = Fields::default();
         event.record(&mut fields);
         self.statements.censor(&mut fields);
@@ -144,7 +166,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Sc
             }
         }
         fields.fill(&self.who);
-        let level = level(*metadata.level());
         let module = metadata.module_path().unwrap_or_default();
         let line = LogLine {
             timestamp: &timestamp(),
@@ -154,7 +175,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Sc
             fields: &fields,
         };
         let text = line.written(self.form.format, self.form.colours);
-        self.writer.send(channels(metadata.target(), level), &text);
+        self.writer.send_to(to, &text);
     }
 }
 

@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mcp_protocol::access::AuditLevel;
 use mcp_protocol::log_line::{Colours, LogFormat};
 use mcp_protocol::logs::Channel;
 use mcp_protocol::settings::{LogLevel, LogSettings};
@@ -27,7 +26,7 @@ use tracing_subscriber::reload;
 use self::files::Lines as Queue;
 pub(crate) use self::files::{Haste, LineWriter, Lines, to_files};
 pub(crate) use self::layer::{Form, hash, missing, who};
-use self::layer::{Scribe, Statements};
+use self::layer::{Scribe, Statements, Without};
 use crate::clock::Clock;
 use crate::settings::Identity;
 use crate::traces::{self, Tracer, Traces};
@@ -48,6 +47,7 @@ pub struct Logs {
     lines: Queue,
     filter: reload::Handle<Targets, Registry>,
     statements: Arc<Statements>,
+    without: Arc<Without>,
     settings: LogSettings,
     traces: Option<Traces>,
 }
@@ -95,12 +95,16 @@ pub fn prepared(settings: &LogSettings, identity: &Identity) -> Result<(Logs, Di
     };
     let statements = Arc::new(Statements::default());
     statements.set(settings.statements);
-    let scribe = Scribe { writer, form, who, statements: Arc::clone(&statements) };
+    let without = Arc::new(Without::default());
+    without.set(&settings.without);
+    let (statements_told, without_told) = (Arc::clone(&statements), Arc::clone(&without));
+    let scribe = Scribe { writer, form, who, statements: statements_told, without: without_told };
     let (filter, handle) = reload::Layer::new(filter(settings));
-    let traces = settings.traces_to.as_deref().map(|to| Traces::begin(to, identity));
+    let traces = settings.traces.as_ref().map(|traces| Traces::begin(traces, identity));
     let tracer = traces.as_ref().map(Tracer::new);
     let subscriber = tracing_subscriber::registry().with(filter).with(scribe).with(tracer);
-    let logs = Logs { lines, filter: handle, statements, settings: settings.clone(), traces };
+    let settings = settings.clone();
+    let logs = Logs { lines, filter: handle, statements, without, settings, traces };
     Ok((logs, Dispatch::new(subscriber)))
 }
 
@@ -118,16 +122,12 @@ impl Logs {
         self.lines.reopen();
     }
 
-    /// From now on writes what is at least this severe, and of statements what is said.
-    pub fn adjust(
-        &mut self,
-        level: LogLevel,
-        levels: &std::collections::BTreeMap<String, LogLevel>,
-        statements: AuditLevel,
-    ) {
-        self.settings =
-            LogSettings { level, levels: levels.clone(), statements, ..self.settings.clone() };
+    /// From now on writes what these settings say of levels, statements and files; all else stays.
+    pub fn adjust(&mut self, to: &LogSettings) {
+        let LogSettings { level, levels, statements, without, .. } = to.clone();
+        self.settings = LogSettings { level, levels, statements, without, ..self.settings.clone() };
         self.statements.set(statements);
+        self.without.set(&self.settings.without);
         // Fails only when the process logs elsewhere, as a test that runs several workers does.
         let _ = self.filter.reload(filter(&self.settings));
     }
@@ -161,10 +161,13 @@ fn filter(settings: &LogSettings) -> Targets {
     Targets::new()
         .with_default(level)
         .with_targets(wanted)
-        .with_targets(own.map(|channel| (channel.name(), own_level)))
+        .with_targets(own.map(|channel| match settings.without.contains(channel) {
+            true => (channel.name(), LevelFilter::OFF),
+            false => (channel.name(), own_level),
+        }))
         .with_target(
             traces::TARGET,
-            if settings.traces_to.is_some() { LevelFilter::INFO } else { LevelFilter::OFF },
+            if settings.traces.is_some() { LevelFilter::INFO } else { LevelFilter::OFF },
         )
         .with_target("rmcp", level.min(LevelFilter::WARN))
         .with_target("rmcp::service", LevelFilter::OFF)
@@ -182,10 +185,10 @@ fn level_filter(level: LogLevel) -> LevelFilter {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::path::Path;
     use std::sync::OnceLock;
 
+    use mcp_protocol::access::AuditLevel;
     use serde_json::Value;
     use tracing::subscriber::NoSubscriber;
 
@@ -219,15 +222,15 @@ mod tests {
         tracing::dispatcher::with_default(&dispatch, || {
             // The same place in the code each time: what was decided about it must be forgotten.
             let speak = |word: &str| tracing::debug!(word, "said");
-            let none = BTreeMap::new();
+            let at = |level| LogSettings { level, ..LogSettings::default() };
             speak("before");
-            logs.adjust(LogLevel::Debug, &none, AuditLevel::Hash);
+            logs.adjust(&at(LogLevel::Debug));
             speak("between");
-            logs.adjust(LogLevel::Error, &none, AuditLevel::Hash);
+            logs.adjust(&at(LogLevel::Error));
             speak("after");
             tracing::warn!("too little");
-            let here = [("mcp_worker::logs".to_owned(), LogLevel::Debug)].into();
-            logs.adjust(LogLevel::Error, &here, AuditLevel::Hash);
+            let levels = [("mcp_worker::logs".to_owned(), LogLevel::Debug)].into();
+            logs.adjust(&LogSettings { levels, ..at(LogLevel::Error) });
             speak("here");
         });
         // What is queued is written when this ends.
@@ -288,12 +291,34 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_nobody_wants_gets_no_lines_until_it_is_wanted() {
+        let directory = tempfile::tempdir().unwrap();
+        let without = [Channel::Access, Channel::Application].into();
+        let wanted = LogSettings { without, ..settings(directory.path()) };
+        let (mut logs, dispatch) = prepared(&wanted, &identity()).unwrap();
+        tracing::dispatcher::with_default(&dispatch, || {
+            let speak = || {
+                tracing::info!(target: "access", "request");
+                tracing::info!(target: "database", "query");
+                tracing::error!("broken");
+            };
+            speak();
+            logs.adjust(&LogSettings::default());
+            speak();
+        });
+        drop(logs);
+        let counts = CHANNELS.map(|channel| lines(directory.path(), channel).len());
+        // Application, error, access, database, performance.
+        assert_eq!(counts, [1, 2, 1, 2, 0]);
+    }
+
+    #[test]
     fn a_statement_is_written_as_the_operator_says() {
         let directory = tempfile::tempdir().unwrap();
         let (mut logs, dispatch) = prepared(&settings(directory.path()), &identity()).unwrap();
         tracing::dispatcher::with_default(&dispatch, || {
             for level in [AuditLevel::Off, AuditLevel::Hash, AuditLevel::Text] {
-                logs.adjust(LogLevel::Info, &BTreeMap::new(), level);
+                logs.adjust(&LogSettings { statements: level, ..LogSettings::default() });
                 tracing::info!(target: "database", statement = "select 1", "query");
             }
         });

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::TraceSettings;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Finished, proto};
+use super::{Finished, Sampling, proto};
 use crate::clock::Clock;
 use crate::settings::Identity;
 
@@ -31,6 +34,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(1);
 pub(crate) struct Traces {
     queue: mpsc::Sender<News>,
     dropped: Arc<AtomicU64>,
+    sampling: Sampling,
 }
 
 /// Takes spans and never waits.
@@ -60,23 +64,29 @@ impl Sender {
 impl Traces {
     /// Begins to send spans of this worker to a collector, whose address is without a path. To be
     /// called inside the runtime.
-    pub(crate) fn begin(collector: &str, identity: &Identity) -> Traces {
+    pub(crate) fn begin(settings: &TraceSettings, identity: &Identity) -> Traces {
+        let TraceSettings { to, sample, headers } = settings;
         let (queue, news) = mpsc::channel(QUEUE_MAX);
         let dropped = Arc::<AtomicU64>::default();
         let exporter = Exporter {
             http: reqwest::Client::new(),
-            url: format!("{}/v1/traces", collector.trim_end_matches('/')),
+            url: format!("{}/v1/traces", to.trim_end_matches('/')),
+            headers: headers.iter().filter_map(header).collect(),
             resource: resource(identity),
             dropped: Arc::clone(&dropped),
             is_away: false,
             clock: Clock::start(),
         };
         tokio::spawn(exporter.run(news));
-        Traces { queue, dropped }
+        Traces { queue, dropped, sampling: Sampling { share: *sample } }
     }
 
     pub(super) fn sender(&self) -> Sender {
         Sender { queue: self.queue.downgrade(), dropped: Arc::clone(&self.dropped) }
+    }
+
+    pub(super) fn sampling(&self) -> Sampling {
+        self.sampling
     }
 
     /// Sends what waits; gives up after this.
@@ -97,6 +107,13 @@ impl Traces {
     }
 }
 
+/// A header that is in no log. What is none was refused when the configuration was read.
+fn header((name, value): (&String, &Secret)) -> Option<(HeaderName, HeaderValue)> {
+    let mut value = HeaderValue::from_str(value.expose()).ok()?;
+    value.set_sensitive(true);
+    Some((HeaderName::from_bytes(name.as_bytes()).ok()?, value))
+}
+
 /// Who we are to a collector.
 fn resource(identity: &Identity) -> Vec<(&'static str, Value)> {
     let Identity { app, slot, run, pid } = identity;
@@ -112,6 +129,7 @@ fn resource(identity: &Identity) -> Vec<(&'static str, Value)> {
 struct Exporter {
     http: reqwest::Client,
     url: String,
+    headers: HeaderMap,
     resource: Vec<(&'static str, Value)>,
     dropped: Arc<AtomicU64>,
     is_away: bool,
@@ -182,7 +200,8 @@ impl Exporter {
     }
 
     async fn post(&self, body: Vec<u8>) -> Result<(), Refused> {
-        let request = self.http.post(&self.url).header("content-type", "application/x-protobuf");
+        let request = self.http.post(&self.url).headers(self.headers.clone());
+        let request = request.header("content-type", "application/x-protobuf");
         let request = request.timeout(ANSWER_LIMIT).body(body).send().await;
         let response = request.map_err(|error| {
             let why = crate::words::chain(&error.without_url());

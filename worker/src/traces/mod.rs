@@ -36,12 +36,33 @@ const NAMES: [(&str, &str); 10] = [
     ("class", "db.operation.name"),
     ("rows", "db.response.returned_rows"),
 ];
+/// The bits of a trace's id that are chance, as W3C has them.
+const RANDOM_BITS: u64 = (1 << 56) - 1;
 /// What a span says of itself already.
 const OF_THE_SPAN: [&str; 4] = ["trace_id", "span_id", "parent_id", "sampled"];
 
-/// Whether requests are traced.
-pub(crate) fn is_on() -> bool {
-    tracing::enabled!(target: TARGET, tracing::Level::INFO)
+/// How requests are traced; none where they are not.
+pub(crate) fn sampling() -> Option<Sampling> {
+    if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
+        return None;
+    }
+    tracing::dispatcher::get_default(|to| to.downcast_ref::<Tracer>().map(|one| one.sampling))
+}
+
+/// Of which traces that begin here the collector is told.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Sampling {
+    share: f64,
+}
+
+impl Sampling {
+    /// Whether this trace is among them: the same one everywhere, whoever asks.
+    pub(crate) fn takes(self, trace_id: u128) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "a share is no count")]
+        #[expect(clippy::cast_possible_truncation, reason = "its last seven bytes are chance")]
+        let place = (trace_id as u64 & RANDOM_BITS) as f64 / RANDOM_BITS as f64;
+        self.share >= 1.0 || place < self.share
+    }
 }
 
 /// A new name for a span.
@@ -78,11 +99,12 @@ pub(crate) struct Placed {
 /// stand behind that.
 pub(crate) struct Tracer {
     sender: Sender,
+    sampling: Sampling,
 }
 
 impl Tracer {
     pub(crate) fn new(traces: &Traces) -> Tracer {
-        Tracer { sender: traces.sender() }
+        Tracer { sender: traces.sender(), sampling: traces.sampling() }
     }
 }
 
@@ -152,4 +174,25 @@ fn first(fields: &Fields, began_nanos: u64) -> Option<Placed> {
 
 fn known(name: &'static str) -> &'static str {
     NAMES.iter().find_map(|(ours, theirs)| (*ours == name).then_some(*theirs)).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_the_traces_is_taken_and_always_the_same_ones() {
+        let taken = |share: f64| {
+            let ids = (0..2_000).map(|_| Uuid::new_v4().as_u128());
+            ids.filter(|id| Sampling { share }.takes(*id)).count()
+        };
+        assert_eq!((taken(0.0), taken(1.0)), (0, 2_000));
+        assert!((300..500).contains(&taken(0.2)), "{}", taken(0.2));
+        let id = Uuid::new_v4().as_u128();
+        let share = Sampling { share: 0.5 };
+        assert_eq!(share.takes(id), share.takes(id));
+        assert!(
+            Sampling { share: 1.0 }.takes(u128::MAX) && !Sampling { share: 0.9 }.takes(u128::MAX)
+        );
+    }
 }

@@ -122,9 +122,15 @@ impl Circuit {
         *state = State::Open { until: now + wait, streak, why };
     }
 
-    /// Lets a session be opened at once, whatever went wrong before.
+    /// Lets a session be opened at once, whatever went wrong before. That nobody is logged in stays
+    /// known until a try shows otherwise: to forget it logs nobody in.
     pub fn reset(&self) {
-        self.succeeded();
+        let mut state = self.state();
+        match &mut *state {
+            State::Open { why: Why::LoggedOut(_), until, .. } => *until = Moment::START,
+            State::Closed | State::Open { .. } => *state = State::Closed,
+            State::Shut => {}
+        }
     }
 
     /// Why no session is opened, how often in a row that went wrong, and when the next try may be;
@@ -252,6 +258,22 @@ mod tests {
         assert_eq!(circuit.position(at(31)), message::Circuit::HalfOpen);
         assert_eq!(circuit.logins(), Logins::Refused);
         assert_eq!(circuit.refusal(at(31)), None);
+    }
+
+    #[test]
+    fn a_reset_does_not_say_that_somebody_is_logged_in_and_lets_the_next_one_try() {
+        let circuit = Circuit::default();
+        let reason = "run login".to_owned();
+        let error = WarehouseError::LoggedOut { warehouse: "it".to_owned(), reason };
+        circuit.failed(at(10), &error, |wait| wait);
+        assert!(circuit.refusal(at(10)).is_some());
+        circuit.reset();
+        assert_eq!(circuit.refusal(at(10)), None, "the next one tries");
+        assert_eq!(circuit.logins(), Logins::LoggedOut);
+        assert_eq!(circuit.position(at(10)), message::Circuit::HalfOpen);
+        assert!(matches!(circuit.trouble(), Some((Why::LoggedOut(_), 1, Some(_)))));
+        circuit.succeeded();
+        assert_eq!(circuit.logins(), Logins::Fine);
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use mcp_protocol::access::{AccessSettings, ClientSettings, Grant};
 use mcp_protocol::admin::Maintenance;
+use mcp_protocol::message::CertificateVitals;
 use mcp_protocol::settings::{PoolSettings, Settings};
+use mcp_worker::clock::{Moment, unix_seconds};
 use mcp_worker::http::Serving;
 use serde_json::{Value, json};
 
@@ -50,7 +52,9 @@ async fn the_brief_answer_has_a_word_for_all_and_one_for_snowflake() {
 
 #[tokio::test]
 async fn trouble_with_the_warehouse_degrades_and_its_words_are_for_those_who_may_see_them() {
-    let house = house(&settings_with_clients()).await;
+    // A login beside the statement would be an answer.
+    let pool = PoolSettings { min: 1, max: 1, ..PoolSettings::default() };
+    let house = house(&Settings { pool, ..settings_with_clients() }).await;
     let ask = call("execute_query", json!({ "query": "select unreachable" }));
     let mut client = Client::connect(house.address).await.expect("connects");
     let answer = keyed(&mut client, ADMIN, "POST", "/mcp", Some(&ask)).await;
@@ -100,6 +104,30 @@ async fn an_exhausted_pool_holds_up_no_health_answer() {
     assert_eq!(health["status"], "degraded", "{health}");
     let (_, details) = get(&house, "/health/detailed").await;
     assert_eq!(details["components"]["connection_pool"]["status"], "degraded", "{details}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_ends_and_lost_lines_of_logs_are_degraded_and_told() {
+    let house = house(&Settings::default()).await;
+    let (_, details) = get(&house, "/health/detailed").await;
+    let logs = json!({ "status": "healthy", "dropped_total": 0 });
+    assert_eq!(details["components"]["logs"], logs, "{details}");
+    let days = |days: u64| CertificateVitals {
+        expires_at: unix_seconds() + days * 24 * 60 * 60,
+        renewal_fails: false,
+    };
+    for (left, word) in [(15, "healthy"), (13, "degraded")] {
+        house.metrics.certificate_shown(days(left));
+        assert_eq!(get(&house, "/health").await.1["status"], word, "{left} days are left");
+        let (_, details) = get(&house, "/health/detailed").await;
+        assert_eq!(details["components"]["certificate"]["status"], word, "{details}");
+    }
+    house.metrics.certificate_shown(days(15));
+    house.metrics.lines_lost(3, Moment::START);
+    assert_eq!(get(&house, "/health").await.1["status"], "degraded");
+    let (_, details) = get(&house, "/health/detailed").await;
+    let logs = json!({ "status": "degraded", "dropped_total": 3 });
+    assert_eq!(details["components"]["logs"], logs, "{details}");
 }
 
 #[tokio::test]

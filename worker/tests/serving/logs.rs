@@ -7,7 +7,8 @@ use std::sync::OnceLock;
 use mcp_protocol::access::{AccessSettings, AuditLevel, Grant};
 use mcp_protocol::log_line::LogFormat;
 use mcp_protocol::logs::Channel;
-use mcp_protocol::settings::{LogLevel, LogSettings, Settings};
+use mcp_protocol::secret::Secret;
+use mcp_protocol::settings::{LogLevel, LogSettings, Settings, TraceSettings};
 use mcp_worker::logs::{Logs, prepared};
 use mcp_worker::settings::Identity;
 use serde_json::{Value, json};
@@ -317,6 +318,7 @@ async fn collector() -> (String, std::sync::Arc<std::sync::Mutex<Vec<Vec<u8>>>>)
     let takes = std::sync::Arc::clone(&kept);
     let take = move |headers: http::HeaderMap, body: Bytes| async move {
         assert_eq!(headers["content-type"], "application/x-protobuf");
+        assert_eq!(headers["x-key"], "canary of a header");
         takes.lock().expect("no panic").push(body.to_vec());
     };
     let routes = axum::Router::new().route("/v1/traces", axum::routing::post(take));
@@ -326,10 +328,45 @@ async fn collector() -> (String, std::sync::Arc<std::sync::Mutex<Vec<Vec<u8>>>>)
     (format!("http://{address}"), kept)
 }
 
+/// A collector there, that is told of such a share.
+fn traces(to: String, sample: f64) -> TraceSettings {
+    let key = Secret::new("canary of a header".to_owned());
+    TraceSettings { to, sample, headers: [("x-key".to_owned(), key)].into() }
+}
+
+#[tokio::test]
+async fn of_traces_that_begin_here_a_share_is_told_and_of_others_what_their_caller_says() {
+    let (address, kept) = collector().await;
+    let settings = LogSettings { traces: Some(traces(address, 0.0)), ..LogSettings::default() };
+    let logged = logged(settings, AuditLevel::Hash).await;
+    logged.ask(&query("select 1"), "").await;
+    logged
+        .ask(&query("select 2"), &format!("\r\ntraceparent: 00-{TRACE}-b7ad6b7169203331-01"))
+        .await;
+    logged.lines(Channel::Access, 2).await;
+    let clock = mcp_worker::clock::Clock::start();
+    let told =
+        || kept.lock().expect("no panic").iter().flat_map(|one| spans(one)).collect::<Vec<_>>();
+    let by_now = async {
+        while told().len() < 3 {
+            logged.logs.flush_traces(crate::support::PATIENCE, clock).await;
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(crate::support::PATIENCE, by_now).await.expect("it is told");
+    assert!(told().iter().all(|span| span.0 == TRACE), "{:?}", told());
+    let origins = logged.house.counts.origins.lock().expect("no panic").clone();
+    let flags: Vec<String> = origins
+        .iter()
+        .map(|origin| origin.traceparent.as_deref().expect("a trace")[53..].to_owned())
+        .collect();
+    assert_eq!(flags, ["00", "01"], "Snowflake is told the same");
+}
+
 #[tokio::test]
 async fn a_collector_is_told_of_request_call_and_statement_in_the_callers_trace() {
     let (address, kept) = collector().await;
-    let settings = LogSettings { traces_to: Some(address), ..LogSettings::default() };
+    let settings = LogSettings { traces: Some(traces(address, 1.0)), ..LogSettings::default() };
     let logged = logged(settings, AuditLevel::Hash).await;
     let more = format!("\r\ntraceparent: 00-{TRACE}-b7ad6b7169203331-01");
     logged.ask(&query("select canary"), &more).await;

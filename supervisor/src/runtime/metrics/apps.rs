@@ -48,7 +48,7 @@ fn draw_totals(sheet: &mut Sheet, app: &str, totals: &AppTotals) {
     sheet.set(SESSIONS, &[app], size(totals.sessions(now)));
     sheet.set(RATE, &[app], totals.calls_per_second(now));
     sheet.set(UNSHARED, &[app], number(totals.unshared_limits));
-    sheet.set(WORKER_LOG_DROPPED, &[app], number(totals.log_lines_dropped));
+    sheet.set(WORKER_LOG_DROPPED, &[app], number(totals.log_lines_dropped.total()));
     for ((client, limit), count) in &totals.refusals {
         // Names of clients are not empty.
         let client = client.as_deref().unwrap_or_default();
@@ -56,7 +56,7 @@ fn draw_totals(sheet: &mut Sheet, app: &str, totals: &AppTotals) {
     }
     for (connection, pool) in &totals.pools {
         let labels = &[app, connection.as_str()];
-        sheet.set(POOL_TIMEOUTS, labels, number(pool.timeouts));
+        sheet.set(POOL_TIMEOUTS, labels, number(pool.timeouts.total()));
         sheet.set(POOL_OPENED, labels, number(pool.opened));
         sheet.set(POOL_OPEN_FAILURES, labels, number(pool.open_failures));
     }

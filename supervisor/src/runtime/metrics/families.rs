@@ -70,6 +70,8 @@ families! {
         "1 while the warehouse cannot be reached.";
     POOL_REFUSED: Kind::Gauge, "pool_logins_refused", ["app", "slot", "connection"],
         "1 while the warehouse refuses the credentials.";
+    POOL_LOGGED_OUT: Kind::Gauge, "pool_logins_logged_out", ["app", "slot", "connection"],
+        "1 while a person has to log in at a browser first.";
     POOL_TIMEOUTS: Kind::Counter, "pool_acquire_timeouts_total", ["app", "connection"],
         "Callers that waited for a warehouse session in vain.";
     POOL_OPENED: Kind::Counter, "pool_opened_total", ["app", "connection"],
@@ -121,7 +123,7 @@ families! {
     CONTROL: Kind::Counter, "supervisor_control_requests_total", ["request"],
         "What operators asked of the supervisor.";
     LAG: Kind::Histogram(TURNS), "supervisor_event_loop_lag_seconds", [],
-        "How long a turn of the loop took: so long news may have waited.";
+        "How long a turn of the loop took, or how late it came: so long news may have waited.";
     INBOX: Kind::Gauge, "supervisor_inbox_depth", [],
         "News that waits for the loop.";
     INFO: Kind::Gauge, "supervisor_build_info", ["version"],

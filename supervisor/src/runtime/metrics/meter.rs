@@ -86,7 +86,7 @@ impl Meter {
         }
     }
 
-    /// The loop turned once, and that took so long.
+    /// The loop turned once, and that took so long, what it came too late for it included.
     pub(crate) fn turned(&mut self, took: Duration) {
         count(&mut self.turns, LAG, took);
     }

@@ -22,6 +22,7 @@ use mcp_protocol::control::Status;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::meter::Meter;
+pub(crate) use self::room::{Disk, disk};
 pub(crate) use self::sheet::Sheet;
 use crate::runtime::hands::Hands;
 use crate::runtime::news::News;

@@ -18,15 +18,27 @@ use crate::runtime::clock::in_time;
 /// How long a disk may take to say how full it is.
 const LOOK_MAX: Duration = Duration::from_secs(1);
 
+/// How much room a disk has, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Disk {
+    pub(crate) free: u64,
+    pub(crate) size: u64,
+}
+
+/// How full the disk of a directory is; none when it does not say so in time.
+pub(crate) async fn disk(directory: PathBuf) -> Option<Disk> {
+    let looked = tokio::task::spawn_blocking(move || statvfs(&directory));
+    let disk = tokio::time::timeout_at(in_time(LOOK_MAX), looked).await.ok()?.ok()?.ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(disk.fragment_size());
+    Some(Disk { free: bytes(disk.blocks_available()), size: bytes(disk.blocks()) })
+}
+
 /// Looks how full the disk of the logs is.
 pub(super) async fn look(sheet: &mut Sheet, directory: PathBuf) {
-    let looked = tokio::task::spawn_blocking(move || statvfs(&directory));
-    let Ok(Ok(Ok(disk))) = tokio::time::timeout_at(in_time(LOOK_MAX), looked).await else {
-        return;
-    };
-    let block = disk.fragment_size();
-    sheet.set(DISK_FREE, &[], number(disk.blocks_available().saturating_mul(block)));
-    sheet.set(DISK_SIZE, &[], number(disk.blocks().saturating_mul(block)));
+    if let Some(Disk { free, size }) = disk(directory).await {
+        sheet.set(DISK_FREE, &[], number(free));
+        sheet.set(DISK_SIZE, &[], number(size));
+    }
 }
 
 /// What the machine has of memory, or what of it we may use, if that is less.

@@ -8,8 +8,8 @@ use mcp_protocol::message::{Circuit, Logins};
 
 use super::families::{
     BACKOFF, CONNECTIONS, CPU, DESCRIPTORS, GAVE_UP, IN_FLIGHT, LEAVING, MEMORY, MEMORY_LIMIT,
-    PHASE, PHASE_FOR, POOL_ACTIVE, POOL_CIRCUIT, POOL_FAILING, POOL_IDLE, POOL_MAX, POOL_PEAK,
-    POOL_REFUSED, POOL_TOTAL, POOL_WAITING, RESTARTS, THREADS, UP,
+    PHASE, PHASE_FOR, POOL_ACTIVE, POOL_CIRCUIT, POOL_FAILING, POOL_IDLE, POOL_LOGGED_OUT,
+    POOL_MAX, POOL_PEAK, POOL_REFUSED, POOL_TOTAL, POOL_WAITING, RESTARTS, THREADS, UP,
 };
 use super::sheet::Sheet;
 use super::{number, room, size};
@@ -85,7 +85,7 @@ fn draw_vitals(sheet: &mut Sheet, process: &Process) {
     sheet.add(CONNECTIONS, &[app, &index], vitals.connections.into());
     for (connection, pool) in pools(vitals) {
         let labels = &[app, index.as_str(), connection];
-        sheet.add(POOL_ACTIVE, labels, pool.total.saturating_sub(pool.idle).into());
+        sheet.add(POOL_ACTIVE, labels, pool.active().into());
         sheet.add(POOL_IDLE, labels, pool.idle.into());
         sheet.add(POOL_TOTAL, labels, pool.total.into());
         sheet.add(POOL_MAX, labels, pool.max.into());
@@ -94,6 +94,7 @@ fn draw_vitals(sheet: &mut Sheet, process: &Process) {
         let is = |state: Logins| f64::from(u8::from(pool.logins == state));
         sheet.add(POOL_FAILING, labels, is(Logins::Failing));
         sheet.add(POOL_REFUSED, labels, is(Logins::Refused));
+        sheet.add(POOL_LOGGED_OUT, labels, is(Logins::LoggedOut));
         for state in Circuit::ALL {
             let labels = &[app, index.as_str(), connection, state.name()];
             sheet.add(POOL_CIRCUIT, labels, f64::from(u8::from(pool.circuit == state)));

@@ -9,12 +9,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use mcp_protocol::control::{AppStatus, RollStatus, SlotPhase};
-use mcp_protocol::message::Logins;
-use serde_json::{Value, json};
+use mcp_protocol::message::CertificateVitals;
+use serde_json::{Map, Value, json};
 
 use super::{Ended, House};
 use crate::report::state;
-use crate::runtime::look::Look;
+use crate::runtime::look::{Look, Parts, PoolSum};
+use crate::runtime::metrics::{Disk, disk};
 
 /// How an app or the fleet is. The worst comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,11 +64,55 @@ pub(super) async fn readyz(State(house): State<Arc<House>>) -> Result<Response, 
 pub(super) async fn health(State(house): State<Arc<House>>) -> Result<Response, Ended> {
     let look = house.look().await?;
     let health = fleet_json(&look);
-    let status = match health["status"] == Health::Unhealthy.word() {
+    Ok((status_of(&health), axum::Json(health)).into_response())
+}
+
+/// The same, with each part in numbers: pools, certificates, logs and their disk.
+pub(super) async fn detailed(State(house): State<Arc<House>>) -> Result<Response, Ended> {
+    let look = house.look().await?;
+    let mut health = fleet_json(&look);
+    let room = disk(look.status.log_directory.clone()).await;
+    let logs = if look.loses_logs { Health::Degraded } else { Health::Healthy };
+    health["components"] = json!({
+        "logs": {
+            "status": logs.word(),
+            "dropped_total": look.status.dropped_total,
+            "disk": room.map(|Disk { free, size }| json!({ "free_bytes": free, "size_bytes": size })),
+        },
+    });
+    for app in health["apps"].as_array_mut().into_iter().flatten() {
+        let parts = app["name"].as_str().and_then(|name| look.parts.get(name));
+        app["components"] = parts.map_or(Value::Null, components);
+    }
+    Ok((status_of(&health), axum::Json(health)).into_response())
+}
+
+/// The parts of an app whose workers are ours.
+fn components(parts: &Parts) -> Value {
+    let pools: Map<String, Value> = parts
+        .pools
+        .iter()
+        .map(|(connection, pool)| {
+            let PoolSum { active, total, max, waiting } = *pool;
+            let pool = json!({ "active": active, "total": total, "max": max, "waiting": waiting });
+            (connection.clone(), pool)
+        })
+        .collect();
+    json!({
+        "connection_pools": pools,
+        "certificate": parts.certificate.map(|CertificateVitals { expires_at, renewal_fails }| {
+            json!({ "expires_at": expires_at, "renewal_fails": renewal_fails })
+        }),
+        "logs": { "dropped_total": parts.log_lines_dropped },
+    })
+}
+
+/// What is degraded still serves.
+fn status_of(health: &Value) -> StatusCode {
+    match health["status"] == Health::Unhealthy.word() {
         true => StatusCode::SERVICE_UNAVAILABLE,
         false => StatusCode::OK,
-    };
-    Ok((status, axum::Json(health)).into_response())
+    }
 }
 
 /// The fleet's health as JSON.
@@ -81,6 +126,9 @@ pub(super) fn fleet_json(look: &Look) -> Value {
     }
     if status.stopping {
         reasons.push("it stops".to_owned());
+    }
+    if look.loses_logs {
+        reasons.push("lines of its own log, or output of programs, were lost".to_owned());
     }
     let own = if reasons.is_empty() { Health::Healthy } else { Health::Degraded };
     let worst = apps.iter().map(|app| app.health).fold(own, Health::max);
@@ -121,16 +169,7 @@ fn judge<'a>(app: &'a AppStatus, look: &Look) -> Judged<'a> {
     if let RollStatus::Stopped { why } = &app.roll {
         reasons.push(format!("its reload stopped: {why}"));
     }
-    match look.logins.get(&app.name) {
-        Some(Logins::Failing) => reasons.push("its warehouse cannot be reached".to_owned()),
-        Some(Logins::Refused) => {
-            reasons.push("its warehouse refuses the credentials".to_owned());
-        }
-        Some(Logins::LoggedOut) => {
-            reasons.push("nobody is logged in to its warehouse".to_owned());
-        }
-        Some(Logins::Fine) | None => {}
-    }
+    reasons.extend(look.ailments.get(&app.name).into_iter().flatten().cloned());
     let health = match (wanted.is_empty(), ready, reasons.is_empty()) {
         (false, 0, _) => Health::Unhealthy,
         (_, _, false) => Health::Degraded,
@@ -170,7 +209,9 @@ mod tests {
         Look {
             status: serde_json::from_value(status).unwrap(),
             wanted: wanted.collect(),
-            logins: BTreeMap::new(),
+            ailments: BTreeMap::new(),
+            parts: BTreeMap::new(),
+            loses_logs: false,
             dashboard: Dashboard::Auto,
         }
     }
@@ -203,8 +244,13 @@ mod tests {
     #[test]
     fn what_serves_and_may_not_last_is_degraded() {
         let mut away = look(&["ready"]);
-        away.logins.insert("web".to_owned(), Logins::Failing);
+        let why = "its certificate has ended; clients refuse it".to_owned();
+        away.ailments.insert("web".to_owned(), vec![why.clone()]);
         assert_eq!(word(&away), "degraded");
+        assert_eq!(fleet_json(&away)["apps"][0]["reasons"], json!([why]));
+        let mut lossy = look(&["ready"]);
+        lossy.loses_logs = true;
+        assert_eq!(word(&lossy), "degraded");
         let mut refused = look(&["ready"]);
         refused.status.config_problem = Some("no".to_owned());
         assert_eq!(word(&refused), "degraded");

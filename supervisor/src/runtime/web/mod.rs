@@ -130,6 +130,7 @@ fn routes(house: Arc<House>) -> Router {
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(health::readyz))
         .route("/health", get(health::health))
+        .route("/health/detailed", get(health::detailed))
         .layer(from_fn_with_state(Arc::clone(&house), door::for_machines));
     for_people
         .merge(for_machines)

@@ -341,7 +341,7 @@ impl Errand<'_> {
             }
             answer => answer?,
         };
-drop(meter);
+        drop(meter);
         self.desk.quotas.answered(client, quota, answer.bytes as u64);
         Ok(answer)
     }
