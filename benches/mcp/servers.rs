@@ -120,7 +120,7 @@ fn ours(workers: usize, places: &Places, account: SocketAddr, home: &Path) -> io
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     std::fs::set_permissions(home.join("password"), private)?;
     let mut command = command(&places.supervisor, home);
-    command.args(["--config", "ecosystem.toml", "start", "--foreground"]);
+    command.args(["--config", "ecosystem.toml", "start", "--env", "production", "--foreground"]);
     let tool = Tool { name: "execute_query", argument: "query" };
     Ok(Plan { command, way: Way::Http { address, path: "/mcp" }, tool })
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::access::{Caller, Shown};
 use crate::clock::{Clock, Moment};
-use crate::logs::{self, Form, Haste, LineWriter, Lines, LogError};
+use crate::logs::{self, Form, LineWriter, Lines, LogError};
 use crate::passage::Passage;
 use crate::settings::Identity;
 use crate::sql::{self, Level};
@@ -77,8 +77,7 @@ impl Audit {
             (logs::who(identity), Form { format: settings.format, ..Form::default() });
         let by = who.clone();
         let missing = Box::new(move |count, why: &str| logs::missing(&by, form, count, why));
-        let (writer, lines) =
-            logs::to_files(directory, (&[Channel::Audit], Haste::AtOnce), missing)?;
+        let (writer, lines) = logs::to_files(directory, &[Channel::Audit], missing)?;
         let desk = Desk { writer, access, who, form };
         Ok((Audit(Some(Arc::new(desk))), AuditFile(Some(lines))))
     }

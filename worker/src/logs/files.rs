@@ -26,16 +26,7 @@ const QUEUE_LINES_MAX: usize = 8192;
 const LOOKED_FOR_EVERY: u32 = 256;
 /// For so long lines are gathered behind one that was written: to wake the thread for each of them
 /// costs several times what writing them does.
-const GATHERED_FOR: Duration = Duration::from_millis(5);
-
-/// When a line is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Haste {
-    /// As soon as the disk takes it.
-    AtOnce,
-    /// Some milliseconds later, when many come.
-    Gathered,
-}
+const GATHERED_FOR: Duration = Duration::from_millis(2);
 
 /// Makes the line that says that so many are missing, and why.
 pub(crate) type Missing = Box<dyn Fn(u64, &str) -> String + Send>;
@@ -85,7 +76,7 @@ impl Lines {
 /// Begins to write lines to the files of these channels, which others append to as well.
 pub(crate) fn to_files(
     directory: &Path,
-    (channels, haste): (&[Channel], Haste),
+    channels: &[Channel],
     missing: Missing,
 ) -> Result<(LineWriter, Lines), LogError> {
     let opened = channels.iter().map(|channel| {
@@ -95,7 +86,7 @@ pub(crate) fn to_files(
         Ok((bit(*channel), file))
     });
     let files = opened.collect::<Result<Vec<_>, LogError>>()?;
-    Ok(begin(|state| Sink::Files(Files { files, haste, missing, state, told: 0, since_look: 0 })))
+    Ok(begin(|state| Sink::Files(Files { files, missing, state, told: 0, since_look: 0 })))
 }
 
 /// Begins to write lines to standard error.
@@ -165,7 +156,7 @@ impl Write for Sink {
     fn flush(&mut self) -> io::Result<()> {
         if let Sink::Files(files) = self {
             files.since_look = LOOKED_FOR_EVERY;
-            files.gather();
+            Files::gather();
         }
         Ok(())
     }
@@ -173,7 +164,6 @@ impl Write for Sink {
 
 struct Files {
     files: Vec<(u8, SharedFile)>,
-    haste: Haste,
     missing: Missing,
     state: State,
     /// Lines that did not fit into the queue, as far as it was told.
@@ -199,11 +189,8 @@ impl Files {
 
     /// Lets lines come together before the next are written; nobody waits for this thread.
     #[expect(clippy::disallowed_methods, reason = "a pause is what is wanted, whatever happens")]
-    fn gather(&self) {
-        match self.haste {
-            Haste::AtOnce => {}
-            Haste::Gathered => std::thread::sleep(GATHERED_FOR),
-        }
+    fn gather() {
+        std::thread::sleep(GATHERED_FOR);
     }
 
     /// Says how many lines did not fit into the queue; nobody knows for which file they were.
@@ -313,8 +300,7 @@ mod tests {
 
     fn begun(directory: &Path) -> (LineWriter, Lines) {
         let missing: Missing = Box::new(|count, why| format!("[{count} missing: {why}]\n"));
-        let channels = &[Channel::Application, Channel::Error];
-        to_files(directory, (channels, Haste::Gathered), missing).unwrap()
+        to_files(directory, &[Channel::Application, Channel::Error], missing).unwrap()
     }
 
     fn read(path: &Path) -> String {

@@ -24,7 +24,7 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::reload;
 
 use self::files::Lines as Queue;
-pub(crate) use self::files::{Haste, LineWriter, Lines, to_files};
+pub(crate) use self::files::{LineWriter, Lines, to_files};
 pub(crate) use self::layer::{Form, hash, missing, who};
 use self::layer::{Scribe, Statements, Without};
 use crate::clock::Clock;
@@ -84,7 +84,7 @@ pub fn prepared(settings: &LogSettings, identity: &Identity) -> Result<(Logs, Di
         Some(directory) => {
             let by = who.clone();
             let missing = Box::new(move |count, why: &str| missing(&by, form, count, why));
-            to_files(directory, (&CHANNELS, Haste::Gathered), missing)?
+            to_files(directory, &CHANNELS, missing)?
         }
         None => {
             if form.format == LogFormat::Text && io::IsTerminal::is_terminal(&io::stderr()) {
