@@ -214,7 +214,7 @@ fn what_is_wrong_on_this_machine_is_said_and_the_file_is_written() {
     assert!(said.err.contains("/ecosystem.toml:7:7: apps.a.cwd\n"), "{said:?}");
     let said = import(&house, "labs-yaml", "labs.yaml");
     assert_eq!(said.code, Some(0), "{said:?}");
-    assert!(said.err.contains("execute_query"), "{said:?}");
+    assert!(said.err.contains("toolset `official`"), "{said:?}");
     let said = import(&house, "pm2", "labs.yaml");
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.err.contains("no app in it"), "{said:?}");

@@ -6,7 +6,8 @@ use std::sync::{Arc, mpsc};
 
 use mcp_protocol::measure::{Exemplar, Kind, Measure, More, Series, Sizes, TraceId};
 use mcp_protocol::message::{
-    CertificateVitals, FromWorker, Limit, Logins, NamedPool, PoolVitals, Refusals, Vitals,
+    CertificateVitals, FromWorker, Limit, Logins, NamedPool, PoolVitals, Refusals,
+    RevocationListVitals, Vitals,
 };
 use mcp_protocol::settings::Settings;
 
@@ -105,4 +106,5 @@ fn count(vitals: &mut Vitals, more: u64) {
         vec![Refusals { client: None, limit: Limit::Requests, count_total: vitals.requests_total }];
     vitals.certificate =
         Some(CertificateVitals { expires_at: 4_000_000_000, renewal_fails: false });
+    vitals.revocation_lists = Some(RevocationListVitals { due_at: 4_000_000_000 });
 }

@@ -58,6 +58,7 @@ async fn a_statement_is_ended_at_the_account_by_the_accounts_own_name_for_it() {
             if let Some(id) = named {
                 break office.carry_out(Wish::CancelQuery { id }).await;
             }
+            tokio::task::yield_now().await;
         }
     };
     let limits = limits(PATIENCE);

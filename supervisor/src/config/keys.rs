@@ -43,8 +43,7 @@ pub(super) enum Kind {
         max: u32,
         what: &'static str,
     },
-    /// A number from 0 to 1.
-    Share,
+    Share, // From 0 to 1.
     Duration {
         min: &'static str,
         max: &'static str,

